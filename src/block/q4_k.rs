@@ -1,0 +1,43 @@
+//! Q4_K (`block_q4_K` in ggml-common.h): 256 codes of 4 bits.
+//!
+//! f16 `d`, f16 `dmin`, 12 bytes of 6-bit sub-block scales and minimums, then 128 bytes `qs`. Bytes 32c..32c+31 of
+//! `qs` hold the codes 64c..64c+31 in their low halves and 64c+32..64c+63 in their high halves.
+
+use super::CodeBlock;
+use crate::tensor_type::TensorType;
+
+/// Bytes before `qs`.
+const SCALES: usize = 16;
+
+/// The Q4_K layout.
+#[derive(Clone, Copy, Debug)]
+pub struct Q4K;
+
+const _: () = assert!(Q4K::BYTES == SCALES + Q4K::LEN / 2);
+
+/// Byte of the code in the block, and by how many bits it is shifted there.
+#[inline]
+fn place(index: usize) -> (usize, u32) {
+    let byte = SCALES + index / 64 * 32 + index % 32;
+    (byte, (index as u32 / 32 % 2) * 4)
+}
+
+impl CodeBlock for Q4K {
+    const TYPE: TensorType = TensorType::Q4_K;
+    const LEN: usize = 256;
+    const BYTES: usize = 144;
+    const LO: i16 = 0;
+    const HI: i16 = 15;
+
+    #[inline]
+    fn read(block: &[u8], index: usize) -> i16 {
+        let (byte, shift) = place(index);
+        i16::from(block[byte] >> shift & 0xf)
+    }
+
+    #[inline]
+    fn write(block: &mut [u8], index: usize, code: i16) {
+        let (byte, shift) = place(index);
+        block[byte] = block[byte] & !(0xf << shift) | (code as u8) << shift;
+    }
+}

@@ -1,0 +1,93 @@
+//! What tuning needs of inference: prompts in, completions or log-likelihoods out, and access to the codes that
+//! inference reads.
+//!
+//! The tuning loop knows only this trait. [`crate::llama`] implements it with llama.cpp; tests drive the loop with a
+//! fake that computes rewards from the codes directly.
+
+use std::error::Error;
+
+use thiserror::Error;
+
+/// One text to be completed, with the completion that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The text before the completion, already in the model's chat template where it has one.
+    pub prompt: String,
+    /// The wanted completion; it is followed by the model's end-of-generation token when it is scored.
+    pub completion: String,
+}
+
+/// How a model rates one wanted completion.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// Natural logarithm of the probability of the completion and of the end-of-generation token after it; at most 0.
+    pub log_likelihood: f64,
+    /// Whether greedy decoding would produce exactly this completion and then end.
+    pub is_greedy: bool,
+}
+
+/// The bytes of one tunable tensor where inference reads them.
+#[derive(Debug)]
+pub struct TensorBytes<'a> {
+    /// Position in the list of tunable tensors that the engine was made with.
+    pub index: usize,
+    /// Whole blocks, in the plain layout of the GGUF file.
+    pub bytes: &'a mut [u8],
+}
+
+/// A model that can be evaluated and whose codes can be changed between evaluations.
+pub trait Engine {
+    /// Requests brought into the form the engine evaluates (tokens, laid out in batches), made once and used for
+    /// every member of a generation.
+    type Batch;
+
+    /// The model's own chat template around one user message, up to where the reply starts; `None` when the model
+    /// has no template.
+    ///
+    /// # Errors
+    /// When the model has a template that the engine cannot apply.
+    fn chat_prompt(&self, user: &str) -> Result<Option<String>, EngineError>;
+
+    /// Tokenizes requests and lays them out in batches.
+    ///
+    /// # Errors
+    /// When a request is longer than the context.
+    fn prepare(&self, requests: &[Request]) -> Result<Self::Batch, EngineError>;
+
+    /// Rates the wanted completion of every request, in the order of the requests, in one forward pass.
+    ///
+    /// # Errors
+    /// When inference fails.
+    fn score(&mut self, batch: &Self::Batch) -> Result<Vec<Score>, EngineError>;
+
+    /// Completes every prompt greedily with up to `max_new_tokens` tokens, in the order of the requests.
+    ///
+    /// # Errors
+    /// When inference fails.
+    fn complete(&mut self, batch: &Self::Batch, max_new_tokens: usize) -> Result<Vec<String>, EngineError>;
+
+    /// Lends the bytes of all tunable tensors, in the order of the list the engine was made with, and returns once
+    /// inference sees whatever `edit` changed.
+    ///
+    /// # Errors
+    /// When changed bytes cannot be brought to where inference reads them.
+    fn edit_codes(&mut self, edit: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError>;
+}
+
+/// Inference failed; the source says why.
+#[derive(Debug, Error)]
+#[error("{doing} failed: {source}")]
+pub struct EngineError {
+    /// What was being done, as the start of a sentence ("loading the model").
+    pub doing: String,
+    /// Why it failed.
+    #[source]
+    pub source: Box<dyn Error + Send + Sync>,
+}
+
+impl EngineError {
+    /// An error of `doing` something, caused by `source` (a message will do).
+    pub fn new(doing: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { doing: doing.into(), source: source.into() }
+    }
+}

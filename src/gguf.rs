@@ -1,0 +1,154 @@
+//! A validated view of a GGUF model: the metadata that tuning asks for, and where each tensor's bytes lie.
+//!
+//! [`Gguf::parse`] borrows the whole file and copies only its descriptors. A value of [`Gguf`] is proof that the
+//! header is sound: every tensor has a known type, whole blocks in each row, and a byte range that is aligned,
+//! inside the file and disjoint from all others. Counts and lengths are held against caps and against the bytes
+//! that are left before anything is allocated for them.
+//!
+//! The header, the value types and the integers are read by `gguf-rs-lib`. The walk over the entries and the
+//! tensor list is our own, because that crate (0.3.3) refuses files that llama.cpp loads: it wants every key in
+//! `lower_snake_case`, which `gpt-oss.context_length` and the keys of all other hyphenated architectures are not,
+//! and every vocabulary entry in UTF-8; it decodes all arrays into memory; and it reports a bad tensor as a string
+//! that seldom names the tensor.
+
+mod cursor;
+mod error;
+mod header;
+mod metadata;
+mod tensors;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use self::cursor::Cursor;
+pub use self::error::{GgufError, Section};
+use self::metadata::Metadata;
+use crate::tensor_type::TensorType;
+
+/// Alignment of the tensor data where `general.alignment` is absent.
+const DEFAULT_ALIGNMENT: u64 = gguf_rs_lib::format::GGUF_DEFAULT_ALIGNMENT as u64;
+
+/// Validated view of a model file: what tuning needs to know of its header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gguf {
+    version: u32,
+    alignment: u64,
+    architecture: String,
+    metadata: Metadata,
+    tensors: Vec<TensorEntry>,
+}
+
+/// One tensor of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorEntry {
+    /// Name, such as `blk.0.attn_q.weight`; unique in the file.
+    pub name: String,
+    /// One to four dimensions, none zero, the contiguous one (the row length) first.
+    pub shape: Vec<u64>,
+    /// How the elements are stored.
+    pub tensor_type: TensorType,
+    /// Absolute byte range in the file.
+    pub range: Range<u64>,
+}
+
+impl TensorEntry {
+    /// Number of elements: the product of the shape, which [`Gguf::parse`] has checked against overflow.
+    pub fn elements(&self) -> u64 {
+        self.shape.iter().product()
+    }
+}
+
+impl Gguf {
+    /// Parses the header of a model from the bytes of its whole file.
+    ///
+    /// Bytes after the last tensor are ignored, and a file without tensors is accepted.
+    ///
+    /// # Errors
+    /// A [`GgufError`] for the first thing found wrong; each says what to do about it.
+    pub fn parse(bytes: &[u8]) -> Result<Gguf, GgufError> {
+        let header = header::read(bytes)?;
+        let mut cursor = Cursor::after_header(bytes);
+        let metadata = Metadata::read(&mut cursor, header.metadata_kv_count)?;
+        refuse_split(&metadata)?;
+        let alignment = alignment(&metadata)?;
+        let architecture = match metadata.text("general.architecture") {
+            Some(name) if !name.is_empty() => name.to_owned(),
+            _ => return Err(GgufError::MissingArchitecture),
+        };
+        let tensors = tensors::read(&mut cursor, header.tensor_count, alignment)?;
+        Ok(Gguf { version: header.version, alignment, architecture, metadata, tensors })
+    }
+
+    /// Version of the GGUF format; 3 today.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Alignment of the tensor data in bytes, a power of two.
+    pub fn alignment(&self) -> u64 {
+        self.alignment
+    }
+
+    /// Architecture (`general.architecture`), such as `llama`; never empty.
+    pub fn architecture(&self) -> &str {
+        &self.architecture
+    }
+
+    /// Name of the model (`general.name`), if it has one.
+    pub fn name(&self) -> Option<&str> {
+        self.metadata_str("general.name")
+    }
+
+    /// Whether the model brings a chat template (`tokenizer.chat_template`).
+    pub fn has_chat_template(&self) -> bool {
+        self.metadata_str("tokenizer.chat_template").is_some_and(|template| !template.is_empty())
+    }
+
+    /// Context length the model was trained for (`{architecture}.context_length`), if it says.
+    pub fn context_length(&self) -> Option<u64> {
+        self.metadata_u64(&format!("{}.context_length", self.architecture))
+    }
+
+    /// The string under `key`; `None` where the key is absent or holds something else. Bytes that are not UTF-8
+    /// read as U+FFFD.
+    pub fn metadata_str(&self, key: &str) -> Option<&str> {
+        self.metadata.text(key)
+    }
+
+    /// The integer of any width under `key`; `None` where the key is absent, negative or holds something else.
+    pub fn metadata_u64(&self, key: &str) -> Option<u64> {
+        self.metadata.unsigned(key)
+    }
+
+    /// The tensors, in the order in which the file lists them.
+    pub fn tensors(&self) -> &[TensorEntry] {
+        &self.tensors
+    }
+
+    /// The tensor of this name.
+    pub fn tensor(&self, name: &str) -> Option<&TensorEntry> {
+        self.tensors.iter().find(|tensor| tensor.name == name)
+    }
+}
+
+/// A model in several files is refused: its other tensors are not here.
+fn refuse_split(metadata: &Metadata) -> Result<(), GgufError> {
+    match metadata.unsigned("split.count") {
+        Some(count) if count > 1 => Err(GgufError::Split { count }),
+        _ => Ok(()),
+    }
+}
+
+/// Alignment of the tensor data, a power of two that fits the `u32` the format stores it in.
+fn alignment(metadata: &Metadata) -> Result<u64, GgufError> {
+    const KEY: &str = "general.alignment";
+    if !metadata.has(KEY) {
+        return Ok(DEFAULT_ALIGNMENT);
+    }
+    let value = metadata.unsigned(KEY).ok_or(GgufError::AlignmentType)?;
+    if !value.is_power_of_two() || u32::try_from(value).is_err() {
+        return Err(GgufError::Alignment { value });
+    }
+    Ok(value)
+}

@@ -1,0 +1,123 @@
+//! Keys and values. Strings and integers are kept; floats, booleans and arrays (the vocabulary, above all) are
+//! walked over for their length and not decoded.
+
+use std::collections::{BTreeMap, HashSet};
+
+use gguf_rs_lib::format::{GGUF_MAX_METADATA_KEY_LENGTH, GGUFValueType, MetadataValue};
+
+use super::cursor::Cursor;
+use super::error::{GgufError, Section};
+
+/// Least bytes of an entry: length of the key, type, and a value of one byte.
+const MIN_ENTRY_BYTES: u64 = 8 + 4 + 1;
+/// Longest string and longest array that llama.cpp reads.
+const MAX_LENGTH: u64 = 1 << 30;
+/// Deepest nesting of arrays. No model nests them at all, and llama.cpp does not read those that do.
+const MAX_DEPTH: u32 = 4;
+/// Longest part of a key that an error message repeats, in characters.
+const MAX_QUOTED: usize = 80;
+
+/// The values that can be asked for, by key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Metadata(BTreeMap<String, Value>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Value {
+    Text(String),
+    Unsigned(u64),
+    /// Of a kind, or with a sign, that nobody asks for.
+    Other,
+}
+
+impl Metadata {
+    /// Reads `count` entries.
+    pub fn read(cursor: &mut Cursor<'_>, count: u64) -> Result<Self, GgufError> {
+        cursor.enter(Section::Metadata);
+        cursor.expect(count, MIN_ENTRY_BYTES)?;
+        let mut seen = HashSet::new();
+        let mut values = BTreeMap::new();
+        for _ in 0..count {
+            let offset = cursor.offset();
+            let key = cursor.name("the metadata key", GGUF_MAX_METADATA_KEY_LENGTH as u64)?;
+            if !seen.insert(key) {
+                return Err(GgufError::DuplicateKey { key: quoted(key), offset });
+            }
+            let value = read_value(cursor, key)?;
+            values.insert(key.to_owned(), value);
+        }
+        Ok(Self(values))
+    }
+
+    /// Whether the key is there, with a value of any kind.
+    pub fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// The string under `key`.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        match self.0.get(key) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The integer under `key`, unless it is negative.
+    pub fn unsigned(&self, key: &str) -> Option<u64> {
+        match self.0.get(key) {
+            Some(Value::Unsigned(number)) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+fn read_value(cursor: &mut Cursor<'_>, key: &str) -> Result<Value, GgufError> {
+    let value_type = read_type(cursor, key)?;
+    match value_type.size_in_bytes() {
+        Some(size) => Ok(scalar(cursor.take(size as u64)?, value_type)),
+        None if value_type == GGUFValueType::String => {
+            let bytes = cursor.string("the metadata string", MAX_LENGTH)?;
+            Ok(Value::Text(String::from_utf8_lossy(bytes).into_owned()))
+        }
+        None => skip_array(cursor, key, 1).map(|()| Value::Other),
+    }
+}
+
+fn read_type(cursor: &mut Cursor<'_>, key: &str) -> Result<GGUFValueType, GgufError> {
+    let offset = cursor.offset();
+    let id = cursor.u32()?;
+    GGUFValueType::from_u32(id).map_err(|_| GgufError::UnknownValueType { key: quoted(key), offset, id })
+}
+
+/// The value of fixed size that `bytes` hold.
+fn scalar(mut bytes: &[u8], value_type: GGUFValueType) -> Value {
+    let value = MetadataValue::read_from(&mut bytes, value_type).ok();
+    let signed = |value: &MetadataValue| value.as_i64().and_then(|number| u64::try_from(number).ok());
+    value.and_then(|value| value.as_u64().or_else(|| signed(&value))).map_or(Value::Other, Value::Unsigned)
+}
+
+/// Walks over an array, which is the `depth`-th of those that enclose each other.
+fn skip_array(cursor: &mut Cursor<'_>, key: &str, depth: u32) -> Result<(), GgufError> {
+    if depth > MAX_DEPTH {
+        let offset = cursor.offset();
+        return Err(GgufError::NestedTooDeep { key: quoted(key), offset, limit: MAX_DEPTH });
+    }
+    let value_type = read_type(cursor, key)?;
+    let length = cursor.length("the metadata array", MAX_LENGTH)?;
+    match value_type.size_in_bytes() {
+        Some(size) => cursor.take(length.saturating_mul(size as u64)).map(drop),
+        None if value_type == GGUFValueType::String => {
+            cursor.expect(length, 8)?;
+            (0..length)
+                .try_for_each(|_| cursor.string("the string in a metadata array", MAX_LENGTH).map(drop))
+        }
+        None => {
+            cursor.expect(length, 4 + 8)?;
+            (0..length).try_for_each(|_| skip_array(cursor, key, depth + 1))
+        }
+    }
+}
+
+/// The start of a key, for an error message.
+fn quoted(key: &str) -> String {
+    key.chars().take(MAX_QUOTED).collect()
+}

@@ -1,0 +1,167 @@
+//! The llama.cpp [`Engine`], the only foreign code the tool calls.
+//!
+//! Inference reads the tunable tensors from the private mapping of a [`WorkingCopy`], so an edit is seen by the next
+//! forward pass. `model` and `context` wrap what llama.cpp allocates, `weights` finds and redirects tensors, `layout`
+//! arranges sequences so that common prefixes are computed once, `row` reads logits.
+
+use std::ops::Range;
+
+use crate::engine::{Engine, EngineError, Request, Score, TensorBytes};
+use crate::store::WorkingCopy;
+
+mod complete;
+mod context;
+mod layout;
+mod log;
+mod model;
+mod prepare;
+mod quantize;
+mod row;
+mod score;
+mod weights;
+
+pub use prepare::Prepared;
+pub use quantize::quantize;
+
+use context::{Context, MAX_SEQUENCES, Size};
+use layout::Node;
+use model::Model;
+
+/// Where a tunable tensor lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorSlot {
+    /// Its name in the file.
+    pub name: String,
+    /// Its bytes, counted from the start of the file.
+    pub range: Range<usize>,
+}
+
+/// How to run inference.
+#[derive(Clone, Debug)]
+pub struct LlamaOptions {
+    /// Threads that compute.
+    pub threads: usize,
+    /// Sequences side by side; by default as many as the logits' memory allows, up to 128.
+    pub parallel: Option<usize>,
+    /// Tokens in memory, all sequences together; by default 2048. Rounded up to a multiple of 256.
+    pub ctx_size: Option<u32>,
+    /// Whether llama.cpp's log goes to the standard error stream.
+    pub verbose: bool,
+}
+
+impl Default for LlamaOptions {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { threads, parallel: None, ctx_size: None, verbose: false }
+    }
+}
+
+/// A model loaded with llama.cpp, whose tunable tensors can be edited.
+#[derive(Debug)]
+pub struct LlamaEngine {
+    // Dropped in this order: the context refers to the model, and the model to the working copy.
+    context: Context,
+    model: Model,
+    working: WorkingCopy,
+    slots: Vec<TensorSlot>,
+    size: Size,
+}
+
+impl LlamaEngine {
+    /// Loads the model that `working` maps and lets inference read the tunable tensors from there.
+    ///
+    /// # Errors
+    /// When llama.cpp cannot load the model (its reason is given), or does not keep a tunable tensor as the very bytes
+    /// of the file.
+    pub fn load(
+        mut working: WorkingCopy,
+        tunable: Vec<TensorSlot>,
+        options: &LlamaOptions,
+    ) -> Result<Self, EngineError> {
+        log::start(options.verbose);
+        let path = working.path().to_owned();
+        let failed = |source| EngineError::new(format!("loading {}", path.display()), source);
+        let model = Model::load(&path).map_err(failed)?;
+        weights::redirect(&model, &mut working, &tunable).map_err(failed)?;
+        let size = size(&model, options);
+        // SAFETY: the engine owns context and model, and drops them in this order.
+        let context = unsafe { Context::new(&model, size, |_| ()) }.map_err(failed)?;
+        Ok(Self { context, model, working, slots: tunable, size })
+    }
+
+    /// The model's bytes, as they are in the file and as they have been edited.
+    pub fn working_copy(&self) -> &WorkingCopy {
+        &self.working
+    }
+
+    /// The logits of what follows a text, to compare engines exactly.
+    ///
+    /// # Errors
+    /// When the text has no tokens, is longer than the context, or inference fails.
+    pub fn logits(&mut self, text: &str) -> Result<Vec<f32>, EngineError> {
+        let tokens = self.model.prompt_tokens(text);
+        let last = tokens.len().wrapping_sub(1);
+        let readers = |position| if position == last { vec![0] } else { Vec::new() };
+        let nodes: Vec<Node> = (0..)
+            .zip(tokens)
+            .map(|(position, token)| Node { token, position, sequences: 0..1, readers: readers(position) })
+            .collect();
+        let mut logits = Vec::new();
+        self.context.clear();
+        let evaluated = self.context.evaluate(&nodes, |_, row| {
+            logits.extend_from_slice(row);
+            Ok(())
+        });
+        evaluated.map_err(|source| EngineError::new("evaluating a text", source))?;
+        Ok(logits)
+    }
+}
+
+impl Engine for LlamaEngine {
+    type Batch = Prepared;
+
+    fn chat_prompt(&self, user: &str) -> Result<Option<String>, EngineError> {
+        self.model.chat_prompt(user).map_err(|source| EngineError::new("applying the chat template", source))
+    }
+
+    fn prepare(&self, requests: &[Request]) -> Result<Prepared, EngineError> {
+        Prepared::new(&self.model, requests, self.size)
+            .map_err(|source| EngineError::new("preparing the requests", source))
+    }
+
+    fn score(&mut self, batch: &Prepared) -> Result<Vec<Score>, EngineError> {
+        score::score(&mut self.context, batch)
+            .map_err(|source| EngineError::new("scoring the requests", source))
+    }
+
+    fn complete(&mut self, batch: &Prepared, max_new_tokens: usize) -> Result<Vec<String>, EngineError> {
+        complete::complete(&mut self.context, &self.model, batch, max_new_tokens)
+            .map_err(|source| EngineError::new("completing the requests", source))
+    }
+
+    fn edit_codes(&mut self, edit: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError> {
+        let ranges: Vec<Range<usize>> = self.slots.iter().map(|slot| slot.range.clone()).collect();
+        let parts = self.working.disjoint_mut(&ranges);
+        let parts = parts.map_err(|source| EngineError::new("lending the codes", source))?;
+        let mut tensors: Vec<TensorBytes<'_>> =
+            parts.into_iter().enumerate().map(|(index, bytes)| TensorBytes { index, bytes }).collect();
+        edit(&mut tensors);
+        Ok(())
+    }
+}
+
+/// Tokens in one forward pass: more does not make it faster on a CPU, and costs memory.
+const PASS_TOKENS: usize = 512;
+
+/// Memory for the logits of one forward pass, which bounds how many rows are kept when the vocabulary is large.
+const LOGITS_BYTES: usize = 32 << 20;
+
+/// Chooses the sizes of the context.
+fn size(model: &Model, options: &LlamaOptions) -> Size {
+    let asked = options.ctx_size.and_then(|cells| usize::try_from(cells).ok());
+    let cells = asked.unwrap_or(2048).max(1).next_multiple_of(256);
+    let tokens = cells.min(PASS_TOKENS);
+    let outputs = (LOGITS_BYTES / 4 / model.vocabulary_len().max(1)).clamp(8, tokens);
+    let sequences = options.parallel.unwrap_or(128).clamp(1, outputs.min(MAX_SEQUENCES));
+    Size { cells, sequences, tokens, outputs, threads: options.threads.max(1) }
+}

@@ -1,0 +1,150 @@
+//! An inference context: memory for keys and values, and the forward pass.
+//!
+//! A wrapper of our own rather than `llama_cpp_2::LlamaContext`, which borrows its model for its lifetime (an engine
+//! owns both) and has no setter for the evaluation callback through which [`super::weights`] finds the weights. The
+//! model, vocabulary and chat template are llama-cpp-2's safe types.
+
+use std::error::Error;
+use std::ptr::NonNull;
+
+use llama_cpp_sys_2::{
+    llama_batch, llama_context, llama_context_default_params, llama_context_params, llama_decode, llama_free,
+    llama_get_logits_ith, llama_get_memory, llama_init_from_model, llama_memory_clear,
+};
+
+use super::layout::{self, Node};
+use super::log;
+use super::model::Model;
+
+/// llama.cpp's own limit (`LLAMA_MAX_SEQ`).
+pub(super) const MAX_SEQUENCES: usize = 256;
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// The sizes of a context, fixed when it is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size {
+    /// Tokens that fit in memory, all sequences together.
+    pub(super) cells: usize,
+    /// Sequences side by side.
+    pub(super) sequences: usize,
+    /// Tokens in one forward pass.
+    pub(super) tokens: usize,
+    /// Rows of logits kept from one forward pass; at least `sequences`.
+    pub(super) outputs: usize,
+    /// Threads that compute.
+    pub(super) threads: usize,
+}
+
+/// An inference context. It must be dropped before its model.
+#[derive(Debug)]
+pub(super) struct Context {
+    raw: NonNull<llama_context>,
+    vocabulary: usize,
+    size: Size,
+    /// 0, 1, 2 and so on: every list of consecutive sequence numbers is a part of it.
+    sequence_numbers: Vec<i32>,
+}
+
+impl Context {
+    /// Makes a context, with all its memory, after `adjust` has had its way with the parameters.
+    ///
+    /// # Safety
+    /// The context must not outlive the model, and what `adjust` makes the parameters point to must outlive it too.
+    pub(super) unsafe fn new(
+        model: &Model,
+        size: Size,
+        adjust: impl FnOnce(&mut llama_context_params),
+    ) -> Result<Self, Failure> {
+        // SAFETY: takes nothing and returns plain data.
+        let mut params = unsafe { llama_context_default_params() };
+        params.n_ctx = u32::try_from(size.cells)?;
+        params.n_batch = u32::try_from(size.tokens)?;
+        params.n_ubatch = params.n_batch;
+        params.n_seq_max = u32::try_from(size.sequences)?;
+        params.n_outputs_max = u32::try_from(size.outputs)?;
+        params.n_threads = i32::try_from(size.threads)?;
+        params.n_threads_batch = params.n_threads;
+        // One memory for all sequences is what lets them share the tokens of a common prefix.
+        params.kv_unified = true;
+        params.offload_kqv = false;
+        params.op_offload = false;
+        adjust(&mut params);
+        // SAFETY: the model is loaded; the parameters are llama.cpp's defaults with plain numbers changed, and the
+        // caller answers for the rest.
+        let raw = unsafe { llama_init_from_model(model.as_ptr(), params) };
+        let raw = NonNull::new(raw).ok_or_else(|| log::take_errors("llama.cpp gave no reason"))?;
+        let sequence_numbers = (0..).take(MAX_SEQUENCES).collect();
+        Ok(Self { raw, vocabulary: model.vocabulary_len(), size, sequence_numbers })
+    }
+
+    /// Forgets all tokens.
+    pub(super) fn clear(&mut self) {
+        // SAFETY: the context is valid; clearing the bookkeeping is enough, cells without an owner are not read.
+        unsafe { llama_memory_clear(llama_get_memory(self.raw.as_ptr()), false) };
+    }
+
+    /// Appends nodes to the memory, handing `read` every node that has readers, and the logits of what follows it.
+    pub(super) fn evaluate(
+        &mut self,
+        nodes: &[Node],
+        mut read: impl FnMut(&Node, &[f32]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        for run in layout::runs(nodes, self.size.tokens, self.size.outputs) {
+            self.decode(run)?;
+            for (i, node) in run.iter().enumerate().filter(|(_, node)| !node.readers.is_empty()) {
+                read(node, self.logits(i)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One forward pass.
+    fn decode(&mut self, nodes: &[Node]) -> Result<(), Failure> {
+        let mut token: Vec<i32> = nodes.iter().map(|node| node.token).collect();
+        let mut pos: Vec<i32> =
+            nodes.iter().map(|node| i32::try_from(node.position)).collect::<Result<_, _>>()?;
+        let mut n_seq_id: Vec<i32> =
+            nodes.iter().map(|node| i32::try_from(node.sequences.len())).collect::<Result<_, _>>()?;
+        let numbers = &mut self.sequence_numbers;
+        let mut seq_id: Vec<*mut i32> =
+            nodes.iter().map(|node| numbers[node.sequences.clone()].as_mut_ptr()).collect();
+        let mut output: Vec<i8> = nodes.iter().map(|node| i8::from(!node.readers.is_empty())).collect();
+        let batch = llama_batch {
+            n_tokens: i32::try_from(nodes.len())?,
+            token: token.as_mut_ptr(),
+            embd: std::ptr::null_mut(),
+            pos: pos.as_mut_ptr(),
+            n_seq_id: n_seq_id.as_mut_ptr(),
+            seq_id: seq_id.as_mut_ptr(),
+            logits: output.as_mut_ptr(),
+        };
+        // SAFETY: every array has one element for each token and outlives the call, which copies them; each list of
+        // sequence numbers lies within `sequence_numbers`, since slicing has checked its bounds.
+        match unsafe { llama_decode(self.raw.as_ptr(), batch) } {
+            0 => Ok(()),
+            1 => Err(format!("{} tokens do not fit in the context", nodes.len()).into()),
+            code => Err(log::take_errors(&format!("llama.cpp returned {code}")).into()),
+        }
+    }
+
+    /// The logits after the token at this place of the last forward pass.
+    fn logits(&self, place: usize) -> Result<&[f32], Failure> {
+        let place = i32::try_from(place)?;
+        // SAFETY: the context is valid; llama.cpp checks the place and returns null where it kept no logits.
+        let logits = unsafe { llama_get_logits_ith(self.raw.as_ptr(), place) };
+        if logits.is_null() {
+            return Err(log::take_errors("the model computes no logits").into());
+        }
+        // SAFETY: a row has one f32 for each token of the vocabulary and stays in place until the next forward pass,
+        // which needs the context mutably.
+        Ok(unsafe { std::slice::from_raw_parts(logits, self.vocabulary) })
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: made by llama.cpp, freed once, and nothing borrows from it any more.
+        unsafe { llama_free(self.raw.as_ptr()) };
+    }
+}

@@ -1,0 +1,123 @@
+//! A loaded model and its text side: tokens, end of generation, chat template.
+
+use std::error::Error;
+use std::ffi::CString;
+use std::path::Path;
+use std::ptr::NonNull;
+
+use llama_cpp_2::model::{LlamaChatMessage, LlamaModel};
+use llama_cpp_2::token::LlamaToken;
+use llama_cpp_sys_2::{
+    LLAMA_LOAD_MODE_MMAP, llama_load_mode, llama_model, llama_model_default_params, llama_model_has_encoder,
+    llama_model_load_from_file,
+};
+
+use super::layout::Token;
+use super::log;
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// A model, its weights in the plain layout of the file.
+#[derive(Debug)]
+pub(super) struct Model {
+    raw: NonNull<llama_model>,
+    /// The same model, and its owner.
+    safe: LlamaModel,
+}
+
+impl Model {
+    /// Loads a model on the CPU by mapping its file.
+    pub(super) fn load(path: &Path) -> Result<Self, Failure> {
+        Self::load_as(path, LLAMA_LOAD_MODE_MMAP)
+    }
+
+    /// Loads a model on the CPU.
+    pub(super) fn load_as(path: &Path, mode: llama_load_mode) -> Result<Self, Failure> {
+        let path = CString::new(path.as_os_str().as_encoded_bytes())?;
+        let mut no_devices = [std::ptr::null_mut()];
+        // SAFETY: takes nothing and returns plain data.
+        let mut params = unsafe { llama_model_default_params() };
+        params.devices = no_devices.as_mut_ptr();
+        params.n_gpu_layers = 0;
+        params.load_mode = mode;
+        // Otherwise some types are stored interleaved, and bytes of the file no longer mean the same in memory.
+        params.use_extra_bufts = false;
+        log::take_errors("");
+        // SAFETY: the path is null-terminated and the list of devices ends in null; both outlive the call.
+        let raw = unsafe { llama_model_load_from_file(path.as_ptr(), params) };
+        let raw = NonNull::new(raw).ok_or_else(|| log::take_errors("llama.cpp gave no reason"))?;
+        // SAFETY: `LlamaModel` is a transparent wrapper of a non-null pointer to a model, which it frees when dropped.
+        let safe = unsafe { std::mem::transmute::<NonNull<llama_model>, LlamaModel>(raw) };
+        // SAFETY: the model is loaded.
+        if unsafe { llama_model_has_encoder(raw.as_ptr()) } {
+            return Err("the model has an encoder; only decoder models can be evaluated".into());
+        }
+        Ok(Self { raw, safe })
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut llama_model {
+        self.raw.as_ptr()
+    }
+
+    /// How many tokens the model knows, which is how many logits there are.
+    pub(super) fn vocabulary_len(&self) -> usize {
+        usize::try_from(self.safe.n_vocab()).unwrap_or(0)
+    }
+
+    /// Whether a token's state is its own, so that sequences can share it; a recurrent model has one per sequence.
+    pub(super) fn can_share_prefixes(&self) -> bool {
+        !self.safe.is_recurrent() && !self.safe.is_hybrid()
+    }
+
+    /// The tokens of a text from its beginning, special ones included.
+    pub(super) fn prompt_tokens(&self, text: &str) -> Vec<Token> {
+        numbers(self.safe.vocab().tokenize(text.as_bytes(), true, true))
+    }
+
+    /// The tokens of a text that continues another.
+    pub(super) fn completion_tokens(&self, text: &str) -> Vec<Token> {
+        numbers(self.safe.vocab().tokenize(text.as_bytes(), false, false))
+    }
+
+    /// What a chat model says at the end of its turn, and any other model at the end of its text.
+    pub(super) fn end_token(&self) -> Result<Token, Failure> {
+        let vocab = self.safe.vocab();
+        let (turn, text) = (vocab.eot().0, vocab.eos().0);
+        let is_chat = turn >= 0 && self.safe.chat_template(None).is_ok();
+        match if is_chat { turn } else { text } {
+            token if token >= 0 => Ok(token),
+            _ => Err("the model names no token that ends a text (tokenizer.ggml.eos_token_id)".into()),
+        }
+    }
+
+    /// Whether generation stops at this token.
+    pub(super) fn is_end(&self, token: Token) -> bool {
+        self.safe.vocab().is_eog(LlamaToken(token))
+    }
+
+    /// The text of tokens that continue another; special ones are left out.
+    pub(super) fn text(&self, tokens: &[Token]) -> String {
+        let tokens: Vec<LlamaToken> = tokens.iter().copied().map(LlamaToken).collect();
+        let bytes = self.safe.vocab().detokenize(&tokens, false, false);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The model's chat template around one user message; `None` when it has no template.
+    pub(super) fn chat_prompt(&self, user: &str) -> Result<Option<String>, Failure> {
+        let Ok(template) = self.safe.chat_template(None) else { return Ok(None) };
+        let message = LlamaChatMessage::new("user".to_owned(), user.to_owned())?;
+        match self.safe.apply_chat_template(&template, &[message], true) {
+            Ok(prompt) => Ok(Some(prompt)),
+            Err(_) => Err(format!(
+                "the model's chat template is none of those llama.cpp knows by heart; write the prompts out and turn \
+                 the template off. It reads: {}",
+                template.as_c_str().to_string_lossy()
+            )
+            .into()),
+        }
+    }
+}
+
+fn numbers(tokens: Vec<LlamaToken>) -> Vec<Token> {
+    tokens.into_iter().map(|token| token.0).collect()
+}

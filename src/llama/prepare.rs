@@ -1,0 +1,99 @@
+//! Requests as tokens, laid out for scoring.
+
+use std::error::Error;
+
+use super::context::Size;
+use super::layout::{self, Chunk, Path, Room, Token};
+use super::model::Model;
+use crate::engine::Request;
+
+/// Nodes a chunk of short sequences is filled up to: every token attends over the memory in steps of 256 cells.
+const CHUNK_NODES: usize = 256;
+
+/// Requests that have been tokenized and laid out.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    pub(super) requests: Vec<Tokens>,
+    /// For scoring: every sequence is a prompt and its wanted completion.
+    pub(super) chunks: Vec<Chunk>,
+    room: Room,
+}
+
+/// One request as tokens.
+#[derive(Clone, Debug)]
+pub(super) struct Tokens {
+    /// Prompt, completion, and the token that ends generation.
+    pub(super) all: Vec<Token>,
+    /// How many of them are the prompt.
+    pub(super) prompt_len: usize,
+}
+
+impl Prepared {
+    pub(super) fn new(
+        model: &Model,
+        requests: &[Request],
+        size: Size,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let requests =
+            requests.iter().map(|request| tokens(model, request, size)).collect::<Result<Vec<_>, _>>()?;
+        let room = Room {
+            cells: size.cells,
+            sequences: size.sequences,
+            reserve: 0,
+            sharing: model.can_share_prefixes(),
+        };
+        let paths: Vec<Path<'_>> = requests.iter().map(Tokens::scored).collect();
+        let longest = paths.iter().map(|path| path.tokens.len()).max().unwrap_or(0);
+        // Long sequences get larger chunks, lest a long common prefix is computed anew for every few of them.
+        let cells = size.cells.min((4 * longest).next_multiple_of(CHUNK_NODES));
+        let chunks = layout::chunks(&paths, Room { cells, ..room });
+        Ok(Self { requests, chunks, room })
+    }
+
+    /// The prompts alone, laid out with room for `new_tokens` more in each sequence.
+    pub(super) fn prompts(&self, new_tokens: usize) -> Result<Vec<Chunk>, Box<dyn Error + Send + Sync>> {
+        let longest = self.requests.iter().map(|tokens| tokens.prompt_len).max().unwrap_or(0);
+        if longest + new_tokens > self.room.cells {
+            return Err(format!(
+                "a prompt of {longest} tokens and {new_tokens} new ones do not fit in a context of {}; make the \
+                 context larger or ask for fewer tokens",
+                self.room.cells
+            )
+            .into());
+        }
+        let paths: Vec<Path<'_>> = self.requests.iter().map(Tokens::prompt).collect();
+        Ok(layout::chunks(&paths, Room { reserve: new_tokens, ..self.room }))
+    }
+}
+
+impl Tokens {
+    /// Everything but the last token, from whose predecessor its probability is read.
+    fn scored(&self) -> Path<'_> {
+        Path { tokens: &self.all[..self.all.len() - 1], read_from: self.prompt_len - 1 }
+    }
+
+    fn prompt(&self) -> Path<'_> {
+        Path { tokens: &self.all[..self.prompt_len], read_from: self.prompt_len - 1 }
+    }
+}
+
+fn tokens(model: &Model, request: &Request, size: Size) -> Result<Tokens, Box<dyn Error + Send + Sync>> {
+    let mut all = model.prompt_tokens(&request.prompt);
+    let prompt_len = all.len();
+    if prompt_len == 0 {
+        return Err("a prompt is empty, and the model has no token that begins a text".into());
+    }
+    all.extend(model.completion_tokens(&request.completion));
+    all.push(model.end_token()?);
+    if all.len() > size.cells {
+        return Err(format!(
+            "the request that begins with {:?} has {} tokens, but the context only {}; make the context larger or \
+             leave the request out",
+            request.prompt.chars().take(40).collect::<String>(),
+            all.len(),
+            size.cells
+        )
+        .into());
+    }
+    Ok(Tokens { all, prompt_len })
+}

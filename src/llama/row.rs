@@ -1,0 +1,87 @@
+//! What one row of logits says about the token that follows.
+
+use std::error::Error;
+
+/// The distribution of the token that follows, as logits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row<'a> {
+    logits: &'a [f32],
+    max: f32,
+    /// Logarithm of the sum of the exponentials of `logits - max`.
+    log_sum: f64,
+}
+
+impl<'a> Row<'a> {
+    /// Sums up a row.
+    ///
+    /// # Errors
+    /// When the logits are not finite numbers.
+    pub(super) fn new(logits: &'a [f32]) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let max = maximum(logits);
+        let sum: f64 = logits.iter().map(|&logit| f64::from((logit - max).exp())).sum();
+        if !sum.is_finite() {
+            return Err("the model's output is not a number; its file is damaged or was never trained".into());
+        }
+        Ok(Self { logits, max, log_sum: sum.ln() })
+    }
+
+    /// The natural logarithm of a token's probability.
+    pub(super) fn log_likelihood(&self, token: usize) -> f64 {
+        f64::from(self.logits[token]) - f64::from(self.max) - self.log_sum
+    }
+
+    /// Whether greedy decoding takes this token: the first of those with the highest logit.
+    pub(super) fn is_greedy(&self, token: usize) -> bool {
+        self.logits[token] == self.max && self.logits[..token].iter().all(|&logit| logit < self.max)
+    }
+}
+
+/// The token that greedy decoding takes: the first of those with the highest logit.
+pub(super) fn greedy(logits: &[f32]) -> usize {
+    let max = maximum(logits);
+    logits.iter().position(|&logit| logit == max).unwrap_or(0)
+}
+
+/// The highest logit, found in independent lanes so that the compiler can use vector registers.
+fn maximum(logits: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; 16];
+    let (groups, rest) = logits.as_chunks::<16>();
+    for group in groups {
+        for (lane, &logit) in lanes.iter_mut().zip(group) {
+            *lane = lane.max(logit);
+        }
+    }
+    lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_are_those_of_the_softmax() {
+        let logits: Vec<f32> = (1..=40).map(|i| (i as f32).ln() + 100.0).collect();
+        let row = Row::new(&logits).unwrap();
+        let total: f64 = (1..=40).map(f64::from).sum();
+        for token in 0..40 {
+            let expected = (f64::from(token as u32 + 1) / total).ln();
+            assert!((row.log_likelihood(token) - expected).abs() < 1e-5, "token {token}");
+        }
+    }
+
+    #[test]
+    fn the_first_of_equal_maxima_is_greedy() {
+        let mut logits = vec![0.0; 50];
+        logits[17] = 2.0;
+        logits[41] = 2.0;
+        let row = Row::new(&logits).unwrap();
+        assert_eq!(greedy(&logits), 17);
+        assert!(row.is_greedy(17) && !row.is_greedy(41) && !row.is_greedy(0));
+    }
+
+    #[test]
+    fn logits_that_are_no_numbers_are_refused() {
+        assert!(Row::new(&[f32::NAN; 20]).is_err());
+        assert!(Row::new(&[0.0, f32::INFINITY]).is_err());
+    }
+}

@@ -1,0 +1,107 @@
+use super::*;
+use crate::seed_log::test_log;
+use crate::settings::Settings;
+use crate::with_block;
+
+/// Random-looking blocks for a tensor of the test header.
+fn base_bytes(header: &Header, tensor: usize) -> Vec<u8> {
+    let spec = &header.tensors[tensor];
+    let len = spec.tensor_type.bytes_of(spec.codes).unwrap();
+    (0..len as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 23) as u8).collect()
+}
+
+fn header_with(window: Window) -> Header {
+    test_log::header(Settings { window, ..test_log::settings() })
+}
+
+/// A tile in the middle of the tensor, or its last one.
+fn tile(history: &History, header: &Header, tensor: u32) -> Tile {
+    let first = history.tile_len(tensor) as u64;
+    let len = (header.tensors[tensor as usize].codes - first).min(first) as usize;
+    Tile { tensor, first, len }
+}
+
+fn tile_bytes(header: &Header, tile: &Tile) -> Vec<u8> {
+    let tensor_type = header.tensors[tile.tensor as usize].tensor_type;
+    let start = tensor_type.bytes_of(tile.first).unwrap() as usize;
+    let len = tensor_type.bytes_of(tile.len as u64).unwrap() as usize;
+    base_bytes(header, tile.tensor as usize)[start..start + len].to_vec()
+}
+
+#[test]
+fn replayed_stored_and_rebuilt_codes_are_the_same_bytes() {
+    for window in [Window::Last(1), Window::Last(2), Window::Last(3), Window::Last(50), Window::All] {
+        let header = header_with(window);
+        let mut history = History::new(&header).unwrap();
+        for tensor in 0..2 {
+            let tile = tile(&history, &header, tensor);
+            let base = tile_bytes(&header, &tile);
+            let (mut replayed, mut stored) = (base.clone(), base.clone());
+            let (mut residual, mut scratch) = (Residual::default(), Scratch::default());
+            history.steps.clear();
+            with_block!(header.tensors[tensor as usize].tensor_type, B => {
+                for generation in 0..11 {
+                    history.push(&test_log::generation(&header, generation));
+                    let moves = history.update_replayed::<B>(&mut replayed, &tile, &mut scratch);
+                    let again = history.update_stored::<B>(&mut stored, &tile, &mut residual, &mut scratch);
+                    assert_eq!(moves, again);
+                    assert!(moves.moved > 0, "generation {generation} moved nothing");
+                    let mut rebuilt = base.clone();
+                    let mut rebuilt_residual = Residual::default();
+                    history.rebuild::<B>(&mut rebuilt, &tile, &mut rebuilt_residual, &mut scratch);
+                    assert!(replayed == stored && stored == rebuilt, "{window:?}, tensor {tensor}, generation {generation}");
+                    assert_eq!(residual.current, rebuilt_residual.current);
+                    assert_eq!(residual.next, rebuilt_residual.next);
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn a_window_longer_than_the_run_is_the_whole_log() {
+    let run = |window| {
+        let header = header_with(window);
+        let mut history = History::new(&header).unwrap();
+        (0..7).for_each(|generation| history.push(&test_log::generation(&header, generation)));
+        let tile = tile(&history, &header, 0);
+        let mut bytes = tile_bytes(&header, &tile);
+        history.rebuild::<crate::block::Q4K>(
+            &mut bytes,
+            &tile,
+            &mut Residual::default(),
+            &mut Scratch::default(),
+        );
+        bytes
+    };
+    assert_eq!(run(Window::Last(7)), run(Window::All));
+    assert_ne!(run(Window::Last(1)), run(Window::All), "a short window does truncate");
+}
+
+/// The residual written out plainly, one code at a time, as the documentation defines it.
+#[test]
+fn the_residual_is_what_the_definition_says() {
+    let header = header_with(Window::Last(3));
+    let mut history = History::new(&header).unwrap();
+    (0..8).for_each(|generation| history.push(&test_log::generation(&header, generation)));
+    let tile = tile(&history, &header, 1);
+    let mut residual = Residual::default();
+    let mut bytes = tile_bytes(&header, &tile);
+    history.rebuild::<crate::block::Q8_0>(&mut bytes, &tile, &mut residual, &mut Scratch::default());
+    // Generation 7 lies in 6..9, so its residual starts from zero at generation 3.
+    let mut plain = vec![0.0_f32; tile.len];
+    for generation in 3..8 {
+        let record = test_log::generation(&header, generation);
+        let mut g = vec![0.0_f32; tile.len];
+        for (pair, weight) in history.pairs_of(generation).iter().zip(&record.weights) {
+            crate::perturb::for_each_hit(history.noise(1), pair, &tile, |code, u| {
+                g[code] += 2.0 * weight * f32::from(u)
+            });
+        }
+        for (e, g) in plain.iter_mut().zip(&g) {
+            let v = (record.alpha[1] / record.sigma[1]) as f32 * g + 0.9_f32 * *e;
+            *e = v - v.round_ties_even();
+        }
+    }
+    assert_eq!(residual.current, plain);
+}

@@ -1,0 +1,258 @@
+//! The seed log (`.qes`): what a run did, in kilobytes.
+//!
+//! JSON Lines: a header, then a record for each generation and each held-out evaluation. Every line ends with a running
+//! hash, SHA-256 over the previous line's hash and this line's own bytes, so that an edited, missing, repeated or
+//! reordered line is seen. Lines are appended whole; what follows the last newline is a torn tail, the trace of a
+//! write that was cut off.
+//!
+//! Parsing is pure: it takes bytes and returns a [`SeedLog`] that has passed every check, or the first fault.
+
+mod error;
+mod record;
+
+use sha2::{Digest, Sha256};
+
+pub use error::LogError;
+pub use record::*;
+
+use crate::noise::Noise;
+use crate::settings::MAX_GENERATIONS;
+
+/// Bytes between the JSON text of a line's content and its hash, and after the hash.
+const HASH_KEY: &str = ",\"hash\":\"";
+const HASH_END: &str = "\"}";
+const HASH_LEN: usize = 64;
+
+/// Lines are numbered from 1 in messages.
+type LineNumber = usize;
+
+/// A log that has passed every check.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeedLog {
+    /// The first line.
+    pub header: Header,
+    /// All generations, in order, from 0.
+    pub generations: Vec<GenerationRecord>,
+    /// All held-out evaluations, in order.
+    pub evaluations: Vec<EvaluationRecord>,
+    /// Where the next line's hash continues.
+    pub chain: Chain,
+    /// Length in bytes of the whole lines; what follows is torn.
+    pub whole_bytes: u64,
+    /// Bytes of the torn tail; 0 for a clean end.
+    pub torn_bytes: u64,
+}
+
+/// The running hash of a log's lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chain([u8; 32]);
+
+impl Chain {
+    /// The hash after a line with this content, which lacks its closing brace.
+    fn after(&self, content: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(self.0);
+        hash.update(content);
+        Self(hash.finalize().into())
+    }
+
+    /// The hash as text: the identity of a log up to some line.
+    pub fn hex(&self) -> String {
+        hex(&self.0)
+    }
+
+    /// Encodes a line, newline included, and moves on to its hash.
+    ///
+    /// # Errors
+    /// When the line holds a number that JSON has no form for (NaN or infinite).
+    pub fn encode(&mut self, line: &Line) -> Result<String, LogError> {
+        let mut text = serde_json::to_string(line).map_err(LogError::Encode)?;
+        text.pop();
+        *self = self.after(&text);
+        text.push_str(HASH_KEY);
+        text.push_str(&self.hex());
+        text.push_str(HASH_END);
+        text.push('\n');
+        Ok(text)
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+impl SeedLog {
+    /// Reads a log.
+    ///
+    /// # Errors
+    /// For the first line that is not what it should be; a torn tail is no error, but counted in `torn_bytes`.
+    pub fn parse(bytes: &[u8]) -> Result<Self, LogError> {
+        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+        let mut chain = Chain::default();
+        let mut lines = bytes[..whole].split_inclusive(|&byte| byte == b'\n').enumerate();
+        let Some((_, first)) = lines.next() else {
+            return Err(LogError::NoHeader);
+        };
+        let Line::Header(header) = decode(1, first, &mut chain)? else {
+            return Err(LogError::NoHeader);
+        };
+        check_header(&header)?;
+        let mut log = Self {
+            header: *header,
+            generations: Vec::new(),
+            evaluations: Vec::new(),
+            chain: Chain::default(),
+            whole_bytes: whole as u64,
+            torn_bytes: (bytes.len() - whole) as u64,
+        };
+        for (index, line) in lines {
+            let line = decode(index + 1, line, &mut chain)?;
+            log.accept(index + 1, line)?;
+        }
+        log.chain = chain;
+        Ok(log)
+    }
+
+    /// A log with only this header, and the header's line.
+    ///
+    /// # Errors
+    /// When the header does not hold together.
+    pub fn start(header: Header) -> Result<(Self, String), LogError> {
+        check_header(&header)?;
+        let mut chain = Chain::default();
+        let text = chain.encode(&Line::Header(Box::new(header.clone())))?;
+        let whole_bytes = text.len() as u64;
+        let log = Self {
+            header,
+            generations: Vec::new(),
+            evaluations: Vec::new(),
+            chain,
+            whole_bytes,
+            torn_bytes: 0,
+        };
+        Ok((log, text))
+    }
+
+    /// Adds a record in memory and returns its line, to be made durable before anything acts on the record.
+    ///
+    /// # Errors
+    /// When the record does not follow from the log so far.
+    pub fn push(&mut self, line: Line) -> Result<String, LogError> {
+        let number = 2 + self.generations.len() + self.evaluations.len();
+        let text = self.chain.encode(&line)?;
+        self.accept(number, line)?;
+        self.whole_bytes += text.len() as u64;
+        Ok(text)
+    }
+
+    fn accept(&mut self, number: LineNumber, line: Line) -> Result<(), LogError> {
+        match line {
+            Line::Header(_) => Err(LogError::SecondHeader { line: number }),
+            Line::Generation(record) => {
+                check_generation(&self.header, self.generations.len() as u64, &record)
+                    .map_err(|problem| LogError::Record { line: number, problem })?;
+                self.generations.push(record);
+                Ok(())
+            }
+            Line::Evaluation(record) => {
+                let expected = self.generations.len() as u64;
+                if record.generations != expected || record.correct > record.problems {
+                    let problem = format!("an evaluation does not fit the {expected} generations before it");
+                    return Err(LogError::Record { line: number, problem });
+                }
+                self.evaluations.push(record);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Splits a line into content and hash, checks the hash, and reads the content.
+fn decode(number: LineNumber, line: &[u8], chain: &mut Chain) -> Result<Line, LogError> {
+    let not_a_line = || if number == 1 { LogError::NotALog } else { LogError::Malformed { line: number } };
+    let text = std::str::from_utf8(line).map_err(|_| not_a_line())?;
+    let tail_len = HASH_KEY.len() + HASH_LEN + HASH_END.len() + 1;
+    let split = text.len().checked_sub(tail_len).filter(|&at| text.is_char_boundary(at));
+    let (content, tail) = text.split_at(split.ok_or_else(not_a_line)?);
+    let hash = tail
+        .strip_prefix(HASH_KEY)
+        .and_then(|rest| rest.strip_suffix('\n'))
+        .and_then(|rest| rest.strip_suffix(HASH_END))
+        .ok_or_else(not_a_line)?;
+    let next = chain.after(content);
+    if next.hex() != hash {
+        return Err(LogError::Broken { line: number });
+    }
+    *chain = next;
+    // The version is looked at first: a newer format may hold what this one cannot read.
+    let content = format!("{content}}}");
+    if number == 1 {
+        check_version(&content)?;
+    }
+    serde_json::from_str(&content).map_err(|source| LogError::Content { line: number, source })
+}
+
+fn check_version(content: &str) -> Result<(), LogError> {
+    let value: serde_json::Value = serde_json::from_str(content).map_err(|_| LogError::NotALog)?;
+    match value.pointer("/header/version").and_then(serde_json::Value::as_u64) {
+        Some(version) if version == u64::from(FORMAT_VERSION) => Ok(()),
+        Some(version) => Err(LogError::Version(version)),
+        None => Err(LogError::NotALog),
+    }
+}
+
+fn check_header(header: &Header) -> Result<(), LogError> {
+    header.settings.validate().map_err(LogError::Settings)?;
+    if header.tensors.is_empty() {
+        return Err(LogError::Header("it names no tensor".to_owned()));
+    }
+    for tensor in &header.tensors {
+        let whole = tensor.tensor_type.bytes_of(tensor.codes).is_some();
+        if !whole || header.settings.type_index(tensor.tensor_type).is_none() {
+            let problem = format!("tensor {} of type {} does not fit it", tensor.name, tensor.tensor_type);
+            return Err(LogError::Header(problem));
+        }
+    }
+    if header.noise != noise_specs(header)? {
+        return Err(LogError::Noise);
+    }
+    Ok(())
+}
+
+/// What pins the noise of the header's types.
+pub(crate) fn noise_specs(header: &Header) -> Result<Vec<NoiseSpec>, LogError> {
+    let spec = |noise: Noise| NoiseSpec { run: noise.run_len() as u64, tables: hex(&noise.digest()[..8]) };
+    let noises = header.settings.types.iter().map(|of_type| Noise::new(of_type.sigma).map(spec));
+    noises.collect::<Result<_, _>>().map_err(|e| LogError::Header(e.to_string()))
+}
+
+fn check_generation(header: &Header, expected: u64, record: &GenerationRecord) -> Result<(), String> {
+    let settings = &header.settings;
+    if record.generation != expected || expected >= MAX_GENERATIONS {
+        return Err(format!("generation {} where {expected} should be", record.generation));
+    }
+    if record.weights.len() != settings.pairs() {
+        return Err(format!("{} weights for {} pairs", record.weights.len(), settings.pairs()));
+    }
+    if let Some(weight) = record.weights.iter().find(|w| !(-3.0..=3.0).contains(*w)) {
+        return Err(format!("the weight {weight} is not within -3 to 3"));
+    }
+    let sigma: Vec<f64> = settings.types.iter().map(|of_type| of_type.sigma).collect();
+    if record.sigma != sigma {
+        return Err("its sigma is not the header's".to_owned());
+    }
+    if record.alpha.len() != sigma.len() || record.alpha.iter().any(|a| !(0.0..=1000.0).contains(a)) {
+        return Err("its alpha is not one number from 0 to 1000 for each type".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(crate) mod test_log;
+#[cfg(test)]
+mod tests;

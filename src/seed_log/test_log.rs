@@ -1,0 +1,85 @@
+//! A small log for tests.
+
+use super::*;
+use crate::fitness::{FitnessSummary, Shaping};
+use crate::settings::{Settings, TypeSettings, Window};
+use crate::tensor_type::TensorType;
+
+/// Settings of two pairs for both tunable types.
+pub fn settings() -> Settings {
+    let of_type = |tensor_type, sigma| TypeSettings {
+        tensor_type,
+        sigma,
+        alpha: 0.2 * sigma,
+        alpha_final: 0.1 * sigma,
+    };
+    Settings {
+        seed: 7,
+        population: 4,
+        generations: 20,
+        types: vec![of_type(TensorType::Q4_K, 0.3), of_type(TensorType::Q8_0, 1.5)],
+        decay: 0.9,
+        window: Window::Last(3),
+        shaping: Shaping::Zscore,
+    }
+}
+
+/// The header of a log with one tensor of each type, the second with a tile that is cut short.
+pub fn header(settings: Settings) -> Header {
+    let tensor = |name: &str, tensor_type, codes| TensorSpec { name: name.to_owned(), tensor_type, codes };
+    let mut header = Header {
+        version: FORMAT_VERSION,
+        tool: "qes-gguf test".to_owned(),
+        base: BaseModel { file: "base.gguf".to_owned(), bytes: 1, sha256: "00".repeat(32) },
+        tensors: vec![tensor("a", TensorType::Q4_K, 16_384), tensor("b", TensorType::Q8_0, 10_016)],
+        settings,
+        noise: Vec::new(),
+        task: TaskSpec {
+            name: "arith".to_owned(),
+            reward: RewardKind::Loglik,
+            prompts: 8,
+            eval_problems: 16,
+            eval_every: 0,
+        },
+    };
+    header.noise = noise_specs(&header).unwrap();
+    header
+}
+
+/// A generation whose weights depend on its number.
+pub fn generation(header: &Header, generation: u64) -> GenerationRecord {
+    let types = &header.settings.types;
+    let weight = |pair: usize| ((generation as usize * 31 + pair * 17) % 61) as f32 / 10.0 - 3.0;
+    GenerationRecord {
+        generation,
+        alpha: types.iter().map(|t| t.alpha_at(generation, header.settings.generations)).collect(),
+        sigma: types.iter().map(|t| t.sigma).collect(),
+        weights: (0..header.settings.pairs()).map(weight).collect(),
+        fitness: FitnessSummary { mean: -1.5, spread: 0.1, best: -1.0 / 3.0 },
+        evaluations: 32,
+    }
+}
+
+/// A log of this many generations, an evaluation after every second, and its text.
+pub fn log(generations: u64) -> (SeedLog, String) {
+    let header = header(settings());
+    let (mut log, mut text) = SeedLog::start(header.clone()).unwrap();
+    for number in 0..generations {
+        text += &log.push(Line::Generation(generation(&header, number))).unwrap();
+        if number % 2 == 1 {
+            text += &log.push(Line::Evaluation(evaluation(number + 1))).unwrap();
+        }
+    }
+    (log, text)
+}
+
+/// An evaluation after this many generations.
+pub fn evaluation(generations: u64) -> EvaluationRecord {
+    EvaluationRecord {
+        generations,
+        problems: 16,
+        correct: 9,
+        mean_loglik: -0.7,
+        codes_sha256: "ab".repeat(32),
+    }
+}

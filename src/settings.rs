@@ -1,0 +1,256 @@
+//! The hyper-parameters of a run, checked once, and the schedule of its step size.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::fitness::Shaping;
+use crate::noise::{Noise, SigmaError};
+use crate::tensor_type::TensorType;
+
+/// Largest population: beyond it a generation takes days on any machine, and a log's records would not fit memory.
+pub const MAX_POPULATION: u32 = 1 << 16;
+
+/// Largest number of generations.
+pub const MAX_GENERATIONS: u64 = 1 << 24;
+
+/// Everything that decides, together with the rewards, what a run does to the codes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The run's seed; pair seeds and problems are drawn from it.
+    pub seed: u64,
+    /// Members of a generation: even, because they come in antithetic pairs.
+    pub population: u32,
+    /// Generations planned; the step size falls over this many.
+    pub generations: u64,
+    /// Noise and step size of each tensor type that is tuned.
+    pub types: Vec<TypeSettings>,
+    /// Share of the residual that the next generation keeps: 0 <= decay < 1.
+    pub decay: f64,
+    /// How much of the log the residual is rebuilt from.
+    pub window: Window,
+    /// How fitness differences become weights.
+    pub shaping: Shaping,
+}
+
+/// Noise and step size of one tensor type, in units of its codes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TypeSettings {
+    /// The type.
+    #[serde(rename = "type")]
+    pub tensor_type: TensorType,
+    /// Scale of the noise.
+    pub sigma: f64,
+    /// Step size (learning rate) of the first generation.
+    pub alpha: f64,
+    /// Step size of the last generation; it changes linearly in between.
+    pub alpha_final: f64,
+}
+
+/// The replay window: how much of the log the residual is rebuilt from.
+///
+/// Windows are anchored: with a window of K, the residual of generation t in mK..(m+1)K starts from zero at generation
+/// (m-1)K, so it has seen K to 2K-1 generations. A pass over a whole log then needs two residuals and no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "WindowForm", into = "WindowForm")]
+pub enum Window {
+    /// At least this many generations; at least 1.
+    Last(u64),
+    /// The whole log: the residual as the paper defines it, without truncation.
+    All,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WindowForm {
+    Last(u64),
+    Named(String),
+}
+
+impl TryFrom<WindowForm> for Window {
+    type Error = String;
+
+    fn try_from(form: WindowForm) -> Result<Self, Self::Error> {
+        match form {
+            WindowForm::Last(generations) => Ok(Self::Last(generations)),
+            WindowForm::Named(name) if name == "all" => Ok(Self::All),
+            WindowForm::Named(name) => Err(format!("window is \"{name}\", but must be a number or \"all\"")),
+        }
+    }
+}
+
+impl From<Window> for WindowForm {
+    fn from(window: Window) -> Self {
+        match window {
+            Window::Last(generations) => Self::Last(generations),
+            Window::All => Self::Named("all".to_owned()),
+        }
+    }
+}
+
+impl Window {
+    /// The generation at which the residual of `generation` starts from zero.
+    pub fn start(self, generation: u64) -> u64 {
+        match self {
+            Self::Last(length) => (generation / length).saturating_sub(1) * length,
+            Self::All => 0,
+        }
+    }
+}
+
+/// A hyper-parameter that makes no sense.
+#[derive(Debug, Error, PartialEq)]
+#[allow(missing_docs)] // Each message says what its variant means.
+pub enum SettingsError {
+    #[error(
+        "population is {0}, but must be an even number from 2 to {MAX_POPULATION}: members come in antithetic pairs"
+    )]
+    Population(u32),
+    #[error("generations is {0}, but must be at most {MAX_GENERATIONS}")]
+    Generations(u64),
+    #[error("{tensor_type}: {source}")]
+    Sigma { tensor_type: TensorType, source: SigmaError },
+    #[error("{tensor_type}: {name} is {value}, but must be a number from 0 to 1000 (in code units)")]
+    Alpha { tensor_type: TensorType, name: &'static str, value: f64 },
+    #[error("decay is {0}, but must be at least 0 and less than 1")]
+    Decay(f64),
+    #[error("window is 0, but must be at least 1 generation, or \"all\"")]
+    Window,
+    #[error("{0} is listed twice")]
+    DuplicateType(TensorType),
+    #[error("{0} cannot be tuned")]
+    NotTunable(TensorType),
+}
+
+impl Settings {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// For the first value that makes no sense.
+    pub fn validate(&self) -> Result<(), SettingsError> {
+        if self.population == 0 || self.population % 2 == 1 || self.population > MAX_POPULATION {
+            return Err(SettingsError::Population(self.population));
+        }
+        if self.generations > MAX_GENERATIONS {
+            return Err(SettingsError::Generations(self.generations));
+        }
+        if !(0.0..1.0).contains(&self.decay) {
+            return Err(SettingsError::Decay(self.decay));
+        }
+        if self.window == Window::Last(0) {
+            return Err(SettingsError::Window);
+        }
+        for (position, of_type) in self.types.iter().enumerate() {
+            of_type.validate()?;
+            if self.types[..position].iter().any(|other| other.tensor_type == of_type.tensor_type) {
+                return Err(SettingsError::DuplicateType(of_type.tensor_type));
+            }
+        }
+        Ok(())
+    }
+
+    /// Antithetic pairs in a generation.
+    pub fn pairs(&self) -> usize {
+        self.population as usize / 2
+    }
+
+    /// Position in `types` of this type's settings.
+    pub fn type_index(&self, tensor_type: TensorType) -> Option<usize> {
+        self.types.iter().position(|of_type| of_type.tensor_type == tensor_type)
+    }
+}
+
+impl TypeSettings {
+    fn validate(&self) -> Result<(), SettingsError> {
+        let tensor_type = self.tensor_type;
+        if !tensor_type.is_tunable() {
+            return Err(SettingsError::NotTunable(tensor_type));
+        }
+        Noise::new(self.sigma).map_err(|source| SettingsError::Sigma { tensor_type, source })?;
+        for (name, value) in [("alpha", self.alpha), ("final alpha", self.alpha_final)] {
+            if !(0.0..=1000.0).contains(&value) {
+                return Err(SettingsError::Alpha { tensor_type, name, value });
+            }
+        }
+        Ok(())
+    }
+
+    /// The step size of `generation` (from 0) in a run of `generations`.
+    pub fn alpha_at(&self, generation: u64, generations: u64) -> f64 {
+        let last = generations.saturating_sub(1).max(1);
+        let passed = generation.min(last) as f64 / last as f64;
+        self.alpha + (self.alpha_final - self.alpha) * passed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        let of_type =
+            TypeSettings { tensor_type: TensorType::Q4_K, sigma: 0.1, alpha: 0.01, alpha_final: 0.002 };
+        Settings {
+            seed: 0,
+            population: 4,
+            generations: 5,
+            types: vec![of_type],
+            decay: 0.9,
+            window: Window::Last(32),
+            shaping: Shaping::Zscore,
+        }
+    }
+
+    #[test]
+    fn nonsense_is_named() {
+        let refused = |change: fn(&mut Settings)| {
+            let mut settings = settings();
+            change(&mut settings);
+            settings.validate().unwrap_err().to_string()
+        };
+        assert!(settings().validate().is_ok());
+        assert!(refused(|s| s.population = 0).contains("population is 0"));
+        assert!(refused(|s| s.population = 7).contains("population is 7"));
+        assert!(refused(|s| s.population = u32::MAX - 1).contains("population"));
+        assert!(refused(|s| s.generations = u64::MAX).contains("generations"));
+        assert!(refused(|s| s.decay = 1.0).contains("decay is 1"));
+        assert!(refused(|s| s.decay = -0.1).contains("decay"));
+        assert!(refused(|s| s.decay = f64::NAN).contains("decay is NaN"));
+        assert!(refused(|s| s.window = Window::Last(0)).contains("window"));
+        assert!(refused(|s| s.types[0].sigma = 0.0).contains("Q4_K: sigma is 0"));
+        assert!(refused(|s| s.types[0].sigma = f64::NAN).contains("sigma is NaN"));
+        assert!(refused(|s| s.types[0].alpha = -1.0).contains("alpha is -1"));
+        assert!(refused(|s| s.types[0].alpha_final = f64::INFINITY).contains("final alpha is inf"));
+        assert!(refused(|s| s.types.push(s.types[0].clone())).contains("listed twice"));
+        assert!(refused(|s| s.types[0].tensor_type = TensorType::from_ggml_id(0).unwrap()).contains("F32"));
+    }
+
+    #[test]
+    fn alpha_falls_linearly_from_first_to_last() {
+        let settings = settings();
+        let alpha = |t| settings.types[0].alpha_at(t, 5);
+        assert_eq!(alpha(0), 0.01);
+        assert!((alpha(2) - 0.006).abs() < 1e-12);
+        assert!((alpha(4) - 0.002).abs() < 1e-12);
+        assert!((alpha(9) - 0.002).abs() < 1e-12, "past the plan it stays");
+        assert_eq!(settings.types[0].alpha_at(0, 1), 0.01);
+    }
+
+    #[test]
+    fn windows_are_anchored_at_multiples() {
+        let starts: Vec<u64> = (0..10).map(|t| Window::Last(3).start(t)).collect();
+        assert_eq!(starts, [0, 0, 0, 0, 0, 0, 3, 3, 3, 6]);
+        assert_eq!(Window::All.start(1000), 0);
+    }
+
+    #[test]
+    fn settings_survive_json() {
+        for window in [Window::Last(7), Window::All] {
+            let settings = Settings { window, ..settings() };
+            let text = serde_json::to_string(&settings).unwrap();
+            assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings, "{text}");
+        }
+        assert!(serde_json::from_str::<Window>("\"most\"").is_err());
+    }
+}

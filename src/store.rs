@@ -1,0 +1,63 @@
+//! Files as the tool uses them: the user's model is mapped, never written.
+//!
+//! [`WorkingCopy`] shows the model's bytes twice, once as they are in the file and once as tuning has changed them.
+
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+mod working_copy;
+
+pub use working_copy::WorkingCopy;
+
+/// A file could not be used, or bytes were asked for that it does not have.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The file cannot be opened.
+    #[error("cannot open {}: {source}; check that the path is right and that the file may be read", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why it cannot be opened.
+        source: io::Error,
+    },
+    /// The file has no bytes, or is no regular file.
+    #[error("{} is empty or not a regular file; give the path of a GGUF model", path.display())]
+    NotAFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be mapped into memory.
+    #[error("cannot map {} into memory: {source}; copy it to a local file system and try again", path.display())]
+    Map {
+        /// The file.
+        path: PathBuf,
+        /// Why it cannot be mapped.
+        source: io::Error,
+    },
+    /// Bytes were asked for that lie outside the file.
+    #[error("{} ends at byte {len}, before {range:?}; it is truncated, fetch it again", path.display())]
+    OutOfBounds {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        len: usize,
+        /// The bytes asked for.
+        range: Range<usize>,
+    },
+    /// Two ranges that were to be changed independently share bytes.
+    #[error(
+        "bytes {first:?} and {second:?} of {} overlap; two tensors share data, make the model file anew",
+        path.display()
+    )]
+    Overlap {
+        /// The file.
+        path: PathBuf,
+        /// The range that starts first.
+        first: Range<usize>,
+        /// The range that starts inside it.
+        second: Range<usize>,
+    },
+}

@@ -1,0 +1,166 @@
+//! The model file mapped twice: read-only as the base, and privately writable as the working copy.
+//!
+//! Both mappings show the page cache's pages; a page of the working copy becomes memory of this process when it is
+//! first written, so the cost is that of the pages touched, and the file never changes.
+
+use std::fs::File;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use memmap2::{Mmap, MmapMut, MmapOptions};
+
+use super::StoreError;
+
+/// A model file with the changes that were made to it in memory.
+#[derive(Debug)]
+pub struct WorkingCopy {
+    path: PathBuf,
+    base: Mmap,
+    changed: MmapMut,
+}
+
+impl WorkingCopy {
+    /// Maps a file, which is opened for reading only.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or mapped, or is empty.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref().to_owned();
+        let file = File::open(&path).map_err(|source| StoreError::Open { path: path.clone(), source })?;
+        let metadata = file.metadata().map_err(|source| StoreError::Open { path: path.clone(), source })?;
+        if !metadata.is_file() || metadata.len() == 0 {
+            return Err(StoreError::NotAFile { path });
+        }
+        match map_twice(&file) {
+            Ok((base, changed)) => Ok(Self { path, base, changed }),
+            Err(source) => Err(StoreError::Map { path, source }),
+        }
+    }
+
+    /// The file that is mapped.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The bytes as they are in the file.
+    pub fn base(&self) -> &[u8] {
+        &self.base
+    }
+
+    /// The bytes with all changes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.changed
+    }
+
+    /// The bytes to be changed; they stay at the same address for as long as the working copy lives.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.changed
+    }
+
+    /// Several parts to be changed at once, in the order of `ranges`.
+    ///
+    /// # Errors
+    /// When a range lies outside the file or two of them overlap.
+    pub fn disjoint_mut(&mut self, ranges: &[Range<usize>]) -> Result<Vec<&mut [u8]>, StoreError> {
+        let mut order: Vec<usize> = (0..ranges.len()).collect();
+        order.sort_by_key(|&i| (ranges[i].start, ranges[i].end));
+        self.check(ranges, &order)?;
+
+        let mut parts: Vec<(usize, &mut [u8])> = Vec::with_capacity(ranges.len());
+        let mut rest: &mut [u8] = &mut self.changed;
+        let mut at = 0;
+        for i in order {
+            let (_, from_start) = rest.split_at_mut(ranges[i].start - at);
+            let (part, after) = from_start.split_at_mut(ranges[i].len());
+            parts.push((i, part));
+            rest = after;
+            at = ranges[i].end;
+        }
+        parts.sort_by_key(|(i, _)| *i);
+        Ok(parts.into_iter().map(|(_, part)| part).collect())
+    }
+
+    /// Fails unless the ranges, taken in this order, lie one after the other within the file.
+    fn check(&self, ranges: &[Range<usize>], order: &[usize]) -> Result<(), StoreError> {
+        let len = self.changed.len();
+        if let Some(range) = ranges.iter().find(|range| range.start > range.end || range.end > len) {
+            return Err(StoreError::OutOfBounds { path: self.path.clone(), len, range: range.clone() });
+        }
+        match order.windows(2).find(|pair| ranges[pair[0]].end > ranges[pair[1]].start) {
+            Some(pair) => Err(StoreError::Overlap {
+                path: self.path.clone(),
+                first: ranges[pair[0]].clone(),
+                second: ranges[pair[1]].clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The file's bytes read-only, and once more with private changes.
+fn map_twice(file: &File) -> std::io::Result<(Mmap, MmapMut)> {
+    let mut options = MmapOptions::new();
+    // Without this, Linux refuses a private mapping larger than memory even though few of its pages are ever written.
+    options.no_reserve_swap();
+    // SAFETY: neither mapping can write the file. As with every mapped file, it must not be truncated or rewritten in
+    // place by others meanwhile; the tool asks for a model that nobody else is writing.
+    unsafe { Ok((options.map(file)?, options.map_copy(file)?)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn opened(bytes: &[u8]) -> (tempfile::TempDir, WorkingCopy) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.gguf");
+        fs::write(&path, bytes).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
+        let working = WorkingCopy::open(&path).unwrap();
+        (dir, working)
+    }
+
+    #[test]
+    fn changes_reach_neither_the_base_nor_the_file() {
+        let (_dir, mut working) = opened(b"0123456789");
+        working.bytes_mut()[3] = b'x';
+        assert_eq!(working.bytes(), b"012x456789");
+        assert_eq!(working.base(), b"0123456789");
+        assert_eq!(fs::read(working.path()).unwrap(), b"0123456789");
+    }
+
+    #[test]
+    fn disjoint_parts_come_in_the_order_asked_for() {
+        let (_dir, mut working) = opened(b"0123456789");
+        let parts = working.disjoint_mut(&[8..10, 0..2, 2..2, 2..5]).unwrap();
+        assert_eq!(parts, [&b"89"[..], b"01", b"", b"234"]);
+    }
+
+    #[test]
+    fn overlapping_parts_are_refused() {
+        let (_dir, mut working) = opened(b"0123456789");
+        let error = working.disjoint_mut(&[4..8, 0..5]).unwrap_err();
+        assert!(matches!(error, StoreError::Overlap { .. }), "{error}");
+    }
+
+    #[test]
+    fn parts_outside_the_file_are_refused() {
+        let (_dir, mut working) = opened(b"0123456789");
+        let error = working.disjoint_mut(&[0..1, 9..11]).unwrap_err();
+        assert!(matches!(error, StoreError::OutOfBounds { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_mapped_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let empty = dir.path().join("empty.gguf");
+        fs::write(&empty, b"").unwrap();
+        assert!(matches!(WorkingCopy::open(&empty), Err(StoreError::NotAFile { .. })));
+        assert!(matches!(WorkingCopy::open(dir.path()), Err(StoreError::NotAFile { .. })));
+        let absent = WorkingCopy::open(dir.path().join("absent.gguf")).unwrap_err();
+        assert!(absent.to_string().contains("absent.gguf"), "{absent}");
+    }
+}

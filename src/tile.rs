@@ -1,0 +1,57 @@
+//! Tiles: the pieces of a tensor that perturbing, replaying and updating work on.
+//!
+//! Everything the optimizer does is element-wise, so it goes tile by tile: a tile's gradient and residual fit the
+//! cache, and nothing as long as the model is ever held besides the codes. A tile is whole runs of the noise and whole
+//! blocks; its length does not change any result.
+
+use std::ops::Range;
+
+/// Shortest tile, in codes: two f32 arrays of this length take 64 KiB.
+const MIN_LEN: usize = 8192;
+
+/// Codes per tile for noise with runs of `run_len` codes (a power of two): whole runs and whole blocks.
+pub fn tile_len(run_len: usize) -> usize {
+    run_len.max(MIN_LEN)
+}
+
+/// One piece of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tile {
+    /// Position of the tensor in the log's tensor list.
+    pub tensor: u32,
+    /// First code of the tile within its tensor; a multiple of the tile length.
+    pub first: u64,
+    /// Codes in the tile: the tile length, less at a tensor's end.
+    pub len: usize,
+}
+
+impl Tile {
+    /// The noise runs of the tile: each run's number in the tensor and its codes within the tile.
+    pub fn runs(&self, run_len: usize) -> impl Iterator<Item = (u64, Range<usize>)> + use<> {
+        let first_run = self.first / run_len as u64;
+        let len = self.len;
+        (0..len.div_ceil(run_len)).map(move |i| {
+            let start = i * run_len;
+            (first_run + i as u64, start..(start + run_len).min(len))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_cover_the_tile_once() {
+        let tile = Tile { tensor: 0, first: 16_384, len: 1000 };
+        let runs: Vec<_> = tile.runs(256).collect();
+        assert_eq!(runs, [(64, 0..256), (65, 256..512), (66, 512..768), (67, 768..1000)]);
+    }
+
+    #[test]
+    fn a_tile_holds_whole_runs() {
+        for bits in 5..=20 {
+            assert_eq!(tile_len(1 << bits) % (1 << bits), 0);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! THE one step: a generation's gradient estimate and the residual to code deltas.
+//!
+//! Error feedback (QES, arXiv 2602.03120, section 3): v = alpha * g + decay * e, delta = round(v) with ties to even,
+//! e := v - delta. The residual never looks at the codes: e := v - delta whether or not a code could move, so that it is
+//! a function of seeds and weights alone and can be replayed exactly (docs/ALGORITHM.md). Live tuning, resuming and
+//! exporting all come through here. The arithmetic is f32 in a fixed order without fused multiply-add, so every machine
+//! gets the same bits.
+
+use crate::block::{CodeBlock, nudge};
+use crate::noise::{Noise, Pair};
+use crate::perturb::for_each_hit;
+use crate::tile::Tile;
+
+/// What one generation does to the tensors of one type.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepRule {
+    /// alpha / sigma: what turns the weighted sum of perturbations into a step in code units.
+    pub alpha_over_sigma: f32,
+    /// Share of the residual that the next generation keeps, 0.0..=1.0.
+    pub decay: f32,
+}
+
+impl StepRule {
+    /// The rule of a generation that used this alpha and sigma (both in code units).
+    pub fn new(alpha: f64, sigma: f64, decay: f64) -> Self {
+        Self { alpha_over_sigma: (alpha / sigma) as f32, decay: decay as f32 }
+    }
+}
+
+/// Codes that a step changed, and codes that it could not change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moves {
+    /// Codes that changed.
+    pub moved: u64,
+    /// Codes with a delta that would have left their range, and so stayed.
+    pub gated: u64,
+}
+
+impl std::ops::Add for Moves {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { moved: self.moved + other.moved, gated: self.gated + other.gated }
+    }
+}
+
+/// Sum over the pairs of 2 * weight * u for every code of the tile: sigma times the gradient estimate. Both members of
+/// a pair contribute, hence the 2. Pairs are added in their order.
+pub fn weighted_sum(sum: &mut [f32], tile: &Tile, noise: &Noise, pairs: &[Pair], weights: &[f32]) {
+    sum.fill(0.0);
+    for (pair, &weight) in pairs.iter().zip(weights) {
+        if weight != 0.0 {
+            let twice = 2.0 * weight;
+            for_each_hit(noise, pair, tile, |code, u| sum[code] += twice * f32::from(u));
+        }
+    }
+}
+
+/// One step of the residual: takes the weighted sums of a generation and leaves the deltas in their place.
+pub fn step(sum_to_delta: &mut [f32], residual: &mut [f32], rule: StepRule) {
+    for (value, e) in sum_to_delta.iter_mut().zip(residual) {
+        let v = rule.alpha_over_sigma * *value + rule.decay * *e;
+        let delta = v.round_ties_even();
+        *e = v - delta;
+        *value = delta;
+    }
+}
+
+/// Adds the deltas to the codes of a tile (`bytes` are its blocks), where the result stays in range.
+pub fn apply<B: CodeBlock>(bytes: &mut [u8], deltas: &[f32]) -> Moves {
+    let mut moves = Moves::default();
+    for (code, &delta) in deltas.iter().enumerate() {
+        if delta != 0.0 {
+            // A delta beyond i16 saturates; it is beyond every range, and so gated, either way.
+            let moved = nudge::<B>(bytes, code, delta as i16);
+            moves.moved += u64::from(moved);
+            moves.gated += u64::from(!moved);
+        }
+    }
+    moves
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::block::Q4K;
+    use crate::perturb::read_codes;
+
+    const RULE: StepRule = StepRule { alpha_over_sigma: 0.25, decay: 0.9 };
+
+    proptest! {
+        #[test]
+        fn the_residual_stays_within_half_a_code(
+            sums in prop::collection::vec(-1e4_f32..1e4, 64),
+            mut residual in prop::collection::vec(-0.5_f32..=0.5, 64),
+        ) {
+            let mut deltas = sums;
+            step(&mut deltas, &mut residual, RULE);
+            for (e, delta) in residual.iter().zip(&deltas) {
+                prop_assert!(e.abs() <= 0.5);
+                prop_assert_eq!(delta.fract(), 0.0);
+            }
+        }
+
+        #[test]
+        fn the_residual_does_not_look_at_the_codes(
+            sums in prop::collection::vec(-40.0_f32..40.0, 256),
+            bytes in prop::collection::vec(any::<u8>(), 144),
+        ) {
+            // Only `apply` sees codes, and it hands nothing back: the same sums leave the same residual after any codes.
+            let run = |mut bytes: Vec<u8>| {
+                let mut residual = vec![0.0; 256];
+                for _ in 0..3 {
+                    let mut deltas = sums.clone();
+                    step(&mut deltas, &mut residual, RULE);
+                    apply::<Q4K>(&mut bytes, &deltas);
+                }
+                residual
+            };
+            prop_assert_eq!(run(bytes), run(vec![0xff; 144]));
+        }
+
+        #[test]
+        fn applying_moves_codes_by_their_delta_or_not_at_all(
+            deltas in prop::collection::vec((-20_i16..20).prop_map(f32::from), 256),
+            bytes in prop::collection::vec(any::<u8>(), 144),
+        ) {
+            let mut after = bytes.clone();
+            let moves = apply::<Q4K>(&mut after, &deltas);
+            let mut expected = Moves::default();
+            for ((before, after), delta) in read_codes::<Q4K>(&bytes).into_iter().zip(read_codes::<Q4K>(&after)).zip(&deltas) {
+                let wanted = before + *delta as i16;
+                let fits = (0..=15).contains(&wanted);
+                prop_assert_eq!(after, if fits { wanted } else { before });
+                expected.moved += u64::from(fits && *delta != 0.0);
+                expected.gated += u64::from(!fits);
+            }
+            prop_assert_eq!(moves, expected);
+            prop_assert_eq!(&bytes[..16], &after[..16], "scales are never touched");
+        }
+    }
+
+    #[test]
+    fn feedback_adds_up_evidence_that_plain_rounding_loses() {
+        // Each generation speaks for a fifth of a code. Rounded alone that is nothing, ten times over.
+        let rule = StepRule { alpha_over_sigma: 0.2, decay: 1.0 };
+        let (mut with_feedback, mut residual) = (0.0, [0.0]);
+        let mut without_feedback = 0.0;
+        for _ in 0..10 {
+            let mut delta = [1.0];
+            step(&mut delta, &mut residual, rule);
+            with_feedback += delta[0];
+            let mut delta = [1.0];
+            step(&mut delta, &mut [0.0], rule);
+            without_feedback += delta[0];
+        }
+        assert_eq!((with_feedback, without_feedback), (2.0, 0.0));
+    }
+
+    #[test]
+    fn ties_round_to_even() {
+        let mut deltas = [0.5, 1.5, -0.5, 2.5];
+        step(&mut deltas, &mut [0.0; 4], StepRule { alpha_over_sigma: 1.0, decay: 0.0 });
+        assert_eq!(deltas, [0.0, 2.0, 0.0, 2.0]);
+    }
+
+    #[test]
+    fn absurd_deltas_are_gated() {
+        let mut bytes = vec![0x88; 144];
+        let mut deltas = vec![0.0; 256];
+        (deltas[0], deltas[1], deltas[2]) = (1e30, -1e30, f32::INFINITY);
+        assert_eq!(apply::<Q4K>(&mut bytes, &deltas), Moves { moved: 0, gated: 3 });
+        assert_eq!(bytes, vec![0x88; 144]);
+    }
+}
