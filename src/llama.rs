@@ -41,9 +41,9 @@ pub struct TensorSlot {
 pub struct LlamaOptions {
     /// Threads that compute.
     pub threads: usize,
-    /// Sequences side by side; by default as many as the logits' memory allows, up to 128.
+    /// Sequences side by side, at most 256; by default 128. A large vocabulary allows fewer.
     pub parallel: Option<usize>,
-    /// Tokens in memory, all sequences together; by default 2048. Rounded up to a multiple of 256.
+    /// Tokens in memory, all sequences together; by default 1024. Rounded up to a multiple of 256.
     pub ctx_size: Option<u32>,
     /// Whether llama.cpp's log goes to the standard error stream.
     pub verbose: bool,
@@ -112,8 +112,13 @@ impl LlamaEngine {
             logits.extend_from_slice(row);
             Ok(())
         });
-        evaluated.map_err(|source| EngineError::new("evaluating a text", source))?;
-        Ok(logits)
+        match evaluated {
+            Ok(()) if logits.is_empty() => {
+                Err(EngineError::new("evaluating a text", "the text has no tokens"))
+            }
+            Ok(()) => Ok(logits),
+            Err(source) => Err(EngineError::new("evaluating a text", source)),
+        }
     }
 }
 
@@ -150,7 +155,7 @@ impl Engine for LlamaEngine {
     }
 }
 
-/// Tokens in one forward pass: more does not make it faster on a CPU, and costs memory.
+/// Tokens in one forward pass: more make it no faster on a CPU, and cost memory.
 const PASS_TOKENS: usize = 512;
 
 /// Memory for the logits of one forward pass, which bounds how many rows are kept when the vocabulary is large.
@@ -159,7 +164,7 @@ const LOGITS_BYTES: usize = 32 << 20;
 /// Chooses the sizes of the context.
 fn size(model: &Model, options: &LlamaOptions) -> Size {
     let asked = options.ctx_size.and_then(|cells| usize::try_from(cells).ok());
-    let cells = asked.unwrap_or(2048).max(1).next_multiple_of(256);
+    let cells = asked.unwrap_or(1024).max(1).next_multiple_of(256);
     let tokens = cells.min(PASS_TOKENS);
     let outputs = (LOGITS_BYTES / 4 / model.vocabulary_len().max(1)).clamp(8, tokens);
     let sequences = options.parallel.unwrap_or(128).clamp(1, outputs.min(MAX_SEQUENCES));

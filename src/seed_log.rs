@@ -224,8 +224,16 @@ fn check_header(header: &Header) -> Result<(), LogError> {
     Ok(())
 }
 
+/// A header with its `noise` filled in from its settings.
+///
+/// # Errors
+/// When a sigma is out of range.
+pub fn pin_noise(header: Header) -> Result<Header, LogError> {
+    Ok(Header { noise: noise_specs(&header)?, ..header })
+}
+
 /// What pins the noise of the header's types.
-pub(crate) fn noise_specs(header: &Header) -> Result<Vec<NoiseSpec>, LogError> {
+fn noise_specs(header: &Header) -> Result<Vec<NoiseSpec>, LogError> {
     let spec = |noise: Noise| NoiseSpec { run: noise.run_len() as u64, tables: hex(&noise.digest()[..8]) };
     let noises = header.settings.types.iter().map(|of_type| Noise::new(of_type.sigma).map(spec));
     noises.collect::<Result<_, _>>().map_err(|e| LogError::Header(e.to_string()))

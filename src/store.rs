@@ -8,8 +8,14 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+mod artefact;
+mod log_file;
+mod memory;
 mod working_copy;
 
+pub use artefact::Artefact;
+pub use log_file::{Journal, LogFile};
+pub use memory::peak_rss_bytes;
 pub use working_copy::WorkingCopy;
 
 /// A file could not be used, or bytes were asked for that it does not have.
@@ -36,6 +42,29 @@ pub enum StoreError {
         path: PathBuf,
         /// Why it cannot be mapped.
         source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}; check that the folder exists, may be written to and has space", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why it cannot be written.
+        source: io::Error,
+    },
+    /// A new log would overwrite a file.
+    #[error(
+        "{} exists already and is never overwritten; continue that run with --resume, or name another file with -o",
+        path.display()
+    )]
+    LogExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another process is appending to the log.
+    #[error("{} is in use by another run; wait for it to end, or name another file with -o", path.display())]
+    LogInUse {
+        /// The file.
+        path: PathBuf,
     },
     /// Bytes were asked for that lie outside the file.
     #[error("{} ends at byte {len}, before {range:?}; it is truncated, fetch it again", path.display())]

@@ -50,7 +50,11 @@ fn run(
     // SAFETY: both paths are null-terminated, and the parameters are the defaults with plain values changed.
     match unsafe { sys::llama_model_quantize(from.as_ptr(), to.as_ptr(), &raw const params) } {
         0 => Ok(()),
-        code => Err(log::take_errors(&format!("llama.cpp returned {code}")).into()),
+        code => {
+            // Whatever llama.cpp has written by now is no model; when it has written nothing, there is none to remove.
+            let _ = std::fs::remove_file(output);
+            Err(log::take_errors(&format!("llama.cpp returned {code}")).into())
+        }
     }
 }
 
@@ -60,5 +64,39 @@ fn recipe(tensor_type: TensorType) -> Option<sys::llama_ftype> {
         TensorType::Q4_K => Some(sys::LLAMA_FTYPE_MOSTLY_Q4_K_S),
         TensorType::Q8_0 => Some(sys::LLAMA_FTYPE_MOSTLY_Q8_0),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(input: &Path, output: &Path, tensor_type: &str) -> String {
+        quantize(input, output, tensor_type.parse().unwrap(), 1).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_exists_is_not_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let output = dir.path().join("out.gguf");
+        std::fs::write(&output, b"mine").unwrap();
+        assert!(message(&dir.path().join("in.gguf"), &output, "Q4_K").contains("out.gguf exists"));
+        assert_eq!(std::fs::read(&output).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn a_failure_leaves_no_output() {
+        let dir = tempfile::tempdir().unwrap();
+        let (input, output) = (dir.path().join("in.gguf"), dir.path().join("out.gguf"));
+        std::fs::write(&input, b"GGUF, but not really").unwrap();
+        assert!(message(&input, &output, "Q8_0").contains("quantizing"));
+        assert!(!output.exists());
+    }
+
+    #[test]
+    fn types_without_a_recipe_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let (input, output) = (dir.path().join("in.gguf"), dir.path().join("out.gguf"));
+        assert!(message(&input, &output, "IQ2_XXS").contains("IQ2_XXS"));
     }
 }

@@ -28,3 +28,59 @@ pub(super) fn score(
     }
     Ok(scores)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use llama_cpp_sys_2::{GGML_TYPE_F32, LLAMA_FLASH_ATTN_TYPE_DISABLED};
+
+    use super::super::context::Size;
+    use super::super::{log, model::Model};
+    use super::*;
+    use crate::engine::Request;
+
+    /// Sums of two numbers, three of four with the right answer.
+    fn requests() -> Vec<Request> {
+        let request = |i: u32| {
+            let (a, b) = (i * 37 % 100, i * 61 % 100);
+            let answer = if i % 4 == 3 { i } else { a + b };
+            Request { prompt: format!("{a}+{b}="), completion: answer.to_string() }
+        };
+        (0..128).map(request).collect()
+    }
+
+    /// Without flash attention and with 32-bit keys and values, whose rounding differs between few tokens and many.
+    #[test]
+    fn requests_score_together_as_they_do_alone() {
+        log::start(false);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/arith-tiny-q4_k.gguf");
+        let model = Model::load(&path).unwrap();
+        let size = Size { cells: 1024, sequences: 64, tokens: 100, outputs: 64, threads: 1 };
+        let adjust = |params: &mut llama_cpp_sys_2::llama_context_params| {
+            params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+            (params.type_k, params.type_v) = (GGML_TYPE_F32, GGML_TYPE_F32);
+        };
+        // SAFETY: the model is dropped last, and nothing else is pointed to.
+        let mut context = unsafe { Context::new(&model, size, adjust) }.unwrap();
+        let mut scores = |requests: &[Request]| {
+            score(&mut context, &Prepared::new(&model, requests, size).unwrap()).unwrap()
+        };
+
+        let requests = requests();
+        let together = scores(&requests);
+        let mut differences = Vec::new();
+        for (request, together) in requests.iter().zip(&together) {
+            let alone = scores(std::slice::from_ref(request))[0];
+            assert_eq!(together.is_greedy, alone.is_greedy, "{request:?}");
+            assert!(alone.log_likelihood < 0.0, "{request:?}");
+            differences.push((together.log_likelihood - alone.log_likelihood).abs());
+        }
+        // Activations are rounded to 8 bits, which now and then turns the last bit of a sum into a larger difference.
+        let mean = differences.iter().sum::<f64>() / 128.0;
+        assert!(mean < 1e-3 && differences.iter().all(|&difference| difference < 0.02), "{differences:?}");
+        assert!(
+            together.iter().any(|score| score.is_greedy) && together.iter().any(|score| !score.is_greedy)
+        );
+    }
+}

@@ -3,12 +3,21 @@
 //! llama.cpp offers no list of a model's tensors, but its evaluation callback shows every operation of the graph before
 //! it is computed; one token evaluated in a throw-away context thus reveals all weights. Each tunable one is then
 //! pointed into the private mapping, after checking that llama.cpp holds the very bytes of the file.
+//!
+//! The alternative is to let llama.cpp read the file into ordinary buffers and to edit those. On a model of 0.3 billion
+//! parameters in Q4_K (166 MiB) with 1% of the codes of every page changed, neither is ahead: peak resident memory 382
+//! MiB mapped and 381 MiB in buffers (209 MiB of each are the context's), scoring 0.96 and 1.00 CPU seconds. The mapping
+//! copies each page on its first edit, 50 ms in all, but its unedited pages stay with the page cache, which matters on
+//! a small device. Without releasing llama.cpp's own mapping of the file, the peak is 547 MiB.
 
 use std::error::Error;
 use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
 
-use llama_cpp_sys_2::{GGML_OP_NONE, ggml_backend_buffer_is_host, ggml_get_name, ggml_nbytes, ggml_tensor};
+use llama_cpp_sys_2::{
+    GGML_BACKEND_BUFFER_USAGE_WEIGHTS, GGML_OP_NONE, ggml_backend_buffer_get_usage,
+    ggml_backend_buffer_is_host, ggml_get_name, ggml_nbytes, ggml_tensor,
+};
 
 use super::TensorSlot;
 use super::context::{Context, Size};
@@ -24,9 +33,10 @@ pub(super) fn redirect(
     working: &mut WorkingCopy,
     slots: &[TensorSlot],
 ) -> Result<(), Failure> {
-    let inputs = graph_inputs(model)?;
+    let weights = graph_weights(model)?;
     for slot in slots {
-        let tensors: Vec<_> = inputs.iter().copied().filter(|&tensor| has_name(tensor, &slot.name)).collect();
+        let tensors: Vec<_> =
+            weights.iter().copied().filter(|&tensor| has_name(tensor, &slot.name)).collect();
         if tensors.is_empty() {
             return Err(
                 format!("inference does not use the tensor {}; leave it out of tuning", slot.name).into()
@@ -81,12 +91,12 @@ fn release(bytes: &[u8]) {
 #[cfg(not(target_os = "linux"))]
 fn release(_: &[u8]) {}
 
-/// Every tensor that the model's graph reads but does not compute, each once.
-fn graph_inputs(model: &Model) -> Result<Vec<NonNull<ggml_tensor>>, Failure> {
-    let mut inputs: Vec<NonNull<ggml_tensor>> = Vec::new();
-    let receiver: *mut c_void = (&raw mut inputs).cast();
+/// Every tensor of the model that its graph uses, each once.
+fn graph_weights(model: &Model) -> Result<Vec<NonNull<ggml_tensor>>, Failure> {
+    let mut weights: Vec<NonNull<ggml_tensor>> = Vec::new();
+    let receiver: *mut c_void = (&raw mut weights).cast();
     let size = Size { cells: 256, sequences: 1, tokens: 1, outputs: 1, threads: 1 };
-    // SAFETY: `inputs` and the model outlive the context, which ends with this function.
+    // SAFETY: `weights` and the model outlive the context, which ends with this function.
     let mut context = unsafe {
         Context::new(model, size, |params| {
             params.cb_eval = Some(collect);
@@ -96,24 +106,29 @@ fn graph_inputs(model: &Model) -> Result<Vec<NonNull<ggml_tensor>>, Failure> {
     let node = Node { token: 0, position: 0, sequences: 0..1, readers: vec![0] };
     context.evaluate(&[node], |_, _| Ok(()))?;
     drop(context);
-    inputs.sort();
-    inputs.dedup();
-    Ok(inputs)
+    weights.sort();
+    weights.dedup();
+    Ok(weights)
 }
 
-/// llama.cpp's evaluation callback: collects inputs when asked before an operation, and declines its result.
+/// llama.cpp's evaluation callback: collects weights when asked before an operation, and declines its result.
 unsafe extern "C" fn collect(operation: *mut ggml_tensor, _ask: bool, receiver: *mut c_void) -> bool {
-    // SAFETY: `graph_inputs` hands llama.cpp a pointer to this type, and waits.
-    let inputs = unsafe { &mut *receiver.cast::<Vec<NonNull<ggml_tensor>>>() };
+    // SAFETY: `graph_weights` hands llama.cpp a pointer to this type, and waits.
+    let weights = unsafe { &mut *receiver.cast::<Vec<NonNull<ggml_tensor>>>() };
     // SAFETY: llama.cpp calls with a valid operation, whose sources are valid or null.
     let sources = unsafe { (*operation).src };
-    for source in sources.into_iter().filter_map(NonNull::new) {
-        // SAFETY: a valid tensor, as said above.
-        if unsafe { (*source.as_ptr()).op } == GGML_OP_NONE {
-            inputs.push(source);
-        }
-    }
+    weights.extend(sources.into_iter().filter_map(NonNull::new).filter(|&source| is_weight(source)));
     false
+}
+
+/// Whether a tensor of the graph belongs to the model; its other inputs belong to the context and go with it.
+fn is_weight(tensor: NonNull<ggml_tensor>) -> bool {
+    // SAFETY: called with the sources of an operation that is about to be computed, which are valid.
+    let (operation, buffer) = unsafe { ((*tensor.as_ptr()).op, (*tensor.as_ptr()).buffer) };
+    // SAFETY: a tensor's buffer is valid or null.
+    operation == GGML_OP_NONE
+        && !buffer.is_null()
+        && unsafe { ggml_backend_buffer_get_usage(buffer) } == GGML_BACKEND_BUFFER_USAGE_WEIGHTS
 }
 
 fn has_name(tensor: NonNull<ggml_tensor>, name: &str) -> bool {

@@ -27,7 +27,7 @@ pub fn settings() -> Settings {
 /// The header of a log with one tensor of each type, the second with a tile that is cut short.
 pub fn header(settings: Settings) -> Header {
     let tensor = |name: &str, tensor_type, codes| TensorSpec { name: name.to_owned(), tensor_type, codes };
-    let mut header = Header {
+    let header = Header {
         version: FORMAT_VERSION,
         tool: "qes-gguf test".to_owned(),
         base: BaseModel { file: "base.gguf".to_owned(), bytes: 1, sha256: "00".repeat(32) },
@@ -42,8 +42,7 @@ pub fn header(settings: Settings) -> Header {
             eval_every: 0,
         },
     };
-    header.noise = noise_specs(&header).unwrap();
-    header
+    pin_noise(header).unwrap()
 }
 
 /// A generation whose weights depend on its number.

@@ -1,0 +1,82 @@
+//! The command line: arguments to plan to call.
+//!
+//! [`args`] says what can be typed and has no effects; each command's module turns its arguments into calls of the
+//! library and prints what came of it. Exit codes: 0 success, 1 failure (or a model that does not verify), 2 nonsense on
+//! the command line, 130 interrupted.
+
+mod args;
+mod eval;
+mod export;
+mod inspect;
+mod interrupt;
+mod plan;
+mod report;
+mod setup;
+mod text;
+mod tune;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use thiserror::Error;
+
+use crate::export::ExportError;
+use crate::seed_log::LogError;
+use args::{Args, Command};
+
+/// Arguments that parse but make no sense.
+#[derive(Debug, Error)]
+#[error("{0}\n\nFor more information, try '--help'.")]
+struct UsageError(String);
+
+/// How a command that did not fail ended.
+enum Ending {
+    Success,
+    /// A check came out negative.
+    Negative,
+    /// Stopped by Ctrl-C.
+    Interrupted,
+}
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    let outcome = match Args::parse().command {
+        Command::Tune(args) => tune::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+    };
+    match outcome {
+        Ok(Ending::Success) => ExitCode::SUCCESS,
+        Ok(Ending::Negative) => ExitCode::from(1),
+        Ok(Ending::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            eprintln!("error: {}", sentence(&error));
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+/// The error with its causes. A cause that the message before it already tells is not told twice.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let usage = error.is::<UsageError>()
+        || matches!(error.downcast_ref(), Some(LogError::Settings(_)))
+        || matches!(
+            error.downcast_ref(),
+            Some(ExportError::NoSuchGeneration { .. } | ExportError::OntoBase(_))
+        );
+    if usage { 2 } else { 1 }
+}

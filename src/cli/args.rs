@@ -1,0 +1,243 @@
+//! What can be typed. Flags that llama.cpp has too are spelled its way.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use crate::fitness::Shaping;
+use crate::recipe;
+use crate::seed_log::RewardKind;
+use crate::settings::Window;
+use crate::task;
+
+/// Fine-tunes quantized GGUF models in place, without backpropagation.
+///
+/// A run reads the model, never writes it, and keeps one small file: a seed log (.qes). Base model and log together are
+/// the tuned model; `export` writes it out as a GGUF that llama.cpp loads like any other.
+#[derive(Debug, Parser)]
+#[command(
+    name = "qes-gguf",
+    version,
+    max_term_width = 110,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Tune a model on a task and log the run
+    Tune(TuneArgs),
+    /// Measure a model's accuracy on held-out problems
+    Eval(EvalArgs),
+    /// Write the tuned model that a base model and a log make
+    Export(ExportArgs),
+    /// Check a log, and a tuned model against base and log
+    Verify(VerifyArgs),
+    /// Describe a model or a log
+    Inspect(InspectArgs),
+}
+
+/// Flags of every command that runs inference.
+#[derive(Debug, ClapArgs)]
+pub struct InferenceArgs {
+    /// Threads for inference and updates [default: the processors of this machine]
+    #[arg(short, long, value_name = "N", env = "LLAMA_ARG_THREADS")]
+    pub threads: Option<usize>,
+    /// Sequences evaluated side by side [default: as many as pay]
+    #[arg(long, visible_alias = "np", value_name = "N", env = "LLAMA_ARG_N_PARALLEL")]
+    pub parallel: Option<usize>,
+    /// Tokens of context for all sequences together [default: 2048]
+    #[arg(short, long, value_name = "N", env = "LLAMA_ARG_CTX_SIZE")]
+    pub ctx_size: Option<u32>,
+    /// Show llama.cpp's own messages
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct TuneArgs {
+    /// The GGUF model to tune; it is only read
+    pub model: PathBuf,
+    /// What to tune on [required unless --resume] [possible values: arith]
+    #[arg(long, value_name = "TASK", value_parser = task::NAMES, hide_possible_values = true)]
+    pub task: Option<String>,
+    /// The seed log to write; an existing one is never overwritten [default: the model's name with .qes, in this folder]
+    #[arg(short, long, value_name = "RUN.qes")]
+    pub output: Option<PathBuf>,
+    /// Also write the tuned model when done
+    #[arg(long, value_name = "TUNED.gguf")]
+    pub export: Option<PathBuf>,
+    /// Continue a log exactly where it stopped; its settings are used
+    #[arg(long)]
+    pub resume: bool,
+    /// One JSON object a line instead of text
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub search: SearchArgs,
+    #[command(flatten)]
+    pub inference: InferenceArgs,
+}
+
+/// Hyper-parameters. All are optional; a log that is resumed has its own.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Search")]
+pub struct SearchArgs {
+    /// Generations in all, also when resuming
+    #[arg(long, value_name = "N", help = format!("Generations in all, also when resuming [default: {}]", recipe::GENERATIONS))]
+    pub generations: Option<u64>,
+    /// Members of a generation
+    #[arg(long, value_name = "N", help = format!("Members of a generation, an even number [default: {}]", recipe::POPULATION))]
+    pub population: Option<u32>,
+    /// Scale of the noise in code units, for all types or per type as Q4_K=0.1,Q8_0=1.6 [default: by type]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub sigma: Option<String>,
+    /// Step size of the first generation in code units, for all types or per type [default: by type]
+    #[arg(long, visible_alias = "learning-rate", value_name = "X", allow_negative_numbers = true)]
+    pub alpha: Option<String>,
+    /// Step size of the last generation; it changes linearly in between [default: in the same ratio to alpha as by default]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub alpha_final: Option<String>,
+    /// Share of the residual that the next generation keeps
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help = format!("Share of the residual that the next generation keeps [default: {}]", recipe::DECAY))]
+    pub decay: Option<f64>,
+    /// Generations that the residual is rebuilt from at least
+    #[arg(long, value_name = "N|all", value_parser = window, help = format!("Generations that the residual is rebuilt from at least [default: {}]", recipe::WINDOW))]
+    pub window: Option<Window>,
+    /// Problems that each member is evaluated on
+    #[arg(long, value_name = "N", help = format!("Problems that each member is evaluated on [default: {}]", recipe::PROMPTS))]
+    pub prompts: Option<u32>,
+    /// What a reply is worth: 1 when exactly right, or the log-likelihood of the right reply [default: loglik]
+    #[arg(long, value_enum)]
+    pub reward: Option<Reward>,
+    /// How differences in fitness become weights [default: zscore]
+    #[arg(long, value_enum)]
+    pub shaping: Option<ShapingArg>,
+    /// Tensors to tune, by a regular expression on their names [default: the weight matrices of the blocks]
+    #[arg(long, value_name = "REGEX")]
+    pub tensors: Option<String>,
+    /// Draw the residual again for every update, or keep it in memory (8 bytes a code, faster); the result is the same
+    #[arg(long, value_enum, default_value = "replay")]
+    pub residual: Residual,
+    /// Generations between held-out evaluations, 0 for none but the first and the last
+    #[arg(long, value_name = "N", help = format!("Generations between held-out evaluations, 0 for only the first and last [default: {}]", recipe::EVAL_EVERY))]
+    pub eval_every: Option<u64>,
+    /// Problems of a held-out evaluation
+    #[arg(long, value_name = "N", help = format!("Problems of a held-out evaluation [default: {}]", recipe::EVAL_PROBLEMS))]
+    pub eval_problems: Option<u32>,
+    /// Seed of the run [default: 0]
+    #[arg(short, long, value_name = "N", env = "LLAMA_ARG_SEED")]
+    pub seed: Option<u64>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct EvalArgs {
+    /// The GGUF model
+    pub model: PathBuf,
+    /// What to evaluate on
+    #[arg(long, value_name = "TASK", value_parser = task::NAMES)]
+    pub task: String,
+    /// Evaluate the model as tuned by this log
+    #[arg(long, value_name = "RUN.qes")]
+    pub log: Option<PathBuf>,
+    /// Held-out problems; fewer when the task has fewer
+    #[arg(long, value_name = "N", default_value_t = recipe::EVAL_PROBLEMS)]
+    pub problems: u32,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub inference: InferenceArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct ExportArgs {
+    /// The base model that the run started from
+    pub model: PathBuf,
+    /// The run's seed log
+    pub log: PathBuf,
+    /// The tuned model to write; an existing file is replaced
+    #[arg(short, long, value_name = "TUNED.gguf")]
+    pub output: PathBuf,
+    /// Stop after this many generations [default: all]
+    #[arg(long, value_name = "G")]
+    pub generation: Option<u64>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct VerifyArgs {
+    /// The base model that the run started from
+    pub model: PathBuf,
+    /// The run's seed log
+    pub log: PathBuf,
+    /// A tuned model that should be exactly what base and log make
+    pub tuned: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct InspectArgs {
+    /// A GGUF model or a seed log
+    pub file: PathBuf,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Reward {
+    Exact,
+    Loglik,
+}
+
+impl From<Reward> for RewardKind {
+    fn from(reward: Reward) -> Self {
+        match reward {
+            Reward::Exact => Self::Exact,
+            Reward::Loglik => Self::Loglik,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ShapingArg {
+    Zscore,
+    Rank,
+}
+
+impl From<ShapingArg> for Shaping {
+    fn from(shaping: ShapingArg) -> Self {
+        match shaping {
+            ShapingArg::Zscore => Self::Zscore,
+            ShapingArg::Rank => Self::Rank,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Residual {
+    Replay,
+    Stored,
+}
+
+fn window(text: &str) -> Result<Window, String> {
+    match text {
+        "all" => Ok(Window::All),
+        number => number.parse().map(Window::Last).map_err(|_| "expected a number or \"all\"".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

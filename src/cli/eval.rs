@@ -1,0 +1,57 @@
+//! `qes-gguf eval`: accuracy on held-out problems.
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use super::args::EvalArgs;
+use super::{Ending, UsageError, setup, text};
+use crate::exam::{Exam, Grade};
+use crate::export::Model;
+use crate::task;
+
+pub fn run(args: &EvalArgs) -> Result<Ending> {
+    let threads = setup::threads(&args.inference)?;
+    if args.problems == 0 {
+        return Err(UsageError("--problems is 0, but must be at least 1".to_owned()).into());
+    }
+    let task = task::by_name(&args.task).context("no such task")?;
+    let mut model = Model::open(&args.model)?;
+    let mut specs = Vec::new();
+    if let Some(path) = &args.log {
+        let log = setup::read_log(path)?;
+        model.replay(&log, log.generations.len() as u64)?;
+        specs = log.header.tensors;
+    }
+    let mut engine = setup::engine(model, &specs, &args.inference, threads)?;
+    let exam = Exam::new(&engine, task.held_out(args.problems as usize))?;
+    let grade = Grade::of(&exam.marks(&mut engine, task.as_ref())?);
+    if args.json {
+        println!("{}", object(args, &grade));
+    } else {
+        println!(
+            "{} on {}, {} held-out problems",
+            args.model.display(),
+            args.task,
+            text::count(grade.problems)
+        );
+        println!("  accuracy             {}", text::accuracy(&grade));
+        println!("  mean log-likelihood  {:.4}", grade.mean_loglik);
+    }
+    Ok(Ending::Success)
+}
+
+fn object(args: &EvalArgs, grade: &Grade) -> serde_json::Value {
+    let (low, high) = grade.interval();
+    json!({
+        "model": args.model.display().to_string(),
+        "log": args.log.as_ref().map(|path| path.display().to_string()),
+        "task": args.task,
+        "problems": grade.problems,
+        "correct": grade.correct,
+        "accuracy": grade.accuracy(),
+        "ci95_low": low,
+        "ci95_high": high,
+        "mean_loglik": grade.mean_loglik,
+        "peak_rss_bytes": crate::store::peak_rss_bytes(),
+    })
+}

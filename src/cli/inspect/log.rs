@@ -1,0 +1,86 @@
+//! A log: its settings, and the run as a curve.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::cli::text;
+use crate::seed_log::SeedLog;
+use crate::settings::Window;
+
+/// Columns of the curve's bars: one for each two percent.
+const BAR: f64 = 50.0;
+
+/// For people.
+pub fn text(path: &Path, log: &SeedLog) -> String {
+    let mut lines = settings(path, log);
+    lines.push(String::new());
+    lines.push(format!("  {} of {} generations", log.generations.len(), log.header.settings.generations));
+    lines.push(format!("  {:>10} {:>9} {:>9}  {}", "generation", "fitness", "held-out", "held-out accuracy"));
+    lines.extend(curve(log));
+    lines.join("\n")
+}
+
+fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
+    let header = &log.header;
+    let settings = &header.settings;
+    let codes: u64 = header.tensors.iter().map(|tensor| tensor.codes).sum();
+    let window = match settings.window {
+        Window::Last(length) => length.to_string(),
+        Window::All => "all".to_owned(),
+    };
+    let mut lines = vec![
+        format!("{}: seed log, format {}, {}", path.display(), header.version, text::bytes(log.whole_bytes)),
+        format!("  written by  {}", header.tool.escape_debug()),
+        format!("  base        {} ({})", header.base.file.escape_debug(), text::bytes(header.base.bytes)),
+        format!("              SHA-256 {}", header.base.sha256.escape_debug()),
+        format!("  tuned       {} codes in {} tensors", text::count(codes), header.tensors.len()),
+        format!(
+            "  task        {}, reward {:?}, {} problems",
+            header.task.name.escape_debug(),
+            header.task.reward,
+            header.task.prompts
+        ),
+        format!("  population  {}, seed {}", settings.population, settings.seed),
+        format!("  residual    decay {}, window {window}, shaping {:?}", settings.decay, settings.shaping),
+    ];
+    for of_type in &settings.types {
+        lines.push(format!(
+            "  {:<10}  sigma {}, alpha {} to {}",
+            of_type.tensor_type.name(),
+            of_type.sigma,
+            of_type.alpha,
+            of_type.alpha_final
+        ));
+    }
+    lines
+}
+
+/// A line for each evaluation, with the mean fitness of the generation before it.
+fn curve(log: &SeedLog) -> impl Iterator<Item = String> + '_ {
+    log.evaluations.iter().map(|record| {
+        let accuracy = record.accuracy();
+        let before = record.generations.checked_sub(1).and_then(|last| log.generations.get(last as usize));
+        let fitness = before.map_or(String::new(), |generation| format!("{:.4}", generation.fitness.mean));
+        let bar = "#".repeat((accuracy * BAR).round() as usize);
+        format!("  {:>10} {fitness:>9} {:>9}  {bar}", record.generations, text::percent(accuracy))
+    })
+}
+
+/// For programs: everything but the weights.
+pub fn json(log: &SeedLog) -> Value {
+    let generations: Vec<Value> = log
+        .generations
+        .iter()
+        .map(|record| json!({"generation": record.generation + 1, "alpha": record.alpha, "fitness": record.fitness}))
+        .collect();
+    json!({
+        "kind": "log",
+        "header": log.header,
+        "generations": generations,
+        "evaluations": log.evaluations,
+        "bytes": log.whole_bytes,
+        "torn_bytes": log.torn_bytes,
+        "hash": log.chain.hex(),
+    })
+}

@@ -1,0 +1,147 @@
+//! From typed hyper-parameters to the header of a new log.
+
+use anyhow::{Context, Result};
+use regex::RegexBuilder;
+
+use super::UsageError;
+use super::args::{SearchArgs, TuneArgs};
+use crate::export::Model;
+use crate::fitness::Shaping;
+use crate::recipe;
+use crate::seed_log::{FORMAT_VERSION, Header, RewardKind, TaskSpec, TensorSpec, pin_noise};
+use crate::select::{select, spec};
+use crate::settings::{Settings, TypeSettings, Window};
+use crate::tensor_type::TensorType;
+
+/// A pattern compiles to at most this many bytes.
+const PATTERN_BYTES: usize = 1 << 20;
+
+/// The header of a new run on this model.
+pub fn header(args: &TuneArgs, model: &Model) -> Result<Header> {
+    let search = &args.search;
+    let name = args.task.clone().ok_or_else(|| {
+        UsageError(
+            "the following required argument was not provided: --task <TASK> (such as --task arith)"
+                .to_owned(),
+        )
+    })?;
+    let reward = search.reward.map_or(RewardKind::Loglik, Into::into);
+    // Settings are checked before the model's bytes are read for their hash, so that nonsense is told at once.
+    let tensors = tensors(search, model)?;
+    let settings = settings(search, &tensors, reward)?;
+    settings.validate().map_err(|e| UsageError(e.to_string()))?;
+    let task = task(search, name, reward)?;
+    let header = Header {
+        version: FORMAT_VERSION,
+        tool: format!("qes-gguf {}", env!("CARGO_PKG_VERSION")),
+        base: model.identity(),
+        tensors,
+        settings,
+        noise: Vec::new(),
+        task,
+    };
+    Ok(pin_noise(header)?)
+}
+
+fn tensors(search: &SearchArgs, model: &Model) -> Result<Vec<TensorSpec>> {
+    let pattern =
+        search.tensors.as_deref().map(|text| RegexBuilder::new(text).size_limit(PATTERN_BYTES).build());
+    let pattern =
+        pattern.transpose().map_err(|e| UsageError(format!("--tensors is no regular expression: {e}")))?;
+    let path = model.working.path().display();
+    let tensors = select(&model.gguf, pattern.as_ref()).with_context(|| format!("{path} cannot be tuned"))?;
+    Ok(tensors.into_iter().map(spec).collect())
+}
+
+fn settings(search: &SearchArgs, tensors: &[TensorSpec], reward: RewardKind) -> Result<Settings> {
+    Ok(Settings {
+        seed: search.seed.unwrap_or(0),
+        population: search.population.unwrap_or(recipe::POPULATION),
+        generations: search.generations.unwrap_or(recipe::GENERATIONS),
+        types: type_settings(search, tensors, reward)?,
+        decay: search.decay.unwrap_or(recipe::DECAY),
+        window: search.window.unwrap_or(Window::Last(recipe::WINDOW)),
+        shaping: search.shaping.map_or(Shaping::Zscore, Into::into),
+    })
+}
+
+/// The settings of each type among the tensors, in the order of the types' first tensors.
+fn type_settings(
+    search: &SearchArgs,
+    tensors: &[TensorSpec],
+    reward: RewardKind,
+) -> Result<Vec<TypeSettings>> {
+    let mut types: Vec<TensorType> = Vec::new();
+    for tensor in tensors {
+        if !types.contains(&tensor.tensor_type) {
+            types.push(tensor.tensor_type);
+        }
+    }
+    let of_type = |tensor_type| {
+        let default = recipe::type_settings(tensor_type, reward);
+        let given = |flag, text: &Option<String>| value_for(flag, text.as_deref(), tensor_type);
+        let alpha = given("--alpha", &search.alpha)?;
+        // A given alpha keeps the default's fall.
+        let falls_to = alpha.map_or(default.alpha_final, |alpha| alpha * default.alpha_final / default.alpha);
+        Ok(TypeSettings {
+            tensor_type,
+            sigma: given("--sigma", &search.sigma)?.unwrap_or(default.sigma),
+            alpha: alpha.unwrap_or(default.alpha),
+            alpha_final: given("--alpha-final", &search.alpha_final)?.unwrap_or(falls_to),
+        })
+    };
+    types.into_iter().map(of_type).collect()
+}
+
+/// The value for a type in `0.1` or `Q4_K=0.1,Q8_0=1.6`.
+fn value_for(flag: &str, text: Option<&str>, tensor_type: TensorType) -> Result<Option<f64>> {
+    let Some(text) = text else { return Ok(None) };
+    let mut value = None;
+    for part in text.split(',') {
+        let (applies, number) = match part.split_once('=') {
+            Some((name, number)) => {
+                let named: TensorType =
+                    name.trim().parse().map_err(|e| UsageError(format!("{flag}: {e}")))?;
+                (named == tensor_type, number)
+            }
+            None => (true, part),
+        };
+        let number: f64 =
+            number.trim().parse().map_err(|_| UsageError(format!("{flag}: \"{number}\" is not a number")))?;
+        if applies {
+            value = Some(number);
+        }
+    }
+    Ok(value)
+}
+
+fn task(search: &SearchArgs, name: String, reward: RewardKind) -> Result<TaskSpec> {
+    let at_least_one = |flag: &str, given: Option<u32>, default: u32| match given.unwrap_or(default) {
+        0 => Err(UsageError(format!("{flag} is 0, but must be at least 1"))),
+        number => Ok(number),
+    };
+    Ok(TaskSpec {
+        name,
+        reward,
+        prompts: at_least_one("--prompts", search.prompts, recipe::PROMPTS)?,
+        eval_problems: at_least_one("--eval-problems", search.eval_problems, recipe::EVAL_PROBLEMS)?,
+        eval_every: search.eval_every.unwrap_or(recipe::EVAL_EVERY),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_for_all_types_or_for_one() {
+        let value =
+            |text, tensor_type| value_for("--sigma", Some(text), tensor_type).map_err(|e| e.to_string());
+        assert_eq!(value("0.5", TensorType::Q4_K), Ok(Some(0.5)));
+        assert_eq!(value("Q4_K=0.5,Q8_0=2", TensorType::Q8_0), Ok(Some(2.0)));
+        assert_eq!(value("1,q8_0=2", TensorType::Q8_0), Ok(Some(2.0)));
+        assert_eq!(value("Q8_0=2", TensorType::Q4_K), Ok(None));
+        assert!(value("x", TensorType::Q4_K).unwrap_err().contains("--sigma: \"x\" is not a number"));
+        assert!(value("Q9=1", TensorType::Q4_K).unwrap_err().contains("Q9"));
+    }
+}

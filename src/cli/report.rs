@@ -1,0 +1,221 @@
+//! What a person, or a program, sees of a run.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::text;
+use crate::seed_log::{EvaluationRecord, GenerationRecord, Header};
+use crate::tune::{Event, Observer, Split, Summary};
+use crate::update::Moves;
+
+/// What a reporter needs to know of a run before it starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Outline {
+    /// Generations planned in all.
+    pub generations: u64,
+    /// Generations that the log has already.
+    pub done: u64,
+    /// Members of a generation.
+    pub population: u32,
+    /// Codes that are tuned.
+    pub codes: u64,
+}
+
+impl Outline {
+    /// The outline of a run that continues after `done` generations.
+    pub fn new(header: &Header, done: u64) -> Self {
+        Self {
+            generations: header.settings.generations,
+            done,
+            population: header.settings.population,
+            codes: header.tensors.iter().map(|tensor| tensor.codes).sum(),
+        }
+    }
+}
+
+/// Text for people: a line for each generation, and a bar while the standard error stream is a terminal.
+#[derive(Debug)]
+pub struct TextReport {
+    outline: Outline,
+    bar: ProgressBar,
+}
+
+impl TextReport {
+    /// Shows the bar.
+    pub fn new(outline: Outline) -> Self {
+        let population = u64::from(outline.population);
+        // indicatif draws nothing where the stream is no terminal.
+        let bar = ProgressBar::new(outline.generations.saturating_sub(outline.done) * population);
+        let style = ProgressStyle::with_template("{msg}  {wide_bar}  {eta_precise} left");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Self { outline, bar }
+    }
+
+    /// Prints lines that stay, above the bar.
+    pub fn line(&self, text: &str) {
+        self.bar.suspend(|| println!("{text}"));
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn generation(
+        &self,
+        record: &GenerationRecord,
+        moves: Moves,
+        split: Split,
+        held_out: Option<&EvaluationRecord>,
+    ) {
+        let number = record.generation + 1;
+        let width = self.outline.generations.to_string().len();
+        let share = moves.moved as f64 / self.outline.codes.max(1) as f64;
+        let held_out = held_out
+            .map(text::grade)
+            .map_or(String::new(), |grade| format!("  held-out {}", text::percent(grade.accuracy())));
+        self.line(&format!(
+            "generation {number:>width$}/{}  fitness {:.4}  best {:.4}  moved {:>5} of codes  {}{held_out}",
+            self.outline.generations,
+            record.fitness.mean,
+            record.fitness.best,
+            text::percent(share),
+            text::seconds(split.seconds),
+        ));
+    }
+}
+
+impl Observer for TextReport {
+    fn event(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Member { generation, member, of } => {
+                let passed = (generation - self.outline.done) * u64::from(self.outline.population);
+                self.bar.set_position(passed + u64::from(*member));
+                let (number, all) = (generation + 1, self.outline.generations);
+                self.bar.set_message(format!("generation {number}/{all}  member {}/{of}", member + 1));
+            }
+            Event::Evaluating { .. } => self.bar.set_message("held-out problems"),
+            Event::Evaluation(record) if record.generations == 0 => {
+                self.line(&format!("before: held-out accuracy {}", text::accuracy(&text::grade(record))));
+            }
+            Event::Evaluation(_) => {}
+            Event::Generation { record, moves, split, evaluation } => {
+                self.generation(record, *moves, *split, evaluation.as_ref());
+            }
+        }
+    }
+}
+
+/// The closing summary.
+pub fn summary(summary: &Summary) -> String {
+    let mut lines = Vec::new();
+    if let (Some(before), Some(after)) = (&summary.before, &summary.after) {
+        let (before, after) = (text::grade(before), text::grade(after));
+        lines.push(format!("before          {}", text::accuracy(&before)));
+        lines.push(format!("after           {}", text::accuracy(&after)));
+        let gain = 100.0 * (after.accuracy() - before.accuracy());
+        lines.push(format!(
+            "change          {gain:+.1} points on {} held-out problems",
+            text::count(after.problems)
+        ));
+    }
+    let Split { perturb, inference, restore, update, .. } = summary.total;
+    lines.push(format!(
+        "time            {}; outside inference {}",
+        text::seconds(summary.seconds),
+        text::percent(summary.outside_inference())
+    ));
+    lines.push(format!(
+        "                inference {}, perturb {}, restore {}, update {}",
+        text::seconds(inference),
+        text::seconds(perturb),
+        text::seconds(restore),
+        text::seconds(update)
+    ));
+    if let Some(peak) = crate::store::peak_rss_bytes() {
+        lines.push(format!("peak memory     {}", text::bytes(peak)));
+    }
+    lines.push(format!("seed log        {}", text::bytes(summary.log_bytes)));
+    lines.join("\n")
+}
+
+/// One JSON object a line, for programs.
+#[derive(Debug)]
+pub struct JsonReport;
+
+impl Observer for JsonReport {
+    fn event(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Member { .. } | Event::Evaluating { .. } => {}
+            Event::Evaluation(record) => println!("{}", evaluation(record)),
+            Event::Generation { record, moves, split, .. } => {
+                println!("{}", generation(record, *moves, *split))
+            }
+        }
+    }
+}
+
+fn evaluation(record: &EvaluationRecord) -> Value {
+    let grade = text::grade(record);
+    let (low, high) = grade.interval();
+    json!({
+        "event": "evaluation",
+        "generations": record.generations,
+        "problems": record.problems,
+        "accuracy": grade.accuracy(),
+        "ci95_low": low,
+        "ci95_high": high,
+        "mean_loglik": record.mean_loglik,
+    })
+}
+
+fn generation(record: &GenerationRecord, moves: Moves, split: Split) -> Value {
+    json!({
+        "event": "generation",
+        "generation": record.generation + 1,
+        "fitness_mean": record.fitness.mean,
+        "fitness_spread": record.fitness.spread,
+        "fitness_best": record.fitness.best,
+        "alpha": record.alpha,
+        "codes_moved": moves.moved,
+        "codes_gated": moves.gated,
+        "evaluations": record.evaluations,
+        "seconds": split.seconds,
+        "seconds_perturb": split.perturb,
+        "seconds_inference": split.inference,
+        "seconds_restore": split.restore,
+        "seconds_update": split.update,
+    })
+}
+
+/// The first line of `tune --json`.
+pub fn start(header: &Header, done: u64, log: &str) -> Value {
+    json!({
+        "event": "start",
+        "log": log,
+        "generations_done": done,
+        "tensors": header.tensors.len(),
+        "codes": Outline::new(header, done).codes,
+        "settings": header.settings,
+        "task": header.task,
+    })
+}
+
+/// The last line of `tune --json`: `event` is `done` or `interrupted`.
+pub fn end(event: &str, summary: &Summary) -> Value {
+    let accuracy = |record: &Option<EvaluationRecord>| record.as_ref().map(EvaluationRecord::accuracy);
+    json!({
+        "event": event,
+        "generations": summary.generations,
+        "accuracy_before": accuracy(&summary.before),
+        "accuracy_after": accuracy(&summary.after),
+        "seconds": summary.seconds,
+        "seconds_inference": summary.total.inference,
+        "outside_inference": summary.outside_inference(),
+        "peak_rss_bytes": crate::store::peak_rss_bytes(),
+        "log_bytes": summary.log_bytes,
+    })
+}

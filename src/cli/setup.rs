@@ -1,0 +1,86 @@
+//! What the commands share: reading logs, starting the engine, sizing the thread pool.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::UsageError;
+use super::args::InferenceArgs;
+use crate::export::{ExportError, Model, byte_range};
+use crate::llama::{LlamaEngine, LlamaOptions, TensorSlot};
+use crate::seed_log::{SeedLog, TensorSpec};
+use crate::select::SelectError;
+use crate::store::StoreError;
+
+/// Logs are far smaller; anything larger is another file given by mistake.
+const MAX_LOG_BYTES: u64 = 1 << 30;
+
+/// Checks the inference flags and sizes rayon's pool.
+pub fn threads(args: &InferenceArgs) -> Result<usize> {
+    for (flag, value) in [("--threads", args.threads), ("--parallel", args.parallel)] {
+        if value == Some(0) {
+            return Err(UsageError(format!("{flag} is 0, but must be at least 1")).into());
+        }
+    }
+    if args.ctx_size == Some(0) {
+        return Err(UsageError("--ctx-size is 0, but must be at least 1".to_owned()).into());
+    }
+    let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    if threads > 1024 {
+        return Err(UsageError(format!("--threads is {threads}, but must be at most 1024")).into());
+    }
+    // Fails only when the pool exists already, and then there is nothing to do.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    Ok(threads)
+}
+
+/// Reads and checks a log. A torn tail is passed over with a warning.
+pub fn read_log(path: &Path) -> Result<SeedLog> {
+    let length =
+        std::fs::metadata(path).map_err(|source| StoreError::Open { path: path.to_owned(), source })?.len();
+    if length > MAX_LOG_BYTES {
+        anyhow::bail!("{}: this is not a seed log: it has {length} bytes", path.display());
+    }
+    let bytes = std::fs::read(path).map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+    let log = parse_log(path, &bytes)?;
+    if log.torn_bytes > 0 {
+        eprintln!("warning: {}: {}", path.display(), torn(&log));
+    }
+    Ok(log)
+}
+
+/// Parses a log's bytes, naming the file in errors.
+pub fn parse_log(path: &Path, bytes: &[u8]) -> Result<SeedLog> {
+    SeedLog::parse(bytes).with_context(|| path.display().to_string())
+}
+
+/// Says what is wrong with a log's end.
+pub fn torn(log: &SeedLog) -> String {
+    format!(
+        "the last {} bytes are a torn record, the trace of a write that was cut off; the {} whole generations before it \
+         are used",
+        log.torn_bytes,
+        log.generations.len()
+    )
+}
+
+/// Starts llama.cpp on a model, the tensors of `specs` lent for tuning.
+pub fn engine(
+    model: Model,
+    specs: &[TensorSpec],
+    args: &InferenceArgs,
+    threads: usize,
+) -> Result<LlamaEngine> {
+    let slot = |spec: &TensorSpec| {
+        let missing = || ExportError::Select {
+            path: model.working.path().to_owned(),
+            source: SelectError::Missing(spec.name.clone()),
+        };
+        let tensor = model.gguf.tensor(&spec.name).ok_or_else(missing)?;
+        Ok(TensorSlot { name: spec.name.clone(), range: byte_range(&tensor.range) })
+    };
+    let slots = specs.iter().map(slot).collect::<Result<Vec<_>, ExportError>>()?;
+    let options =
+        LlamaOptions { threads, parallel: args.parallel, ctx_size: args.ctx_size, verbose: args.verbose };
+    Ok(LlamaEngine::load(model.working, slots, &options)?)
+}

@@ -1,0 +1,246 @@
+//! `qes-gguf tune`: start or continue a run.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::args::{Residual, SearchArgs, TuneArgs};
+use super::report::{self, JsonReport, Outline, TextReport};
+use super::{Ending, UsageError, interrupt, plan, setup, text};
+use crate::export::{ExportError, Model, export, same_file};
+use crate::seed_log::SeedLog;
+use crate::store::{Artefact, Journal, LogFile, StoreError};
+use crate::task;
+use crate::tune::{Observer, Outcome, ResidualMode, Summary, Tuner};
+
+pub fn run(args: &TuneArgs) -> Result<Ending> {
+    let threads = setup::threads(&args.inference)?;
+    check_export(args)?;
+    let path = log_path(args);
+    let model = Model::open(&args.model)?;
+    let (log, journal) =
+        if args.resume { resume(args, &path, &model)? } else { (begin(args, &path, &model)?, None) };
+    let task = task::by_name(&log.header.task.name).with_context(|| {
+        format!("the log's task \"{}\" is not known to this version", log.header.task.name)
+    })?;
+    let stop = interrupt::flag()?;
+    let engine = setup::engine(model, &log.header.tensors, &args.inference, threads)?;
+    // The log is made last, when nothing can go wrong any more before its first line.
+    let mut journal = journal.map_or_else(|| create(&path, &log), Ok)?;
+    let mut display = Display::start(args, &log, &path);
+    let mut tuner = Tuner::new(engine, task.as_ref(), log, &mut journal, mode(args))?;
+    let outcome = tuner.run(&stop, display.observer());
+    display.stop();
+    let outcome = outcome.with_context(|| {
+        format!("the run stopped, and {} is whole: {}", path.display(), resume_hint(args, &path))
+    })?;
+    let (summary, log) = (tuner.summary(), tuner.log().clone());
+    drop(tuner);
+    match outcome {
+        Outcome::Stopped => Ok(stopped(args, &path, &summary)),
+        Outcome::Done => done(args, &path, &summary, &log),
+    }
+}
+
+fn mode(args: &TuneArgs) -> ResidualMode {
+    match args.search.residual {
+        Residual::Replay => ResidualMode::Replay,
+        Residual::Stored => ResidualMode::Stored,
+    }
+}
+
+/// The log's place: as given, or the model's name with `.qes` in the current folder.
+fn log_path(args: &TuneArgs) -> PathBuf {
+    let of_model = || PathBuf::from(args.model.file_stem().unwrap_or_default()).with_added_extension("qes");
+    args.output.clone().unwrap_or_else(of_model)
+}
+
+/// Finds out before hours of work whether the tuned model can be written.
+fn check_export(args: &TuneArgs) -> Result<()> {
+    let Some(place) = &args.export else { return Ok(()) };
+    if same_file(&args.model, place) {
+        return Err(ExportError::OntoBase(place.clone()).into());
+    }
+    Artefact::begin(place)?;
+    Ok(())
+}
+
+/// The log of a new run, in memory.
+fn begin(args: &TuneArgs, path: &Path, model: &Model) -> Result<SeedLog> {
+    if path.exists() {
+        return Err(StoreError::LogExists { path: path.to_owned() }.into());
+    }
+    Ok(SeedLog::start(plan::header(args, model)?)?.0)
+}
+
+/// Makes the new run's log file with its first line.
+fn create(path: &Path, log: &SeedLog) -> Result<LogFile> {
+    let (_, line) = SeedLog::start(log.header.clone())?;
+    let mut file = LogFile::create(path)?;
+    file.append(&line)?;
+    Ok(file)
+}
+
+/// The log of a run to be continued, and its file without a torn tail.
+fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<(SeedLog, Option<LogFile>)> {
+    refuse_settings(&args.search)?;
+    let (mut file, bytes) = LogFile::open(path)?;
+    let mut log = setup::parse_log(path, &bytes)?;
+    // Refuses another model before the file is touched.
+    model.ranges(&log)?;
+    if let Some(task) = &args.task
+        && *task != log.header.task.name
+    {
+        return Err(
+            UsageError(format!("--task is {task}, but the log's task is {}", log.header.task.name)).into()
+        );
+    }
+    if log.torn_bytes > 0 {
+        eprintln!("warning: {}: {}", path.display(), setup::torn(&log));
+        file.truncate(log.whole_bytes)?;
+        log.torn_bytes = 0;
+    }
+    if let Some(generations) = args.search.generations {
+        log.header.settings.generations = generations;
+        log.header.settings.validate().map_err(|e| UsageError(e.to_string()))?;
+    }
+    Ok((log, Some(file)))
+}
+
+/// A log's settings cannot be changed half-way: replay would no longer be one rule.
+fn refuse_settings(search: &SearchArgs) -> Result<()> {
+    let given = [
+        ("--population", search.population.is_some()),
+        ("--sigma", search.sigma.is_some()),
+        ("--alpha", search.alpha.is_some()),
+        ("--alpha-final", search.alpha_final.is_some()),
+        ("--decay", search.decay.is_some()),
+        ("--window", search.window.is_some()),
+        ("--prompts", search.prompts.is_some()),
+        ("--reward", search.reward.is_some()),
+        ("--shaping", search.shaping.is_some()),
+        ("--tensors", search.tensors.is_some()),
+        ("--eval-every", search.eval_every.is_some()),
+        ("--eval-problems", search.eval_problems.is_some()),
+        ("--seed", search.seed.is_some()),
+    ];
+    match given.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(UsageError(format!(
+            "{flag} cannot be used with --resume: the run goes on with its log's settings"
+        ))
+        .into()),
+        None => Ok(()),
+    }
+}
+
+/// Text or JSON, as asked for.
+enum Display {
+    Text(TextReport),
+    Json(JsonReport),
+}
+
+impl Display {
+    fn start(args: &TuneArgs, log: &SeedLog, path: &Path) -> Self {
+        let done = log.generations.len() as u64;
+        if args.json {
+            println!("{}", report::start(&log.header, done, &path.display().to_string()));
+            return Self::Json(JsonReport);
+        }
+        let outline = Outline::new(&log.header, done);
+        let report = TextReport::new(outline);
+        report.line(&introduction(args, log, path, outline));
+        Self::Text(report)
+    }
+
+    fn observer(&mut self) -> &mut dyn Observer {
+        match self {
+            Self::Text(report) => report,
+            Self::Json(report) => report,
+        }
+    }
+
+    fn stop(&self) {
+        if let Self::Text(report) = self {
+            report.finish();
+        }
+    }
+}
+
+fn introduction(args: &TuneArgs, log: &SeedLog, path: &Path, outline: Outline) -> String {
+    let types: Vec<&str> =
+        log.header.settings.types.iter().map(|of_type| of_type.tensor_type.name()).collect();
+    let start = match outline.done {
+        0 => format!("tuning {} into {}", args.model.display(), path.display()),
+        done => format!("continuing {} after {done} generations", path.display()),
+    };
+    format!(
+        "{start}\n{} codes in {} tensors ({}), {} generations of {} members, {} problems each",
+        text::count(outline.codes),
+        log.header.tensors.len(),
+        types.join(", "),
+        outline.generations,
+        outline.population,
+        log.header.task.prompts,
+    )
+}
+
+/// The command that continues the run.
+fn resume_hint(args: &TuneArgs, path: &Path) -> String {
+    let mut command = format!(
+        "continue with\n  qes-gguf tune {} -o {} --resume",
+        text::quoted(&args.model),
+        text::quoted(path)
+    );
+    if let Some(generations) = args.search.generations {
+        command += &format!(" --generations {generations}");
+    }
+    if let Some(place) = &args.export {
+        command += &format!(" --export {}", text::quoted(place));
+    }
+    command
+}
+
+fn stopped(args: &TuneArgs, path: &Path, summary: &Summary) -> Ending {
+    if args.json {
+        println!("{}", report::end("interrupted", summary));
+    }
+    eprintln!(
+        "interrupted after {} generations; the log is whole, {}",
+        summary.generations,
+        resume_hint(args, path)
+    );
+    Ending::Interrupted
+}
+
+fn done(args: &TuneArgs, path: &Path, summary: &Summary, log: &SeedLog) -> Result<Ending> {
+    if let Some(place) = &args.export {
+        let digest = export(&args.model, log, summary.generations, place)?;
+        if summary.after.as_ref().is_some_and(|after| after.codes_sha256 != digest) {
+            bail!(
+                "the exported codes are not those that were tuned in memory: this should never happen; keep {} and {} \
+                 and report it",
+                args.model.display(),
+                path.display()
+            );
+        }
+    }
+    if args.json {
+        println!("{}", report::end("done", summary));
+        return Ok(Ending::Success);
+    }
+    println!("\n{}", report::summary(summary));
+    println!("\n{}", next_step(args, path));
+    Ok(Ending::Success)
+}
+
+fn next_step(args: &TuneArgs, path: &Path) -> String {
+    let (model, log) = (text::quoted(&args.model), text::quoted(path));
+    match &args.export {
+        Some(place) => format!("wrote {}; try it:\n  llama-cli -m {}", place.display(), text::quoted(place)),
+        None => {
+            let stem = args.model.file_stem().unwrap_or_default().to_string_lossy();
+            let place = text::quoted(Path::new(&format!("{stem}-tuned.gguf")));
+            format!("to write the tuned model:\n  qes-gguf export {model} {log} -o {place}")
+        }
+    }
+}

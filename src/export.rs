@@ -1,0 +1,149 @@
+//! From base model and seed log to the tuned model, byte for byte what the live run held in memory.
+//!
+//! The base is copied and its code bytes are patched; everything else stays as it is. Nothing else than the log decides
+//! the codes.
+
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::engine::TensorBytes;
+use crate::gguf::{Gguf, GgufError};
+use crate::replay::History;
+use crate::seed_log::{BaseModel, LogError, SeedLog, hex};
+use crate::select::{SelectError, find};
+use crate::store::{Artefact, StoreError, WorkingCopy};
+use crate::sweep::{ResidualStore, rebuild_all};
+
+/// Why a model cannot be rebuilt.
+#[derive(Debug, Error)]
+#[allow(missing_docs)] // Each message says what its variant means.
+pub enum ExportError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{}: {source}", path.display())]
+    Gguf { path: PathBuf, source: GgufError },
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("{}: {source}", path.display())]
+    Select { path: PathBuf, source: SelectError },
+    #[error(
+        "the log was made for another model: it names {} ({} bytes, SHA-256 {}), but {} has {} bytes and SHA-256 {}; \
+         give the model that the run started from",
+        wanted.file, wanted.bytes, wanted.sha256, path.display(), found.bytes, found.sha256
+    )]
+    OtherModel { path: PathBuf, wanted: Box<BaseModel>, found: Box<BaseModel> },
+    #[error(
+        "the log has {has} generations, so generation {asked} cannot be exported; leave --generation out for the last"
+    )]
+    NoSuchGeneration { asked: u64, has: u64 },
+    #[error("the exported file would replace the base model {}; name another file", .0.display())]
+    OntoBase(PathBuf),
+}
+
+/// A base model that is mapped and understood.
+#[derive(Debug)]
+pub struct Model {
+    /// The mapped bytes.
+    pub working: WorkingCopy,
+    /// What they hold.
+    pub gguf: Gguf,
+}
+
+impl Model {
+    /// Maps and checks a model file.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not a valid GGUF.
+    pub fn open(path: &Path) -> Result<Self, ExportError> {
+        let working = WorkingCopy::open(path)?;
+        let gguf = Gguf::parse(working.base())
+            .map_err(|source| ExportError::Gguf { path: path.to_owned(), source })?;
+        Ok(Self { working, gguf })
+    }
+
+    /// The identity of the file, for a log's header. Reads the whole file.
+    pub fn identity(&self) -> BaseModel {
+        let file = self.working.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let base = self.working.base();
+        BaseModel { file, bytes: base.len() as u64, sha256: hex(&Sha256::digest(base)) }
+    }
+
+    /// The byte ranges of the tensors that a log tunes, after checking that the log is for this very file.
+    ///
+    /// # Errors
+    /// When the log was made for another model.
+    pub fn ranges(&self, log: &SeedLog) -> Result<Vec<Range<usize>>, ExportError> {
+        let path = self.working.path().to_owned();
+        let (found, wanted) = (self.identity(), &log.header.base);
+        if (found.bytes, &found.sha256) != (wanted.bytes, &wanted.sha256) {
+            let (wanted, found) = (Box::new(wanted.clone()), Box::new(found));
+            return Err(ExportError::OtherModel { path, wanted, found });
+        }
+        let tensors = find(&self.gguf, &log.header).map_err(|source| ExportError::Select { path, source })?;
+        Ok(tensors.iter().map(|tensor| byte_range(&tensor.range)).collect())
+    }
+
+    /// Brings the working copy to where the log's first `generations` generations lead, and returns the digest of the
+    /// tuned tensors.
+    ///
+    /// # Errors
+    /// When the log was made for another model or has fewer generations.
+    pub fn replay(&mut self, log: &SeedLog, generations: u64) -> Result<String, ExportError> {
+        let has = log.generations.len() as u64;
+        if generations > has {
+            return Err(ExportError::NoSuchGeneration { asked: generations, has });
+        }
+        let ranges = self.ranges(log)?;
+        let history = History::of_log(log, generations)?;
+        let mut tensors = lend(&mut self.working, &ranges)?;
+        rebuild_all(&mut tensors, &log.header.tensors, &history, &mut ResidualStore::Replay);
+        Ok(digest(&tensors))
+    }
+}
+
+/// A range of file bytes as one of memory; the view's ranges lie within the mapped file, so nothing is lost.
+pub fn byte_range(range: &Range<u64>) -> Range<usize> {
+    range.start as usize..range.end as usize
+}
+
+/// The tensors at these ranges of a working copy, to be changed.
+fn lend<'a>(
+    working: &'a mut WorkingCopy,
+    ranges: &[Range<usize>],
+) -> Result<Vec<TensorBytes<'a>>, StoreError> {
+    let parts = working.disjoint_mut(ranges)?;
+    Ok(parts.into_iter().enumerate().map(|(index, bytes)| TensorBytes { index, bytes }).collect())
+}
+
+/// SHA-256 over the bytes of all tuned tensors, in the log's order.
+pub fn digest(tensors: &[TensorBytes<'_>]) -> String {
+    let mut hash = Sha256::new();
+    tensors.iter().for_each(|tensor| hash.update(&*tensor.bytes));
+    hex(&hash.finalize())
+}
+
+/// Writes the model that the log's first `generations` generations lead to, and returns the digest of its tuned tensors.
+///
+/// # Errors
+/// When the log was made for another model or has fewer generations, or the file cannot be written.
+pub fn export(base: &Path, log: &SeedLog, generations: u64, place: &Path) -> Result<String, ExportError> {
+    if same_file(base, place) {
+        return Err(ExportError::OntoBase(place.to_owned()));
+    }
+    let mut model = Model::open(base)?;
+    let mut artefact = Artefact::begin(place)?;
+    let digest = model.replay(log, generations)?;
+    io::copy(&mut model.working.bytes(), artefact.file())
+        .map_err(|source| StoreError::Write { path: place.to_owned(), source })?;
+    artefact.publish()?;
+    Ok(digest)
+}
+
+/// Whether both paths lead to one existing file.
+pub fn same_file(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}

@@ -1,0 +1,40 @@
+//! Default hyper-parameters: what a bare `tune` uses, by tensor type and kind of reward.
+//!
+//! Found on the bundled models by the experiments that the README reports. alpha is tied to the population, because the
+//! gradient estimate is a sum over pairs (QES.md's trial and the paper's code have it so); it is given here for the
+//! default population. A code of Q8_0 is worth a sixteenth of one of Q4_K, so its sigma and alpha are in another unit.
+
+use crate::seed_log::RewardKind;
+use crate::settings::TypeSettings;
+use crate::tensor_type::TensorType;
+
+/// Default number of generations.
+pub const GENERATIONS: u64 = 100;
+/// Default population.
+pub const POPULATION: u32 = 64;
+/// Default decay of the residual.
+pub const DECAY: f64 = 0.9;
+/// Default replay window.
+pub const WINDOW: u64 = 32;
+/// Default problems that each member is evaluated on.
+pub const PROMPTS: u32 = 128;
+/// Default problems of a held-out evaluation.
+pub const EVAL_PROBLEMS: u32 = 1024;
+/// Default generations between held-out evaluations.
+pub const EVAL_EVERY: u64 = 10;
+
+/// How many codes of this type make about one code of Q4_K: the ratio of their ranges.
+fn codes_per_q4_code(tensor_type: TensorType) -> f64 {
+    let (lo, hi) = tensor_type.code_range().unwrap_or((0, 15));
+    (f64::from(hi) - f64::from(lo) + 1.0) / 16.0
+}
+
+/// Default noise and step sizes of a tensor type.
+pub fn type_settings(tensor_type: TensorType, reward: RewardKind) -> TypeSettings {
+    let unit = codes_per_q4_code(tensor_type).round();
+    let (sigma, alpha, alpha_final) = match reward {
+        RewardKind::Loglik => (0.1, 0.01, 0.001),
+        RewardKind::Exact => (0.1, 0.005, 0.001),
+    };
+    TypeSettings { tensor_type, sigma: sigma * unit, alpha: alpha * unit, alpha_final: alpha_final * unit }
+}

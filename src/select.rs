@@ -1,0 +1,85 @@
+//! Which tensors of a model are tuned.
+
+use regex::Regex;
+use thiserror::Error;
+
+use crate::gguf::{Gguf, TensorEntry};
+use crate::seed_log::{Header, TensorSpec};
+use crate::tensor_type::TensorType;
+
+/// Why no tensors, or not those of a log, can be tuned.
+#[derive(Debug, Error)]
+#[allow(missing_docs)] // Each message says what its variant means.
+pub enum SelectError {
+    #[error(
+        "nothing in this model can be tuned: its block weights are {found}, and tunable types are {}; \
+         quantize it to one of these (llama-quantize) and try again", names(&TensorType::TUNABLE)
+    )]
+    NothingTunable { found: String },
+    #[error(
+        "no tensor with tunable codes matches the pattern \"{pattern}\"; `qes-gguf inspect` lists the names"
+    )]
+    NothingMatches { pattern: String },
+    #[error("the model has no tensor \"{0}\", which the log tunes")]
+    Missing(String),
+    #[error("tensor \"{name}\" is not what the log tunes: it has {codes} codes of type {tensor_type}")]
+    Different { name: String, codes: u64, tensor_type: TensorType },
+}
+
+fn names(types: &[TensorType]) -> String {
+    types.iter().map(|t| t.name()).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a tensor is tuned when no pattern is given: the weight matrices of the blocks, but neither embeddings, norms
+/// nor the router of a mixture of experts.
+pub fn is_block_matrix(tensor: &TensorEntry) -> bool {
+    tensor.name.starts_with("blk.")
+        && tensor.name.ends_with(".weight")
+        && tensor.shape.len() >= 2
+        && !tensor.name.contains("ffn_gate_inp")
+}
+
+/// The tensors to tune, in file order: all tunable ones whose name matches the pattern, by default the block matrices.
+///
+/// # Errors
+/// When there is none.
+pub fn select<'a>(gguf: &'a Gguf, pattern: Option<&Regex>) -> Result<Vec<&'a TensorEntry>, SelectError> {
+    let wanted = |tensor: &&TensorEntry| match pattern {
+        Some(pattern) => pattern.is_match(&tensor.name),
+        None => is_block_matrix(tensor),
+    };
+    let (tunable, fixed): (Vec<_>, Vec<_>) =
+        gguf.tensors().iter().filter(wanted).partition(|tensor| tensor.tensor_type.is_tunable());
+    match pattern {
+        _ if !tunable.is_empty() => Ok(tunable),
+        Some(pattern) => Err(SelectError::NothingMatches { pattern: pattern.to_string() }),
+        None => {
+            let mut types: Vec<TensorType> = fixed.iter().map(|tensor| tensor.tensor_type).collect();
+            types.sort_unstable();
+            types.dedup();
+            let found = if types.is_empty() { "missing".to_owned() } else { names(&types) };
+            Err(SelectError::NothingTunable { found })
+        }
+    }
+}
+
+/// A tensor as a log names it.
+pub fn spec(tensor: &TensorEntry) -> TensorSpec {
+    TensorSpec { name: tensor.name.clone(), tensor_type: tensor.tensor_type, codes: tensor.elements() }
+}
+
+/// The tensors that a log tunes, in the log's order.
+///
+/// # Errors
+/// When one is missing or differs in type or size.
+pub fn find<'a>(gguf: &'a Gguf, header: &Header) -> Result<Vec<&'a TensorEntry>, SelectError> {
+    let find = |wanted: &TensorSpec| {
+        let tensor = gguf.tensor(&wanted.name).ok_or_else(|| SelectError::Missing(wanted.name.clone()))?;
+        let TensorSpec { name, tensor_type, codes } = spec(tensor);
+        if tensor_type != wanted.tensor_type || codes != wanted.codes {
+            return Err(SelectError::Different { name, codes, tensor_type });
+        }
+        Ok(tensor)
+    };
+    header.tensors.iter().map(find).collect()
+}

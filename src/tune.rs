@@ -1,0 +1,245 @@
+//! The loop over generations: perturb, evaluate, restore, log, update.
+//!
+//! The loop knows an [`Engine`], a [`Task`] and a [`Journal`]; it draws nothing, decides no code and writes no file
+//! itself. A generation's record is durable in the journal before its update touches a code, so a run that dies at any
+//! point is continued by replaying its log.
+
+mod event;
+mod watch;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use thiserror::Error;
+
+pub use event::{Event, Observer, Summary};
+pub use watch::{Split, Watch};
+
+use crate::engine::{Engine, EngineError};
+use crate::es::{Es, Member, Population};
+use crate::exam::{Exam, Grade};
+use crate::export::digest;
+use crate::fitness::{PairFitness, mean};
+use crate::perturb::Applied;
+use crate::replay::History;
+use crate::seed_log::{EvaluationRecord, Line, LogError, SeedLog};
+use crate::store::{Journal, StoreError};
+use crate::sweep::{PerTile, ResidualStore, per_tile, perturb_all, rebuild_all, restore_all, update_all};
+use crate::task::Task;
+use crate::update::Moves;
+
+/// Why a run ended early. Everything before the fault is in the log.
+#[derive(Debug, Error)]
+#[allow(missing_docs)] // Each message says what its variant means.
+pub enum TuneError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(
+        "generation {generation}: a member's fitness is not a finite number; the noise may be too large for this model, \
+         try a smaller --sigma"
+    )]
+    NotFinite { generation: u64 },
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All planned generations are in the log.
+    Done,
+    /// It was asked to stop; the log is whole and the run can be resumed.
+    Stopped,
+}
+
+/// How to keep the residual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResidualMode {
+    /// Draw it again from the log's window at every update.
+    Replay,
+    /// Keep it in memory.
+    Stored,
+}
+
+/// A run: a model, a task, and the log that connects them.
+pub struct Tuner<'a, E: Engine> {
+    engine: E,
+    task: &'a dyn Task,
+    log: SeedLog,
+    journal: &'a mut dyn Journal,
+    history: History,
+    residual: ResidualStore,
+    applied: PerTile<Applied>,
+    held_out: Exam<E::Batch>,
+    watch: Watch,
+}
+
+impl<'a, E: Engine> Tuner<'a, E> {
+    /// A run that continues `log` on an engine that holds the base model; the codes are brought to where the log ends.
+    ///
+    /// # Errors
+    /// When the log's settings do not hold together or the held-out problems cannot be put to the engine.
+    pub fn new(
+        mut engine: E,
+        task: &'a dyn Task,
+        log: SeedLog,
+        journal: &'a mut dyn Journal,
+        mode: ResidualMode,
+    ) -> Result<Self, TuneError> {
+        let history = History::of_log(&log, log.generations.len() as u64)?;
+        let tensors = &log.header.tensors;
+        let mut residual = match mode {
+            ResidualMode::Replay => ResidualStore::Replay,
+            ResidualMode::Stored => ResidualStore::Stored(per_tile(tensors, &history)),
+        };
+        if !history.is_empty() {
+            engine.edit_codes(&mut |codes| {
+                rebuild_all(codes, tensors, &history, &mut residual);
+            })?;
+        }
+        let problems = task.held_out(log.header.task.eval_problems as usize);
+        let held_out = Exam::new(&engine, problems)?;
+        let applied = per_tile(tensors, &history);
+        Ok(Self { engine, task, log, journal, history, residual, applied, held_out, watch: Watch::start() })
+    }
+
+    /// The log so far.
+    pub fn log(&self) -> &SeedLog {
+        &self.log
+    }
+
+    /// The engine, holding the model as tuned so far.
+    pub fn engine(&mut self) -> &mut E {
+        &mut self.engine
+    }
+
+    /// Runs the generations that the log's settings plan and it does not have yet. `stop` is looked at between members.
+    ///
+    /// # Errors
+    /// When inference or writing the log fails.
+    pub fn run(&mut self, stop: &AtomicBool, observer: &mut dyn Observer) -> Result<Outcome, TuneError> {
+        self.evaluate(observer)?;
+        let mut es = Es::new(self.log.header.settings.clone(), self.history.len());
+        while let Some(population) = es.ask() {
+            self.watch.begin_generation();
+            let Some(fitness) = self.evaluate_population(&population, stop, observer)? else {
+                return Ok(Outcome::Stopped);
+            };
+            let prompts = u64::from(self.log.header.task.prompts);
+            let record = es.tell(&fitness, prompts);
+            if !(record.fitness.mean.is_finite() && record.fitness.spread.is_finite()) {
+                return Err(TuneError::NotFinite { generation: population.generation });
+            }
+            self.write(Line::Generation(record.clone()))?;
+            self.history.push(&record);
+            let moves = self.update()?;
+            let split = self.watch.end_generation();
+            let evaluation = if self.is_evaluation_due() { Some(self.evaluate(observer)?) } else { None };
+            observer.event(&Event::Generation { record: &record, moves, split, evaluation });
+        }
+        self.evaluate(observer)?;
+        Ok(Outcome::Done)
+    }
+
+    /// Totals of the run so far.
+    pub fn summary(&self) -> Summary {
+        Summary {
+            generations: self.history.len(),
+            before: self.log.evaluations.first().cloned(),
+            after: self.log.evaluations.last().cloned(),
+            total: self.watch.total(),
+            seconds: self.watch.seconds(),
+            log_bytes: self.log.whole_bytes,
+        }
+    }
+
+    /// The fitness of each pair, or `None` when the run was asked to stop.
+    fn evaluate_population(
+        &mut self,
+        population: &Population,
+        stop: &AtomicBool,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Vec<PairFitness>>, TuneError> {
+        let header = &self.log.header;
+        let problems =
+            self.task.training(header.settings.seed, population.generation, header.task.prompts as usize);
+        let exam = Exam::new(&self.engine, problems)?;
+        let of = header.settings.population;
+        let mut fitness = Vec::with_capacity(of as usize);
+        for (number, member) in population.members().enumerate() {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            observer.event(&Event::Member { generation: population.generation, member: number as u32, of });
+            fitness.push(self.evaluate_member(&exam, member)?);
+        }
+        let pair = |both: &[f64]| PairFitness { plus: both[0], minus: both[1] };
+        Ok(Some(fitness.chunks_exact(2).map(pair).collect()))
+    }
+
+    fn evaluate_member(&mut self, exam: &Exam<E::Batch>, member: Member<'_>) -> Result<f64, TuneError> {
+        let Self { engine, log, history, applied, watch, .. } = self;
+        let specs = &log.header.tensors;
+        let who = (member.pair, member.sign);
+        watch.time(
+            |split| &mut split.perturb,
+            || engine.edit_codes(&mut |codes| perturb_all(codes, specs, history, who, applied)),
+        )?;
+        let kind = log.header.task.reward;
+        let rewards = watch.time(|split| &mut split.inference, || exam.rewards(engine, self.task, kind));
+        // Restored even after a failure, so that the codes are always those of the log.
+        watch.time(
+            |split| &mut split.restore,
+            || engine.edit_codes(&mut |codes| restore_all(codes, specs, history, who, applied)),
+        )?;
+        Ok(mean(&rewards?))
+    }
+
+    fn update(&mut self) -> Result<Moves, TuneError> {
+        let Self { engine, log, history, residual, watch, .. } = self;
+        let mut moves = Moves::default();
+        watch.time(
+            |split| &mut split.update,
+            || {
+                engine.edit_codes(&mut |codes| {
+                    moves = update_all(codes, &log.header.tensors, history, residual)
+                })
+            },
+        )?;
+        Ok(moves)
+    }
+
+    fn is_evaluation_due(&self) -> bool {
+        let (done, every) = (self.history.len(), self.log.header.task.eval_every);
+        every > 0 && done.is_multiple_of(every) && done < self.log.header.settings.generations
+    }
+
+    /// Evaluates on the held-out problems and logs it, unless the log ends with an evaluation of these very codes.
+    fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<EvaluationRecord, TuneError> {
+        if let Some(last) = self.log.evaluations.last()
+            && last.generations == self.history.len()
+        {
+            return Ok(last.clone());
+        }
+        observer.event(&Event::Evaluating { generations: self.history.len() });
+        let Self { engine, held_out, task, watch, .. } = self;
+        let marks = watch.time(|split| &mut split.inference, || held_out.marks(engine, *task))?;
+        let mut codes_sha256 = String::new();
+        engine.edit_codes(&mut |codes| codes_sha256 = digest(codes))?;
+        let Grade { problems, correct, mean_loglik } = Grade::of(&marks);
+        let generations = self.history.len();
+        let record = EvaluationRecord { generations, problems, correct, mean_loglik, codes_sha256 };
+        self.write(Line::Evaluation(record.clone()))?;
+        observer.event(&Event::Evaluation(&record));
+        Ok(record)
+    }
+
+    fn write(&mut self, line: Line) -> Result<(), TuneError> {
+        let text = self.log.push(line)?;
+        Ok(self.journal.append(&text)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

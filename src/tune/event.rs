@@ -1,0 +1,67 @@
+//! What a run tells those who watch it.
+
+use super::Split;
+use crate::seed_log::{EvaluationRecord, GenerationRecord};
+use crate::update::Moves;
+
+/// Something that happened in a run.
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// A member is about to be evaluated.
+    Member {
+        /// Number of the generation, from 0.
+        generation: u64,
+        /// Number of the member, from 0.
+        member: u32,
+        /// Members of the generation.
+        of: u32,
+    },
+    /// The held-out problems are about to be evaluated.
+    Evaluating {
+        /// Generations applied.
+        generations: u64,
+    },
+    /// The held-out problems were evaluated.
+    Evaluation(&'a EvaluationRecord),
+    /// A generation was applied.
+    Generation {
+        /// Its record in the log.
+        record: &'a GenerationRecord,
+        /// Codes that it moved.
+        moves: Moves,
+        /// Where its time went.
+        split: Split,
+        /// The evaluation after it, where there was one.
+        evaluation: Option<EvaluationRecord>,
+    },
+}
+
+/// Someone who watches a run.
+pub trait Observer {
+    /// Something happened.
+    fn event(&mut self, event: &Event<'_>);
+}
+
+/// Totals of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// Generations in the log.
+    pub generations: u64,
+    /// The first held-out evaluation.
+    pub before: Option<EvaluationRecord>,
+    /// The last held-out evaluation.
+    pub after: Option<EvaluationRecord>,
+    /// Where the time of this process went.
+    pub total: Split,
+    /// Seconds since the run was started by this process.
+    pub seconds: f64,
+    /// Length of the log.
+    pub log_bytes: u64,
+}
+
+impl Summary {
+    /// Share of the time that was not spent in inference, 0.0..=1.0.
+    pub fn outside_inference(&self) -> f64 {
+        if self.seconds > 0.0 { (1.0 - self.total.inference / self.seconds).clamp(0.0, 1.0) } else { 0.0 }
+    }
+}

@@ -1,0 +1,274 @@
+//! The llama.cpp engine on the bundled model: scoring, completing, editing, and that the file is left alone.
+
+use std::ffi::{CStr, CString};
+use std::fs::{self, Permissions};
+use std::mem::ManuallyDrop;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
+
+use llama_cpp_2::context::params::LlamaContextParams;
+use llama_cpp_2::llama_backend::LlamaBackend;
+use llama_cpp_2::llama_batch::LlamaBatch;
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_sys_2 as sys;
+use qes_gguf::engine::{Engine, Request, Score};
+use qes_gguf::llama::{LlamaEngine, LlamaOptions, TensorSlot};
+use qes_gguf::store::WorkingCopy;
+use qes_gguf::tensor_type::TensorType;
+use sha2::{Digest, Sha256};
+
+fn model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/arith-tiny-q4_k.gguf")
+}
+
+/// The quantized matrices of a model's blocks, by llama.cpp's own reading of the file.
+fn slots(path: &Path) -> Vec<TensorSlot> {
+    let path = CString::new(path.to_str().unwrap()).unwrap();
+    let params = sys::gguf_init_params { no_alloc: true, ctx: std::ptr::null_mut() };
+    // SAFETY: the path is null-terminated, and the file is released after its last use.
+    unsafe {
+        let file = sys::gguf_init_from_file(path.as_ptr(), params);
+        assert!(!file.is_null());
+        let data = sys::gguf_get_data_offset(file);
+        let slots = (0..sys::gguf_get_n_tensors(file))
+            .map(|id| {
+                let name = CStr::from_ptr(sys::gguf_get_tensor_name(file, id)).to_str().unwrap().to_owned();
+                let start = data + sys::gguf_get_tensor_offset(file, id);
+                TensorSlot { name, range: start..start + sys::gguf_get_tensor_size(file, id) }
+            })
+            .filter(|slot| slot.name.starts_with("blk.") && !slot.name.contains("norm"))
+            .collect();
+        sys::gguf_free(file);
+        slots
+    }
+}
+
+fn engine(path: &Path) -> LlamaEngine {
+    let options = LlamaOptions { threads: 1, ..LlamaOptions::default() };
+    LlamaEngine::load(WorkingCopy::open(path).unwrap(), slots(path), &options).unwrap()
+}
+
+/// Sums of two numbers, with the right answer or with a wrong one.
+fn requests(count: u32) -> Vec<Request> {
+    (0..count)
+        .map(|i| {
+            let (a, b) = (i * 37 % 100, i * 61 % 100);
+            let sum = if i % 4 == 3 { i } else { a + b };
+            Request { prompt: format!("{a}+{b}="), completion: sum.to_string() }
+        })
+        .collect()
+}
+
+fn scores(engine: &mut LlamaEngine, requests: &[Request]) -> Vec<Score> {
+    let batch = engine.prepare(requests).unwrap();
+    engine.score(&batch).unwrap()
+}
+
+/// Changes one code in every 97 bytes of every tensor, by flipping its low nibble's lowest bit.
+///
+/// Byte 20 of a Q4_K block of 144 bytes is the fifth of its 128 bytes of codes.
+fn flip(engine: &mut LlamaEngine) {
+    let edited = engine.edit_codes(&mut |tensors| {
+        for tensor in tensors {
+            for block in tensor.bytes.chunks_exact_mut(144) {
+                block[20] ^= 1;
+                block[140] ^= 1;
+            }
+        }
+    });
+    edited.unwrap();
+}
+
+#[test]
+fn greedy_completions_are_those_that_score_as_greedy() {
+    let mut engine = engine(&model());
+    let mut requests = requests(128);
+    requests.push(requests[5].clone());
+    let batch = engine.prepare(&requests).unwrap();
+    let scores = engine.score(&batch).unwrap();
+    let completions = engine.complete(&batch, 8).unwrap();
+    let disagreeing = requests
+        .iter()
+        .zip(scores.iter().zip(&completions))
+        .filter(|(request, (score, completion))| score.is_greedy != (**completion == request.completion));
+    assert!(disagreeing.count() <= 3);
+    assert!(scores.iter().filter(|score| score.is_greedy).count() > 20);
+    assert_eq!(completions[128], completions[5]);
+    let short = engine.complete(&batch, 1).unwrap();
+    for (short, completion) in short.iter().zip(&completions) {
+        assert_eq!(*short, completion[..completion.len().min(1)]);
+    }
+}
+
+#[test]
+fn few_sequences_at_a_time_give_the_same_completions() {
+    let options = LlamaOptions { threads: 1, parallel: Some(3), ctx_size: Some(256), verbose: false };
+    let path = model();
+    let mut narrow = LlamaEngine::load(WorkingCopy::open(&path).unwrap(), Vec::new(), &options).unwrap();
+    let mut wide = engine(&path);
+    let batch = wide.prepare(&requests(20)).unwrap();
+    let expected = wide.complete(&batch, 8).unwrap();
+    let batch = narrow.prepare(&requests(20)).unwrap();
+    assert_eq!(narrow.complete(&batch, 8).unwrap(), expected);
+}
+
+#[test]
+fn edits_take_effect_at_once_and_can_be_undone() {
+    let mut engine = engine(&model());
+    let requests = requests(32);
+    let before = scores(&mut engine, &requests);
+    flip(&mut engine);
+    let edited = scores(&mut engine, &requests);
+    assert!(before.iter().zip(&edited).all(|(a, b)| a.log_likelihood != b.log_likelihood));
+    flip(&mut engine);
+    assert_eq!(scores(&mut engine, &requests), before);
+}
+
+#[test]
+fn a_read_only_file_is_tuned_without_being_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.gguf");
+    fs::copy(model(), &path).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
+    let hash = || Sha256::digest(fs::read(&path).unwrap());
+    let before = hash();
+    let mut engine = engine(&path);
+    flip(&mut engine);
+    scores(&mut engine, &requests(8));
+    assert_ne!(engine.working_copy().bytes(), engine.working_copy().base());
+    drop(engine);
+    assert_eq!(hash(), before);
+}
+
+#[test]
+fn the_edited_model_is_exactly_the_file_with_the_edited_bytes() {
+    let mut engine = engine(&model());
+    flip(&mut engine);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("edited.gguf");
+    fs::write(&path, engine.working_copy().bytes()).unwrap();
+    for text in ["12+34=", "7-3=", "hello"] {
+        assert_eq!(engine.logits(text).unwrap(), plain_logits(&path, text), "{text}");
+    }
+}
+
+/// The logits of what follows a text by llama.cpp's ordinary way of loading a model, except that weights are not
+/// repacked, which would change the order of additions.
+fn plain_logits(path: &Path, text: &str) -> Vec<f32> {
+    let path = CString::new(path.to_str().unwrap()).unwrap();
+    // SAFETY: the path is null-terminated, and the model is a non-null pointer owned by its transparent wrapper.
+    let model = unsafe {
+        let mut params = sys::llama_model_default_params();
+        params.use_extra_bufts = false;
+        let model = sys::llama_model_load_from_file(path.as_ptr(), params);
+        std::mem::transmute::<NonNull<sys::llama_model>, LlamaModel>(NonNull::new(model).unwrap())
+    };
+    let params = LlamaContextParams::default().with_n_threads(1).with_n_threads_batch(1);
+    // The engine has started llama.cpp; dropping this proof of it would stop it.
+    let backend = ManuallyDrop::new(LlamaBackend {});
+    let mut context = model.new_context(&backend, params).unwrap();
+    let tokens = model.vocab().tokenize(text.as_bytes(), true, true);
+    let mut batch = LlamaBatch::new(tokens.len(), 1);
+    batch.add_sequence(&tokens, 0, false).unwrap();
+    context.decode(&mut batch).unwrap();
+    context.get_logits_ith(batch.n_tokens() - 1).to_vec()
+}
+
+/// A copy of the bundled model with one more metadata entry, a chat template.
+///
+/// The entry takes a multiple of 32 bytes, which leaves the tensors aligned.
+fn with_template(dir: &Path, template: &str) -> PathBuf {
+    let bytes = fs::read(model()).unwrap();
+    let key = "tokenizer.chat_template";
+    let padding = 32 - (8 + key.len() + 4 + 8 + template.len()) % 32;
+    let mut entry = (key.len() as u64).to_le_bytes().to_vec();
+    entry.extend(key.as_bytes());
+    entry.extend(8_u32.to_le_bytes());
+    entry.extend(((template.len() + padding) as u64).to_le_bytes());
+    entry.extend(template.as_bytes());
+    entry.extend(" ".repeat(padding).as_bytes());
+    let entries = u64::from_le_bytes(bytes[16..24].try_into().unwrap()) + 1;
+    let path = dir.join("template.gguf");
+    fs::write(&path, [&bytes[..16], &entries.to_le_bytes(), &entry, &bytes[24..]].concat()).unwrap();
+    path
+}
+
+#[test]
+fn a_known_chat_template_is_applied() {
+    let dir = tempfile::tempdir().unwrap();
+    let path =
+        with_template(dir.path(), "{% for m in messages %}<|im_start|>{{ m.role }}...<|im_end|>{% endfor %}");
+    let prompt = engine(&path).chat_prompt("1+1").unwrap().unwrap();
+    assert_eq!(prompt, "<|im_start|>user\n1+1<|im_end|>\n<|im_start|>assistant\n");
+}
+
+#[test]
+fn an_unknown_chat_template_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = with_template(dir.path(), "{{ strange }}");
+    let error = engine(&path).chat_prompt("1+1").unwrap_err().to_string();
+    assert!(error.contains("{{ strange }}"), "{error}");
+}
+
+#[test]
+fn a_model_without_a_template_has_no_chat_prompt() {
+    assert_eq!(engine(&model()).chat_prompt("hello").unwrap(), None);
+}
+
+#[test]
+fn a_request_longer_than_the_context_is_refused() {
+    let engine = engine(&model());
+    let request = Request { prompt: "1+".repeat(2000), completion: "2".to_owned() };
+    let error = engine.prepare(&[request]).unwrap_err().to_string();
+    assert!(error.contains("make the context larger"), "{error}");
+}
+
+#[test]
+fn a_failed_load_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("strange.gguf");
+    let bytes = fs::read(model()).unwrap();
+    let name = b"\x05\0\0\0\0\0\0\0llama";
+    let at = bytes.windows(name.len()).position(|window| window == name).unwrap() + 8;
+    let strange = [&bytes[..at], b"ll4ma", &bytes[at + 5..]].concat();
+    fs::write(&path, strange).unwrap();
+    let loaded = LlamaEngine::load(WorkingCopy::open(&path).unwrap(), Vec::new(), &LlamaOptions::default());
+    let error = loaded.unwrap_err().to_string();
+    assert!(error.contains("ll4ma") && error.contains("strange.gguf"), "{error}");
+}
+
+#[test]
+fn slots_that_do_not_match_are_refused() {
+    let path = model();
+    let load = |slot: TensorSlot| {
+        let working = WorkingCopy::open(&path).unwrap();
+        LlamaEngine::load(working, vec![slot], &LlamaOptions::default()).unwrap_err().to_string()
+    };
+    let slot = slots(&path).swap_remove(0);
+    let unknown = TensorSlot { name: "blk.9.unknown.weight".to_owned(), ..slot.clone() };
+    assert!(load(unknown).contains("inference does not use the tensor blk.9.unknown.weight"));
+    let moved = TensorSlot { range: slot.range.start + 144..slot.range.end + 144, ..slot.clone() };
+    assert!(load(moved).contains("another layout"));
+    let shorter = TensorSlot { range: slot.range.start..slot.range.end - 144, ..slot.clone() };
+    assert!(load(shorter).contains("another size"));
+    let outside = TensorSlot { range: slot.range.start..usize::MAX, ..slot };
+    assert!(load(outside).contains("the file ends"));
+}
+
+#[test]
+fn the_table_of_tensor_types_is_that_of_ggml() {
+    for id in 0..sys::GGML_TYPE_COUNT {
+        // SAFETY: the id is that of a type.
+        let (len, bytes, name) = unsafe {
+            (sys::ggml_blck_size(id), sys::ggml_type_size(id), CStr::from_ptr(sys::ggml_type_name(id)))
+        };
+        match TensorType::from_ggml_id(id) {
+            Some(known) => {
+                assert_eq!((known.block_len() as i64, known.block_bytes() as usize), (len, bytes), "{known}");
+                assert!(known.name().eq_ignore_ascii_case(name.to_str().unwrap()), "{known} is {name:?}");
+            }
+            None => assert_eq!(bytes, 0, "type {id}, {name:?}, is missing from the table"),
+        }
+    }
+}
