@@ -119,7 +119,10 @@ impl<'a, E: Engine> Tuner<'a, E> {
     /// # Errors
     /// When inference or writing the log fails.
     pub fn run(&mut self, stop: &AtomicBool, observer: &mut dyn Observer) -> Result<Outcome, TuneError> {
-        self.evaluate(observer)?;
+        // A run that died before an evaluation that was due catches up, so that its log ends as if it had not.
+        if self.history.is_empty() || self.is_evaluation_due() {
+            self.evaluate(observer)?;
+        }
         let mut es = Es::new(self.log.header.settings.clone(), self.history.len());
         while let Some(population) = es.ask() {
             self.watch.begin_generation();

@@ -1,5 +1,4 @@
 use super::*;
-use crate::with_block;
 
 /// A block of bytes without a pattern that could hide a misplaced code.
 fn scrambled(len: usize) -> Vec<u8> {

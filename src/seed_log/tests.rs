@@ -1,1 +1,283 @@
+use super::*;
+use crate::settings::Settings;
 
+fn text() -> String {
+    test_log::log(4).1
+}
+
+fn refused(text: &str) -> LogError {
+    SeedLog::parse(text.as_bytes()).unwrap_err()
+}
+
+/// A log of these lines, every hash right.
+fn forged(lines: &[String]) -> String {
+    let mut chain = Chain::default();
+    let mut text = String::new();
+    for line in lines {
+        let content = line.strip_suffix('}').unwrap();
+        chain = chain.after(content);
+        text += &format!("{content}{HASH_KEY}{}{HASH_END}\n", chain.hex());
+    }
+    text
+}
+
+/// A header and one generation after changes to each, every hash right.
+fn forged_with(
+    change_header: impl FnOnce(&mut Header),
+    change: impl FnOnce(&mut GenerationRecord),
+) -> String {
+    let mut header = test_log::header(test_log::settings());
+    let mut record = test_log::generation(&header, 0);
+    change_header(&mut header);
+    change(&mut record);
+    let json = |line: &Line| serde_json::to_string(line).unwrap();
+    forged(&[json(&Line::Header(Box::new(header))), json(&Line::Generation(record))])
+}
+
+fn forged_record(change: impl FnOnce(&mut GenerationRecord)) -> LogError {
+    refused(&forged_with(|_| (), change))
+}
+
+fn forged_header(change: impl FnOnce(&mut Header)) -> LogError {
+    refused(&forged_with(change, |_| ()))
+}
+
+#[test]
+fn what_is_written_is_read_back_exactly() {
+    let (log, text) = test_log::log(7);
+    let parsed = SeedLog::parse(text.as_bytes()).unwrap();
+    assert_eq!(parsed, log);
+    assert_eq!(parsed.generations.len(), 7);
+    assert_eq!(parsed.evaluations.len(), 3);
+    assert_eq!(parsed.whole_bytes, text.len() as u64);
+    for (read, written) in parsed.generations.iter().zip(&log.generations) {
+        let bits = |weights: &[f32]| weights.iter().map(|w| w.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&read.weights), bits(&written.weights));
+    }
+}
+
+#[test]
+fn awkward_floats_survive() {
+    let header = test_log::header(test_log::settings());
+    let (mut log, mut text) = SeedLog::start(header.clone()).unwrap();
+    let weights = [f32::MIN_POSITIVE, -2.999_999_8, 1.0 / 3.0, f32::from_bits(1)];
+    for (number, pair) in weights.chunks(2).enumerate() {
+        let record =
+            GenerationRecord { weights: pair.to_vec(), ..test_log::generation(&header, number as u64) };
+        text += &log.push(Line::Generation(record)).unwrap();
+    }
+    let parsed = SeedLog::parse(text.as_bytes()).unwrap();
+    let read: Vec<u32> = parsed.generations.iter().flat_map(|g| &g.weights).map(|w| w.to_bits()).collect();
+    assert_eq!(read, weights.map(f32::to_bits));
+}
+
+#[test]
+fn a_parsed_log_continues_as_the_written_one() {
+    let (mut written, text) = test_log::log(3);
+    let mut parsed = SeedLog::parse(text.as_bytes()).unwrap();
+    let next = test_log::generation(&written.header, 3);
+    let line = written.push(Line::Generation(next.clone())).unwrap();
+    assert_eq!(parsed.push(Line::Generation(next)).unwrap(), line);
+}
+
+#[test]
+fn every_flipped_bit_is_seen() {
+    let text = text();
+    for byte in 0..text.len() {
+        for bit in 0..8 {
+            let mut bytes = text.clone().into_bytes();
+            bytes[byte] ^= 1 << bit;
+            // A flipped last newline leaves a torn tail; everything else is an error.
+            match SeedLog::parse(&bytes) {
+                Err(_) => {}
+                Ok(log) => {
+                    assert!(log.torn_bytes > 0, "bit {bit} of byte {byte} went unseen");
+                    assert_eq!(byte, text.len() - 1, "bit {bit} of byte {byte}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_log_cut_anywhere_keeps_its_whole_lines() {
+    let text = text();
+    let header_end = text.find('\n').unwrap() + 1;
+    for cut in 0..text.len() {
+        let whole = text[..cut].rfind('\n').map_or(0, |last| last + 1);
+        match SeedLog::parse(&text.as_bytes()[..cut]) {
+            Ok(log) => {
+                assert!(cut >= header_end);
+                assert_eq!((log.whole_bytes, log.torn_bytes), (whole as u64, (cut - whole) as u64));
+            }
+            Err(error) => {
+                assert!(cut < header_end, "cut at {cut}: {error}");
+                assert!(matches!(error, LogError::NoHeader));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_removed_line_is_seen() {
+    let text = text();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    for removed in 1..lines.len() - 1 {
+        let rest: String =
+            lines.iter().enumerate().filter(|(i, _)| *i != removed).map(|(_, line)| *line).collect();
+        assert!(matches!(refused(&rest), LogError::Broken { line } if line == removed + 1));
+    }
+}
+
+#[test]
+fn a_repeated_line_is_seen() {
+    let text = text();
+    let last = text.split_inclusive('\n').next_back().unwrap();
+    assert!(matches!(refused(&(text.clone() + last)), LogError::Broken { .. }));
+}
+
+#[test]
+fn swapped_lines_are_seen() {
+    let text = text();
+    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+    lines.swap(1, 2);
+    assert!(matches!(refused(&lines.concat()), LogError::Broken { line: 2 }));
+}
+
+#[test]
+fn another_file_is_refused() {
+    for text in ["hello\n", "{}\n", "{\"header\":{}}\n", "\u{e9}\u{e9}\n", "GGUF\u{3}\n"] {
+        assert!(matches!(refused(text), LogError::NotALog), "{text:?}");
+    }
+    let mut bytes = text().into_bytes();
+    bytes[3] = 0xff;
+    assert!(matches!(SeedLog::parse(&bytes), Err(LogError::NotALog)));
+}
+
+#[test]
+fn an_empty_file_has_no_header() {
+    assert!(matches!(refused(""), LogError::NoHeader));
+    assert!(matches!(refused("{\"header\""), LogError::NoHeader));
+}
+
+#[test]
+fn rubbish_between_lines_is_refused() {
+    let text = text().replacen('\n', "\nrubbish\n", 1);
+    assert!(matches!(refused(&text), LogError::Malformed { line: 2 }));
+}
+
+#[test]
+fn another_version_is_refused_before_its_content() {
+    let text = text();
+    let header = text.lines().next().unwrap();
+    let content = header.split(HASH_KEY).next().unwrap().replace("\"version\":1", "\"version\":2,\"new\":0");
+    assert!(matches!(refused(&forged(&[content + "}"])), LogError::Version(2)));
+}
+
+#[test]
+fn an_unknown_field_is_refused() {
+    let line = "{\"generation\":{\"generation\":0,\"more\":1}}".to_owned();
+    let header =
+        serde_json::to_string(&Line::Header(Box::new(test_log::header(test_log::settings())))).unwrap();
+    assert!(matches!(refused(&forged(&[header, line])), LogError::Content { line: 2, .. }));
+}
+
+#[test]
+fn a_second_header_is_refused() {
+    let header =
+        serde_json::to_string(&Line::Header(Box::new(test_log::header(test_log::settings())))).unwrap();
+    assert!(matches!(refused(&forged(&[header.clone(), header])), LogError::SecondHeader { line: 2 }));
+}
+
+#[test]
+fn a_log_that_begins_with_a_record_is_refused() {
+    let header = test_log::header(test_log::settings());
+    let record = serde_json::to_string(&Line::Generation(test_log::generation(&header, 0))).unwrap();
+    assert!(matches!(refused(&forged(&[record])), LogError::NotALog));
+}
+
+#[test]
+fn a_gap_between_generations_is_refused() {
+    assert!(matches!(forged_record(|record| record.generation = 1), LogError::Record { line: 2, .. }));
+}
+
+#[test]
+fn a_wrong_number_of_weights_is_refused() {
+    assert!(matches!(forged_record(|record| record.weights.push(0.0)), LogError::Record { .. }));
+    assert!(matches!(forged_record(|record| record.weights.clear()), LogError::Record { .. }));
+}
+
+#[test]
+fn weights_out_of_range_are_refused() {
+    for weight in [3.5, -1e30] {
+        assert!(matches!(forged_record(|record| record.weights[0] = weight), LogError::Record { .. }));
+    }
+}
+
+#[test]
+fn another_sigma_than_the_headers_is_refused() {
+    assert!(matches!(forged_record(|record| record.sigma[0] *= 2.0), LogError::Record { .. }));
+}
+
+#[test]
+fn an_alpha_out_of_range_is_refused() {
+    assert!(matches!(forged_record(|record| record.alpha[0] = -1.0), LogError::Record { .. }));
+    assert!(matches!(forged_record(|record| record.alpha.truncate(1)), LogError::Record { .. }));
+}
+
+#[test]
+fn numbers_that_json_lacks_are_not_written() {
+    let header = test_log::header(test_log::settings());
+    let (mut log, _) = SeedLog::start(header.clone()).unwrap();
+    let mut record = test_log::generation(&header, 0);
+    record.weights[0] = f32::NAN;
+    assert!(log.push(Line::Generation(record)).is_err());
+}
+
+#[test]
+fn settings_without_sense_are_refused() {
+    assert!(matches!(forged_header(|header| header.settings.population = 3), LogError::Settings(_)));
+    assert!(matches!(forged_header(|header| header.settings.decay = 1.5), LogError::Settings(_)));
+}
+
+#[test]
+fn a_header_without_tensors_is_refused() {
+    assert!(matches!(forged_header(|header| header.tensors.clear()), LogError::Header(_)));
+}
+
+#[test]
+fn a_tensor_of_broken_blocks_is_refused() {
+    assert!(matches!(forged_header(|header| header.tensors[0].codes = 100), LogError::Header(_)));
+}
+
+#[test]
+fn a_tensor_without_settings_is_refused() {
+    assert!(matches!(forged_header(|header| drop(header.settings.types.pop())), LogError::Header(_)));
+}
+
+#[test]
+fn other_noise_tables_are_refused() {
+    assert!(matches!(forged_header(|header| header.noise[0].run *= 2), LogError::Noise));
+    assert!(matches!(forged_header(|header| header.noise[1].tables = "00".repeat(8)), LogError::Noise));
+}
+
+#[test]
+fn an_evaluation_out_of_place_is_refused() {
+    let (mut log, _) = test_log::log(2);
+    assert!(log.push(Line::Evaluation(test_log::evaluation(1))).is_err());
+    let impossible = EvaluationRecord { correct: 17, ..test_log::evaluation(2) };
+    assert!(log.push(Line::Evaluation(impossible)).is_err());
+}
+
+#[test]
+fn three_hundred_generations_of_thirty_two_stay_under_500_kb() {
+    let header = test_log::header(Settings { population: 32, generations: 300, ..test_log::settings() });
+    let (mut log, mut text) = SeedLog::start(header.clone()).unwrap();
+    for number in 0..300 {
+        let mut record = test_log::generation(&header, number);
+        // Weights with as many digits as any.
+        record.weights.iter_mut().enumerate().for_each(|(i, w)| *w = -1.234_567_9 - 1e-7 * i as f32);
+        text += &log.push(Line::Generation(record)).unwrap();
+    }
+    assert!(text.len() < 500_000, "{} bytes", text.len());
+}
