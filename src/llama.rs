@@ -11,6 +11,7 @@ use crate::store::WorkingCopy;
 
 mod complete;
 mod context;
+mod lanes;
 mod layout;
 mod log;
 mod model;
@@ -59,8 +60,8 @@ impl Default for LlamaOptions {
 /// A model loaded with llama.cpp, whose tunable tensors can be edited.
 #[derive(Debug)]
 pub struct LlamaEngine {
-    // Dropped in this order: the context refers to the model, and the model to the working copy.
-    context: Context,
+    // Dropped in this order: the contexts refer to the model, and the model to the working copy.
+    lanes: Vec<Context>,
     model: Model,
     working: WorkingCopy,
     slots: Vec<TensorSlot>,
@@ -83,10 +84,12 @@ impl LlamaEngine {
         let failed = |source| EngineError::new(format!("loading {}", path.display()), source);
         let model = Model::load(&path).map_err(failed)?;
         weights::redirect(&model, &mut working, &tunable).map_err(failed)?;
-        let size = size(&model, options);
-        // SAFETY: the engine owns context and model, and drops them in this order.
-        let context = unsafe { Context::new(&model, size, |_| ()) }.map_err(failed)?;
-        Ok(Self { context, model, working, slots: tunable, size })
+        let (lanes, threads) = lanes::plan(working.base().len(), options.threads.max(1));
+        let size = Size { threads, ..size(&model, options) };
+        // SAFETY: the engine owns contexts and model, and drops them in this order.
+        let lane = |_| unsafe { Context::new(&model, size, |_| ()) };
+        let lanes = (0..lanes).map(lane).collect::<Result<_, _>>().map_err(failed)?;
+        Ok(Self { lanes, model, working, slots: tunable, size })
     }
 
     /// The model's bytes, as they are in the file and as they have been edited.
@@ -107,8 +110,9 @@ impl LlamaEngine {
             .map(|(position, token)| Node { token, position, sequences: 0..1, readers: readers(position) })
             .collect();
         let mut logits = Vec::new();
-        self.context.clear();
-        let evaluated = self.context.evaluate(&nodes, |_, row| {
+        let context = &mut self.lanes[0];
+        context.clear();
+        let evaluated = context.evaluate(&nodes, |_, row| {
             logits.extend_from_slice(row);
             Ok(())
         });
@@ -135,12 +139,12 @@ impl Engine for LlamaEngine {
     }
 
     fn score(&mut self, batch: &Prepared) -> Result<Vec<Score>, EngineError> {
-        score::score(&mut self.context, batch)
+        score::score(&mut self.lanes, batch)
             .map_err(|source| EngineError::new("scoring the requests", source))
     }
 
     fn complete(&mut self, batch: &Prepared, max_new_tokens: usize) -> Result<Vec<String>, EngineError> {
-        complete::complete(&mut self.context, &self.model, batch, max_new_tokens)
+        complete::complete(&mut self.lanes, &self.model, batch, max_new_tokens)
             .map_err(|source| EngineError::new("completing the requests", source))
     }
 

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use super::context::Context;
+use super::lanes;
 use super::layout::{Chunk, Node, Token};
 use super::model::Model;
 use super::prepare::Prepared;
@@ -12,14 +13,15 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 /// Completes every prompt with up to `max_new_tokens` tokens.
 pub(super) fn complete(
-    context: &mut Context,
+    lanes: &mut [Context],
     model: &Model,
     batch: &Prepared,
     max_new_tokens: usize,
 ) -> Result<Vec<String>, Failure> {
     let mut completions = vec![String::new(); batch.requests.len()];
-    for chunk in batch.prompts(max_new_tokens)? {
-        let generated = generate(context, model, &chunk, max_new_tokens)?;
+    let chunks = batch.prompts(max_new_tokens)?;
+    let generate = |context: &mut Context, chunk: &Chunk| generate(context, model, chunk, max_new_tokens);
+    for (chunk, generated) in chunks.iter().zip(lanes::deal(lanes, &chunks, generate)?) {
         for (requests, tokens) in chunk.sequences.iter().zip(generated) {
             let text = model.text(&tokens);
             for &request in requests {

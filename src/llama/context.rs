@@ -49,6 +49,10 @@ pub(super) struct Context {
     sequence_numbers: Vec<i32>,
 }
 
+// SAFETY: llama.cpp ties a context to no thread; it is used by one at a time, since all use needs `&mut`. What contexts
+// share is the model, which inference only reads.
+unsafe impl Send for Context {}
+
 impl Context {
     /// Makes a context, with all its memory, after `adjust` has had its way with the parameters.
     ///

@@ -25,6 +25,10 @@ pub(super) struct Model {
     safe: LlamaModel,
 }
 
+// SAFETY: a loaded model is only read, by its vocabulary functions as by inference, and llama.cpp lets any number of
+// threads do that. Redirecting its tensors takes place before any other thread knows of it.
+unsafe impl Sync for Model {}
+
 impl Model {
     /// Loads a model on the CPU by mapping its file.
     pub(super) fn load(path: &Path) -> Result<Self, Failure> {

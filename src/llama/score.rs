@@ -3,29 +3,49 @@
 use std::error::Error;
 
 use super::context::Context;
+use super::lanes;
+use super::layout::Chunk;
 use super::prepare::Prepared;
 use super::row::Row;
 use crate::engine::Score;
 
 /// Rates every wanted completion.
 pub(super) fn score(
-    context: &mut Context,
+    lanes: &mut [Context],
     batch: &Prepared,
 ) -> Result<Vec<Score>, Box<dyn Error + Send + Sync>> {
-    let mut scores = vec![Score { log_likelihood: 0.0, is_greedy: true }; batch.requests.len()];
-    for chunk in &batch.chunks {
-        context.clear();
-        context.evaluate(&chunk.nodes, |node, logits| {
-            let row = Row::new(logits)?;
-            for &request in &node.readers {
-                let wanted = usize::try_from(batch.requests[request].all[node.position + 1])?;
-                let score = &mut scores[request];
-                score.log_likelihood += row.log_likelihood(wanted);
-                score.is_greedy &= row.is_greedy(wanted);
-            }
-            Ok(())
-        })?;
+    let unread = Score { log_likelihood: 0.0, is_greedy: true };
+    let mut scores = vec![unread; batch.requests.len()];
+    for (request, part) in
+        lanes::deal(lanes, &batch.chunks, |context, chunk| chunk_scores(context, batch, chunk))?
+            .into_iter()
+            .flatten()
+    {
+        let score = &mut scores[request];
+        score.log_likelihood += part.log_likelihood;
+        score.is_greedy &= part.is_greedy;
     }
+    Ok(scores)
+}
+
+/// The scores of a chunk, token by token: each with the request that the token belongs to.
+fn chunk_scores(
+    context: &mut Context,
+    batch: &Prepared,
+    chunk: &Chunk,
+) -> Result<Vec<(usize, Score)>, Box<dyn Error + Send + Sync>> {
+    let mut scores = Vec::new();
+    context.clear();
+    context.evaluate(&chunk.nodes, |node, logits| {
+        let row = Row::new(logits)?;
+        for &request in &node.readers {
+            let wanted = usize::try_from(batch.requests[request].all[node.position + 1])?;
+            let score =
+                Score { log_likelihood: row.log_likelihood(wanted), is_greedy: row.is_greedy(wanted) };
+            scores.push((request, score));
+        }
+        Ok(())
+    })?;
     Ok(scores)
 }
 
@@ -64,7 +84,8 @@ mod tests {
         // SAFETY: the model is dropped last, and nothing else is pointed to.
         let mut context = unsafe { Context::new(&model, size, adjust) }.unwrap();
         let mut scores = |requests: &[Request]| {
-            score(&mut context, &Prepared::new(&model, requests, size).unwrap()).unwrap()
+            score(std::slice::from_mut(&mut context), &Prepared::new(&model, requests, size).unwrap())
+                .unwrap()
         };
 
         let requests = requests();

@@ -181,7 +181,9 @@ fn the_log_alone_rebuilds_the_codes() {
     let mut engine = FakeEngine::new(&log.header);
     let specs = &log.header.tensors;
     engine
-        .edit_codes(&mut |tensors| { rebuild_all(tensors, specs, &history, &mut ResidualStore::Replay); })
+        .edit_codes(&mut |tensors| {
+            rebuild_all(tensors, specs, &history, &mut ResidualStore::Replay);
+        })
         .unwrap();
     assert!(engine.tensors == codes);
     let mut digest_of_rebuilt = String::new();
@@ -206,7 +208,9 @@ fn a_record_is_in_the_journal_before_its_update_and_a_failure_leaves_the_logs_co
     let mut rebuilt = FakeEngine::new(&log.header);
     let specs = &log.header.tensors;
     rebuilt
-        .edit_codes(&mut |tensors| { rebuild_all(tensors, specs, &history, &mut ResidualStore::Replay); })
+        .edit_codes(&mut |tensors| {
+            rebuild_all(tensors, specs, &history, &mut ResidualStore::Replay);
+        })
         .unwrap();
     assert!(rebuilt.tensors == codes, "the failed member's perturbation was not taken back");
 }

@@ -1,0 +1,17 @@
+//! The real binary, run as a user runs it: commands in a folder with a read-only model.
+
+mod cli {
+    mod errors_log;
+    mod errors_model;
+    mod errors_usage;
+    mod eval;
+    mod export;
+    mod forge;
+    mod gguf_bytes;
+    mod helper;
+    mod inspect;
+    mod json;
+    mod resume;
+    mod tune;
+    mod verify;
+}

@@ -1,0 +1,247 @@
+//! Logs that are not what they should be. Each is refused by every command that reads logs, with its name and the
+//! reason, and is left as it is.
+
+use super::forge::{contents, forged, sealed};
+use super::helper::{Dir, Q8_0};
+
+/// Checks that each command refuses this log with these words, and changes no file.
+fn assert_refused_in(dir: &Dir, log: &[u8], words: &[&str]) {
+    dir.write("bad.qes", log);
+    let names = dir.names();
+    for line in [
+        "verify base.gguf bad.qes",
+        "export base.gguf bad.qes -o new.gguf",
+        "tune base.gguf -o bad.qes --resume",
+        "eval base.gguf --log bad.qes --task arith --problems 4",
+    ] {
+        dir.run(line).fails(1, words);
+        assert!(dir.read("bad.qes") == log, "{line} changed the log");
+        assert_eq!(dir.names(), names, "{line} left something behind");
+    }
+}
+
+fn assert_refused(log: impl AsRef<[u8]>, words: &[&str]) {
+    assert_refused_in(&Dir::tuned(), log.as_ref(), &[words, &["bad.qes"]].concat());
+}
+
+/// A good log of six lines: header, evaluation, three generations, evaluation.
+fn good() -> String {
+    Dir::tuned().text("run.qes")
+}
+
+fn lines(log: &str) -> Vec<&str> {
+    log.split_inclusive('\n').collect()
+}
+
+#[test]
+fn an_edited_digit() {
+    assert_refused(
+        good().replacen("\"mean\":-1", "\"mean\":-2", 1),
+        &["line 3 of the log", "unchanged copy"],
+    );
+}
+
+#[test]
+fn an_edited_header() {
+    assert_refused(good().replacen("\"seed\":0", "\"seed\":1", 1), &["line 1 of the log", "unchanged copy"]);
+}
+
+#[test]
+fn an_edited_hash() {
+    let log = good();
+    let last = log.len() - 4;
+    let other = if log.as_bytes()[last] == b'0' { "1" } else { "0" };
+    let edited = [&log[..last], other, &log[last + 1..]].concat();
+    assert_refused(edited, &["line 6 of the log", "unchanged copy"]);
+}
+
+#[test]
+fn a_removed_line() {
+    let log = good();
+    let mut lines = lines(&log);
+    lines.remove(3);
+    assert_refused(lines.concat(), &["line 4 of the log", "removed"]);
+}
+
+#[test]
+fn swapped_lines() {
+    let log = good();
+    let mut lines = lines(&log);
+    lines.swap(2, 3);
+    assert_refused(lines.concat(), &["line 3 of the log", "moved"]);
+}
+
+#[test]
+fn a_duplicated_line() {
+    let log = good();
+    let mut lines = lines(&log);
+    lines.insert(3, lines[2]);
+    assert_refused(lines.concat(), &["line 4 of the log", "repeated"]);
+}
+
+#[test]
+fn an_empty_line() {
+    let log = good();
+    let mut lines = lines(&log);
+    lines.insert(3, "\n");
+    assert_refused(lines.concat(), &["line 4 of the log"]);
+}
+
+#[test]
+fn line_ends_of_another_system() {
+    assert_refused(good().replace('\n', "\r\n"), &["line"]);
+}
+
+#[test]
+fn two_logs_in_one_file() {
+    assert_refused(good().repeat(2), &["line 7 of the log"]);
+}
+
+#[test]
+fn an_empty_file() {
+    assert_refused("", &["no whole header"]);
+}
+
+#[test]
+fn a_torn_header() {
+    assert_refused(&good()[..300], &["no whole header", "delete the file"]);
+}
+
+#[test]
+fn a_text() {
+    assert_refused("Dear diary,\ntoday\n", &["not a seed log"]);
+}
+
+/// Whatever it is, it is not a run's log; nobody should be told to delete it.
+#[test]
+fn a_text_of_one_line_without_end() {
+    let dir = Dir::tuned();
+    dir.write("bad.qes", "Dear diary");
+    let done = dir.run("verify base.gguf bad.qes");
+    assert!(!done.stderr.contains("delete"), "{done}");
+    done.fails(1, &["bad.qes", "not a seed log"]);
+}
+
+#[test]
+fn a_model_in_place_of_a_log() {
+    let dir = Dir::tuned();
+    dir.run("export base.gguf tuned.gguf -o new.gguf").fails(1, &["tuned.gguf", "not a seed log"]);
+    dir.run("export run.qes base.gguf -o new.gguf").fails(1, &["base.gguf", "not a seed log"]);
+}
+
+#[test]
+fn some_other_json() {
+    assert_refused("{\"hello\": \"world\"}\n", &["not a seed log"]);
+    assert_refused(sealed(&["{\"hello\":\"world\"".to_owned()]), &["not a seed log"]);
+}
+
+#[test]
+fn a_folder() {
+    let dir = Dir::new();
+    std::fs::create_dir(dir.path("folder")).unwrap();
+    dir.run("verify base.gguf folder").fails(1, &["folder"]);
+    dir.run("tune base.gguf -o folder --resume").fails(1, &["folder"]);
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let dir = Dir::new();
+    dir.run("export base.gguf nosuch.qes -o new.gguf").fails(1, &["nosuch.qes"]);
+    assert_eq!(dir.names(), ["base.gguf"]);
+}
+
+#[test]
+fn a_log_for_another_model() {
+    let dir = Dir::with_model(Q8_0);
+    let words = ["made for another model", "base.gguf", "2010080 bytes", "3780320 bytes"];
+    assert_refused_in(&dir, good().as_bytes(), &words);
+}
+
+#[test]
+fn a_log_for_a_model_with_one_other_byte() {
+    let mut model = Dir::new().read("base.gguf");
+    *model.last_mut().unwrap() ^= 1;
+    assert_refused_in(&Dir::with_base(model), good().as_bytes(), &["made for another model"]);
+}
+
+/// What a newer program may write there is unknown, so its version is told before anything else is looked at.
+#[test]
+fn a_future_version() {
+    let log = forged(&good(), 1, "\"version\":1", "\"version\":2,\"new\":[]");
+    assert_refused(log, &["format version 2", "reads version 1", "use the version"]);
+}
+
+#[test]
+fn other_noise_tables() {
+    assert_refused(forged(&good(), 1, "\"tables\":\"", "\"tables\":\"0"), &["other noise tables"]);
+}
+
+/// The file makes no sense, not the command line.
+#[test]
+fn settings_that_make_no_sense() {
+    for (from, to, word) in [
+        ("\"population\":4", "\"population\":3", "population is 3"),
+        ("\"sigma\":0.1", "\"sigma\":0", "sigma is 0"),
+        ("\"window\":1", "\"window\":0", "window is 0"),
+        ("\"decay\":0.9", "\"decay\":1.5", "decay is 1.5"),
+    ] {
+        assert_refused(forged(&good(), 1, from, to), &[word]);
+    }
+}
+
+#[test]
+fn a_tensor_that_the_model_lacks() {
+    let dir = Dir::tuned();
+    let log = forged(&good(), 1, "blk.0.attn_k.weight", "blk.7.attn_k.weight");
+    assert_refused_in(&dir, log.as_bytes(), &["no tensor \"blk.7.attn_k.weight\""]);
+}
+
+#[test]
+fn a_tensor_of_another_size() {
+    let dir = Dir::tuned();
+    let log = forged(&good(), 1, "\"codes\":65536", "\"codes\":131072");
+    assert_refused_in(&dir, log.as_bytes(), &["blk.0.attn_k.weight", "65536 codes of type Q4_K"]);
+}
+
+/// It is the log that is wrong, not the model.
+#[test]
+fn a_tensor_that_is_named_twice() {
+    let log = forged(&good(), 1, "blk.0.attn_k.weight", "blk.0.attn_q.weight");
+    assert_refused(log, &["blk.0.attn_q.weight"]);
+}
+
+#[test]
+fn an_unknown_field() {
+    assert_refused(forged(&good(), 1, "\"seed\":0", "\"seed\":0,\"zeal\":1"), &["line 1", "zeal"]);
+}
+
+#[test]
+fn records_that_do_not_follow_from_the_header() {
+    for (line, from, to, word) in [
+        (3, "\"generation\":0", "\"generation\":1", "generation 1 where 0 should be"),
+        (3, "\"weights\":[", "\"weights\":[0.5,", "3 weights for 2 pairs"),
+        (3, "\"weights\":[", "\"weights\":[3", "not within -3 to 3"),
+        (3, "\"alpha\":[", "\"alpha\":[-", "alpha"),
+        (3, "\"sigma\":[0.1]", "\"sigma\":[0.2]", "sigma"),
+        (2, "\"generations\":0", "\"generations\":1", "evaluation"),
+        (2, "\"problems\":16", "\"problems\":1", "evaluation"),
+    ] {
+        assert_refused(forged(&good(), line, from, to), &[&format!("line {line} of the log"), word]);
+    }
+}
+
+#[test]
+fn a_second_header() {
+    let mut lines = contents(&good());
+    lines.insert(2, lines[0].clone());
+    assert_refused(sealed(&lines), &["line 3 of the log is a second header"]);
+}
+
+#[test]
+fn a_task_that_is_not_known() {
+    let dir = Dir::tuned();
+    dir.write("bad.qes", forged(&good(), 1, "\"name\":\"arith\"", "\"name\":\"poetry\""));
+    dir.run("tune base.gguf -o bad.qes --resume").fails(1, &["task \"poetry\" is not known"]);
+    // Replaying needs no task.
+    dir.run("verify base.gguf bad.qes").ok();
+}

@@ -1,0 +1,207 @@
+//! Nonsense on the command line: exit code 2, a message that says what would be right, and nothing done.
+
+use super::helper::{Dir, TINY};
+
+/// Checks that `tune` with these flags is refused before anything is made.
+fn assert_tune_refuses(cases: &[(&str, &str)]) {
+    let dir = Dir::new();
+    for (flags, word) in cases {
+        dir.run(&format!("tune base.gguf --task arith -o run.qes {flags}")).fails(2, &[word]);
+        assert_eq!(dir.names(), ["base.gguf"], "{flags}");
+    }
+}
+
+#[test]
+fn a_population_is_even_and_not_zero() {
+    assert_tune_refuses(&[
+        ("--population 0", "population is 0, but must be an even number"),
+        ("--population 5", "population is 5, but must be an even number"),
+        ("--population 65538", "population is 65538"),
+        ("--population=-2", "--population"),
+        ("--population many", "--population"),
+    ]);
+}
+
+#[test]
+fn sigma_is_a_positive_number() {
+    assert_tune_refuses(&[
+        ("--sigma 0", "sigma is 0"),
+        ("--sigma -1", "sigma is -1"),
+        ("--sigma NaN", "sigma is NaN"),
+        ("--sigma inf", "sigma is inf"),
+        ("--sigma 65", "sigma is 65"),
+        ("--sigma Q4_K=0", "Q4_K: sigma is 0"),
+        ("--sigma some", "--sigma: \"some\" is not a number"),
+        ("--sigma Q4_K=", "--sigma: \"\" is not a number"),
+    ]);
+}
+
+#[test]
+fn alpha_is_a_number_that_is_not_negative() {
+    assert_tune_refuses(&[
+        ("--alpha -1", "alpha is -1"),
+        ("--alpha NaN", "alpha is NaN"),
+        ("--alpha inf", "alpha is inf"),
+        ("--learning-rate -1", "alpha is -1"),
+        ("--alpha-final -1", "alpha is -1"),
+        ("--alpha some", "--alpha: \"some\" is not a number"),
+        ("--alpha-final some", "--alpha-final: \"some\" is not a number"),
+    ]);
+}
+
+#[test]
+fn a_type_that_is_not_known_is_named() {
+    assert_tune_refuses(&[
+        ("--sigma Q9_Z=1", "--sigma: \"Q9_Z\" is not a ggml tensor type"),
+        ("--alpha 1,Q9_Z=1", "--alpha: \"Q9_Z\" is not a ggml tensor type"),
+    ]);
+}
+
+/// Otherwise a slip in a type's name is not noticed before the run has ended.
+#[test]
+fn a_type_that_is_not_tuned_is_named() {
+    assert_tune_refuses(&[("--sigma Q8_0=1 --generations 0", "Q8_0")]);
+}
+
+#[test]
+fn decay_is_less_than_1() {
+    assert_tune_refuses(&[
+        ("--decay 1", "decay is 1, but must be at least 0 and less than 1"),
+        ("--decay -0.1", "decay is -0.1"),
+        ("--decay NaN", "decay is NaN"),
+        ("--decay some", "--decay"),
+    ]);
+}
+
+#[test]
+fn a_window_is_a_number_or_all() {
+    assert_tune_refuses(&[
+        ("--window 0", "window is 0, but must be at least 1 generation, or \"all\""),
+        ("--window some", "expected a number or \"all\""),
+    ]);
+}
+
+#[test]
+fn counts_are_at_least_1() {
+    assert_tune_refuses(&[
+        ("--prompts 0", "--prompts is 0"),
+        ("--eval-problems 0", "--eval-problems is 0"),
+        ("--threads 0", "--threads is 0"),
+        ("-t 0", "--threads is 0"),
+        ("--parallel 0", "--parallel is 0"),
+        ("--ctx-size 0", "--ctx-size is 0"),
+        ("--threads 5000", "--threads is 5000"),
+        ("--generations 16777217", "generations is 16777217"),
+    ]);
+    let dir = Dir::new();
+    dir.run("eval base.gguf --task arith --problems 0").fails(2, &["--problems is 0"]);
+    dir.run("eval base.gguf --task arith -t 0").fails(2, &["--threads is 0"]);
+}
+
+/// More than memory holds, in place of an end by the allocator.
+#[test]
+fn prompts_have_a_limit() {
+    assert_tune_refuses(&[("--prompts 4000000000 --eval-problems 4", "prompts")]);
+}
+
+#[test]
+fn a_task_is_needed_and_known() {
+    let dir = Dir::new();
+    dir.run("tune base.gguf").fails(2, &["--task"]);
+    dir.run("eval base.gguf").fails(2, &["--task"]);
+    dir.run("tune base.gguf --task poetry").fails(2, &["poetry", "arith"]);
+    dir.run("eval base.gguf --task poetry").fails(2, &["poetry", "arith"]);
+    assert_eq!(dir.names(), ["base.gguf"]);
+}
+
+#[test]
+fn another_task_than_the_logs_is_refused() {
+    // There is one task today, so the log is for one that this version does not know.
+    let dir = Dir::tuned();
+    let log = super::forge::forged(&dir.text("run.qes"), 1, "\"name\":\"arith\"", "\"name\":\"poetry\"");
+    dir.write("run.qes", log);
+    dir.run("tune base.gguf -o run.qes --resume --task arith").fails(2, &["arith", "poetry"]);
+}
+
+#[test]
+fn a_pattern_is_a_regular_expression() {
+    assert_tune_refuses(&[
+        ("--tensors attn_(q", "--tensors is no regular expression"),
+        ("--tensors (a{1000}){1000}", "--tensors"),
+    ]);
+}
+
+/// Whether a pattern makes sense depends on the model, so this is no fault of the command line alone.
+#[test]
+fn a_pattern_that_matches_nothing_is_told() {
+    let dir = Dir::new();
+    for pattern in ["nosuch", "norm"] {
+        dir.run(&format!("tune base.gguf --task arith -o run.qes --tensors {pattern}"))
+            .fails(1, &["base.gguf", pattern, "qes-gguf inspect"]);
+    }
+    assert_eq!(dir.names(), ["base.gguf"]);
+}
+
+#[test]
+fn choices_are_told() {
+    assert_tune_refuses(&[
+        ("--reward most", "exact, loglik"),
+        ("--shaping round", "zscore, rank"),
+        ("--residual none", "replay, stored"),
+    ]);
+}
+
+#[test]
+fn what_is_missing_is_told() {
+    let dir = Dir::new();
+    for (line, word) in [
+        ("tune", "<MODEL>"),
+        ("export base.gguf", "<LOG>"),
+        ("export base.gguf run.qes", "--output"),
+        ("verify base.gguf", "<LOG>"),
+        ("inspect", "<FILE>"),
+        ("polish", "polish"),
+    ] {
+        dir.run(line).fails(2, &[word]);
+    }
+    assert!(dir.run("").ends(2).stderr.contains("Usage:"));
+}
+
+#[test]
+fn an_existing_log_is_never_overwritten() {
+    let dir = Dir::tuned();
+    let log = dir.read("run.qes");
+    dir.run(&format!("tune base.gguf -o run.qes {TINY}"))
+        .fails(1, &["run.qes exists already", "--resume", "-o"]);
+    assert!(dir.read("run.qes") == log);
+    dir.run(&format!("tune base.gguf -o base.gguf {TINY}")).fails(1, &["base.gguf exists already"]);
+}
+
+#[test]
+fn a_folder_for_the_log_that_cannot_be_written_to_is_named() {
+    let dir = Dir::tuned();
+    for place in ["nosuch/new.qes", "run.qes/new.qes"] {
+        dir.run(&format!("tune base.gguf -o {place} {TINY}")).fails(1, &["cannot write", place, "folder"]);
+    }
+}
+
+#[test]
+fn a_place_for_the_tuned_model_is_tried_before_the_run() {
+    let dir = Dir::tuned();
+    std::fs::create_dir(dir.path("models")).unwrap();
+    for place in ["nosuch/new.gguf", "run.qes/new.gguf", "models"] {
+        dir.run(&format!("tune base.gguf -o new.qes --export {place} {TINY}")).fails(1, &[place]);
+        assert!(!dir.path("new.qes").exists(), "{place} was found out about too late");
+    }
+}
+
+/// Output that nobody can read is a failure, and no panic.
+#[test]
+fn output_that_cannot_be_written_is_told() {
+    let program = env!("CARGO_BIN_EXE_qes-gguf");
+    let model = super::helper::bundled(super::helper::Q4_K);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let done = std::process::Command::new(program).arg("inspect").arg(model).stdout(full).output().unwrap();
+    let stderr = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.code() == Some(1) && stderr.starts_with("error: "), "{}: {stderr}", done.status);
+}

@@ -1,0 +1,35 @@
+//! `eval`: accuracy on held-out problems.
+
+use super::helper::Dir;
+
+#[test]
+fn a_log_is_evaluated_as_the_model_it_exports() {
+    let dir = Dir::tuned();
+    let mut with_log = dir.run("eval base.gguf --log run.qes --task arith --problems 16 --json").json();
+    let mut exported = dir.run("eval tuned.gguf --task arith --problems 16 --json").json();
+    for object in [&mut with_log, &mut exported] {
+        for key in ["model", "log", "peak_rss_bytes"] {
+            object[key].take();
+        }
+    }
+    assert_eq!(with_log, exported);
+}
+
+#[test]
+fn a_model_is_evaluated_as_the_run_that_made_it_did() {
+    let dir = Dir::tuned();
+    let evaluations = dir.run("inspect run.qes --json").json()["evaluations"].take();
+    for (model, record) in ["base.gguf", "tuned.gguf"].iter().zip(evaluations.as_array().unwrap()) {
+        let grade = dir.run(&format!("eval {model} --task arith --problems 16 --json")).json();
+        assert_eq!(grade["correct"], record["correct"], "{model}");
+        assert_eq!(grade["mean_loglik"], record["mean_loglik"], "{model}");
+    }
+}
+
+#[test]
+fn text_names_model_task_and_accuracy() {
+    let said = Dir::new().run("eval base.gguf --task arith --problems 16").ok();
+    for word in ["base.gguf on arith, 16 held-out problems", "accuracy", "95% interval", "log-likelihood"] {
+        assert!(said.contains(word), "no {word:?} in {said}");
+    }
+}

@@ -1,0 +1,83 @@
+//! `tune`, and what a run leaves behind.
+
+use super::helper::{Dir, Q8_0, TINY};
+
+#[test]
+fn a_run_is_tuned_exported_verified_and_described() {
+    let dir = Dir::new();
+    let said = dir.run(&format!("tune base.gguf -o run.qes {TINY}")).ok();
+    for word in
+        ["before: held-out accuracy", "generation 3/3", "after", "qes-gguf export base.gguf run.qes -o"]
+    {
+        assert!(said.contains(word), "no {word:?} in {said}");
+    }
+    dir.run("export base.gguf run.qes -o tuned.gguf").ok();
+    assert!(dir.run("verify base.gguf run.qes tuned.gguf").ok().ends_with("verified\n"));
+    assert!(dir.run("inspect run.qes").ok().contains("3 of 3 generations"));
+    assert!(dir.run("inspect tuned.gguf").ok().contains("llama"));
+    assert_ne!(dir.read("tuned.gguf"), dir.read("base.gguf"));
+    assert_eq!(dir.names(), ["base.gguf", "run.qes", "tuned.gguf"], "nothing else is left behind");
+}
+
+#[test]
+fn a_q8_0_model_is_tuned_too() {
+    let dir = Dir::with_model(Q8_0);
+    dir.run(&format!("tune base.gguf -o run.qes --export tuned.gguf {TINY}")).ok();
+    dir.run("verify base.gguf run.qes tuned.gguf").ok();
+    assert_ne!(dir.read("tuned.gguf"), dir.read("base.gguf"));
+}
+
+#[test]
+fn without_o_the_log_has_the_models_name_and_lies_in_this_folder() {
+    let dir = Dir::new();
+    dir.run(&format!("tune {} {TINY}", dir.path("base.gguf").display())).ok();
+    assert_eq!(dir.names(), ["base.gguf", "base.qes"]);
+}
+
+#[test]
+fn two_runs_with_the_same_settings_give_the_same_log() {
+    let dir = Dir::tuned();
+    dir.run(&format!("tune base.gguf -o again.qes {TINY}")).ok();
+    assert_eq!(dir.text("again.qes"), dir.text("run.qes"));
+}
+
+#[test]
+fn another_seed_gives_another_run() {
+    let dir = Dir::tuned();
+    dir.run(&format!("tune base.gguf -o other.qes --export other.gguf --seed 1 {TINY}")).ok();
+    assert_ne!(dir.read("other.gguf"), dir.read("tuned.gguf"));
+}
+
+#[test]
+fn a_stored_and_a_replayed_residual_give_the_same_run() {
+    let dir = Dir::tuned();
+    dir.run(&format!("tune base.gguf -o stored.qes --export stored.gguf --residual stored {TINY}")).ok();
+    assert!(dir.read("stored.gguf") == dir.read("tuned.gguf"));
+    assert_eq!(dir.text("stored.qes"), dir.text("run.qes"));
+}
+
+#[test]
+fn no_generations_leave_the_model_as_it_is() {
+    let dir = Dir::new();
+    dir.run("tune base.gguf -o run.qes --export tuned.gguf --task arith --generations 0 --eval-problems 4")
+        .ok();
+    assert!(dir.read("tuned.gguf") == dir.read("base.gguf"));
+}
+
+#[test]
+fn the_reward_may_be_exact_answers_and_the_shaping_ranks() {
+    let dir = Dir::new();
+    dir.run(&format!("tune base.gguf -o run.qes --export tuned.gguf --reward exact --shaping rank {TINY}"))
+        .ok();
+    dir.run("verify base.gguf run.qes tuned.gguf").ok();
+}
+
+/// `tune | head -1` is no reason to panic, nor to leave a log that is not whole.
+#[test]
+fn a_reader_that_goes_away_does_no_harm() {
+    let dir = Dir::new();
+    let mut run = dir.spawn(&format!("tune base.gguf -o run.qes {TINY}"));
+    drop(run.child.stdout.take());
+    run.wait();
+    dir.run("verify base.gguf run.qes").ok();
+}
