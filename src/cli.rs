@@ -9,6 +9,7 @@ mod eval;
 mod export;
 mod inspect;
 mod interrupt;
+mod out;
 mod plan;
 mod report;
 mod setup;
@@ -22,7 +23,6 @@ use clap::Parser;
 use thiserror::Error;
 
 use crate::export::ExportError;
-use crate::seed_log::LogError;
 use args::{Args, Command};
 
 /// Arguments that parse but make no sense.
@@ -73,7 +73,6 @@ fn sentence(error: &anyhow::Error) -> String {
 
 fn exit_code(error: &anyhow::Error) -> u8 {
     let usage = error.is::<UsageError>()
-        || matches!(error.downcast_ref(), Some(LogError::Settings(_)))
         || matches!(
             error.downcast_ref(),
             Some(ExportError::NoSuchGeneration { .. } | ExportError::OntoBase(_))

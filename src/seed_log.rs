@@ -10,6 +10,8 @@
 mod error;
 mod record;
 
+use std::collections::HashSet;
+
 use sha2::{Digest, Sha256};
 
 pub use error::LogError;
@@ -22,6 +24,9 @@ use crate::settings::MAX_GENERATIONS;
 const HASH_KEY: &str = ",\"hash\":\"";
 const HASH_END: &str = "\"}";
 const HASH_LEN: usize = 64;
+
+/// How every log begins.
+const HEADER_START: &[u8] = b"{\"header\":{\"version\":";
 
 /// Lines are numbered from 1 in messages.
 type LineNumber = usize;
@@ -96,10 +101,11 @@ impl SeedLog {
         let mut chain = Chain::default();
         let mut lines = bytes[..whole].split_inclusive(|&byte| byte == b'\n').enumerate();
         let Some((_, first)) = lines.next() else {
-            return Err(LogError::NoHeader);
+            let cut_off = bytes.starts_with(HEADER_START) || HEADER_START.starts_with(bytes);
+            return Err(if cut_off { LogError::NoHeader } else { LogError::NotALog });
         };
         let Line::Header(header) = decode(1, first, &mut chain)? else {
-            return Err(LogError::NoHeader);
+            return Err(LogError::NotALog);
         };
         check_header(&header)?;
         let mut log = Self {
@@ -162,7 +168,10 @@ impl SeedLog {
             Line::Evaluation(record) => {
                 let expected = self.generations.len() as u64;
                 if record.generations != expected || record.correct > record.problems {
-                    let problem = format!("an evaluation does not fit the {expected} generations before it");
+                    let problem = format!(
+                        "{} of {} problems right after {} generations, but {expected} generations come before it",
+                        record.correct, record.problems, record.generations
+                    );
                     return Err(LogError::Record { line: number, problem });
                 }
                 self.evaluations.push(record);
@@ -211,10 +220,18 @@ fn check_header(header: &Header) -> Result<(), LogError> {
     if header.tensors.is_empty() {
         return Err(LogError::Header("it names no tensor".to_owned()));
     }
+    check_task(&header.task)?;
+    let mut names = HashSet::new();
     for tensor in &header.tensors {
+        if !names.insert(&tensor.name) {
+            return Err(LogError::Header(format!("it names tensor {} twice", tensor.name)));
+        }
         let whole = tensor.tensor_type.bytes_of(tensor.codes).is_some();
         if !whole || header.settings.type_index(tensor.tensor_type).is_none() {
-            let problem = format!("tensor {} of type {} does not fit it", tensor.name, tensor.tensor_type);
+            let problem = format!(
+                "its tensor {} has {} codes of type {}, which is no whole number of blocks or has no settings",
+                tensor.name, tensor.codes, tensor.tensor_type
+            );
             return Err(LogError::Header(problem));
         }
     }
@@ -222,6 +239,16 @@ fn check_header(header: &Header) -> Result<(), LogError> {
         return Err(LogError::Noise);
     }
     Ok(())
+}
+
+fn check_task(task: &TaskSpec) -> Result<(), LogError> {
+    let counts = [("prompts", task.prompts), ("eval_problems", task.eval_problems)];
+    match counts.iter().find(|(_, count)| !(1..=MAX_PROBLEMS).contains(count)) {
+        Some((name, count)) => {
+            Err(LogError::Header(format!("{name} is {count}, but must be from 1 to {MAX_PROBLEMS}")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A header with its `noise` filled in from its settings.

@@ -12,7 +12,7 @@ use crate::tensor_type::TensorType;
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum SelectError {
     #[error(
-        "nothing in this model can be tuned: its block weights are {found}, and tunable types are {}; \
+        "its block weights are {found}, and only {} can be tuned; \
          quantize it to one of these (llama-quantize) and try again", names(&TensorType::TUNABLE)
     )]
     NothingTunable { found: String },
@@ -57,7 +57,11 @@ pub fn select<'a>(gguf: &'a Gguf, pattern: Option<&Regex>) -> Result<Vec<&'a Ten
             let mut types: Vec<TensorType> = fixed.iter().map(|tensor| tensor.tensor_type).collect();
             types.sort_unstable();
             types.dedup();
-            let found = if types.is_empty() { "missing".to_owned() } else { names(&types) };
+            let found = if types.is_empty() {
+                "missing (it has no blk.* matrices)".to_owned()
+            } else {
+                names(&types)
+            };
             Err(SelectError::NothingTunable { found })
         }
     }

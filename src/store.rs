@@ -51,6 +51,12 @@ pub enum StoreError {
         /// Why it cannot be written.
         source: io::Error,
     },
+    /// A file was to be written where a folder is.
+    #[error("cannot write {}: it is a folder; name a file in it", path.display())]
+    IsFolder {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A new log would overwrite a file.
     #[error(
         "{} exists already and is never overwritten; continue that run with --resume, or name another file with -o",

@@ -30,7 +30,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Tune a model on a task and log the run
-    Tune(TuneArgs),
+    Tune(Box<TuneArgs>),
     /// Measure a model's accuracy on held-out problems
     Eval(EvalArgs),
     /// Write the tuned model that a base model and a log make

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::args::EvalArgs;
-use super::{Ending, UsageError, setup, text};
+use super::{Ending, UsageError, out, setup, text};
 use crate::exam::{Exam, Grade};
 use crate::export::Model;
 use crate::task;
@@ -26,16 +26,16 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
     let exam = Exam::new(&engine, task.held_out(args.problems as usize))?;
     let grade = Grade::of(&exam.marks(&mut engine, task.as_ref())?);
     if args.json {
-        println!("{}", object(args, &grade));
+        out::line(object(args, &grade))?;
     } else {
-        println!(
-            "{} on {}, {} held-out problems",
+        out::line(format!(
+            "{} on {}, {} held-out problems\n  accuracy             {}\n  mean log-likelihood  {:.4}",
             args.model.display(),
             args.task,
-            text::count(grade.problems)
-        );
-        println!("  accuracy             {}", text::accuracy(&grade));
-        println!("  mean log-likelihood  {:.4}", grade.mean_loglik);
+            text::count(grade.problems),
+            text::accuracy(&grade),
+            grade.mean_loglik,
+        ))?;
     }
     Ok(Ending::Success)
 }

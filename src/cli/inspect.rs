@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::args::InspectArgs;
-use super::{Ending, setup};
+use super::{Ending, out, setup};
 use crate::export::Model;
 use crate::store::StoreError;
 
@@ -23,9 +23,9 @@ pub fn run(args: &InspectArgs) -> Result<Ending> {
         (model::text(&model), model::json(&model))
     };
     if args.json {
-        println!("{json}")
+        out::line(json)?
     } else {
-        println!("{text}")
+        out::line(text)?
     }
     Ok(Ending::Success)
 }

@@ -8,7 +8,7 @@ use super::args::{SearchArgs, TuneArgs};
 use crate::export::Model;
 use crate::fitness::Shaping;
 use crate::recipe;
-use crate::seed_log::{FORMAT_VERSION, Header, RewardKind, TaskSpec, TensorSpec, pin_noise};
+use crate::seed_log::{FORMAT_VERSION, Header, MAX_PROBLEMS, RewardKind, TaskSpec, TensorSpec, pin_noise};
 use crate::select::{select, spec};
 use crate::settings::{Settings, TypeSettings, Window};
 use crate::tensor_type::TensorType;
@@ -77,6 +77,11 @@ fn type_settings(
             types.push(tensor.tensor_type);
         }
     }
+    for (flag, text) in
+        [("--sigma", &search.sigma), ("--alpha", &search.alpha), ("--alpha-final", &search.alpha_final)]
+    {
+        check_applies(flag, text.as_deref(), &types)?;
+    }
     let of_type = |tensor_type| {
         let default = recipe::type_settings(tensor_type, reward);
         let given = |flag, text: &Option<String>| value_for(flag, text.as_deref(), tensor_type);
@@ -91,6 +96,18 @@ fn type_settings(
         })
     };
     types.into_iter().map(of_type).collect()
+}
+
+/// Refuses values that are only for types which this run does not tune.
+fn check_applies(flag: &str, text: Option<&str>, types: &[TensorType]) -> Result<()> {
+    let Some(text) = text else { return Ok(()) };
+    for tensor_type in types {
+        if value_for(flag, Some(text), *tensor_type)?.is_some() {
+            return Ok(());
+        }
+    }
+    let types: Vec<&str> = types.iter().map(|t| t.name()).collect();
+    Err(UsageError(format!("{flag} {text} is for no type that is tuned here: {}", types.join(", "))).into())
 }
 
 /// The value for a type in `0.1` or `Q4_K=0.1,Q8_0=1.6`.
@@ -117,8 +134,8 @@ fn value_for(flag: &str, text: Option<&str>, tensor_type: TensorType) -> Result<
 
 fn task(search: &SearchArgs, name: String, reward: RewardKind) -> Result<TaskSpec> {
     let at_least_one = |flag: &str, given: Option<u32>, default: u32| match given.unwrap_or(default) {
-        0 => Err(UsageError(format!("{flag} is 0, but must be at least 1"))),
-        number => Ok(number),
+        number @ 1..=MAX_PROBLEMS => Ok(number),
+        number => Err(UsageError(format!("{flag} is {number}, but must be from 1 to {MAX_PROBLEMS}"))),
     };
     Ok(TaskSpec {
         name,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::text;
+use super::{out, text};
 use crate::seed_log::{EvaluationRecord, GenerationRecord, Header};
 use crate::tune::{Event, Observer, Split, Summary};
 use crate::update::Moves;
@@ -56,7 +56,7 @@ impl TextReport {
 
     /// Prints lines that stay, above the bar.
     pub fn line(&self, text: &str) {
-        self.bar.suspend(|| println!("{text}"));
+        self.bar.suspend(|| out::progress(text));
     }
 
     /// Takes the bar away.
@@ -150,9 +150,9 @@ impl Observer for JsonReport {
     fn event(&mut self, event: &Event<'_>) {
         match event {
             Event::Member { .. } | Event::Evaluating { .. } => {}
-            Event::Evaluation(record) => println!("{}", evaluation(record)),
+            Event::Evaluation(record) => out::progress(evaluation(record)),
             Event::Generation { record, moves, split, .. } => {
-                println!("{}", generation(record, *moves, *split))
+                out::progress(generation(record, *moves, *split))
             }
         }
     }

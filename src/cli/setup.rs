@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::UsageError;
 use super::args::InferenceArgs;
-use crate::export::{ExportError, Model, byte_range};
+use crate::export::{ExportError, Model, byte_range, same_file};
 use crate::llama::{LlamaEngine, LlamaOptions, TensorSlot};
 use crate::seed_log::{SeedLog, TensorSpec};
 use crate::select::SelectError;
@@ -34,6 +34,25 @@ pub fn threads(args: &InferenceArgs) -> Result<usize> {
     Ok(threads)
 }
 
+/// Refuses to write over another file of the same command.
+pub fn check_place(place: &Path, other_is: &str, other: &Path) -> Result<()> {
+    if same_place(place, other) {
+        let message =
+            format!("{} is {other_is}, which the model would replace; name another file", place.display());
+        return Err(UsageError(message).into());
+    }
+    Ok(())
+}
+
+/// Whether two paths name one file, which need not exist yet.
+fn same_place(a: &Path, b: &Path) -> bool {
+    let resolved = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(folder.canonicalize().ok()?.join(path.file_name()?))
+    };
+    same_file(a, b) || resolved(a).is_some_and(|a| resolved(b) == Some(a))
+}
+
 /// Reads and checks a log. A torn tail is passed over with a warning.
 pub fn read_log(path: &Path) -> Result<SeedLog> {
     let length =
@@ -57,8 +76,8 @@ pub fn parse_log(path: &Path, bytes: &[u8]) -> Result<SeedLog> {
 /// Says what is wrong with a log's end.
 pub fn torn(log: &SeedLog) -> String {
     format!(
-        "the last {} bytes are a torn record, the trace of a write that was cut off; the {} whole generations before it \
-         are used",
+        "the last {} bytes are a torn record, the trace of a write that was cut off; they are left out, and {} whole \
+         generations remain",
         log.torn_bytes,
         log.generations.len()
     )

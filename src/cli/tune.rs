@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use super::args::{Residual, SearchArgs, TuneArgs};
 use super::report::{self, JsonReport, Outline, TextReport};
-use super::{Ending, UsageError, interrupt, plan, setup, text};
+use super::{Ending, UsageError, interrupt, out, plan, setup, text};
 use crate::export::{ExportError, Model, export, same_file};
 use crate::seed_log::SeedLog;
 use crate::store::{Artefact, Journal, LogFile, StoreError};
@@ -15,8 +15,8 @@ use crate::tune::{Observer, Outcome, ResidualMode, Summary, Tuner};
 
 pub fn run(args: &TuneArgs) -> Result<Ending> {
     let threads = setup::threads(&args.inference)?;
-    check_export(args)?;
     let path = log_path(args);
+    check_export(args, &path)?;
     let model = Model::open(&args.model)?;
     let (log, journal) =
         if args.resume { resume(args, &path, &model)? } else { (begin(args, &path, &model)?, None) };
@@ -32,7 +32,7 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let outcome = tuner.run(&stop, display.observer());
     display.stop();
     let outcome = outcome.with_context(|| {
-        format!("the run stopped, and {} is whole: {}", path.display(), resume_hint(args, &path))
+        format!("the run stopped, but {} is whole: {}", path.display(), resume_hint(args, &path))
     })?;
     let (summary, log) = (tuner.summary(), tuner.log().clone());
     drop(tuner);
@@ -51,16 +51,17 @@ fn mode(args: &TuneArgs) -> ResidualMode {
 
 /// The log's place: as given, or the model's name with `.qes` in the current folder.
 fn log_path(args: &TuneArgs) -> PathBuf {
-    let of_model = || PathBuf::from(args.model.file_stem().unwrap_or_default()).with_added_extension("qes");
+    let of_model = || Path::new(args.model.file_name().unwrap_or_default()).with_extension("qes");
     args.output.clone().unwrap_or_else(of_model)
 }
 
 /// Finds out before hours of work whether the tuned model can be written.
-fn check_export(args: &TuneArgs) -> Result<()> {
+fn check_export(args: &TuneArgs, log: &Path) -> Result<()> {
     let Some(place) = &args.export else { return Ok(()) };
     if same_file(&args.model, place) {
         return Err(ExportError::OntoBase(place.clone()).into());
     }
+    setup::check_place(place, "the log", log)?;
     Artefact::begin(place)?;
     Ok(())
 }
@@ -101,6 +102,11 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<(SeedLog, Optio
         log.torn_bytes = 0;
     }
     if let Some(generations) = args.search.generations {
+        let has = log.generations.len() as u64;
+        if generations < has {
+            let message = format!("--generations is {generations}, but {} has {has} already", path.display());
+            return Err(UsageError(message).into());
+        }
         log.header.settings.generations = generations;
         log.header.settings.validate().map_err(|e| UsageError(e.to_string()))?;
     }
@@ -143,7 +149,7 @@ impl Display {
     fn start(args: &TuneArgs, log: &SeedLog, path: &Path) -> Self {
         let done = log.generations.len() as u64;
         if args.json {
-            println!("{}", report::start(&log.header, done, &path.display().to_string()));
+            out::progress(report::start(&log.header, done, &path.display().to_string()));
             return Self::Json(JsonReport);
         }
         let outline = Outline::new(&log.header, done);
@@ -202,7 +208,7 @@ fn resume_hint(args: &TuneArgs, path: &Path) -> String {
 
 fn stopped(args: &TuneArgs, path: &Path, summary: &Summary) -> Ending {
     if args.json {
-        println!("{}", report::end("interrupted", summary));
+        out::progress(report::end("interrupted", summary));
     }
     eprintln!(
         "interrupted after {} generations; the log is whole, {}",
@@ -225,11 +231,10 @@ fn done(args: &TuneArgs, path: &Path, summary: &Summary, log: &SeedLog) -> Resul
         }
     }
     if args.json {
-        println!("{}", report::end("done", summary));
+        out::line(report::end("done", summary))?;
         return Ok(Ending::Success);
     }
-    println!("\n{}", report::summary(summary));
-    println!("\n{}", next_step(args, path));
+    out::line(format!("\n{}\n\n{}", report::summary(summary), next_step(args, path)))?;
     Ok(Ending::Success)
 }
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::args::VerifyArgs;
-use super::{Ending, setup, text};
+use super::{Ending, out, setup, text};
 use crate::export::{Model, byte_range};
 use crate::seed_log::SeedLog;
 use crate::store::WorkingCopy;
@@ -17,37 +17,45 @@ pub fn run(args: &VerifyArgs) -> Result<Ending> {
     let mut model = Model::open(&args.model)?;
     let generations = log.generations.len() as u64;
     let digest = model.replay(&log, generations)?;
-    println!("log        {} whole generations, every line's hash is right", text::count(generations));
-    println!("base       {} is the model that the log names", args.model.display());
-    findings.extend(compare_digest(&log, &digest));
+    out::line(format!(
+        "log        {} whole generations, every line's hash is right",
+        text::count(generations)
+    ))?;
+    out::line(format!("base       {} is the model that the log names", args.model.display()))?;
+    findings.extend(compare_digest(&log, &digest)?);
     if let Some(tuned) = &args.tuned {
         let tuned = WorkingCopy::open(tuned)?;
+        let path = tuned.path().display();
         match difference(&model, tuned.base()) {
-            None => println!("tuned      {} is exactly what base and log make", tuned.path().display()),
-            Some(what) => {
-                findings.push(format!("{} is not what base and log make: {what}", tuned.path().display()))
-            }
+            None => out::line(format!("tuned      {path} is exactly what base and log make"))?,
+            Some(what) => findings.push(format!("{path} is not what base and log make: {what}")),
         }
     }
     for finding in &findings {
-        println!("DIFFERENT  {finding}");
+        out::line(format!("DIFFERENT  {finding}"))?;
     }
-    println!("{}", if findings.is_empty() { "verified" } else { "not verified" });
+    out::line(if findings.is_empty() { "verified" } else { "not verified" })?;
     Ok(if findings.is_empty() { Ending::Success } else { Ending::Negative })
 }
 
 /// Compares the rebuilt codes with the digest that the run logged of its live codes at the same point.
-fn compare_digest(log: &SeedLog, digest: &str) -> Option<String> {
+fn compare_digest(log: &SeedLog, digest: &str) -> Result<Option<String>> {
     let generations = log.generations.len() as u64;
-    let Some(last) = log.evaluations.last().filter(|last| last.generations == generations) else {
-        println!("codes      SHA-256 {digest} (the run logged no digest at its last generation)");
-        return None;
-    };
-    if last.codes_sha256 == digest {
-        println!("codes      SHA-256 {digest}, as the run logged of its live model");
-        return None;
+    let logged = log.evaluations.last().filter(|last| last.generations == generations);
+    match logged.map(|last| &last.codes_sha256) {
+        None => {
+            out::line(format!("codes      SHA-256 {digest} (the run logged none at its last generation)"))?
+        }
+        Some(logged) if logged == digest => {
+            out::line(format!("codes      SHA-256 {digest}, as the run logged of its live model"))?;
+        }
+        Some(logged) => {
+            return Ok(Some(format!(
+                "the replayed codes have SHA-256 {digest}, but the run logged {logged}"
+            )));
+        }
     }
-    Some(format!("the replayed codes have SHA-256 {digest}, but the run logged {}", last.codes_sha256))
+    Ok(None)
 }
 
 /// The first difference between the rebuilt model and a file, in words.

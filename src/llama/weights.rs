@@ -42,19 +42,18 @@ pub(super) fn redirect(
                 format!("inference does not use the tensor {}; leave it out of tuning", slot.name).into()
             );
         }
-        let Some(bytes) = working.bytes_mut().get_mut(slot.range.clone()) else {
-            return Err(format!("the file ends before the tensor {}; fetch it again", slot.name).into());
-        };
+        let (base, bytes) = working.both(slot.range.clone())?;
         // A tensor may be known to llama.cpp twice, as embedding and as output matrix.
         for tensor in tensors {
-            redirect_one(tensor, bytes).map_err(|reason| format!("the tensor {} {reason}", slot.name))?;
+            redirect_one(tensor, base, bytes)
+                .map_err(|reason| format!("the tensor {} {reason}", slot.name))?;
         }
     }
     Ok(())
 }
 
-/// Points a tensor to `bytes`, which must equal what it points to.
-fn redirect_one(tensor: NonNull<ggml_tensor>, bytes: &mut [u8]) -> Result<(), &'static str> {
+/// Points a tensor to `bytes`, the edited form of `base`, which must equal what it points to.
+fn redirect_one(tensor: NonNull<ggml_tensor>, base: &[u8], bytes: &mut [u8]) -> Result<(), &'static str> {
     // SAFETY: the tensor belongs to a loaded model that no other thread uses.
     let tensor = unsafe { &mut *tensor.as_ptr() };
     // SAFETY: a valid tensor; the buffer is checked for null first.
@@ -68,7 +67,7 @@ fn redirect_one(tensor: NonNull<ggml_tensor>, bytes: &mut [u8]) -> Result<(), &'
     let data: *const u8 = tensor.data.cast();
     // SAFETY: a tensor in main memory has as many bytes as was just checked, and nobody writes them.
     let held = unsafe { std::slice::from_raw_parts(data, bytes.len()) };
-    if held != bytes {
+    if held != base {
         return Err("is kept by llama.cpp in another layout than in the file, so its codes cannot be edited");
     }
     tensor.data = bytes.as_mut_ptr().cast();

@@ -11,7 +11,7 @@ pub enum LogError {
     #[error("this is not a seed log: its first line is no qes-gguf header")]
     NotALog,
     #[error(
-        "the log has no whole header line: the run stopped before it began; delete the file and start again"
+        "the log ends within its first line: the run stopped before it began; delete the file and start again"
     )]
     NoHeader,
     #[error("the log has format version {0}, but this program reads version {current}; use the version of qes-gguf that wrote it", current = super::FORMAT_VERSION)]
@@ -24,7 +24,7 @@ pub enum LogError {
         "line {line} of the log does not continue the line before it: a line was changed, removed, repeated or moved; use an unchanged copy"
     )]
     Broken { line: usize },
-    #[error("line {line} of the log cannot be read: {source}")]
+    #[error("line {line} of the log does not hold what a log line should: {source}")]
     Content { line: usize, source: serde_json::Error },
     #[error("line {line} of the log is a second header")]
     SecondHeader { line: usize },

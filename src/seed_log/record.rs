@@ -92,6 +92,9 @@ pub struct TaskSpec {
     pub eval_every: u64,
 }
 
+/// Most problems in a generation or a held-out evaluation.
+pub const MAX_PROBLEMS: u32 = 1 << 20;
+
 /// How a reply is rewarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

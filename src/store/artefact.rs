@@ -22,6 +22,9 @@ impl Artefact {
     /// # Errors
     /// When a sibling of `place` cannot be made.
     pub fn begin(place: &Path) -> Result<Self, StoreError> {
+        if place.is_dir() {
+            return Err(StoreError::IsFolder { path: place.to_owned() });
+        }
         let folder = folder_of(place);
         let failed = |source| StoreError::Write { path: place.to_owned(), source };
         let mut builder = tempfile::Builder::new();
@@ -31,7 +34,13 @@ impl Artefact {
             // As for any new file; the process's mask still applies.
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
-        let temporary = builder.prefix(".qes-gguf-").suffix(".tmp").tempfile_in(folder).map_err(failed)?;
+        // The error names the temporary file too, which nobody asked about.
+        let plain = |error: io::Error| match error.kind() {
+            kind if error.get_ref().is_some() => io::Error::from(kind),
+            _ => error,
+        };
+        let temporary = builder.prefix(".qes-gguf-").suffix(".tmp").tempfile_in(folder);
+        let temporary = temporary.map_err(|error| failed(plain(error)))?;
         Ok(Self { temporary, place: place.to_owned() })
     }
 

@@ -1,7 +1,18 @@
 //! Memory that this process has used.
 
 /// The most memory (resident set) that this process has had so far, in bytes; `None` where the system does not tell.
-#[cfg(unix)]
+///
+/// Linux's getrusage would not do: it still counts what the process was before it became this program.
+#[cfg(target_os = "linux")]
+pub fn peak_rss_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// The most memory (resident set) that this process has had so far, in bytes; `None` where the system does not tell.
+#[cfg(target_os = "macos")]
 pub fn peak_rss_bytes() -> Option<u64> {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: `usage` is a writable rusage, and all zeros is a valid one.
@@ -11,13 +22,11 @@ pub fn peak_rss_bytes() -> Option<u64> {
         }
         usage.assume_init()
     };
-    // Linux counts in KiB, macOS in bytes.
-    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
-    u64::try_from(usage.ru_maxrss).ok().map(|amount| amount * unit)
+    u64::try_from(usage.ru_maxrss).ok()
 }
 
 /// The most memory that this process has had so far; this system does not tell.
-#[cfg(not(unix))]
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
 pub fn peak_rss_bytes() -> Option<u64> {
     None
 }

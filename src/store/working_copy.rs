@@ -57,6 +57,18 @@ impl WorkingCopy {
         &mut self.changed
     }
 
+    /// A part as it is in the file, and as it is to be changed.
+    ///
+    /// # Errors
+    /// When the range lies outside the file.
+    pub fn both(&mut self, range: Range<usize>) -> Result<(&[u8], &mut [u8]), StoreError> {
+        let len = self.base.len();
+        match (self.base.get(range.clone()), self.changed.get_mut(range.clone())) {
+            (Some(base), Some(changed)) => Ok((base, changed)),
+            _ => Err(StoreError::OutOfBounds { path: self.path.clone(), len, range }),
+        }
+    }
+
     /// Several parts to be changed at once, in the order of `ranges`.
     ///
     /// # Errors

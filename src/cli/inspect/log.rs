@@ -15,7 +15,11 @@ const BAR: f64 = 50.0;
 pub fn text(path: &Path, log: &SeedLog) -> String {
     let mut lines = settings(path, log);
     lines.push(String::new());
-    lines.push(format!("  {} of {} generations", log.generations.len(), log.header.settings.generations));
+    lines.push(format!(
+        "  {} generations ({} planned at the start)",
+        log.generations.len(),
+        log.header.settings.generations
+    ));
     lines.push(format!("  {:>10} {:>9} {:>9}  {}", "generation", "fitness", "held-out", "held-out accuracy"));
     lines.extend(curve(log));
     lines.join("\n")
