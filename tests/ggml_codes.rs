@@ -79,7 +79,7 @@ fn one_more_in_a_code_is_one_step_in_the_value_ggml_reads() {
         let before = dequantized(tensor_type, &base);
         let (lo, hi) = tensor_type.code_range().unwrap();
         for index in 0..LEN {
-            let mut at = |code: i16| {
+            let at = |code: i16| {
                 let mut bytes = base.clone();
                 with_block!(tensor_type, B => {
                     let block = index / B::LEN * B::BYTES;

@@ -1,7 +1,7 @@
 //! Logs that are not what they should be. Each is refused by every command that reads logs, with its name and the
 //! reason, and is left as it is.
 
-use super::forge::{contents, forged, sealed};
+use super::forge::{contents, forged, reweighted, sealed};
 use super::helper::{Dir, Q8_0};
 
 /// Checks that each command refuses this log with these words, and changes no file.
@@ -99,12 +99,12 @@ fn two_logs_in_one_file() {
 
 #[test]
 fn an_empty_file() {
-    assert_refused("", &["no whole header"]);
+    assert_refused("", &["ends within its first line"]);
 }
 
 #[test]
 fn a_torn_header() {
-    assert_refused(&good()[..300], &["no whole header", "delete the file"]);
+    assert_refused(&good()[..300], &["ends within its first line", "delete the file"]);
 }
 
 #[test]
@@ -219,14 +219,15 @@ fn an_unknown_field() {
 fn records_that_do_not_follow_from_the_header() {
     for (line, from, to, word) in [
         (3, "\"generation\":0", "\"generation\":1", "generation 1 where 0 should be"),
-        (3, "\"weights\":[", "\"weights\":[0.5,", "3 weights for 2 pairs"),
-        (3, "\"weights\":[", "\"weights\":[3", "not within -3 to 3"),
         (3, "\"alpha\":[", "\"alpha\":[-", "alpha"),
         (3, "\"sigma\":[0.1]", "\"sigma\":[0.2]", "sigma"),
-        (2, "\"generations\":0", "\"generations\":1", "evaluation"),
-        (2, "\"problems\":16", "\"problems\":1", "evaluation"),
+        (2, "\"generations\":0", "\"generations\":1", "right after 1 generations, but 0"),
+        (2, "\"problems\":16", "\"problems\":1", "of 1 problems"),
     ] {
         assert_refused(forged(&good(), line, from, to), &[&format!("line {line} of the log"), word]);
+    }
+    for (weights, word) in [("0.5,1,-1", "3 weights for 2 pairs"), ("3.5,-1", "not within -3 to 3")] {
+        assert_refused(reweighted(&good(), 3, weights), &["line 3 of the log", word]);
     }
 }
 

@@ -34,6 +34,14 @@ pub fn forged(log: &str, line: usize, from: &str, to: &str) -> String {
     sealed(&contents)
 }
 
+/// The log with other weights in the generation on its line number `line`, and sealed again.
+pub fn reweighted(log: &str, line: usize, weights: &str) -> String {
+    let content = &contents(log)[line - 1];
+    let start = content.find("\"weights\":[").unwrap();
+    let end = start + content[start..].find(']').unwrap() + 1;
+    forged(log, line, &content[start..end], &format!("\"weights\":[{weights}]"))
+}
+
 #[test]
 fn sealing_is_what_the_program_does() {
     let log = Dir::tuned().text("run.qes");
