@@ -17,6 +17,7 @@ mod text;
 mod tune;
 mod verify;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -41,7 +42,7 @@ enum Ending {
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    let outcome = match Args::parse().command {
+    let outcome = match Args::parse_from(arguments()).command {
         Command::Tune(args) => tune::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Export(args) => export::run(&args),
@@ -57,6 +58,11 @@ pub fn main() -> ExitCode {
             ExitCode::from(exit_code(&error))
         }
     }
+}
+
+/// The process's arguments. llama.cpp's `-np` is a long flag with one dash, which the parser does not know.
+fn arguments() -> impl Iterator<Item = OsString> {
+    std::env::args_os().map(|argument| if argument == "-np" { "--parallel".into() } else { argument })
 }
 
 /// The error with its causes. A cause that the message before it already tells is not told twice.

@@ -1,4 +1,43 @@
-//! Fine-tunes quantized GGUF models in place with Quantized Evolution Strategies.
+//! Fine-tunes quantized GGUF models in place with Quantized Evolution Strategies (QES, arXiv 2602.03120).
+//!
+//! The codes (integers) of a model's quantized tensors are perturbed where llama.cpp reads them, each perturbation is
+//! judged by a reward, and an update with error feedback moves the codes. A run's only product is a [`seed_log`]; base model
+//! and log rebuild the tuned model byte for byte ([`export`]). `docs/ALGORITHM.md` and `docs/SEED_LOG.md` say exactly how.
+//!
+//! # Layers
+//!
+//! A module uses only modules above it; `tests/layering.rs` holds it to that. The first part is pure: no files, no clock, no
+//! threads, no `unsafe`.
+//!
+//! | module | one line |
+//! |---|---|
+//! | [`rng`] | counter-based random words from (seed, domain, stream, position) |
+//! | [`tensor_type`] | ggml's types: block length, bytes, code range |
+//! | [`block`] | reads and writes codes in place |
+//! | [`gguf`] | the validated view of a model file |
+//! | [`noise`] | from a pair's seed to its sparse integer perturbation |
+//! | [`tile`] | the pieces of a tensor that are worked on |
+//! | [`perturb`] | applies a member to a tile and takes it back |
+//! | [`fitness`] | from rewards to weights |
+//! | [`update`] | THE one step |
+//! | [`settings`] | the hyper-parameters of a run |
+//! | [`seed_log`] | a run's log: records, hash chain, validation |
+//! | [`replay`] | the residual and the codes from a log |
+//! | [`es`] | `ask` and `tell` over generations |
+//! | [`select`] | which tensors are tuned |
+//! | [`engine`] | what tuning needs of inference, as a trait |
+//! | [`task`] | problems and rewards |
+//! | [`exam`] | puts problems to an engine and marks the replies |
+//! | [`sweep`] | work on all tiles, in parallel |
+//! | [`store`] | mappings, atomic files, the append-only log |
+//! | [`llama`] | the engine on llama.cpp; the only foreign code |
+//! | [`export`] | base model and log to tuned model |
+//! | [`recipe`] | default hyper-parameters |
+//! | [`tune`] | the loop over generations |
+//! | [`cli`] | arguments to plan to call |
+//!
+//! `tile`, `settings` and `select` stand apart because live tuning, replay and the command line need them alike; `exam` and
+//! `sweep` because the loop should neither know how a model is asked nor how work is spread over threads.
 #![deny(missing_docs)]
 
 pub mod block;

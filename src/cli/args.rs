@@ -43,14 +43,15 @@ pub enum Command {
 
 /// Flags of every command that runs inference.
 #[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Inference")]
 pub struct InferenceArgs {
     /// Threads for inference and updates [default: the processors of this machine]
     #[arg(short, long, value_name = "N", env = "LLAMA_ARG_THREADS")]
     pub threads: Option<usize>,
-    /// Sequences evaluated side by side [default: as many as pay]
-    #[arg(long, visible_alias = "np", value_name = "N", env = "LLAMA_ARG_N_PARALLEL")]
+    /// Sequences evaluated side by side, also as -np [default: as many as pay]
+    #[arg(long, value_name = "N", env = "LLAMA_ARG_N_PARALLEL")]
     pub parallel: Option<usize>,
-    /// Tokens of context for all sequences together [default: 2048]
+    /// Tokens of context for all sequences together [default: 1024]
     #[arg(short, long, value_name = "N", env = "LLAMA_ARG_CTX_SIZE")]
     pub ctx_size: Option<u32>,
     /// Show llama.cpp's own messages
@@ -87,10 +88,8 @@ pub struct TuneArgs {
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Search")]
 pub struct SearchArgs {
-    /// Generations in all, also when resuming
     #[arg(long, value_name = "N", help = format!("Generations in all, also when resuming [default: {}]", recipe::GENERATIONS))]
     pub generations: Option<u64>,
-    /// Members of a generation
     #[arg(long, value_name = "N", help = format!("Members of a generation, an even number [default: {}]", recipe::POPULATION))]
     pub population: Option<u32>,
     /// Scale of the noise in code units, for all types or per type as Q4_K=0.1,Q8_0=1.6 [default: by type]
@@ -102,13 +101,10 @@ pub struct SearchArgs {
     /// Step size of the last generation; it changes linearly in between [default: in the same ratio to alpha as by default]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub alpha_final: Option<String>,
-    /// Share of the residual that the next generation keeps
     #[arg(long, value_name = "X", allow_negative_numbers = true, help = format!("Share of the residual that the next generation keeps [default: {}]", recipe::DECAY))]
     pub decay: Option<f64>,
-    /// Generations that the residual is rebuilt from at least
     #[arg(long, value_name = "N|all", value_parser = window, help = format!("Generations that the residual is rebuilt from at least [default: {}]", recipe::WINDOW))]
     pub window: Option<Window>,
-    /// Problems that each member is evaluated on
     #[arg(long, value_name = "N", help = format!("Problems that each member is evaluated on [default: {}]", recipe::PROMPTS))]
     pub prompts: Option<u32>,
     /// What a reply is worth: 1 when exactly right, or the log-likelihood of the right reply [default: loglik]
@@ -123,14 +119,12 @@ pub struct SearchArgs {
     /// Draw the residual again for every update, or keep it in memory (8 bytes a code, faster); the result is the same
     #[arg(long, value_enum, default_value = "replay")]
     pub residual: Residual,
-    /// Generations between held-out evaluations, 0 for none but the first and the last
     #[arg(long, value_name = "N", help = format!("Generations between held-out evaluations, 0 for only the first and last [default: {}]", recipe::EVAL_EVERY))]
     pub eval_every: Option<u64>,
-    /// Problems of a held-out evaluation
     #[arg(long, value_name = "N", help = format!("Problems of a held-out evaluation [default: {}]", recipe::EVAL_PROBLEMS))]
     pub eval_problems: Option<u32>,
     /// Seed of the run [default: 0]
-    #[arg(short, long, value_name = "N", env = "LLAMA_ARG_SEED")]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
 }
 

@@ -56,13 +56,17 @@ fn tensors(search: &SearchArgs, model: &Model) -> Result<Vec<TensorSpec>> {
 fn settings(search: &SearchArgs, tensors: &[TensorSpec], reward: RewardKind) -> Result<Settings> {
     Ok(Settings {
         seed: search.seed.unwrap_or(0),
-        population: search.population.unwrap_or(recipe::POPULATION),
+        population: population(search),
         generations: search.generations.unwrap_or(recipe::GENERATIONS),
         types: type_settings(search, tensors, reward)?,
         decay: search.decay.unwrap_or(recipe::DECAY),
         window: search.window.unwrap_or(Window::Last(recipe::WINDOW)),
         shaping: search.shaping.map_or(Shaping::Zscore, Into::into),
     })
+}
+
+fn population(search: &SearchArgs) -> u32 {
+    search.population.unwrap_or(recipe::POPULATION)
 }
 
 /// The settings of each type among the tensors, in the order of the types' first tensors.
@@ -83,7 +87,7 @@ fn type_settings(
         check_applies(flag, text.as_deref(), &types)?;
     }
     let of_type = |tensor_type| {
-        let default = recipe::type_settings(tensor_type, reward);
+        let default = recipe::type_settings(tensor_type, reward, population(search));
         let given = |flag, text: &Option<String>| value_for(flag, text.as_deref(), tensor_type);
         let alpha = given("--alpha", &search.alpha)?;
         // A given alpha keeps the default's fall.
