@@ -1,6 +1,6 @@
 //! The command line: arguments to plan to call.
 //!
-//! [`args`] says what can be typed and has no effects; each command's module turns its arguments into calls of the
+//! `args` says what can be typed and has no effects; each command's module turns its arguments into calls of the
 //! library and prints what came of it. Exit codes: 0 success, 1 failure (or a model that does not verify), 2 nonsense on
 //! the command line, 130 interrupted.
 
@@ -54,7 +54,7 @@ pub fn main() -> ExitCode {
         Ok(Ending::Negative) => ExitCode::from(1),
         Ok(Ending::Interrupted) => ExitCode::from(130),
         Err(error) => {
-            eprintln!("error: {}", sentence(&error));
+            out::warn(format!("error: {}", sentence(&error)));
             ExitCode::from(exit_code(&error))
         }
     }
@@ -74,7 +74,8 @@ fn sentence(error: &anyhow::Error) -> String {
             text = format!("{text}: {cause}");
         }
     }
-    text
+    // Names from a hostile file must not steer the terminal.
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {

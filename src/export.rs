@@ -40,6 +40,11 @@ pub enum ExportError {
         "the log has {has} generations, so generation {asked} cannot be exported; leave --generation out for the last"
     )]
     NoSuchGeneration { asked: u64, has: u64 },
+    #[error(
+        "after {generations} generations the replayed codes have SHA-256 {digest}, but the run logged {logged} of its live \
+         ones: this should never happen; keep model and log, use another version of qes-gguf, and report it"
+    )]
+    Diverged { generations: u64, digest: String, logged: String },
     #[error("the exported file would replace the base model {}; name another file", .0.display())]
     OntoBase(PathBuf),
 }
@@ -105,6 +110,25 @@ impl Model {
     }
 }
 
+/// The digest that a run logged of its live codes after this many generations, where it evaluated them.
+pub fn logged_digest(log: &SeedLog, generations: u64) -> Option<&str> {
+    let evaluation = log.evaluations.iter().find(|evaluation| evaluation.generations == generations);
+    evaluation.map(|evaluation| evaluation.codes_sha256.as_str())
+}
+
+/// Refuses codes that are not those that the run had at this point.
+///
+/// # Errors
+/// When the digests differ.
+pub fn check_digest(log: &SeedLog, generations: u64, digest: &str) -> Result<(), ExportError> {
+    match logged_digest(log, generations) {
+        Some(logged) if logged != digest => {
+            Err(ExportError::Diverged { generations, digest: digest.to_owned(), logged: logged.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A range of file bytes as one of memory; the view's ranges lie within the mapped file, so nothing is lost.
 pub fn byte_range(range: &Range<u64>) -> Range<usize> {
     range.start as usize..range.end as usize
@@ -137,6 +161,7 @@ pub fn export(base: &Path, log: &SeedLog, generations: u64, place: &Path) -> Res
     let mut model = Model::open(base)?;
     let mut artefact = Artefact::begin(place)?;
     let digest = model.replay(log, generations)?;
+    check_digest(log, generations, &digest)?;
     io::copy(&mut model.working.bytes(), artefact.file())
         .map_err(|source| StoreError::Write { path: place.to_owned(), source })?;
     artefact.publish()?;

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Weights from z-scores are kept within this distance of 0 (QES, arXiv 2602.03120, section 3).
-const CLIP: f64 = 3.0;
+/// Weights are kept within this distance of 0 (QES, arXiv 2602.03120, section 3).
+pub const MAX_WEIGHT: f32 = 3.0;
 
 /// How fitness differences become weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,9 +72,14 @@ pub fn shape(pairs: &[PairFitness], shaping: Shaping) -> Vec<f32> {
 }
 
 fn z_scores(differences: &[f64]) -> Vec<f64> {
+    // Rounding of the mean must not make evidence of differences that are all the same.
+    if differences.iter().all(|d| *d == differences[0]) {
+        return vec![0.0; differences.len()];
+    }
     let centre = mean(differences);
     let spread = deviation(differences) + 1e-8;
-    differences.iter().map(|d| ((d - centre) / spread).clamp(-CLIP, CLIP)).collect()
+    let clip = f64::from(MAX_WEIGHT);
+    differences.iter().map(|d| ((d - centre) / spread).clamp(-clip, clip)).collect()
 }
 
 /// Ranks from -sqrt(3) to sqrt(3), the range over which a uniform variable has unit variance, so that one alpha serves
@@ -121,6 +126,12 @@ mod tests {
                 assert!(weights.iter().all(|w| *w == 0.0), "{shaping:?}: {weights:?}");
             }
         }
+    }
+
+    #[test]
+    fn equal_differences_weigh_nothing_whatever_their_mean_rounds_to() {
+        let pairs = [PairFitness { plus: 0.1, minus: 0.0 }; 3];
+        assert_eq!(shape(&pairs, Shaping::Zscore), [0.0; 3]);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //!   (pair seed, tensor, run), so that any run can be drawn alone, in any order, on any thread.
 //! - Gaps between hits are geometric. One 32-bit word draws a gap and a sign through an alias table; a second word
 //!   draws the magnitude, only for a sigma where magnitudes other than 1 occur.
-//! - From a hit probability of [`DENSE_FROM`] on a gap buys nothing, and one word a code draws sign and magnitude.
+//! - From a hit probability of `DENSE_FROM` on a gap buys nothing, and one word a code draws sign and magnitude.
 //!
 //! The tables are integers made with portable arithmetic, so every machine draws the same perturbation.
 
@@ -84,6 +84,11 @@ impl Noise {
     /// The scale, in code units.
     pub fn sigma(&self) -> f64 {
         self.sigma
+    }
+
+    /// Whether every code gets a draw of its own, which makes perturbing and replaying cost tens of times more.
+    pub fn is_dense(&self) -> bool {
+        self.gaps.is_none()
     }
 
     /// Codes in a run: a power of two.

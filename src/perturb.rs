@@ -29,31 +29,32 @@ impl Sign {
 /// One bit for each hit of a tile, in drawing order: whether the code was changed. Reused from member to member.
 #[derive(Clone, Debug, Default)]
 pub struct Applied {
+    /// Full words of 64 hits.
     words: Vec<u64>,
+    /// The hits after them.
+    pending: u64,
     len: usize,
 }
 
 impl Applied {
     fn clear(&mut self) {
         self.words.clear();
+        self.pending = 0;
         self.len = 0;
     }
 
     #[inline]
     fn push(&mut self, changed: bool) {
-        let bit = self.len % 64;
-        if bit == 0 {
-            self.words.push(0);
-        }
-        if let Some(word) = self.words.last_mut() {
-            *word |= u64::from(changed) << bit;
-        }
+        self.pending |= u64::from(changed) << (self.len % 64);
         self.len += 1;
+        if self.len.is_multiple_of(64) {
+            self.words.push(std::mem::take(&mut self.pending));
+        }
     }
 
     #[inline]
     fn get(&self, hit: usize) -> bool {
-        self.words[hit / 64] >> (hit % 64) & 1 == 1
+        self.words.get(hit / 64).unwrap_or(&self.pending) >> (hit % 64) & 1 == 1
     }
 
     /// Hits of the tile, gated ones included.
@@ -63,7 +64,8 @@ impl Applied {
 
     /// Hits that were gated.
     pub fn gated(&self) -> usize {
-        self.len - self.words.iter().map(|word| word.count_ones() as usize).sum::<usize>()
+        let changed = |word: &u64| word.count_ones() as usize;
+        self.len - self.words.iter().map(changed).sum::<usize>() - changed(&self.pending)
     }
 }
 

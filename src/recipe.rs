@@ -1,59 +1,93 @@
 //! Default hyper-parameters: what a bare `tune` uses, by tensor type and kind of reward.
 //!
-//! Found on the bundled models; the README reports what they reach. A code of Q8_0 is worth a sixteenth of one of
-//! Q4_K, so its sigma and alpha are in another unit.
+//! Found on the bundled models; the README reports what they reach. A code of Q8_0 is worth a sixteenth of one of Q4_K, so
+//! its sigma and alpha are in another unit, and its noise is dense: it hits nearly every code.
 //!
-//! 64 prompts a member are few, and a member's fitness is noisy for it. But the noise that costs most is that of 3.4
-//! million codes moving in 32 random directions, and more generations on fresh prompts average that out faster than more
-//! prompts do. alpha does not fall to 0: at decay 0.9 a step below about 0.002 never adds up to half a code.
+//! Few prompts a member make its fitness noisy. But the noise that costs most is that of millions of codes moving in a few
+//! random directions, and more members on fresh prompts average that out faster than more prompts do, until perturbing a
+//! model costs as much as evaluating it. With dense noise that point comes earlier, hence fewer members with more prompts.
+//! alpha does not fall to 0: at decay 0.9 and with 4-bit codes a step below about 0.002 never adds up to half a code.
 
 use crate::seed_log::RewardKind;
 use crate::settings::TypeSettings;
 use crate::tensor_type::TensorType;
 
-/// Default number of generations.
-pub const GENERATIONS: u64 = 150;
-/// Default population.
-pub const POPULATION: u32 = 64;
 /// Default decay of the residual.
 pub const DECAY: f64 = 0.9;
 /// Default replay window.
 pub const WINDOW: u64 = 32;
-/// Default problems that each member is evaluated on.
-pub const PROMPTS: u32 = 64;
 /// Default problems of a held-out evaluation.
 pub const EVAL_PROBLEMS: u32 = 1024;
 /// Default generations between held-out evaluations.
 pub const EVAL_EVERY: u64 = 10;
 
-/// How many codes of this type make about one code of Q4_K: the ratio of their ranges.
-fn codes_per_q4_code(tensor_type: TensorType) -> f64 {
-    let (lo, hi) = tensor_type.code_range().unwrap_or((0, 15));
-    (f64::from(hi) - f64::from(lo) + 1.0) / 16.0
+/// How much a run evaluates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effort {
+    /// Number of generations.
+    pub generations: u64,
+    /// Members of a generation.
+    pub population: u32,
+    /// Problems that each member is evaluated on.
+    pub prompts: u32,
+}
+
+/// Default noise and step sizes of a type, for the population they were found with.
+#[derive(Clone, Copy, Debug)]
+struct Scales {
+    sigma: f64,
+    alpha: f64,
+    alpha_final: f64,
+    population: u32,
+}
+
+/// The default effort for a model with these types: that of its densest noise.
+pub fn effort(types: &[TensorType]) -> Effort {
+    if types.contains(&TensorType::Q8_0) {
+        Effort { generations: 100, population: 32, prompts: 128 }
+    } else {
+        Effort { generations: 150, population: 64, prompts: 64 }
+    }
+}
+
+fn scales(tensor_type: TensorType, reward: RewardKind) -> Scales {
+    let eight_bits = tensor_type == TensorType::Q8_0;
+    match reward {
+        _ if eight_bits => Scales { sigma: 3.2, alpha: 0.25, alpha_final: 0.08, population: 32 },
+        RewardKind::Loglik => Scales { sigma: 0.1, alpha: 0.006, alpha_final: 0.002, population: 64 },
+        RewardKind::Exact => Scales { sigma: 0.1, alpha: 0.005, alpha_final: 0.002, population: 64 },
+    }
 }
 
 /// Default noise and step sizes of a tensor type for a population. The sum over pairs grows with the square root of their
 /// number as long as it is mostly noise, so alpha shrinks with it: the share of codes that move stays the same.
 pub fn type_settings(tensor_type: TensorType, reward: RewardKind, population: u32) -> TypeSettings {
-    let unit = codes_per_q4_code(tensor_type).round();
-    let step = unit * (f64::from(POPULATION) / f64::from(population.max(2))).sqrt();
-    let (sigma, alpha, alpha_final) = match reward {
-        RewardKind::Loglik => (0.1, 0.006, 0.002),
-        RewardKind::Exact => (0.1, 0.005, 0.002),
-    };
-    TypeSettings { tensor_type, sigma: sigma * unit, alpha: alpha * step, alpha_final: alpha_final * step }
+    let Scales { sigma, alpha, alpha_final, population: usual } = scales(tensor_type, reward);
+    let factor = (f64::from(usual) / f64::from(population.max(2))).sqrt();
+    TypeSettings { tensor_type, sigma, alpha: alpha * factor, alpha_final: alpha_final * factor }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::noise::Noise;
 
     #[test]
-    fn defaults_follow_type_and_population() {
-        let q4 = type_settings(TensorType::Q4_K, RewardKind::Loglik, POPULATION);
-        let q8 = type_settings(TensorType::Q8_0, RewardKind::Loglik, POPULATION);
-        assert_eq!((q8.sigma, q8.alpha), (16.0 * q4.sigma, 16.0 * q4.alpha));
-        let four_times = type_settings(TensorType::Q4_K, RewardKind::Loglik, 4 * POPULATION);
-        assert_eq!((four_times.sigma, four_times.alpha), (q4.sigma, q4.alpha / 2.0));
+    fn alpha_follows_the_population() {
+        let alpha = |population| type_settings(TensorType::Q4_K, RewardKind::Loglik, population).alpha;
+        assert_eq!(alpha(256), alpha(64) / 2.0);
+    }
+
+    #[test]
+    fn every_tunable_type_has_usable_defaults() {
+        for tensor_type in TensorType::TUNABLE {
+            let Effort { generations, population, prompts } = effort(&[tensor_type]);
+            assert!(generations > 0 && population % 2 == 0 && population > 0 && prompts > 0);
+            for reward in [RewardKind::Loglik, RewardKind::Exact] {
+                let settings = type_settings(tensor_type, reward, population);
+                assert!(Noise::new(settings.sigma).is_ok());
+                assert!(settings.alpha >= settings.alpha_final && settings.alpha_final > 0.0);
+            }
+        }
     }
 }

@@ -39,7 +39,7 @@ pub struct History {
     steps: Vec<Step>,
 }
 
-/// Arrays of a tile's length that the work on one tile needs; one set a thread, used again and again.
+/// Arrays of a tile's length that the work on one tile needs; used again and again.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     sum: Vec<f32>,

@@ -17,8 +17,9 @@ use sha2::{Digest, Sha256};
 pub use error::LogError;
 pub use record::*;
 
+use crate::fitness::{FitnessSummary, MAX_WEIGHT};
 use crate::noise::Noise;
-use crate::settings::MAX_GENERATIONS;
+use crate::settings::{ALPHA_RANGE, MAX_GENERATIONS};
 
 /// Bytes between the JSON text of a line's content and its hash, and after the hash.
 const HASH_KEY: &str = ",\"hash\":\"";
@@ -66,10 +67,11 @@ impl Chain {
         hex(&self.0)
     }
 
-    /// Encodes a line, newline included, and moves on to its hash.
+    /// Encodes a line, newline included, and moves on to its hash. JSON has no form for NaN and infinities;
+    /// [`SeedLog::push`] refuses records that hold one.
     ///
     /// # Errors
-    /// When the line holds a number that JSON has no form for (NaN or infinite).
+    /// When the line cannot be written as JSON.
     pub fn encode(&mut self, line: &Line) -> Result<String, LogError> {
         let mut text = serde_json::to_string(line).map_err(LogError::Encode)?;
         text.pop();
@@ -150,8 +152,10 @@ impl SeedLog {
     /// When the record does not follow from the log so far.
     pub fn push(&mut self, line: Line) -> Result<String, LogError> {
         let number = 2 + self.generations.len() + self.evaluations.len();
-        let text = self.chain.encode(&line)?;
+        let mut chain = self.chain.clone();
+        let text = chain.encode(&line)?;
         self.accept(number, line)?;
+        self.chain = chain;
         self.whole_bytes += text.len() as u64;
         Ok(text)
     }
@@ -167,10 +171,14 @@ impl SeedLog {
             }
             Line::Evaluation(record) => {
                 let expected = self.generations.len() as u64;
-                if record.generations != expected || record.correct > record.problems {
+                if record.generations != expected
+                    || record.correct > record.problems
+                    || !record.mean_loglik.is_finite()
+                {
                     let problem = format!(
-                        "{} of {} problems right after {} generations, but {expected} generations come before it",
-                        record.correct, record.problems, record.generations
+                        "{} of {} problems right, mean log-likelihood {}, after {} generations, but {expected} generations \
+                         come before it",
+                        record.correct, record.problems, record.mean_loglik, record.generations
                     );
                     return Err(LogError::Record { line: number, problem });
                 }
@@ -274,14 +282,18 @@ fn check_generation(header: &Header, expected: u64, record: &GenerationRecord) -
     if record.weights.len() != settings.pairs() {
         return Err(format!("{} weights for {} pairs", record.weights.len(), settings.pairs()));
     }
-    if let Some(weight) = record.weights.iter().find(|w| !(-3.0..=3.0).contains(*w)) {
-        return Err(format!("the weight {weight} is not within -3 to 3"));
+    if let Some(weight) = record.weights.iter().find(|w| w.is_nan() || w.abs() > MAX_WEIGHT) {
+        return Err(format!("the weight {weight} is not within -{MAX_WEIGHT} to {MAX_WEIGHT}"));
+    }
+    let FitnessSummary { mean, spread, best } = record.fitness;
+    if [mean, spread, best].iter().any(|value| !value.is_finite()) {
+        return Err("its fitness is not a finite number".to_owned());
     }
     let sigma: Vec<f64> = settings.types.iter().map(|of_type| of_type.sigma).collect();
     if record.sigma != sigma {
         return Err("its sigma is not the header's".to_owned());
     }
-    if record.alpha.len() != sigma.len() || record.alpha.iter().any(|a| !(0.0..=1000.0).contains(a)) {
+    if record.alpha.len() != sigma.len() || record.alpha.iter().any(|a| !ALPHA_RANGE.contains(a)) {
         return Err("its alpha is not one number from 0 to 1000 for each type".to_owned());
     }
     Ok(())

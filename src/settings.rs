@@ -10,6 +10,9 @@ use crate::tensor_type::TensorType;
 /// Largest population: beyond it a generation takes days on any machine, and a log's records would not fit memory.
 pub const MAX_POPULATION: u32 = 1 << 16;
 
+/// Step sizes that make sense, in code units.
+pub const ALPHA_RANGE: std::ops::RangeInclusive<f64> = 0.0..=1000.0;
+
 /// Largest number of generations.
 pub const MAX_GENERATIONS: u64 = 1 << 24;
 
@@ -19,7 +22,7 @@ pub const MAX_GENERATIONS: u64 = 1 << 24;
 pub struct Settings {
     /// The run's seed; pair seeds and problems are drawn from it.
     pub seed: u64,
-    /// Members of a generation: even, because they come in antithetic pairs.
+    /// Members of a generation: even, because they come in antithetic pairs, and at least 4.
     pub population: u32,
     /// Generations planned; the step size falls over this many.
     pub generations: u64,
@@ -104,7 +107,7 @@ impl Window {
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum SettingsError {
     #[error(
-        "population is {0}, but must be an even number from 2 to {MAX_POPULATION}: members come in antithetic pairs"
+        "population is {0}, but must be an even number from 4 to {MAX_POPULATION}: members come in antithetic pairs, and a single pair has nothing to be compared with"
     )]
     Population(u32),
     #[error("generations is {0}, but must be at most {MAX_GENERATIONS}")]
@@ -129,7 +132,7 @@ impl Settings {
     /// # Errors
     /// For the first value that makes no sense.
     pub fn validate(&self) -> Result<(), SettingsError> {
-        if self.population == 0 || self.population % 2 == 1 || self.population > MAX_POPULATION {
+        if !(4..=MAX_POPULATION).contains(&self.population) || self.population % 2 == 1 {
             return Err(SettingsError::Population(self.population));
         }
         if self.generations > MAX_GENERATIONS {
@@ -169,7 +172,7 @@ impl TypeSettings {
         }
         Noise::new(self.sigma).map_err(|source| SettingsError::Sigma { tensor_type, source })?;
         for (name, value) in [("alpha", self.alpha), ("final alpha", self.alpha_final)] {
-            if !(0.0..=1000.0).contains(&value) {
+            if !ALPHA_RANGE.contains(&value) {
                 return Err(SettingsError::Alpha { tensor_type, name, value });
             }
         }
@@ -212,6 +215,7 @@ mod tests {
         assert!(settings().validate().is_ok());
         assert!(refused(|s| s.population = 0).contains("population is 0"));
         assert!(refused(|s| s.population = 7).contains("population is 7"));
+        assert!(refused(|s| s.population = 2).contains("population is 2"));
         assert!(refused(|s| s.population = u32::MAX - 1).contains("population"));
         assert!(refused(|s| s.generations = u64::MAX).contains("generations"));
         assert!(refused(|s| s.decay = 1.0).contains("decay is 1"));

@@ -14,7 +14,7 @@ mod memory;
 mod working_copy;
 
 pub use artefact::Artefact;
-pub use log_file::{Journal, LogFile};
+pub use log_file::{Journal, LogFile, read_log_file};
 pub use memory::peak_rss_bytes;
 pub use working_copy::WorkingCopy;
 
@@ -50,6 +50,12 @@ pub enum StoreError {
         path: PathBuf,
         /// Why it cannot be written.
         source: io::Error,
+    },
+    /// A file is far too long for a log.
+    #[error("{} is not a seed log: it is far too long for one; give a .qes file", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
     },
     /// A file was to be written where a folder is.
     #[error("cannot write {}: it is a folder; name a file in it", path.display())]

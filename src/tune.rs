@@ -17,7 +17,7 @@ pub use watch::{Split, Watch};
 use crate::engine::{Engine, EngineError};
 use crate::es::{Es, Member, Population};
 use crate::exam::{Exam, Grade};
-use crate::export::digest;
+use crate::export::{ExportError, check_digest, digest};
 use crate::fitness::{PairFitness, mean};
 use crate::perturb::Applied;
 use crate::replay::History;
@@ -37,9 +37,11 @@ pub enum TuneError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Log(#[from] LogError),
+    #[error(transparent)]
+    Replay(#[from] ExportError),
     #[error(
-        "generation {generation}: a member's fitness is not a finite number; the noise may be too large for this model, \
-         try a smaller --sigma"
+        "generation {generation}: a member's fitness is not a finite number; the noise may be too large for this model: \
+         export what the log has, or start a new run with a smaller --sigma"
     )]
     NotFinite { generation: u64 },
 }
@@ -94,9 +96,12 @@ impl<'a, E: Engine> Tuner<'a, E> {
             ResidualMode::Stored => ResidualStore::Stored(per_tile(tensors, &history)),
         };
         if !history.is_empty() {
+            let mut rebuilt = String::new();
             engine.edit_codes(&mut |codes| {
                 rebuild_all(codes, tensors, &history, &mut residual);
+                rebuilt = digest(codes);
             })?;
+            check_digest(&log, history.len(), &rebuilt)?;
         }
         let problems = task.held_out(log.header.task.eval_problems as usize);
         let held_out = Exam::new(&engine, problems)?;

@@ -69,7 +69,7 @@ pub struct TuneArgs {
     /// The seed log to write; an existing one is never overwritten [default: the model's name with .qes, in this folder]
     #[arg(short, long, value_name = "RUN.qes")]
     pub output: Option<PathBuf>,
-    /// Also write the tuned model when done
+    /// Also write the tuned model when done; an existing file is replaced
     #[arg(long, value_name = "TUNED.gguf")]
     pub export: Option<PathBuf>,
     /// Continue a log exactly where it stopped; its settings are used
@@ -88,9 +88,11 @@ pub struct TuneArgs {
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Search")]
 pub struct SearchArgs {
-    #[arg(long, value_name = "N", help = format!("Generations in all, also when resuming [default: {}]", recipe::GENERATIONS))]
+    /// Generations in all, also when resuming [default: by type]
+    #[arg(long, value_name = "N")]
     pub generations: Option<u64>,
-    #[arg(long, value_name = "N", help = format!("Members of a generation, an even number [default: {}]", recipe::POPULATION))]
+    /// Members of a generation, an even number [default: by type]
+    #[arg(long, value_name = "N")]
     pub population: Option<u32>,
     /// Scale of the noise in code units, for all types or per type as Q4_K=0.1,Q8_0=1.6 [default: by type]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
@@ -105,7 +107,8 @@ pub struct SearchArgs {
     pub decay: Option<f64>,
     #[arg(long, value_name = "N|all", value_parser = window, help = format!("Generations that the residual is rebuilt from at least [default: {}]", recipe::WINDOW))]
     pub window: Option<Window>,
-    #[arg(long, value_name = "N", help = format!("Problems that each member is evaluated on [default: {}]", recipe::PROMPTS))]
+    /// Problems that each member is evaluated on [default: by type]
+    #[arg(long, value_name = "N")]
     pub prompts: Option<u32>,
     /// What a reply is worth: 1 when exactly right, or the log-likelihood of the right reply [default: loglik]
     #[arg(long, value_enum)]
@@ -117,8 +120,9 @@ pub struct SearchArgs {
     #[arg(long, value_name = "REGEX")]
     pub tensors: Option<String>,
     /// Draw the residual again for every update, or keep it in memory (8 bytes a code, faster); the result is the same
-    #[arg(long, value_enum, default_value = "replay")]
-    pub residual: Residual,
+    /// [default: replay, but stored where the noise hits nearly every code]
+    #[arg(long, value_enum)]
+    pub residual: Option<Residual>,
     #[arg(long, value_name = "N", help = format!("Generations between held-out evaluations, 0 for only the first and last [default: {}]", recipe::EVAL_EVERY))]
     pub eval_every: Option<u64>,
     #[arg(long, value_name = "N", help = format!("Problems of a held-out evaluation [default: {}]", recipe::EVAL_PROBLEMS))]

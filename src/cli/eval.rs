@@ -6,7 +6,7 @@ use serde_json::json;
 use super::args::EvalArgs;
 use super::{Ending, UsageError, out, setup, text};
 use crate::exam::{Exam, Grade};
-use crate::export::Model;
+use crate::export::{Model, check_digest};
 use crate::task;
 
 pub fn run(args: &EvalArgs) -> Result<Ending> {
@@ -19,7 +19,8 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
     let mut specs = Vec::new();
     if let Some(path) = &args.log {
         let log = setup::read_log(path)?;
-        model.replay(&log, log.generations.len() as u64)?;
+        let generations = log.generations.len() as u64;
+        check_digest(&log, generations, &model.replay(&log, generations)?)?;
         specs = log.header.tensors;
     }
     let mut engine = setup::engine(model, &specs, &args.inference, threads)?;

@@ -18,3 +18,8 @@ pub fn line(text: impl Display) -> Result<()> {
 pub fn progress(text: impl Display) {
     let _ = line(text);
 }
+
+/// Tells something on the standard error stream, where it is not worth stopping for when it cannot be told.
+pub fn warn(text: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}

@@ -7,7 +7,7 @@ use super::UsageError;
 use super::args::{SearchArgs, TuneArgs};
 use crate::export::Model;
 use crate::fitness::Shaping;
-use crate::recipe;
+use crate::recipe::{self, effort};
 use crate::seed_log::{FORMAT_VERSION, Header, MAX_PROBLEMS, RewardKind, TaskSpec, TensorSpec, pin_noise};
 use crate::select::{select, spec};
 use crate::settings::{Settings, TypeSettings, Window};
@@ -28,9 +28,10 @@ pub fn header(args: &TuneArgs, model: &Model) -> Result<Header> {
     let reward = search.reward.map_or(RewardKind::Loglik, Into::into);
     // Settings are checked before the model's bytes are read for their hash, so that nonsense is told at once.
     let tensors = tensors(search, model)?;
-    let settings = settings(search, &tensors, reward)?;
+    let types = types(&tensors);
+    let settings = settings(search, &types, reward)?;
     settings.validate().map_err(|e| UsageError(e.to_string()))?;
-    let task = task(search, name, reward)?;
+    let task = task(search, name, reward, effort(&types).prompts)?;
     let header = Header {
         version: FORMAT_VERSION,
         tool: format!("qes-gguf {}", env!("CARGO_PKG_VERSION")),
@@ -53,41 +54,44 @@ fn tensors(search: &SearchArgs, model: &Model) -> Result<Vec<TensorSpec>> {
     Ok(tensors.into_iter().map(spec).collect())
 }
 
-fn settings(search: &SearchArgs, tensors: &[TensorSpec], reward: RewardKind) -> Result<Settings> {
-    Ok(Settings {
-        seed: search.seed.unwrap_or(0),
-        population: population(search),
-        generations: search.generations.unwrap_or(recipe::GENERATIONS),
-        types: type_settings(search, tensors, reward)?,
-        decay: search.decay.unwrap_or(recipe::DECAY),
-        window: search.window.unwrap_or(Window::Last(recipe::WINDOW)),
-        shaping: search.shaping.map_or(Shaping::Zscore, Into::into),
-    })
-}
-
-fn population(search: &SearchArgs) -> u32 {
-    search.population.unwrap_or(recipe::POPULATION)
-}
-
-/// The settings of each type among the tensors, in the order of the types' first tensors.
-fn type_settings(
-    search: &SearchArgs,
-    tensors: &[TensorSpec],
-    reward: RewardKind,
-) -> Result<Vec<TypeSettings>> {
+/// The types among the tensors, in the order of their first tensors.
+fn types(tensors: &[TensorSpec]) -> Vec<TensorType> {
     let mut types: Vec<TensorType> = Vec::new();
     for tensor in tensors {
         if !types.contains(&tensor.tensor_type) {
             types.push(tensor.tensor_type);
         }
     }
+    types
+}
+
+fn settings(search: &SearchArgs, types: &[TensorType], reward: RewardKind) -> Result<Settings> {
+    let effort = effort(types);
+    let population = search.population.unwrap_or(effort.population);
+    Ok(Settings {
+        seed: search.seed.unwrap_or(0),
+        population,
+        generations: search.generations.unwrap_or(effort.generations),
+        types: type_settings(search, types, reward, population)?,
+        decay: search.decay.unwrap_or(recipe::DECAY),
+        window: search.window.unwrap_or(Window::Last(recipe::WINDOW)),
+        shaping: search.shaping.map_or(Shaping::Zscore, Into::into),
+    })
+}
+
+fn type_settings(
+    search: &SearchArgs,
+    types: &[TensorType],
+    reward: RewardKind,
+    population: u32,
+) -> Result<Vec<TypeSettings>> {
     for (flag, text) in
         [("--sigma", &search.sigma), ("--alpha", &search.alpha), ("--alpha-final", &search.alpha_final)]
     {
-        check_applies(flag, text.as_deref(), &types)?;
+        check_applies(flag, text.as_deref(), types)?;
     }
-    let of_type = |tensor_type| {
-        let default = recipe::type_settings(tensor_type, reward, population(search));
+    let of_type = |&tensor_type: &TensorType| {
+        let default = recipe::type_settings(tensor_type, reward, population);
         let given = |flag, text: &Option<String>| value_for(flag, text.as_deref(), tensor_type);
         let alpha = given("--alpha", &search.alpha)?;
         // A given alpha keeps the default's fall.
@@ -99,7 +103,7 @@ fn type_settings(
             alpha_final: given("--alpha-final", &search.alpha_final)?.unwrap_or(falls_to),
         })
     };
-    types.into_iter().map(of_type).collect()
+    types.iter().map(of_type).collect()
 }
 
 /// Refuses values that are only for types which this run does not tune.
@@ -136,7 +140,7 @@ fn value_for(flag: &str, text: Option<&str>, tensor_type: TensorType) -> Result<
     Ok(value)
 }
 
-fn task(search: &SearchArgs, name: String, reward: RewardKind) -> Result<TaskSpec> {
+fn task(search: &SearchArgs, name: String, reward: RewardKind, prompts: u32) -> Result<TaskSpec> {
     let at_least_one = |flag: &str, given: Option<u32>, default: u32| match given.unwrap_or(default) {
         number @ 1..=MAX_PROBLEMS => Ok(number),
         number => Err(UsageError(format!("{flag} is {number}, but must be from 1 to {MAX_PROBLEMS}"))),
@@ -144,7 +148,7 @@ fn task(search: &SearchArgs, name: String, reward: RewardKind) -> Result<TaskSpe
     Ok(TaskSpec {
         name,
         reward,
-        prompts: at_least_one("--prompts", search.prompts, recipe::PROMPTS)?,
+        prompts: at_least_one("--prompts", search.prompts, prompts)?,
         eval_problems: at_least_one("--eval-problems", search.eval_problems, recipe::EVAL_PROBLEMS)?,
         eval_every: search.eval_every.unwrap_or(recipe::EVAL_EVERY),
     })

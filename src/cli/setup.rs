@@ -4,16 +4,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::UsageError;
 use super::args::InferenceArgs;
+use super::{UsageError, out};
 use crate::export::{ExportError, Model, byte_range, same_file};
 use crate::llama::{LlamaEngine, LlamaOptions, TensorSlot};
 use crate::seed_log::{SeedLog, TensorSpec};
 use crate::select::SelectError;
-use crate::store::StoreError;
-
-/// Logs are far smaller; anything larger is another file given by mistake.
-const MAX_LOG_BYTES: u64 = 1 << 30;
+use crate::store::read_log_file;
 
 /// Checks the inference flags and sizes rayon's pool.
 pub fn threads(args: &InferenceArgs) -> Result<usize> {
@@ -55,15 +52,10 @@ fn same_place(a: &Path, b: &Path) -> bool {
 
 /// Reads and checks a log. A torn tail is passed over with a warning.
 pub fn read_log(path: &Path) -> Result<SeedLog> {
-    let length =
-        std::fs::metadata(path).map_err(|source| StoreError::Open { path: path.to_owned(), source })?.len();
-    if length > MAX_LOG_BYTES {
-        anyhow::bail!("{}: this is not a seed log: it has {length} bytes", path.display());
-    }
-    let bytes = std::fs::read(path).map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+    let bytes = read_log_file(path)?;
     let log = parse_log(path, &bytes)?;
     if log.torn_bytes > 0 {
-        eprintln!("warning: {}: {}", path.display(), torn(&log));
+        out::warn(format!("warning: {}: {}", path.display(), torn(&log)));
     }
     Ok(log)
 }

@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::args::{Residual, SearchArgs, TuneArgs};
 use super::report::{self, JsonReport, Outline, TextReport};
 use super::{Ending, UsageError, interrupt, out, plan, setup, text};
 use crate::export::{ExportError, Model, export, same_file};
+use crate::noise::Noise;
 use crate::seed_log::SeedLog;
+use crate::settings::{Settings, TypeSettings};
 use crate::store::{Artefact, Journal, LogFile, StoreError};
 use crate::task;
 use crate::tune::{Observer, Outcome, ResidualMode, Summary, Tuner};
@@ -28,11 +30,12 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     // The log is made last, when nothing can go wrong any more before its first line.
     let mut journal = journal.map_or_else(|| create(&path, &log), Ok)?;
     let mut display = Display::start(args, &log, &path);
-    let mut tuner = Tuner::new(engine, task.as_ref(), log, &mut journal, mode(args))?;
+    let mode = mode(&args.search, &log.header.settings);
+    let mut tuner = Tuner::new(engine, task.as_ref(), log, &mut journal, mode)?;
     let outcome = tuner.run(&stop, display.observer());
     display.stop();
     let outcome = outcome.with_context(|| {
-        format!("the run stopped, but {} is whole: {}", path.display(), resume_hint(args, &path))
+        format!("the run stopped; what {} holds is safe: {}", path.display(), resume_hint(args, &path))
     })?;
     let (summary, log) = (tuner.summary(), tuner.log().clone());
     drop(tuner);
@@ -42,10 +45,15 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     }
 }
 
-fn mode(args: &TuneArgs) -> ResidualMode {
-    match args.search.residual {
-        Residual::Replay => ResidualMode::Replay,
-        Residual::Stored => ResidualMode::Stored,
+/// Where the residual is kept. Replaying dense noise would take far longer than inference, so there the default spends
+/// memory instead.
+fn mode(search: &SearchArgs, settings: &Settings) -> ResidualMode {
+    let is_dense = |of_type: &TypeSettings| Noise::new(of_type.sigma).is_ok_and(|noise| noise.is_dense());
+    match search.residual {
+        Some(Residual::Replay) => ResidualMode::Replay,
+        Some(Residual::Stored) => ResidualMode::Stored,
+        None if settings.types.iter().any(is_dense) => ResidualMode::Stored,
+        None => ResidualMode::Replay,
     }
 }
 
@@ -78,7 +86,11 @@ fn begin(args: &TuneArgs, path: &Path, model: &Model) -> Result<SeedLog> {
 fn create(path: &Path, log: &SeedLog) -> Result<LogFile> {
     let (_, line) = SeedLog::start(log.header.clone())?;
     let mut file = LogFile::create(path)?;
-    file.append(&line)?;
+    if let Err(error) = file.append(&line) {
+        // A log without a header is of no use, and would stand in the way of the next try.
+        let _ = std::fs::remove_file(path);
+        return Err(error.into());
+    }
     Ok(file)
 }
 
@@ -97,7 +109,7 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<(SeedLog, Optio
         );
     }
     if log.torn_bytes > 0 {
-        eprintln!("warning: {}: {}", path.display(), setup::torn(&log));
+        out::warn(format!("warning: {}: {}", path.display(), setup::torn(&log)));
         file.truncate(log.whole_bytes)?;
         log.torn_bytes = 0;
     }
@@ -210,25 +222,17 @@ fn stopped(args: &TuneArgs, path: &Path, summary: &Summary) -> Ending {
     if args.json {
         out::progress(report::end("interrupted", summary));
     }
-    eprintln!(
+    out::warn(format!(
         "interrupted after {} generations; the log is whole, {}",
         summary.generations,
         resume_hint(args, path)
-    );
+    ));
     Ending::Interrupted
 }
 
 fn done(args: &TuneArgs, path: &Path, summary: &Summary, log: &SeedLog) -> Result<Ending> {
     if let Some(place) = &args.export {
-        let digest = export(&args.model, log, summary.generations, place)?;
-        if summary.after.as_ref().is_some_and(|after| after.codes_sha256 != digest) {
-            bail!(
-                "the exported codes are not those that were tuned in memory: this should never happen; keep {} and {} \
-                 and report it",
-                args.model.display(),
-                path.display()
-            );
-        }
+        export(&args.model, log, summary.generations, place)?;
     }
     if args.json {
         out::line(report::end("done", summary))?;

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::args::VerifyArgs;
 use super::{Ending, out, setup, text};
-use crate::export::{Model, byte_range};
+use crate::export::{Model, byte_range, logged_digest};
 use crate::seed_log::SeedLog;
 use crate::store::WorkingCopy;
 
@@ -41,8 +41,7 @@ pub fn run(args: &VerifyArgs) -> Result<Ending> {
 /// Compares the rebuilt codes with the digest that the run logged of its live codes at the same point.
 fn compare_digest(log: &SeedLog, digest: &str) -> Result<Option<String>> {
     let generations = log.generations.len() as u64;
-    let logged = log.evaluations.last().filter(|last| last.generations == generations);
-    match logged.map(|last| &last.codes_sha256) {
+    match logged_digest(log, generations) {
         None => {
             out::line(format!("codes      SHA-256 {digest} (the run logged none at its last generation)"))?
         }

@@ -87,7 +87,7 @@ impl Context {
 
     /// Forgets all tokens.
     pub(super) fn clear(&mut self) {
-        // SAFETY: the context is valid; clearing the bookkeeping is enough, cells without an owner are not read.
+        // SAFETY: the context is valid. Clearing the bookkeeping is enough: cells without an owner are masked.
         unsafe { llama_memory_clear(llama_get_memory(self.raw.as_ptr()), false) };
     }
 

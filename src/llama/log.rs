@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_void};
+use std::io::Write;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -47,7 +48,8 @@ unsafe extern "C" fn receive(level: ggml_log_level, text: *const c_char, _: *mut
     // SAFETY: llama.cpp hands over a null-terminated string that lives until this function returns.
     let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
     if VERBOSE.load(Ordering::Relaxed) {
-        eprint!("{text}");
+        // Not worth more than an attempt: a panic must not cross into C.
+        let _ = write!(std::io::stderr().lock(), "{text}");
     }
     if level == GGML_LOG_LEVEL_ERROR && !text.trim().is_empty() {
         ERRORS.with_borrow_mut(|errors| {

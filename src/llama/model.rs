@@ -112,12 +112,12 @@ impl Model {
         let message = LlamaChatMessage::new("user".to_owned(), user.to_owned())?;
         match self.safe.apply_chat_template(&template, &[message], true) {
             Ok(prompt) => Ok(Some(prompt)),
-            Err(_) => Err(format!(
-                "the model's chat template is none of those llama.cpp knows by heart; write the prompts out and turn \
-                 the template off. It reads: {}",
-                template.as_c_str().to_string_lossy()
-            )
-            .into()),
+            Err(_) => {
+                let start: String = template.as_c_str().to_string_lossy().chars().take(60).collect();
+                let message = "the model's chat template is none of those llama.cpp knows by heart, so this model cannot \
+                               be asked; use another one. The template begins with";
+                Err(format!("{message} {start:?}").into())
+            }
         }
     }
 }

@@ -83,7 +83,8 @@ fn release(bytes: &[u8]) {
     let skipped = bytes.as_ptr().align_offset(page).min(bytes.len());
     let len = (bytes.len() - skipped) / page * page;
     let start = bytes[skipped..].as_ptr().cast_mut().cast();
-    // SAFETY: whole pages of a read-only mapping of the file; whoever reads them again finds the file's bytes.
+    // SAFETY: whole pages inside one tensor, which nobody reads any more. In a mapping of the file they would even hold
+    // the file's bytes again; memory that llama.cpp read the file into would be zeros.
     unsafe { libc::madvise(start, len, libc::MADV_DONTNEED) };
 }
 

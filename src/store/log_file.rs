@@ -8,6 +8,29 @@ use std::path::{Path, PathBuf};
 use super::StoreError;
 use super::artefact::sync_folder;
 
+/// Logs are far smaller; anything larger is another file given by mistake.
+const MAX_LOG_BYTES: u64 = 1 << 30;
+
+/// Reads a log.
+///
+/// # Errors
+/// When it cannot be opened or read, or is larger than any log.
+pub fn read_log_file(path: &Path) -> Result<Vec<u8>, StoreError> {
+    let opened = File::open(path);
+    let mut file = opened.map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+    read_bounded(&mut file, path)
+}
+
+fn read_bounded(file: &mut File, path: &Path) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::new();
+    let read = file.take(MAX_LOG_BYTES + 1).read_to_end(&mut bytes);
+    read.map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+    if bytes.len() as u64 > MAX_LOG_BYTES {
+        return Err(StoreError::TooLong { path: path.to_owned() });
+    }
+    Ok(bytes)
+}
+
 /// Where the lines of a run's log go.
 pub trait Journal {
     /// Appends a line, newline included; when this returns, the line survives a loss of power.
@@ -48,10 +71,7 @@ impl LogFile {
         let opened = OpenOptions::new().read(true).append(true).open(path);
         let file = opened.map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
         let mut log = Self::lock(file, path)?;
-        let mut bytes = Vec::new();
-        log.file
-            .read_to_end(&mut bytes)
-            .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+        let bytes = read_bounded(&mut log.file, path)?;
         Ok((log, bytes))
     }
 

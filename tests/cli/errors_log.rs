@@ -221,7 +221,7 @@ fn records_that_do_not_follow_from_the_header() {
         (3, "\"generation\":0", "\"generation\":1", "generation 1 where 0 should be"),
         (3, "\"alpha\":[", "\"alpha\":[-", "alpha"),
         (3, "\"sigma\":[0.1]", "\"sigma\":[0.2]", "sigma"),
-        (2, "\"generations\":0", "\"generations\":1", "right after 1 generations, but 0"),
+        (2, "\"generations\":0", "\"generations\":1", "after 1 generations, but 0"),
         (2, "\"problems\":16", "\"problems\":1", "of 1 problems"),
     ] {
         assert_refused(forged(&good(), line, from, to), &[&format!("line {line} of the log"), word]);
