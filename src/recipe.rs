@@ -44,7 +44,7 @@ struct Scales {
 /// The default effort for a model with these types: that of its densest noise.
 pub fn effort(types: &[TensorType]) -> Effort {
     if types.contains(&TensorType::Q8_0) {
-        Effort { generations: 100, population: 32, prompts: 128 }
+        Effort { generations: 150, population: 32, prompts: 128 }
     } else {
         Effort { generations: 150, population: 64, prompts: 64 }
     }
