@@ -146,6 +146,9 @@ impl<'a, E: Engine> Tuner<'a, E> {
             let evaluation = if self.is_evaluation_due() { Some(self.evaluate(observer)?) } else { None };
             observer.event(&Event::Generation { record: &record, moves, split, evaluation });
         }
+        if stop.load(Ordering::Relaxed) {
+            return Ok(Outcome::Stopped);
+        }
         self.evaluate(observer)?;
         Ok(Outcome::Done)
     }

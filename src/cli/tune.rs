@@ -27,11 +27,14 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     })?;
     let stop = interrupt::flag()?;
     let engine = setup::engine(model, &log.header.tensors, &args.inference, threads)?;
-    // The log is made last, when nothing can go wrong any more before its first line.
     let mut journal = journal.map_or_else(|| create(&path, &log), Ok)?;
     let mut display = Display::start(args, &log, &path);
     let mode = mode(&args.search, &log.header.settings);
-    let mut tuner = Tuner::new(engine, task.as_ref(), log, &mut journal, mode)?;
+    let tuner = Tuner::new(engine, task.as_ref(), log, &mut journal, mode);
+    if tuner.is_err() && !args.resume {
+        discard(&path);
+    }
+    let mut tuner = tuner?;
     let outcome = tuner.run(&stop, display.observer());
     display.stop();
     let outcome = outcome.with_context(|| {
@@ -87,11 +90,16 @@ fn create(path: &Path, log: &SeedLog) -> Result<LogFile> {
     let (_, line) = SeedLog::start(log.header.clone())?;
     let mut file = LogFile::create(path)?;
     if let Err(error) = file.append(&line) {
-        // A log without a header is of no use, and would stand in the way of the next try.
-        let _ = std::fs::remove_file(path);
+        discard(path);
         return Err(error.into());
     }
     Ok(file)
+}
+
+/// Removes a log that this process made and that holds nothing yet: it would only stand in the way of the next try.
+fn discard(path: &Path) {
+    // When even that fails, the error that led here is the one worth telling.
+    let _ = std::fs::remove_file(path);
 }
 
 /// The log of a run to be continued, and its file without a torn tail.

@@ -8,7 +8,8 @@ use tempfile::NamedTempFile;
 
 use super::StoreError;
 
-/// A file on its way to its place. Dropped before [`Artefact::publish`], it leaves nothing behind.
+/// A file on its way to its place. Dropped before [`Artefact::publish`], it leaves nothing behind; a process that is killed
+/// leaves a `.qes-gguf-*.tmp` beside the place.
 #[derive(Debug)]
 pub struct Artefact {
     temporary: NamedTempFile,
