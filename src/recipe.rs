@@ -6,7 +6,8 @@
 //! Few prompts a member make its fitness noisy. But the noise that costs most is that of millions of codes moving in a few
 //! random directions, and more members on fresh prompts average that out faster than more prompts do, until perturbing a
 //! model costs as much as evaluating it. With dense noise that point comes earlier, hence fewer members with more prompts.
-//! alpha does not fall to 0: at decay 0.9 and with 4-bit codes a step below about 0.002 never adds up to half a code.
+//! With 4-bit codes alpha does not fall to 0: at decay 0.9 a step below about 0.002 never adds up to half a code. The codes
+//! of Q8_0 are fine enough for alpha to fall much further.
 
 use crate::seed_log::RewardKind;
 use crate::settings::TypeSettings;
@@ -44,7 +45,7 @@ struct Scales {
 /// The default effort for a model with these types: that of its densest noise.
 pub fn effort(types: &[TensorType]) -> Effort {
     if types.contains(&TensorType::Q8_0) {
-        Effort { generations: 150, population: 32, prompts: 128 }
+        Effort { generations: 120, population: 32, prompts: 128 }
     } else {
         Effort { generations: 150, population: 64, prompts: 64 }
     }
@@ -53,7 +54,7 @@ pub fn effort(types: &[TensorType]) -> Effort {
 fn scales(tensor_type: TensorType, reward: RewardKind) -> Scales {
     let eight_bits = tensor_type == TensorType::Q8_0;
     match reward {
-        _ if eight_bits => Scales { sigma: 3.2, alpha: 0.25, alpha_final: 0.08, population: 32 },
+        _ if eight_bits => Scales { sigma: 3.2, alpha: 0.2, alpha_final: 0.02, population: 32 },
         RewardKind::Loglik => Scales { sigma: 0.1, alpha: 0.006, alpha_final: 0.002, population: 64 },
         RewardKind::Exact => Scales { sigma: 0.1, alpha: 0.005, alpha_final: 0.002, population: 64 },
     }
