@@ -65,7 +65,7 @@ pub enum StoreError {
     },
     /// A new log would overwrite a file.
     #[error(
-        "{} exists already and is never overwritten; continue that run with --resume, or name another file with -o",
+        "{} exists already; continue that run with --resume, name another file with -o, or lose it with --overwrite",
         path.display()
     )]
     LogExists {

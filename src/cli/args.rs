@@ -66,7 +66,7 @@ pub struct TuneArgs {
     /// What to tune on [required unless --resume] [possible values: arith]
     #[arg(long, value_name = "TASK", value_parser = task::NAMES, hide_possible_values = true)]
     pub task: Option<String>,
-    /// The seed log to write; an existing one is never overwritten [default: the model's name with .qes, in this folder]
+    /// The seed log to write; an existing one is not overwritten unless told to [default: the model's name with .qes, in this folder]
     #[arg(short, long, value_name = "RUN.qes")]
     pub output: Option<PathBuf>,
     /// Also write the tuned model when done; an existing file is replaced
@@ -75,6 +75,9 @@ pub struct TuneArgs {
     /// Continue a log exactly where it stopped; its settings are used
     #[arg(long)]
     pub resume: bool,
+    /// Start anew over an existing seed log, which is lost
+    #[arg(long, conflicts_with = "resume")]
+    pub overwrite: bool,
     /// One JSON object a line instead of text
     #[arg(long)]
     pub json: bool,

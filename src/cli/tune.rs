@@ -9,9 +9,9 @@ use super::report::{self, JsonReport, Outline, TextReport};
 use super::{Ending, UsageError, interrupt, out, plan, setup, text};
 use crate::export::{ExportError, Model, export, same_file};
 use crate::noise::Noise;
-use crate::seed_log::SeedLog;
+use crate::seed_log::{LogError, SeedLog};
 use crate::settings::{Settings, TypeSettings};
-use crate::store::{Artefact, Journal, LogFile, StoreError};
+use crate::store::{Artefact, Journal, LogFile, StoreError, read_log_file};
 use crate::task;
 use crate::tune::{Observer, Outcome, ResidualMode, Summary, Tuner};
 
@@ -27,7 +27,7 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     })?;
     let stop = interrupt::flag()?;
     let engine = setup::engine(model, &log.header.tensors, &args.inference, threads)?;
-    let mut journal = journal.map_or_else(|| create(&path, &log), Ok)?;
+    let mut journal = journal.map_or_else(|| create(args, &path, &log), Ok)?;
     let mut display = Display::start(args, &log, &path);
     let mode = mode(&args.search, &log.header.settings);
     let tuner = Tuner::new(engine, task.as_ref(), log, &mut journal, mode);
@@ -80,15 +80,32 @@ fn check_export(args: &TuneArgs, log: &Path) -> Result<()> {
 /// The log of a new run, in memory.
 fn begin(args: &TuneArgs, path: &Path, model: &Model) -> Result<SeedLog> {
     if path.exists() {
-        return Err(StoreError::LogExists { path: path.to_owned() }.into());
+        refuse_overwriting(args, path)?;
     }
     Ok(SeedLog::start(plan::header(args, model)?)?.0)
 }
 
+/// Lets an existing file be overwritten only when that was asked for and it is a seed log, or the beginning of one.
+fn refuse_overwriting(args: &TuneArgs, path: &Path) -> Result<()> {
+    if !args.overwrite {
+        return Err(StoreError::LogExists { path: path.to_owned() }.into());
+    }
+    match SeedLog::parse(&read_log_file(path)?) {
+        Err(LogError::NotALog) => Err(LogError::NotALog).with_context(|| format!("{} stays", path.display())),
+        _ => Ok(()),
+    }
+}
+
 /// Makes the new run's log file with its first line.
-fn create(path: &Path, log: &SeedLog) -> Result<LogFile> {
+fn create(args: &TuneArgs, path: &Path, log: &SeedLog) -> Result<LogFile> {
     let (_, line) = SeedLog::start(log.header.clone())?;
-    let mut file = LogFile::create(path)?;
+    let mut file = if args.overwrite && path.exists() {
+        let (mut file, _) = LogFile::open(path)?;
+        file.truncate(0)?;
+        file
+    } else {
+        LogFile::create(path)?
+    };
     if let Err(error) = file.append(&line) {
         discard(path);
         return Err(error.into());

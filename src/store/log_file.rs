@@ -1,4 +1,4 @@
-//! The file of a seed log: made once, never overwritten, appended to line by line, each line durable before the call
+//! The file of a seed log: made once, appended to line by line, each line durable before the call
 //! returns. While it is open no other process can open it for appending.
 
 use std::fs::{File, OpenOptions, TryLockError};

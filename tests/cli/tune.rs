@@ -81,3 +81,22 @@ fn a_reader_that_goes_away_does_no_harm() {
     run.wait();
     dir.run("verify base.gguf run.qes").ok();
 }
+
+#[test]
+fn a_log_is_overwritten_when_told_to() {
+    let dir = Dir::tuned();
+    dir.run(&format!("tune base.gguf -o run.qes --overwrite --seed 7 {TINY}")).ok();
+    assert!(dir.text("run.qes").contains("\"seed\":7"));
+    dir.run("verify base.gguf run.qes").ok();
+}
+
+#[test]
+fn only_a_log_is_overwritten() {
+    let dir = Dir::tuned();
+    let tuned = dir.read("tuned.gguf");
+    for file in ["tuned.gguf", "base.gguf"] {
+        dir.run(&format!("tune base.gguf -o {file} --overwrite {TINY}")).fails(1, &[file, "not a seed log"]);
+    }
+    assert!(dir.read("tuned.gguf") == tuned);
+    dir.run("tune base.gguf -o run.qes --overwrite --resume").fails(2, &["--overwrite", "--resume"]);
+}
