@@ -45,7 +45,7 @@ struct Scales {
 /// The default effort for a model with these types: that of its densest noise.
 pub fn effort(types: &[TensorType]) -> Effort {
     if types.contains(&TensorType::Q8_0) {
-        Effort { generations: 120, population: 32, prompts: 128 }
+        Effort { generations: 180, population: 32, prompts: 128 }
     } else {
         Effort { generations: 150, population: 64, prompts: 64 }
     }
@@ -54,7 +54,7 @@ pub fn effort(types: &[TensorType]) -> Effort {
 fn scales(tensor_type: TensorType, reward: RewardKind) -> Scales {
     let eight_bits = tensor_type == TensorType::Q8_0;
     match reward {
-        _ if eight_bits => Scales { sigma: 3.2, alpha: 0.2, alpha_final: 0.02, population: 32 },
+        _ if eight_bits => Scales { sigma: 3.2, alpha: 0.25, alpha_final: 0.03, population: 32 },
         RewardKind::Loglik => Scales { sigma: 0.1, alpha: 0.006, alpha_final: 0.002, population: 64 },
         RewardKind::Exact => Scales { sigma: 0.1, alpha: 0.005, alpha_final: 0.002, population: 64 },
     }
