@@ -28,6 +28,9 @@ use context::{Context, MAX_SEQUENCES, Size};
 use layout::Node;
 use model::Model;
 
+/// Why something in here failed; it becomes the source of an [`EngineError`].
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
 /// Where a tunable tensor lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorSlot {

@@ -1,15 +1,12 @@
 //! Greedy decoding of many prompts side by side.
 
-use std::error::Error;
-
+use super::Failure;
 use super::context::Context;
 use super::lanes;
 use super::layout::{Chunk, Node, Token};
 use super::model::Model;
 use super::prepare::Prepared;
 use super::row;
-
-type Failure = Box<dyn Error + Send + Sync>;
 
 /// Completes every prompt with up to `max_new_tokens` tokens.
 pub(super) fn complete(

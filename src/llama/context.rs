@@ -7,7 +7,6 @@
 //! Flash attention is left to llama.cpp's choice, which on a CPU means on: it skips the cells that a token may not see,
 //! and with prefixes shared those are most of them (scoring 25% faster, completing 50% faster, and no less exact).
 
-use std::error::Error;
 use std::ptr::NonNull;
 
 use llama_cpp_sys_2::{
@@ -15,14 +14,13 @@ use llama_cpp_sys_2::{
     llama_get_logits_ith, llama_get_memory, llama_init_from_model, llama_memory_clear,
 };
 
+use super::Failure;
 use super::layout::{self, Node};
 use super::log;
 use super::model::Model;
 
 /// llama.cpp's own limit (`LLAMA_MAX_SEQ`).
 pub(super) const MAX_SEQUENCES: usize = 256;
-
-type Failure = Box<dyn Error + Send + Sync>;
 
 /// The sizes of a context, fixed when it is made.
 #[derive(Clone, Copy, Debug)]

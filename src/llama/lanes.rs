@@ -6,7 +6,7 @@
 //! times as many sequences a second as one context with two threads. A large model is limited by reading its weights,
 //! which one context does once for all threads; it gets a single lane. A chunk's results do not depend on the lane.
 
-use std::error::Error;
+use super::Failure;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
@@ -18,8 +18,6 @@ const SMALL_MODEL_BYTES: usize = 32 << 20;
 
 /// Each lane has memory of its own for keys, values and logits, some tens of megabytes.
 const MAX_LANES: usize = 8;
-
-type Failure = Box<dyn Error + Send + Sync>;
 
 /// Lanes, and threads in each.
 pub(super) fn plan(model_bytes: usize, threads: usize) -> (usize, usize) {

@@ -1,6 +1,5 @@
 //! A loaded model and its text side: tokens, end of generation, chat template.
 
-use std::error::Error;
 use std::ffi::CString;
 use std::path::Path;
 use std::ptr::NonNull;
@@ -12,10 +11,9 @@ use llama_cpp_sys_2::{
     llama_model_load_from_file,
 };
 
+use super::Failure;
 use super::layout::Token;
 use super::log;
-
-type Failure = Box<dyn Error + Send + Sync>;
 
 /// A model, its weights in the plain layout of the file.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! Requests as tokens, laid out for scoring.
 
-use std::error::Error;
-
+use super::Failure;
 use super::context::Size;
 use super::layout::{self, Chunk, Path, Room, Token};
 use super::model::Model;
@@ -32,11 +31,7 @@ pub(super) struct Tokens {
 }
 
 impl Prepared {
-    pub(super) fn new(
-        model: &Model,
-        requests: &[Request],
-        size: Size,
-    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    pub(super) fn new(model: &Model, requests: &[Request], size: Size) -> Result<Self, Failure> {
         let requests =
             requests.iter().map(|request| tokens(model, request, size)).collect::<Result<Vec<_>, _>>()?;
         let room = Room {
@@ -54,7 +49,7 @@ impl Prepared {
     }
 
     /// The prompts alone, laid out with room for `new_tokens` more in each sequence.
-    pub(super) fn prompts(&self, new_tokens: usize) -> Result<Vec<Chunk>, Box<dyn Error + Send + Sync>> {
+    pub(super) fn prompts(&self, new_tokens: usize) -> Result<Vec<Chunk>, Failure> {
         let longest = self.requests.iter().map(|tokens| tokens.prompt_len).max().unwrap_or(0);
         if longest + new_tokens > self.room.cells {
             return Err(format!(
@@ -80,7 +75,7 @@ impl Tokens {
     }
 }
 
-fn tokens(model: &Model, request: &Request, size: Size) -> Result<Tokens, Box<dyn Error + Send + Sync>> {
+fn tokens(model: &Model, request: &Request, size: Size) -> Result<Tokens, Failure> {
     let mut all = model.prompt_tokens(&request.prompt);
     let prompt_len = all.len();
     if prompt_len == 0 {

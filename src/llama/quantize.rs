@@ -1,6 +1,6 @@
 //! Makes quantized models from floating-point ones, with llama.cpp's own quantizer.
 
-use std::error::Error;
+use super::Failure;
 use std::ffi::CString;
 use std::path::Path;
 
@@ -26,12 +26,7 @@ pub fn quantize(
         .map_err(|source| EngineError::new(format!("quantizing {}", input.display()), source))
 }
 
-fn run(
-    input: &Path,
-    output: &Path,
-    tensor_type: TensorType,
-    threads: usize,
-) -> Result<(), Box<dyn Error + Send + Sync>> {
+fn run(input: &Path, output: &Path, tensor_type: TensorType, threads: usize) -> Result<(), Failure> {
     log::start(false);
     if output.exists() {
         return Err(format!("{} exists; remove it or choose another name", output.display()).into());

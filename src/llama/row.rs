@@ -1,6 +1,6 @@
 //! What one row of logits says about the token that follows.
 
-use std::error::Error;
+use super::Failure;
 
 /// The distribution of the token that follows, as logits.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +16,7 @@ impl<'a> Row<'a> {
     ///
     /// # Errors
     /// When the logits are not finite numbers.
-    pub(super) fn new(logits: &'a [f32]) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    pub(super) fn new(logits: &'a [f32]) -> Result<Self, Failure> {
         let max = maximum(logits);
         let sum: f64 = logits.iter().map(|&logit| f64::from((logit - max).exp())).sum();
         if !sum.is_finite() {

@@ -1,7 +1,6 @@
 //! Teacher-forced scoring: one forward pass over prompts and wanted completions.
 
-use std::error::Error;
-
+use super::Failure;
 use super::context::Context;
 use super::lanes;
 use super::layout::Chunk;
@@ -10,10 +9,7 @@ use super::row::Row;
 use crate::engine::Score;
 
 /// Rates every wanted completion.
-pub(super) fn score(
-    lanes: &mut [Context],
-    batch: &Prepared,
-) -> Result<Vec<Score>, Box<dyn Error + Send + Sync>> {
+pub(super) fn score(lanes: &mut [Context], batch: &Prepared) -> Result<Vec<Score>, Failure> {
     let unread = Score { log_likelihood: 0.0, is_greedy: true };
     let mut scores = vec![unread; batch.requests.len()];
     for (request, part) in
@@ -33,7 +29,7 @@ fn chunk_scores(
     context: &mut Context,
     batch: &Prepared,
     chunk: &Chunk,
-) -> Result<Vec<(usize, Score)>, Box<dyn Error + Send + Sync>> {
+) -> Result<Vec<(usize, Score)>, Failure> {
     let mut scores = Vec::new();
     context.clear();
     context.evaluate(&chunk.nodes, |node, logits| {

@@ -10,7 +10,6 @@
 //! copies each page on its first edit, 50 ms in all, but its unedited pages stay with the page cache, which matters on
 //! a small device. Without releasing llama.cpp's own mapping of the file, the peak is 547 MiB.
 
-use std::error::Error;
 use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
 
@@ -19,13 +18,12 @@ use llama_cpp_sys_2::{
     ggml_backend_buffer_is_host, ggml_get_name, ggml_nbytes, ggml_tensor,
 };
 
+use super::Failure;
 use super::TensorSlot;
 use super::context::{Context, Size};
 use super::layout::Node;
 use super::model::Model;
 use crate::store::WorkingCopy;
-
-type Failure = Box<dyn Error + Send + Sync>;
 
 /// Points the tensors of `model` that have a slot into the working copy, which must outlive the model's use.
 pub(super) fn redirect(
