@@ -124,7 +124,7 @@ impl Grade {
 
     /// Share of the problems solved, 0.0..=1.0; 0 for no problems.
     pub fn accuracy(&self) -> f64 {
-        if self.problems == 0 { 0.0 } else { self.correct as f64 / self.problems as f64 }
+        crate::fitness::share(self.correct, self.problems)
     }
 
     /// The accuracy's 95% interval.

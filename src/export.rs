@@ -104,7 +104,7 @@ impl Model {
         }
         let ranges = self.ranges(log)?;
         let history = History::of_log(log, generations)?;
-        let mut tensors = lend(&mut self.working, &ranges)?;
+        let mut tensors = self.working.lend(&ranges)?;
         rebuild_all(&mut tensors, &log.header.tensors, &history, &mut ResidualStore::Replay);
         Ok(digest(&tensors))
     }
@@ -132,15 +132,6 @@ pub fn check_digest(log: &SeedLog, generations: u64, digest: &str) -> Result<(),
 /// A range of file bytes as one of memory; the view's ranges lie within the mapped file, so nothing is lost.
 pub fn byte_range(range: &Range<u64>) -> Range<usize> {
     range.start as usize..range.end as usize
-}
-
-/// The tensors at these ranges of a working copy, to be changed.
-fn lend<'a>(
-    working: &'a mut WorkingCopy,
-    ranges: &[Range<usize>],
-) -> Result<Vec<TensorBytes<'a>>, StoreError> {
-    let parts = working.disjoint_mut(ranges)?;
-    Ok(parts.into_iter().enumerate().map(|(index, bytes)| TensorBytes { index, bytes }).collect())
 }
 
 /// SHA-256 over the bytes of all tuned tensors, in the log's order.

@@ -47,6 +47,11 @@ pub fn mean(rewards: &[f64]) -> f64 {
     if rewards.is_empty() { 0.0 } else { rewards.iter().sum::<f64>() / rewards.len() as f64 }
 }
 
+/// `part` of `whole` as a share, 0.0..=1.0; 0 of nothing.
+pub fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
 /// Standard deviation around the mean, of the population.
 fn deviation(values: &[f64]) -> f64 {
     let centre = mean(values);

@@ -153,10 +153,8 @@ impl Engine for LlamaEngine {
 
     fn edit_codes(&mut self, edit: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError> {
         let ranges: Vec<Range<usize>> = self.slots.iter().map(|slot| slot.range.clone()).collect();
-        let parts = self.working.disjoint_mut(&ranges);
-        let parts = parts.map_err(|source| EngineError::new("lending the codes", source))?;
-        let mut tensors: Vec<TensorBytes<'_>> =
-            parts.into_iter().enumerate().map(|(index, bytes)| TensorBytes { index, bytes }).collect();
+        let tensors = self.working.lend(&ranges);
+        let mut tensors = tensors.map_err(|source| EngineError::new("lending the codes", source))?;
         edit(&mut tensors);
         Ok(())
     }

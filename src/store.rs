@@ -14,6 +14,7 @@ mod memory;
 mod working_copy;
 
 pub use artefact::Artefact;
+pub(crate) use artefact::folder_of;
 pub use log_file::{Journal, LogFile, read_log_file};
 pub use memory::peak_rss_bytes;
 pub use working_copy::WorkingCopy;

@@ -10,7 +10,7 @@ use crate::export::{ExportError, Model, byte_range, same_file};
 use crate::llama::{LlamaEngine, LlamaOptions, TensorSlot};
 use crate::seed_log::{SeedLog, TensorSpec};
 use crate::select::SelectError;
-use crate::store::read_log_file;
+use crate::store::{folder_of, read_log_file};
 
 /// Checks the inference flags and sizes rayon's pool.
 pub fn threads(args: &InferenceArgs) -> Result<usize> {
@@ -43,10 +43,7 @@ pub fn check_place(place: &Path, other_is: &str, other: &Path) -> Result<()> {
 
 /// Whether two paths name one file, which need not exist yet.
 fn same_place(a: &Path, b: &Path) -> bool {
-    let resolved = |path: &Path| {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Some(folder.canonicalize().ok()?.join(path.file_name()?))
-    };
+    let resolved = |path: &Path| Some(folder_of(path).canonicalize().ok()?.join(path.file_name()?));
     same_file(a, b) || resolved(a).is_some_and(|a| resolved(b) == Some(a))
 }
 

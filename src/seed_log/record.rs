@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fitness::FitnessSummary;
+use crate::fitness::{FitnessSummary, share};
 use crate::settings::Settings;
 use crate::tensor_type::TensorType;
 
@@ -143,6 +143,6 @@ pub struct EvaluationRecord {
 impl EvaluationRecord {
     /// Share of the problems answered right.
     pub fn accuracy(&self) -> f64 {
-        if self.problems == 0 { 0.0 } else { self.correct as f64 / self.problems as f64 }
+        share(self.correct, self.problems)
     }
 }

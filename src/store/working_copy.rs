@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use memmap2::{Mmap, MmapMut, MmapOptions};
 
 use super::StoreError;
+use crate::engine::TensorBytes;
 
 /// A model file with the changes that were made to it in memory.
 #[derive(Debug)]
@@ -67,6 +68,15 @@ impl WorkingCopy {
             (Some(base), Some(changed)) => Ok((base, changed)),
             _ => Err(StoreError::OutOfBounds { path: self.path.clone(), len, range }),
         }
+    }
+
+    /// The tensors at these ranges, numbered in their order, to be changed.
+    ///
+    /// # Errors
+    /// When a range lies outside the file or two of them overlap.
+    pub fn lend(&mut self, ranges: &[Range<usize>]) -> Result<Vec<TensorBytes<'_>>, StoreError> {
+        let parts = self.disjoint_mut(ranges)?.into_iter().enumerate();
+        Ok(parts.map(|(index, bytes)| TensorBytes { index, bytes }).collect())
     }
 
     /// Several parts to be changed at once, in the order of `ranges`.
