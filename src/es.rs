@@ -3,33 +3,16 @@
 
 use crate::fitness::{PairFitness, shape, summarize};
 use crate::noise::Pair;
-use crate::perturb::Sign;
 use crate::seed_log::GenerationRecord;
 use crate::settings::Settings;
-
-/// One member of a population: a pair's perturbation with one of the two signs.
-#[derive(Clone, Copy, Debug)]
-pub struct Member<'a> {
-    /// The pair.
-    pub pair: &'a Pair,
-    /// The sign.
-    pub sign: Sign,
-}
 
 /// The members of one generation.
 #[derive(Clone, Debug)]
 pub struct Population {
     /// Number of the generation, from 0.
     pub generation: u64,
-    pairs: Vec<Pair>,
-}
-
-impl Population {
-    /// The members, pair by pair, plus before minus.
-    pub fn members(&self) -> impl Iterator<Item = Member<'_>> {
-        let both = |pair| [Sign::Plus, Sign::Minus].map(|sign| Member { pair, sign });
-        self.pairs.iter().flat_map(both)
-    }
+    /// Its antithetic pairs: two members each.
+    pub pairs: Vec<Pair>,
 }
 
 /// A run between generations.
@@ -81,7 +64,7 @@ mod tests {
         for generation in 0..2 {
             let population = es.ask().unwrap();
             assert_eq!(population.generation, generation);
-            assert_eq!(population.members().count(), 4);
+            assert_eq!(population.pairs.len(), 2);
             let record = es.tell(&fitness, 10);
             assert_eq!((record.generation, record.evaluations), (generation, 40));
             assert_eq!(record.weights, [1.0, -1.0]);

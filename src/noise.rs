@@ -10,30 +10,37 @@
 //!   draws the magnitude, only for a sigma where magnitudes other than 1 occur.
 //! - From a hit probability of `DENSE_FROM` on a gap buys nothing, and one word a code draws sign and magnitude.
 //!
+//! Words are drawn and looked up [`BATCH`] at a time, which is what ChaCha yields at once and what a compiler turns into
+//! vector instructions. What is drawn goes into a [`Sink`].
+//!
 //! The tables are integers made with portable arithmetic, so every machine draws the same perturbation.
 
 mod alias;
 mod distribution;
 
+use std::ops::Range;
+
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::rng::{Domain, Source, Stream};
-use alias::AliasTable;
+use crate::rng::{BATCH, Batches, Domain, Source};
+use alias::{AliasTable, OUTCOMES};
 
 /// Hit probability from which on every code gets a draw of its own.
 const DENSE_FROM: f64 = 0.4;
 
-/// A run is the longest power of two with no more hits than this on average: together with their gaps they then fit
-/// the 64 words that ChaCha yields at a time.
-const HITS_PER_RUN: f64 = 56.0;
+/// A run is the longest power of two with no more hits than this on average. Half a batch of words is left over at a run's
+/// end; with at least half of these hits to a run that is little.
+const HITS_PER_RUN: f64 = 256.0;
 
-/// Shortest and longest run, in codes.
-const RUN_BITS: std::ops::RangeInclusive<u32> = 5..=20;
+/// Longest run, in codes, as a power of two: a tile holds at least one, and has to fit the cache.
+const MAX_RUN_BITS: u32 = 16;
 
-/// Columns of the gap table, as a power of two; the last outcome means "that many codes without a hit, draw again".
-const GAP_BITS: u32 = 10;
-const NO_HIT: u32 = (1 << GAP_BITS) - 1;
+/// Run of dense noise, as a power of two: whole blocks of every ggml type, and whole batches of words.
+const DENSE_RUN_BITS: u32 = 8;
+
+/// The last outcome of the table of gaps means: that many codes without a hit, draw again.
+const NO_HIT: u16 = OUTCOMES as u16 - 1;
 
 /// Smallest and largest usable sigma, in code units.
 pub const SIGMA_RANGE: std::ops::RangeInclusive<f64> = 1e-5..=64.0;
@@ -52,7 +59,7 @@ pub struct Noise {
     gaps: Option<AliasTable>,
     /// Magnitudes of the hits, less `least`; `None` when all of them are 1.
     magnitudes: Option<AliasTable>,
-    least: u32,
+    least: u16,
 }
 
 impl Noise {
@@ -67,16 +74,15 @@ impl Noise {
         let magnitudes = distribution::magnitudes(sigma);
         let hit_probability: f64 = magnitudes[1..].iter().sum();
         let dense = hit_probability >= DENSE_FROM;
-        let run_bits = RUN_BITS
-            .rev()
-            .find(|&bits| (1_u64 << bits) as f64 * hit_probability <= HITS_PER_RUN)
-            .unwrap_or(*RUN_BITS.start());
-        let least = u32::from(!dense);
+        let fits = |&bits: &u32| (1_u64 << bits) as f64 * hit_probability <= HITS_PER_RUN;
+        let run_bits =
+            if dense { DENSE_RUN_BITS } else { (0..=MAX_RUN_BITS).rev().find(fits).unwrap_or_default() };
+        let least = u16::from(!dense);
         Ok(Self {
             sigma,
             run_bits,
             gaps: (!dense).then(|| gap_table(hit_probability)),
-            magnitudes: magnitude_table(&magnitudes[least as usize..]),
+            magnitudes: magnitude_table(&magnitudes[usize::from(least)..]),
             least,
         })
     }
@@ -108,40 +114,53 @@ impl Noise {
         hash.finalize().into()
     }
 
-    /// Calls `hit(position, u)` for every code of the run that the pair perturbs, in rising order of the position
-    /// within the run; `u` is never 0. `len` is the length of the run, shorter than [`Noise::run_len`] only for the
-    /// last run of a tensor.
+    /// Draws the perturbation of one run into `sink`, in which the run's codes are `codes`. Those are fewer than
+    /// [`Noise::run_len`] only for the last run of a tensor. `batches` are the pair's.
     #[inline]
-    pub fn for_each_hit(&self, run: RunAddress<'_>, len: usize, hit: impl FnMut(usize, i16)) {
-        debug_assert!(len <= self.run_len());
-        let mut stream = run.stream();
+    pub fn draw(&self, batches: &mut Batches, run: RunAddress, codes: Range<usize>, sink: &mut impl Sink) {
+        debug_assert!(codes.len() <= self.run_len());
+        batches.start(u64::from(run.tensor) << 40 | run.run);
         match (&self.gaps, &self.magnitudes) {
-            (Some(gaps), None) => sparse(&mut stream, gaps, len, |_| 1, hit),
-            (Some(gaps), Some(magnitudes)) => {
-                let least = self.least;
-                sparse(&mut stream, gaps, len, |stream| magnitudes.draw(stream.next_u32()) + least, hit);
-            }
-            (None, Some(magnitudes)) => dense(&mut stream, magnitudes, len, hit),
+            (Some(gaps), None) => single_steps(batches, gaps, codes, sink),
+            (Some(gaps), Some(magnitudes)) => sparse(batches, gaps, magnitudes, self.least, codes, sink),
+            (None, Some(magnitudes)) => dense(batches, magnitudes, codes, sink),
             (None, None) => unreachable!("dense noise has at least the magnitudes 0 and 1"),
         }
     }
 }
 
-/// Where a run's draws come from.
+/// What perturbations are drawn into, in rising order of the codes.
+pub trait Sink {
+    /// The code at `index` is perturbed by `u`, which is not 0. This is how sparse noise arrives.
+    fn hit(&mut self, index: usize, u: i16);
+
+    /// The codes from `first` on are perturbed by `values`, zeros among them. This is how dense noise arrives: from the
+    /// start of a run at most [`BATCH`] values at a time, fewer only at the end of a tensor.
+    fn values(&mut self, first: usize, values: &[i16]);
+}
+
+/// The perturbation of every code, for tests.
+#[cfg(test)]
+pub(crate) struct CodeByCode(pub Vec<i16>);
+
+#[cfg(test)]
+impl Sink for CodeByCode {
+    fn hit(&mut self, index: usize, u: i16) {
+        self.0[index] = u;
+    }
+
+    fn values(&mut self, first: usize, values: &[i16]) {
+        self.0[first..first + values.len()].copy_from_slice(values);
+    }
+}
+
+/// Which run of a model.
 #[derive(Clone, Copy, Debug)]
-pub struct RunAddress<'a> {
-    /// The pair.
-    pub pair: &'a Pair,
+pub struct RunAddress {
     /// Position of the tensor in the log's tensor list; below 2^24.
     pub tensor: u32,
     /// Number of the run in its tensor; below 2^40.
     pub run: u64,
-}
-
-impl RunAddress<'_> {
-    fn stream(&self) -> Stream {
-        self.pair.0.stream(u64::from(self.tensor) << 40 | self.run)
-    }
 }
 
 /// The source of one antithetic pair's perturbation.
@@ -154,6 +173,11 @@ impl Pair {
         Self(Source::new(seed, Domain::Perturbation))
     }
 
+    /// The words that its perturbation is drawn from.
+    pub fn batches(&self) -> Batches {
+        self.0.batches()
+    }
+
     /// The pairs of one generation of a run. Every 64-bit run seed, 0 included, has its own.
     pub fn of_generation(run_seed: u64, generation: u64, count: usize) -> Vec<Self> {
         let mut stream = Source::new(run_seed, Domain::PairSeeds).stream(generation);
@@ -164,58 +188,84 @@ impl Pair {
 /// The distribution of the number of codes before the next hit.
 fn gap_table(hit_probability: f64) -> AliasTable {
     let mut none_yet = 1.0;
-    let mut gaps = Vec::with_capacity(1 << GAP_BITS);
+    let mut gaps = Vec::with_capacity(OUTCOMES);
     for _ in 0..NO_HIT {
         gaps.push(none_yet * hit_probability);
         none_yet *= 1.0 - hit_probability;
     }
     gaps.push(none_yet);
-    AliasTable::new(GAP_BITS, &gaps)
+    AliasTable::new(&gaps)
 }
 
 /// The distribution of magnitudes, or `None` when there is only one.
 fn magnitude_table(probabilities: &[f64]) -> Option<AliasTable> {
-    let bits = probabilities.len().next_power_of_two().trailing_zeros();
-    (probabilities.len() > 1).then(|| AliasTable::new(bits, probabilities))
+    (probabilities.len() > 1).then(|| AliasTable::new(probabilities))
 }
 
 #[inline]
-fn signed(word: u32, magnitude: u32) -> i16 {
+fn signed(word: u32, magnitude: u16) -> i16 {
     let magnitude = magnitude as i16;
     if word & 1 == 0 { magnitude } else { -magnitude }
 }
 
+/// Sparse noise whose hits all have magnitude 1.
 #[inline]
-fn sparse(
-    stream: &mut Stream,
-    gaps: &AliasTable,
-    len: usize,
-    mut magnitude: impl FnMut(&mut Stream) -> u32,
-    mut hit: impl FnMut(usize, i16),
-) {
-    let mut position = 0;
+fn single_steps(batches: &mut Batches, gaps: &AliasTable, codes: Range<usize>, sink: &mut impl Sink) {
+    let mut index = codes.start;
     loop {
-        let word = stream.next_u32();
-        let gap = gaps.draw(word);
-        position += gap as usize;
-        if position >= len {
-            return;
-        }
-        if gap != NO_HIT {
-            hit(position, signed(word, magnitude(stream)));
-            position += 1;
+        let words = batches.next_batch();
+        for (gap, word) in gaps.draw(&words).into_iter().zip(words) {
+            index += usize::from(gap);
+            if index >= codes.end {
+                return;
+            }
+            if gap != NO_HIT {
+                sink.hit(index, signed(word, 1));
+                index += 1;
+            }
         }
     }
 }
 
+/// Sparse noise in general: of two words the first draws gap and sign, the second a magnitude less `least`.
 #[inline]
-fn dense(stream: &mut Stream, magnitudes: &AliasTable, len: usize, mut hit: impl FnMut(usize, i16)) {
-    for position in 0..len {
-        let word = stream.next_u32();
-        let magnitude = magnitudes.draw(word);
-        if magnitude != 0 {
-            hit(position, signed(word, magnitude));
+fn sparse(
+    batches: &mut Batches,
+    gaps: &AliasTable,
+    magnitudes: &AliasTable,
+    least: u16,
+    codes: Range<usize>,
+    sink: &mut impl Sink,
+) {
+    let mut index = codes.start;
+    loop {
+        let words = batches.next_batch();
+        let first: [u32; BATCH / 2] = std::array::from_fn(|i| words[2 * i]);
+        let second: [u32; BATCH / 2] = std::array::from_fn(|i| words[2 * i + 1]);
+        for ((gap, word), magnitude) in gaps.draw(&first).into_iter().zip(first).zip(magnitudes.draw(&second))
+        {
+            index += usize::from(gap);
+            if index >= codes.end {
+                return;
+            }
+            if gap != NO_HIT {
+                sink.hit(index, signed(word, magnitude + least));
+                index += 1;
+            }
         }
+    }
+}
+
+/// Noise that hits most codes: one word for each.
+#[inline]
+fn dense(batches: &mut Batches, magnitudes: &AliasTable, codes: Range<usize>, sink: &mut impl Sink) {
+    for first in codes.clone().step_by(BATCH) {
+        let words = batches.next_batch();
+        let mut values = [0; BATCH];
+        for ((value, word), magnitude) in values.iter_mut().zip(words).zip(magnitudes.draw(&words)) {
+            *value = signed(word, magnitude);
+        }
+        sink.values(first, &values[..BATCH.min(codes.end - first)]);
     }
 }
 

@@ -1,10 +1,13 @@
-//! Applies a member's perturbation to the codes of one tile, and takes it back exactly.
+//! Applies a member's perturbation to the codes of one tile, turns it into its mirror image, and takes it back exactly.
 //!
 //! A code whose result would leave its range is skipped (gated). To take a perturbation back the same noise is drawn
-//! again; which of its hits were gated is remembered in one bit a hit, not in a mask over the codes.
+//! again; which of its hits were gated is remembered in one bit a hit, not in a mask over the codes. Going from one
+//! member of a pair to the other in one pass saves one of four draws.
 
-use crate::block::{CodeBlock, nudge, read_code};
-use crate::noise::{Noise, Pair, RunAddress};
+use std::marker::PhantomData;
+
+use crate::block::{CodeBlock, read_code};
+use crate::noise::{Noise, Pair, RunAddress, Sink};
 use crate::tile::Tile;
 
 /// Which of the two members of an antithetic (mirrored) pair.
@@ -24,95 +27,145 @@ impl Sign {
             Self::Minus => -1,
         }
     }
+
+    /// The sign of the pair's other member.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Plus => Self::Minus,
+            Self::Minus => Self::Plus,
+        }
+    }
 }
 
-/// One bit for each hit of a tile, in drawing order: whether the code was changed. Reused from member to member.
+/// One bit for each hit of a tile, in drawing order: whether the code took the perturbation. With dense noise every code
+/// counts as a hit. Reused from member to member.
 #[derive(Clone, Debug, Default)]
-pub struct Applied {
-    /// Full words of 64 hits.
-    words: Vec<u64>,
-    /// The hits after them.
-    pending: u64,
-    len: usize,
-}
+pub struct Applied(Vec<u64>);
 
 impl Applied {
-    fn clear(&mut self) {
-        self.words.clear();
-        self.pending = 0;
-        self.len = 0;
-    }
-
+    /// The word that holds the bit of this hit, and the bit's place in it; a new word when the last one is full.
     #[inline]
-    fn push(&mut self, changed: bool) {
-        self.pending |= u64::from(changed) << (self.len % 64);
-        self.len += 1;
-        if self.len.is_multiple_of(64) {
-            self.words.push(std::mem::take(&mut self.pending));
+    fn slot(&mut self, hit: usize) -> (&mut u64, usize) {
+        if hit / 64 == self.0.len() {
+            self.0.push(0);
         }
-    }
-
-    #[inline]
-    fn get(&self, hit: usize) -> bool {
-        self.words.get(hit / 64).unwrap_or(&self.pending) >> (hit % 64) & 1 == 1
-    }
-
-    /// Hits of the tile, gated ones included.
-    pub fn hits(&self) -> usize {
-        self.len
-    }
-
-    /// Hits that were gated.
-    pub fn gated(&self) -> usize {
-        let changed = |word: &u64| word.count_ones() as usize;
-        self.len - self.words.iter().map(changed).sum::<usize>() - changed(&self.pending)
+        (&mut self.0[hit / 64], hit % 64)
     }
 }
 
-/// Calls `hit(code within the tile, u)` for every code of the tile that the pair perturbs, in rising order.
+/// Draws the pair's perturbation of a tile into `sink`, which addresses the codes by their place in the tile.
 #[inline]
-pub(crate) fn for_each_hit(noise: &Noise, pair: &Pair, tile: &Tile, mut hit: impl FnMut(usize, i16)) {
+pub(crate) fn draw_tile(noise: &Noise, pair: &Pair, tile: &Tile, sink: &mut impl Sink) {
+    let mut batches = pair.batches();
     for (run, codes) in tile.runs(noise.run_len()) {
-        let address = RunAddress { pair, tensor: tile.tensor, run };
-        let start = codes.start;
-        noise.for_each_hit(address, codes.len(), |position, u| hit(start + position, u));
+        noise.draw(&mut batches, RunAddress { tensor: tile.tensor, run }, codes, sink);
     }
 }
 
-/// Adds `sign` times the pair's perturbation to the codes of `tile` (`bytes` are its blocks), where the result stays
-/// in range, and remembers in `applied` where it did.
-pub fn perturb<B: CodeBlock>(
+/// What [`edit`] does to the codes of a tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// Adds the member's perturbation to each code whose result stays in range, and remembers which did.
+    Perturb,
+    /// Takes the member's perturbation back and applies its pair's other member.
+    Mirror,
+    /// Takes the member's perturbation back, exactly.
+    Restore,
+}
+
+/// Edits the codes of `tile` (`bytes` are its blocks) by the perturbation of one member of a pair. `applied` goes from
+/// call to call: [`Edit::Perturb`] fills it, the others need it as the call before left it.
+pub fn edit<B: CodeBlock>(
+    edit: Edit,
     bytes: &mut [u8],
     tile: &Tile,
     noise: &Noise,
-    pair: &Pair,
-    sign: Sign,
+    (pair, sign): (&Pair, Sign),
     applied: &mut Applied,
 ) {
-    applied.clear();
-    for_each_hit(noise, pair, tile, |code, u| {
-        applied.push(nudge::<B>(bytes, code, sign.factor() * u));
-    });
+    let sign = sign.factor();
+    match edit {
+        Edit::Perturb => {
+            applied.0.clear();
+            let change = |code, delta, _| shift::<B>(code, delta);
+            draw_tile(noise, pair, tile, &mut Editor::<B, _>::new(bytes, applied, sign, change));
+        }
+        Edit::Mirror => {
+            let change = |code, delta, was| shift::<B>(unshift(code, delta, was), -delta);
+            draw_tile(noise, pair, tile, &mut Editor::<B, _>::new(bytes, applied, sign, change));
+        }
+        Edit::Restore => {
+            let change = |code, delta, was| (unshift(code, delta, was), false);
+            draw_tile(noise, pair, tile, &mut Editor::<B, _>::new(bytes, applied, sign, change));
+        }
+    }
 }
 
-/// Takes back exactly what [`perturb`] did with the same arguments.
-pub fn restore<B: CodeBlock>(
-    bytes: &mut [u8],
-    tile: &Tile,
-    noise: &Noise,
-    pair: &Pair,
-    sign: Sign,
-    applied: &Applied,
-) {
-    let mut hit = 0;
-    for_each_hit(noise, pair, tile, |code, u| {
-        if applied.get(hit) {
-            let block = &mut bytes[code / B::LEN * B::BYTES..][..B::BYTES];
-            let original = B::read(block, code % B::LEN) - sign.factor() * u;
-            B::write(block, code % B::LEN, original);
+/// The code moved by `delta`, and whether it was: not when it would leave its range.
+#[inline]
+fn shift<B: CodeBlock>(code: i16, delta: i16) -> (i16, bool) {
+    let moved = code + delta;
+    let fits = (B::LO..=B::HI).contains(&moved);
+    (if fits { moved } else { code }, fits)
+}
+
+#[inline]
+fn unshift(code: i16, delta: i16, was_shifted: bool) -> i16 {
+    if was_shifted { code - delta } else { code }
+}
+
+/// Passes every hit through `change`: (code, `sign` times its perturbation, the hit's bit) to (code, bit).
+struct Editor<'a, B, F> {
+    bytes: &'a mut [u8],
+    applied: &'a mut Applied,
+    /// Hits so far.
+    hits: usize,
+    sign: i16,
+    change: F,
+    block: PhantomData<B>,
+}
+
+impl<'a, B, F> Editor<'a, B, F> {
+    fn new(bytes: &'a mut [u8], applied: &'a mut Applied, sign: i16, change: F) -> Self {
+        Self { bytes, applied, hits: 0, sign, change, block: PhantomData }
+    }
+}
+
+/// Dense noise is worked off in pieces of this many codes: the shortest block, and a divisor of every other.
+const PIECE: usize = 32;
+
+impl<B: CodeBlock, F: Fn(i16, i16, bool) -> (i16, bool)> Sink for Editor<'_, B, F> {
+    #[inline]
+    fn hit(&mut self, index: usize, u: i16) {
+        let block = &mut self.bytes[index / B::LEN * B::BYTES..][..B::BYTES];
+        let index = index % B::LEN;
+        let (word, bit) = self.applied.slot(self.hits);
+        let (code, now) = (self.change)(B::read(block, index), self.sign * u, *word >> bit & 1 == 1);
+        B::write(block, index, code);
+        *word = *word & !(1 << bit) | u64::from(now) << bit;
+        self.hits += 1;
+    }
+
+    #[inline]
+    fn values(&mut self, first: usize, values: &[i16]) {
+        for (piece, values) in values.as_chunks::<PIECE>().0.iter().enumerate() {
+            let first = first + piece * PIECE;
+            let block = &mut self.bytes[first / B::LEN * B::BYTES..][..B::BYTES];
+            // `first` is a multiple of PIECE; said so that the compiler sees that no index leaves the block.
+            let offset = first % B::LEN / PIECE * PIECE;
+            let (word, bit) = self.applied.slot(self.hits);
+            let was = (*word >> bit) as u32;
+            let mut now = 0;
+            for (i, &u) in values.iter().enumerate() {
+                let code = B::read(block, offset + i);
+                let (code, changed) = (self.change)(code, self.sign * u, was >> i & 1 == 1);
+                B::write(block, offset + i, code);
+                now |= u32::from(changed) << i;
+            }
+            *word = *word & !(u64::from(u32::MAX) << bit) | u64::from(now) << bit;
+            self.hits += PIECE;
         }
-        hit += 1;
-    });
+    }
 }
 
 /// All codes of a sequence of whole blocks.
@@ -125,6 +178,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::noise::CodeByCode;
     use crate::tensor_type::TensorType;
     use crate::with_block;
 
@@ -146,7 +200,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn restore_undoes_perturb_on_random_blocks(
+        fn edits_give_the_member_and_restore_the_codes_of_random_blocks(
             (tensor_type, original) in typed_blocks(),
             seed: u64,
             sigma in prop::sample::select(vec![0.01, 0.1, 0.3, 0.6, 2.0, 20.0]),
@@ -159,17 +213,28 @@ mod tests {
             let mut applied = Applied::default();
             let mut bytes = original.clone();
             with_block!(tensor_type, B => {
-                perturb::<B>(&mut bytes, &tile, &noise, &pair, sign, &mut applied);
                 let before = read_codes::<B>(&original);
-                let after = read_codes::<B>(&bytes);
-                let mut moved = vec![0; 2048];
-                for_each_hit(&noise, &pair, &tile, |code, u| moved[code] = sign.factor() * u);
-                for i in 0..2048 {
-                    let wanted = before[i] + moved[i];
-                    let expected = if (B::LO..=B::HI).contains(&wanted) { wanted } else { before[i] };
-                    prop_assert_eq!(after[i], expected, "code {}", i);
-                }
-                restore::<B>(&mut bytes, &tile, &noise, &pair, sign, &applied);
+                let mut drawn = CodeByCode(vec![0; 2048]);
+                draw_tile(&noise, &pair, &tile, &mut drawn);
+                let is_member = |bytes: &[u8], sign: Sign| {
+                    let after = read_codes::<B>(bytes);
+                    (0..2048).all(|i| {
+                        let wanted = before[i] + sign.factor() * drawn.0[i];
+                        after[i] == if (B::LO..=B::HI).contains(&wanted) { wanted } else { before[i] }
+                    })
+                };
+                let (other, none) = (sign.other(), original.clone());
+                let mut edit = |what, sign, bytes: &mut [u8]| {
+                    edit::<B>(what, bytes, &tile, &noise, (&pair, sign), &mut applied)
+                };
+                edit(Edit::Perturb, sign, &mut bytes);
+                prop_assert!(is_member(&bytes, sign), "perturbed");
+                edit(Edit::Mirror, sign, &mut bytes);
+                prop_assert!(is_member(&bytes, other), "mirrored");
+                edit(Edit::Restore, other, &mut bytes);
+                prop_assert_eq!(&bytes, &none, "restored after mirroring");
+                edit(Edit::Perturb, other, &mut bytes);
+                edit(Edit::Restore, other, &mut bytes);
             });
             prop_assert_eq!(bytes, original);
         }
@@ -184,9 +249,9 @@ mod tests {
         let codes = |sign| {
             let mut bytes = middle.clone();
             let mut applied = Applied::default();
-            perturb::<crate::block::Q4K>(&mut bytes, &tile, &noise, &Pair::new(0), sign, &mut applied);
-            assert_eq!(applied.gated(), 0);
-            assert!(applied.hits() > 100);
+            let who = (&Pair::new(0), sign);
+            edit::<crate::block::Q4K>(Edit::Perturb, &mut bytes, &tile, &noise, who, &mut applied);
+            assert!(bytes != middle);
             read_codes::<crate::block::Q4K>(&bytes)
         };
         for (plus, minus) in codes(Sign::Plus).into_iter().zip(codes(Sign::Minus)) {

@@ -7,6 +7,9 @@
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
 
+/// Words that a stream makes at once: four ChaCha blocks, side by side in vector registers.
+pub const BATCH: usize = 64;
+
 /// What the draws are for. Two domains never share a word, whatever their seeds and streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Domain {
@@ -42,6 +45,11 @@ impl Source {
         key[..8].copy_from_slice(&seed.to_le_bytes());
         key[8..].copy_from_slice(domain.tag());
         Self(key)
+    }
+
+    /// All streams of the family, for words by the batch.
+    pub fn batches(&self) -> Batches {
+        Batches(ChaCha8Rng::from_seed(self.0))
     }
 
     /// The stream with this number, at its first word.
@@ -81,6 +89,31 @@ impl Stream {
     }
 }
 
+/// One stream of a family after another, read a batch of words at a time. The words are those of [`Stream`].
+#[derive(Clone, Debug)]
+pub struct Batches(ChaCha8Rng);
+
+impl Batches {
+    /// Goes to the first word of the stream with this number.
+    #[inline]
+    pub fn start(&mut self, number: u64) {
+        self.0.set_stream(number);
+        self.0.set_word_pos(0);
+    }
+
+    /// The next [`BATCH`] words.
+    #[inline]
+    pub fn next_batch(&mut self) -> [u32; BATCH] {
+        let mut bytes = [0; 4 * BATCH];
+        self.0.fill_bytes(&mut bytes);
+        let mut words = [0; BATCH];
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+            *word = u32::from_le_bytes(*bytes);
+        }
+        words
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +135,19 @@ mod tests {
         other.next_u64();
         assert_eq!(source.stream(9).next_u64(), late);
         assert_ne!(source.stream(8).next_u64(), late);
+    }
+
+    #[test]
+    fn batches_hold_the_words_of_their_stream() {
+        let source = Source::new(5, Domain::Perturbation);
+        let mut batches = source.batches();
+        for number in [7, 0, u64::MAX, 7] {
+            batches.start(number);
+            let mut stream = source.stream(number);
+            for _ in 0..3 {
+                assert_eq!(batches.next_batch(), std::array::from_fn(|_| stream.next_u32()));
+            }
+        }
     }
 
     #[test]

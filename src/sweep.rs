@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::engine::TensorBytes;
 use crate::noise::Pair;
-use crate::perturb::{Applied, Sign, perturb, restore};
+use crate::perturb::{self, Applied, Edit, Sign};
 use crate::replay::{History, Residual, Scratch};
 use crate::seed_log::TensorSpec;
 use crate::tile::Tile;
@@ -48,32 +48,18 @@ fn each_tile<T: Send>(
     tensors.par_iter_mut().zip(state.par_iter_mut()).map(of_tensor).reduce(Moves::default, |a, b| a + b)
 }
 
-/// Applies a member's perturbation to all tensors.
-pub fn perturb_all(
+/// Edits all tensors by a member's perturbation.
+pub fn edit_all(
+    edit: Edit,
     tensors: &mut [TensorBytes<'_>],
     specs: &[TensorSpec],
     history: &History,
-    (pair, sign): (&Pair, Sign),
+    member: (&Pair, Sign),
     applied: &mut PerTile<Applied>,
 ) {
     each_tile(tensors, specs, history, applied, |spec, bytes, tile, applied, _| {
         let noise = history.noise(tile.tensor);
-        with_block!(spec.tensor_type, B => perturb::<B>(bytes, tile, noise, pair, sign, applied));
-        Moves::default()
-    });
-}
-
-/// Takes back what [`perturb_all`] did with the same arguments.
-pub fn restore_all(
-    tensors: &mut [TensorBytes<'_>],
-    specs: &[TensorSpec],
-    history: &History,
-    (pair, sign): (&Pair, Sign),
-    applied: &mut PerTile<Applied>,
-) {
-    each_tile(tensors, specs, history, applied, |spec, bytes, tile, applied, _| {
-        let noise = history.noise(tile.tensor);
-        with_block!(spec.tensor_type, B => restore::<B>(bytes, tile, noise, pair, sign, applied));
+        with_block!(spec.tensor_type, B => perturb::edit::<B>(edit, bytes, tile, noise, member, applied));
         Moves::default()
     });
 }

@@ -15,15 +15,16 @@ pub use event::{Event, Observer, Summary};
 pub use watch::{Split, Watch};
 
 use crate::engine::{Engine, EngineError};
-use crate::es::{Es, Member, Population};
+use crate::es::{Es, Population};
 use crate::exam::{Exam, Grade};
 use crate::export::{ExportError, check_digest, digest};
 use crate::fitness::{PairFitness, mean};
-use crate::perturb::Applied;
+use crate::noise::Pair;
+use crate::perturb::{Applied, Edit, Sign};
 use crate::replay::History;
 use crate::seed_log::{EvaluationRecord, Line, LogError, SeedLog};
 use crate::store::{Journal, StoreError};
-use crate::sweep::{PerTile, ResidualStore, per_tile, perturb_all, rebuild_all, restore_all, update_all};
+use crate::sweep::{PerTile, ResidualStore, edit_all, per_tile, rebuild_all, update_all};
 use crate::task::Task;
 use crate::update::Moves;
 
@@ -177,34 +178,61 @@ impl<'a, E: Engine> Tuner<'a, E> {
             self.task.training(header.settings.seed, population.generation, header.task.prompts as usize);
         let exam = Exam::new(&self.engine, problems)?;
         let of = header.settings.population;
-        let mut fitness = Vec::with_capacity(of as usize);
-        for (number, member) in population.members().enumerate() {
-            if stop.load(Ordering::Relaxed) {
-                return Ok(None);
-            }
-            observer.event(&Event::Member { generation: population.generation, member: number as u32, of });
-            fitness.push(self.evaluate_member(&exam, member)?);
+        let mut fitness = Vec::with_capacity(population.pairs.len());
+        for (number, pair) in population.pairs.iter().enumerate() {
+            let mut member = |sign| {
+                let member = 2 * number as u32 + u32::from(sign == Sign::Minus);
+                observer.event(&Event::Member { generation: population.generation, member, of });
+                !stop.load(Ordering::Relaxed)
+            };
+            let Some(of_pair) = self.evaluate_pair(&exam, pair, &mut member)? else { return Ok(None) };
+            fitness.push(of_pair);
         }
-        let pair = |both: &[f64]| PairFitness { plus: both[0], minus: both[1] };
-        Ok(Some(fitness.chunks_exact(2).map(pair).collect()))
+        Ok(Some(fitness))
     }
 
-    fn evaluate_member(&mut self, exam: &Exam<E::Batch>, member: Member<'_>) -> Result<f64, TuneError> {
+    /// The fitness of both members of a pair, or `None` when `may_begin` does not let one of them begin.
+    fn evaluate_pair(
+        &mut self,
+        exam: &Exam<E::Batch>,
+        pair: &Pair,
+        may_begin: &mut dyn FnMut(Sign) -> bool,
+    ) -> Result<Option<PairFitness>, TuneError> {
+        if !may_begin(Sign::Plus) {
+            return Ok(None);
+        }
+        self.edit(Edit::Perturb, (pair, Sign::Plus))?;
+        let plus = self.fitness(exam);
+        let goes_on = plus.is_ok() && may_begin(Sign::Minus);
+        if !goes_on {
+            // Restored even after a failure, so that the codes are always those of the log.
+            self.edit(Edit::Restore, (pair, Sign::Plus))?;
+            return plus.map(|_| None);
+        }
+        self.edit(Edit::Mirror, (pair, Sign::Plus))?;
+        let minus = self.fitness(exam);
+        self.edit(Edit::Restore, (pair, Sign::Minus))?;
+        Ok(Some(PairFitness { plus: plus?, minus: minus? }))
+    }
+
+    /// Mean reward of the codes as they are.
+    fn fitness(&mut self, exam: &Exam<E::Batch>) -> Result<f64, TuneError> {
+        let Self { engine, log, task, watch, .. } = self;
+        let kind = log.header.task.reward;
+        let rewards = watch.time(|split| &mut split.inference, || exam.rewards(engine, *task, kind))?;
+        Ok(mean(&rewards))
+    }
+
+    fn edit(&mut self, edit: Edit, member: (&Pair, Sign)) -> Result<(), TuneError> {
         let Self { engine, log, history, applied, watch, .. } = self;
         let specs = &log.header.tensors;
-        let who = (member.pair, member.sign);
-        watch.time(
-            |split| &mut split.perturb,
-            || engine.edit_codes(&mut |codes| perturb_all(codes, specs, history, who, applied)),
-        )?;
-        let kind = log.header.task.reward;
-        let rewards = watch.time(|split| &mut split.inference, || exam.rewards(engine, self.task, kind));
-        // Restored even after a failure, so that the codes are always those of the log.
-        watch.time(
-            |split| &mut split.restore,
-            || engine.edit_codes(&mut |codes| restore_all(codes, specs, history, who, applied)),
-        )?;
-        Ok(mean(&rewards?))
+        let part: fn(&mut Split) -> &mut f64 = match edit {
+            Edit::Perturb | Edit::Mirror => |split| &mut split.perturb,
+            Edit::Restore => |split| &mut split.restore,
+        };
+        Ok(watch.time(part, || {
+            engine.edit_codes(&mut |codes| edit_all(edit, codes, specs, history, member, applied))
+        })?)
     }
 
     fn update(&mut self) -> Result<Moves, TuneError> {

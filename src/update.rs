@@ -7,8 +7,8 @@
 //! gets the same bits.
 
 use crate::block::{CodeBlock, nudge};
-use crate::noise::{Noise, Pair};
-use crate::perturb::for_each_hit;
+use crate::noise::{Noise, Pair, Sink};
+use crate::perturb::draw_tile;
 use crate::tile::Tile;
 
 /// What one generation does to the tensors of one type.
@@ -50,8 +50,26 @@ pub fn weighted_sum(sum: &mut [f32], tile: &Tile, noise: &Noise, pairs: &[Pair],
     sum.fill(0.0);
     for (pair, &weight) in pairs.iter().zip(weights) {
         if weight != 0.0 {
-            let twice = 2.0 * weight;
-            for_each_hit(noise, pair, tile, |code, u| sum[code] += twice * f32::from(u));
+            draw_tile(noise, pair, tile, &mut Accumulate { sum, factor: 2.0 * weight });
+        }
+    }
+}
+
+struct Accumulate<'a> {
+    sum: &'a mut [f32],
+    factor: f32,
+}
+
+impl Sink for Accumulate<'_> {
+    #[inline]
+    fn hit(&mut self, index: usize, u: i16) {
+        self.sum[index] += self.factor * f32::from(u);
+    }
+
+    #[inline]
+    fn values(&mut self, first: usize, values: &[i16]) {
+        for (sum, &u) in self.sum[first..].iter_mut().zip(values) {
+            *sum += self.factor * f32::from(u);
         }
     }
 }

@@ -1,4 +1,6 @@
 use super::*;
+use crate::noise::CodeByCode;
+use crate::perturb::draw_tile;
 use crate::seed_log::test_log;
 use crate::settings::Settings;
 use crate::with_block;
@@ -94,9 +96,9 @@ fn the_residual_is_what_the_definition_says() {
         let record = test_log::generation(&header, generation);
         let mut g = vec![0.0_f32; tile.len];
         for (pair, weight) in history.pairs_of(generation).iter().zip(&record.weights) {
-            crate::perturb::for_each_hit(history.noise(1), pair, &tile, |code, u| {
-                g[code] += 2.0 * weight * f32::from(u)
-            });
+            let mut u = CodeByCode(vec![0; tile.len]);
+            draw_tile(history.noise(1), pair, &tile, &mut u);
+            g.iter_mut().zip(u.0).for_each(|(g, u)| *g += 2.0 * weight * f32::from(u));
         }
         for (e, g) in plain.iter_mut().zip(&g) {
             let v = (record.alpha[1] / record.sigma[1]) as f32 * g + 0.9_f32 * *e;

@@ -5,7 +5,7 @@ use std::time::Instant;
 /// Seconds by kind of work.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Split {
-    /// Applying perturbations.
+    /// Applying perturbations, and turning them into their mirror images.
     pub perturb: f64,
     /// Inference.
     pub inference: f64,
@@ -39,7 +39,7 @@ impl Watch {
     }
 
     /// Does some work and adds its time to a part of the split.
-    pub fn time<T>(&mut self, part: impl Fn(&mut Split) -> &mut f64, work: impl FnOnce() -> T) -> T {
+    pub fn time<T>(&mut self, part: impl FnOnce(&mut Split) -> &mut f64, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let result = work();
         *part(&mut self.total) += start.elapsed().as_secs_f64();
