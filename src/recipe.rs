@@ -22,6 +22,9 @@ pub const EVAL_PROBLEMS: u32 = 1024;
 /// Default generations between held-out evaluations.
 pub const EVAL_EVERY: u64 = 10;
 
+/// A residual of up to this many bytes is kept in memory by default, not replayed.
+pub const SMALL_RESIDUAL: u64 = 64 << 20;
+
 /// How much a run evaluates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {

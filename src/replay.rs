@@ -47,6 +47,9 @@ pub struct Scratch {
     residual: Residual,
 }
 
+/// Bytes that a stored residual takes for each code: two f32.
+pub const STORED_BYTES: u64 = 8;
+
 /// The two residuals of a tile: of the window in use, and of the one after it.
 #[derive(Clone, Debug, Default)]
 pub struct Residual {

@@ -123,7 +123,7 @@ pub struct SearchArgs {
     #[arg(long, value_name = "REGEX")]
     pub tensors: Option<String>,
     /// Draw the residual again for every update, or keep it in memory (8 bytes a code, faster); the result is the same
-    /// [default: replay, but stored where the noise hits nearly every code]
+    /// [default: stored up to 64 MiB, and where the noise hits nearly every code; else replay]
     #[arg(long, value_enum)]
     pub residual: Option<Residual>,
     #[arg(long, value_name = "N", help = format!("Generations between held-out evaluations, 0 for only the first and last [default: {}]", recipe::EVAL_EVERY))]

@@ -9,8 +9,10 @@ use super::report::{self, JsonReport, Outline, TextReport};
 use super::{Ending, UsageError, interrupt, out, plan, setup, text};
 use crate::export::{ExportError, Model, export, same_file};
 use crate::noise::Noise;
-use crate::seed_log::{LogError, SeedLog};
-use crate::settings::{Settings, TypeSettings};
+use crate::recipe;
+use crate::replay::STORED_BYTES;
+use crate::seed_log::{Header, LogError, SeedLog};
+use crate::settings::TypeSettings;
 use crate::store::{Artefact, Journal, LogFile, StoreError, read_log_file};
 use crate::task;
 use crate::tune::{Observer, Outcome, ResidualMode, Summary, Tuner};
@@ -29,7 +31,7 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let engine = setup::engine(model, &log.header.tensors, &args.inference, threads)?;
     let mut journal = journal.map_or_else(|| create(args, &path, &log), Ok)?;
     let mut display = Display::start(args, &log, &path);
-    let mode = mode(&args.search, &log.header.settings);
+    let mode = mode(&args.search, &log.header);
     let tuner = Tuner::new(engine, task.as_ref(), log, &mut journal, mode);
     if tuner.is_err() && !args.resume {
         discard(&path);
@@ -48,14 +50,16 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     }
 }
 
-/// Where the residual is kept. Replaying dense noise would take far longer than inference, so there the default spends
-/// memory instead.
-fn mode(search: &SearchArgs, settings: &Settings) -> ResidualMode {
+/// Where the residual is kept. By default it is replayed, except where that would cost time for nothing: for a model so
+/// small that nobody misses the memory, and for dense noise, whose replay would take far longer than inference.
+fn mode(search: &SearchArgs, header: &Header) -> ResidualMode {
     let is_dense = |of_type: &TypeSettings| Noise::new(of_type.sigma).is_ok_and(|noise| noise.is_dense());
+    let codes: u64 = header.tensors.iter().map(|tensor| tensor.codes).sum();
     match search.residual {
         Some(Residual::Replay) => ResidualMode::Replay,
         Some(Residual::Stored) => ResidualMode::Stored,
-        None if settings.types.iter().any(is_dense) => ResidualMode::Stored,
+        None if codes * STORED_BYTES <= recipe::SMALL_RESIDUAL => ResidualMode::Stored,
+        None if header.settings.types.iter().any(is_dense) => ResidualMode::Stored,
         None => ResidualMode::Replay,
     }
 }

@@ -67,7 +67,7 @@ fn a_run_that_is_killed_again_and_again_ends_where_an_undisturbed_one_does() {
         run.signal("KILL");
         run.wait();
         assert!(generations(&dir.text("run.qes")).len() < 24, "killed too late to test anything");
-        line = "tune base.gguf -o run.qes --resume --residual stored".to_owned();
+        line = "tune base.gguf -o run.qes --resume --residual replay".to_owned();
     }
     dir.run("tune base.gguf -o run.qes --resume --export tuned.gguf").ok();
     assert_undisturbed(&dir);

@@ -51,9 +51,12 @@ fn another_seed_gives_another_run() {
 #[test]
 fn a_stored_and_a_replayed_residual_give_the_same_run() {
     let dir = Dir::tuned();
-    dir.run(&format!("tune base.gguf -o stored.qes --export stored.gguf --residual stored {TINY}")).ok();
-    assert!(dir.read("stored.gguf") == dir.read("tuned.gguf"));
-    assert_eq!(dir.text("stored.qes"), dir.text("run.qes"));
+    for mode in ["stored", "replay"] {
+        let (log, model) = (format!("{mode}.qes"), format!("{mode}.gguf"));
+        dir.run(&format!("tune base.gguf -o {log} --export {model} --residual {mode} {TINY}")).ok();
+        assert!(dir.read(&model) == dir.read("tuned.gguf"));
+        assert_eq!(dir.text(&log), dir.text("run.qes"));
+    }
 }
 
 #[test]

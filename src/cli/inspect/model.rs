@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::cli::text;
 use crate::export::Model;
 use crate::gguf::TensorEntry;
+use crate::replay::STORED_BYTES;
 use crate::select::is_block_matrix;
 use crate::tensor_type::TensorType;
 
@@ -87,7 +88,7 @@ pub fn text(model: &Model) -> String {
              more with --residual stored",
             text::count(codes),
             text::bytes(bytes),
-            text::bytes(8 * codes),
+            text::bytes(STORED_BYTES * codes),
         )
     });
     lines.join("\n")
@@ -116,7 +117,7 @@ pub fn json(model: &Model) -> Value {
         "has_chat_template": gguf.has_chat_template(),
         "tuned_codes": codes,
         "tuned_bytes": bytes,
-        "stored_residual_bytes": 8 * codes,
+        "stored_residual_bytes": STORED_BYTES * codes,
         "tensors": gguf.tensors().iter().map(tensor).collect::<Vec<_>>(),
     })
 }
