@@ -87,7 +87,7 @@ impl LlamaEngine {
         let failed = |source| EngineError::new(format!("loading {}", path.display()), source);
         let model = Model::load(&path).map_err(failed)?;
         weights::redirect(&model, &mut working, &tunable).map_err(failed)?;
-        let (lanes, threads) = lanes::plan(working.base().len(), options.threads.max(1));
+        let (lanes, threads) = lanes::plan(model.bytes(), options.threads.max(1));
         let size = Size { threads, ..size(&model, options) };
         // SAFETY: the engine owns contexts and model, and drops them in this order.
         let lane = |_| unsafe { Context::new(&model, size, |_| ()) };

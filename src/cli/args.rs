@@ -91,11 +91,9 @@ pub struct TuneArgs {
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Search")]
 pub struct SearchArgs {
-    /// Generations in all, also when resuming [default: by type]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help = format!("Generations in all, also when resuming [default: {}]", recipe::GENERATIONS))]
     pub generations: Option<u64>,
-    /// Members of a generation, an even number [default: by type]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help = format!("Members of a generation, an even number [default: {}]", recipe::POPULATION))]
     pub population: Option<u32>,
     /// Scale of the noise in code units, for all types or per type as Q4_K=0.1,Q8_0=1.6 [default: by type]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
@@ -110,8 +108,7 @@ pub struct SearchArgs {
     pub decay: Option<f64>,
     #[arg(long, value_name = "N|all", value_parser = window, help = format!("Generations that the residual is rebuilt from at least [default: {}]", recipe::WINDOW))]
     pub window: Option<Window>,
-    /// Problems that each member is evaluated on [default: by type]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help = format!("Problems that each member is evaluated on [default: {}]", recipe::PROMPTS))]
     pub prompts: Option<u32>,
     /// What a reply is worth: 1 when exactly right, or the log-likelihood of the right reply [default: loglik]
     #[arg(long, value_enum)]

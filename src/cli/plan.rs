@@ -7,7 +7,7 @@ use super::UsageError;
 use super::args::{SearchArgs, TuneArgs};
 use crate::export::Model;
 use crate::fitness::Shaping;
-use crate::recipe::{self, effort};
+use crate::recipe;
 use crate::seed_log::{FORMAT_VERSION, Header, MAX_PROBLEMS, RewardKind, TaskSpec, TensorSpec, pin_noise};
 use crate::select::{select, spec};
 use crate::settings::{Settings, TypeSettings, Window};
@@ -31,7 +31,7 @@ pub fn header(args: &TuneArgs, model: &Model) -> Result<Header> {
     let types = types(&tensors);
     let settings = settings(search, &types, reward)?;
     settings.validate().map_err(|e| UsageError(e.to_string()))?;
-    let task = task(search, name, reward, effort(&types).prompts)?;
+    let task = task(search, name, reward)?;
     let header = Header {
         version: FORMAT_VERSION,
         tool: format!("qes-gguf {}", env!("CARGO_PKG_VERSION")),
@@ -66,12 +66,11 @@ fn types(tensors: &[TensorSpec]) -> Vec<TensorType> {
 }
 
 fn settings(search: &SearchArgs, types: &[TensorType], reward: RewardKind) -> Result<Settings> {
-    let effort = effort(types);
-    let population = search.population.unwrap_or(effort.population);
+    let population = search.population.unwrap_or(recipe::POPULATION);
     Ok(Settings {
         seed: search.seed.unwrap_or(0),
         population,
-        generations: search.generations.unwrap_or(effort.generations),
+        generations: search.generations.unwrap_or(recipe::GENERATIONS),
         types: type_settings(search, types, reward, population)?,
         decay: search.decay.unwrap_or(recipe::DECAY),
         window: search.window.unwrap_or(Window::Last(recipe::WINDOW)),
@@ -140,7 +139,7 @@ fn value_for(flag: &str, text: Option<&str>, tensor_type: TensorType) -> Result<
     Ok(value)
 }
 
-fn task(search: &SearchArgs, name: String, reward: RewardKind, prompts: u32) -> Result<TaskSpec> {
+fn task(search: &SearchArgs, name: String, reward: RewardKind) -> Result<TaskSpec> {
     let at_least_one = |flag: &str, given: Option<u32>, default: u32| match given.unwrap_or(default) {
         number @ 1..=MAX_PROBLEMS => Ok(number),
         number => Err(UsageError(format!("{flag} is {number}, but must be from 1 to {MAX_PROBLEMS}"))),
@@ -148,7 +147,7 @@ fn task(search: &SearchArgs, name: String, reward: RewardKind, prompts: u32) -> 
     Ok(TaskSpec {
         name,
         reward,
-        prompts: at_least_one("--prompts", search.prompts, prompts)?,
+        prompts: at_least_one("--prompts", search.prompts, recipe::PROMPTS)?,
         eval_problems: at_least_one("--eval-problems", search.eval_problems, recipe::EVAL_PROBLEMS)?,
         eval_every: search.eval_every.unwrap_or(recipe::EVAL_EVERY),
     })

@@ -14,14 +14,19 @@ use rayon::prelude::*;
 use super::context::Context;
 
 /// Models up to this size get a lane for each thread: their weights stay in the cores' shared cache.
-const SMALL_MODEL_BYTES: usize = 32 << 20;
+const SMALL_MODEL_BYTES: u64 = 32 << 20;
 
 /// Each lane has memory of its own for keys, values and logits, some tens of megabytes.
 const MAX_LANES: usize = 8;
 
+/// Whether a model's chunks are evaluated side by side.
+pub(super) fn is_small(model_bytes: u64) -> bool {
+    model_bytes <= SMALL_MODEL_BYTES
+}
+
 /// Lanes, and threads in each.
-pub(super) fn plan(model_bytes: usize, threads: usize) -> (usize, usize) {
-    if model_bytes <= SMALL_MODEL_BYTES && threads <= MAX_LANES { (threads, 1) } else { (1, threads) }
+pub(super) fn plan(model_bytes: u64, threads: usize) -> (usize, usize) {
+    if is_small(model_bytes) && threads <= MAX_LANES { (threads, 1) } else { (1, threads) }
 }
 
 /// Does `work` for every item on whichever lane is free, and returns the results in the order of the items.

@@ -74,6 +74,25 @@ pub(super) fn chunks(paths: &[Path<'_>], room: Room) -> Vec<Chunk> {
     done
 }
 
+/// Lays out sequences as [`chunks`] does, but in `multiple` times as many chunks or a multiple of it, of about the same
+/// size, as long as that leaves `least` nodes to each: so many workers then have the same to do.
+pub(super) fn even_chunks(paths: &[Path<'_>], room: Room, multiple: usize, least: usize) -> Vec<Chunk> {
+    let full = chunks(paths, room);
+    let nodes: usize = full.iter().map(|chunk| chunk.nodes.len()).sum();
+    let wanted = full.len().next_multiple_of(multiple).min(nodes / least);
+    if wanted <= full.len() {
+        return full;
+    }
+    // The smallest room in which the chunks are no more than wanted makes them most alike.
+    let (mut too_small, mut enough) = (0, room.cells);
+    while enough - too_small > 1 {
+        let cells = (too_small + enough) / 2;
+        let fits = chunks(paths, Room { cells, ..room }).len() <= wanted;
+        *(if fits { &mut enough } else { &mut too_small }) = cells;
+    }
+    chunks(paths, Room { cells: enough, ..room })
+}
+
 /// Splits nodes into runs of at most `tokens` nodes, of which at most `outputs` are read.
 pub(super) fn runs(nodes: &[Node], tokens: usize, outputs: usize) -> Vec<&[Node]> {
     let mut runs = Vec::new();
@@ -202,6 +221,21 @@ mod tests {
         assert_eq!(counts(Room { sequences: 2, ..ROOM }), [2, 2, 2, 1]);
         assert_eq!(counts(Room { cells: 8, reserve: 2, ..ROOM }), [2, 2, 2, 1]);
         assert_eq!(counts(Room { cells: 1, ..ROOM }), [1; 7]);
+    }
+
+    #[test]
+    fn even_chunks_are_alike() {
+        let tokens: Vec<Vec<Token>> = (0..40).map(|last| vec![1, 2, last, last]).collect();
+        let tokens: Vec<&[Token]> = tokens.iter().map(Vec::as_slice).collect();
+        let room = Room { sequences: 40, ..ROOM };
+        let sizes = |multiple, least| -> Vec<usize> {
+            let chunks = even_chunks(&paths(&tokens), room, multiple, least);
+            chunks.iter().map(|chunk| chunk.nodes.len()).collect()
+        };
+        assert_eq!(sizes(1, 1), [82]);
+        assert_eq!(sizes(4, 8), [22, 22, 22, 22]);
+        assert_eq!(sizes(4, 30), [42, 42], "no chunk gets smaller than asked");
+        assert_eq!(sizes(4, 50), [82]);
     }
 
     #[test]

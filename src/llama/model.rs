@@ -61,6 +61,11 @@ impl Model {
         self.raw.as_ptr()
     }
 
+    /// Bytes of all its tensors.
+    pub(super) fn bytes(&self) -> u64 {
+        self.safe.size()
+    }
+
     /// How many tokens the model knows, which is how many logits there are.
     pub(super) fn vocabulary_len(&self) -> usize {
         usize::try_from(self.safe.n_vocab()).unwrap_or(0)

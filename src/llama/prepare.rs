@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::context::Size;
+use super::lanes;
 use super::layout::{self, Chunk, Path, Room, Token};
 use super::model::Model;
 use crate::engine::Request;
@@ -11,6 +12,11 @@ use crate::engine::Request;
 /// For 128 sums of two numbers on the bundled Q4_K model, a second of one processor core scores about 2,100 requests
 /// with 256 nodes, within 3% of that with 128 and 512, and 1,900 with 1,024; without sharing prefixes, 1,600.
 const CHUNK_NODES: usize = 256;
+
+/// On a small model, whose chunks are dealt to lanes, their number is a multiple of this as long as each keeps
+/// `LEAST_NODES`. It must not depend on the number of threads, lest the last bits of rewards do.
+const EVEN_CHUNKS: usize = 4;
+const LEAST_NODES: usize = 40;
 
 /// Requests that have been tokenized and laid out.
 #[derive(Clone, Debug)]
@@ -44,7 +50,12 @@ impl Prepared {
         let longest = paths.iter().map(|path| path.tokens.len()).max().unwrap_or(0);
         // Long sequences get larger chunks, lest a long common prefix is computed anew for every few of them.
         let cells = size.cells.min((4 * longest).next_multiple_of(CHUNK_NODES));
-        let chunks = layout::chunks(&paths, Room { cells, ..room });
+        let room_of_chunk = Room { cells, ..room };
+        let chunks = if lanes::is_small(model.bytes()) {
+            layout::even_chunks(&paths, room_of_chunk, EVEN_CHUNKS, LEAST_NODES)
+        } else {
+            layout::chunks(&paths, room_of_chunk)
+        };
         Ok(Self { requests, chunks, room })
     }
 
