@@ -9,6 +9,7 @@ mod eval;
 mod export;
 mod inspect;
 mod interrupt;
+mod memory;
 mod out;
 mod plan;
 mod report;

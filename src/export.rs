@@ -73,8 +73,9 @@ impl Model {
     /// The identity of the file, for a log's header. Reads the whole file.
     pub fn identity(&self) -> BaseModel {
         let file = self.working.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let base = self.working.base();
-        BaseModel { file, bytes: base.len() as u64, sha256: hex(&Sha256::digest(base)) }
+        let mut hash = Sha256::new();
+        self.working.read_base(|piece| hash.update(piece));
+        BaseModel { file, bytes: self.working.base().len() as u64, sha256: hex(&hash.finalize()) }
     }
 
     /// The byte ranges of the tensors that a log tunes, after checking that the log is for this very file.

@@ -9,6 +9,7 @@ use std::ops::Range;
 use crate::engine::{Engine, EngineError, Request, Score, TensorBytes};
 use crate::store::WorkingCopy;
 
+mod budget;
 mod complete;
 mod context;
 mod lanes;
@@ -24,6 +25,7 @@ mod weights;
 pub use prepare::Prepared;
 pub use quantize::quantize;
 
+use budget::Cost;
 use context::{Context, MAX_SEQUENCES, Size};
 use layout::Node;
 use model::Model;
@@ -49,6 +51,9 @@ pub struct LlamaOptions {
     pub parallel: Option<usize>,
     /// Tokens in memory, all sequences together; by default 1024. Rounded up to a multiple of 256.
     pub ctx_size: Option<u32>,
+    /// Most bytes that the contexts may take: keys, values, and the buffers of a forward pass. Fewer tokens at once and a
+    /// smaller memory, then fewer contexts, until they fit.
+    pub context_bytes: Option<u64>,
     /// Whether llama.cpp's log goes to the standard error stream.
     pub verbose: bool,
 }
@@ -56,7 +61,7 @@ pub struct LlamaOptions {
 impl Default for LlamaOptions {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { threads, parallel: None, ctx_size: None, verbose: false }
+        Self { threads, parallel: None, ctx_size: None, context_bytes: None, verbose: false }
     }
 }
 
@@ -69,6 +74,7 @@ pub struct LlamaEngine {
     working: WorkingCopy,
     slots: Vec<TensorSlot>,
     size: Size,
+    context_bytes: u64,
 }
 
 impl LlamaEngine {
@@ -86,18 +92,27 @@ impl LlamaEngine {
         let path = working.path().to_owned();
         let failed = |source| EngineError::new(format!("loading {}", path.display()), source);
         let model = Model::load(&path).map_err(failed)?;
-        weights::redirect(&model, &mut working, &tunable).map_err(failed)?;
+        let probe = weights::redirect(&model, &mut working, &tunable).map_err(failed)?;
+        let cost = Cost::new(probe, model.vocabulary_len());
         let (lanes, threads) = lanes::plan(model.bytes(), options.threads.max(1));
         let size = Size { threads, ..size(&model, options) };
+        let limit = options.context_bytes.unwrap_or(u64::MAX);
+        let (lanes, size) = cost.fit(lanes, size, options.ctx_size.is_none(), limit).map_err(failed)?;
+        let context_bytes = cost.of_lanes(lanes, size);
         // SAFETY: the engine owns contexts and model, and drops them in this order.
         let lane = |_| unsafe { Context::new(&model, size, |_| ()) };
         let lanes = (0..lanes).map(lane).collect::<Result<_, _>>().map_err(failed)?;
-        Ok(Self { lanes, model, working, slots: tunable, size })
+        Ok(Self { lanes, model, working, slots: tunable, size, context_bytes })
     }
 
     /// The model's bytes, as they are in the file and as they have been edited.
     pub fn working_copy(&self) -> &WorkingCopy {
         &self.working
+    }
+
+    /// Bytes that the contexts take at most, as planned.
+    pub fn context_bytes(&self) -> u64 {
+        self.context_bytes
     }
 
     /// The logits of what follows a text, to compare engines exactly.

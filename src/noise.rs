@@ -97,6 +97,11 @@ impl Noise {
         self.gaps.is_none()
     }
 
+    /// Share of the codes that a perturbation changes.
+    pub fn hit_probability(&self) -> f64 {
+        distribution::magnitudes(self.sigma)[1..].iter().sum()
+    }
+
     /// Codes in a run: a power of two.
     pub fn run_len(&self) -> usize {
         1 << self.run_bits

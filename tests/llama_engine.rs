@@ -103,7 +103,8 @@ fn greedy_completions_are_those_that_score_as_greedy() {
 
 #[test]
 fn few_sequences_at_a_time_give_the_same_completions() {
-    let options = LlamaOptions { threads: 1, parallel: Some(3), ctx_size: Some(256), verbose: false };
+    let options =
+        LlamaOptions { threads: 1, parallel: Some(3), ctx_size: Some(256), ..LlamaOptions::default() };
     let path = model();
     let mut narrow = LlamaEngine::load(WorkingCopy::open(&path).unwrap(), Vec::new(), &options).unwrap();
     let mut wide = engine(&path);

@@ -78,6 +78,9 @@ pub struct TuneArgs {
     /// Start anew over an existing seed log, which is lost
     #[arg(long, conflicts_with = "resume")]
     pub overwrite: bool,
+    /// Most memory to take, as 800M or 1.5G (powers of 1000); by default as much as makes it fast
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub mem_budget: Option<u64>,
     /// One JSON object a line instead of text
     #[arg(long)]
     pub json: bool,
@@ -221,6 +224,22 @@ pub enum Residual {
     Stored,
 }
 
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "expected a size such as 800M or 1.5G".to_owned();
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let unit = match text[split..].to_ascii_uppercase().trim_end_matches('B') {
+        "" => 1.0,
+        "K" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        "T" => 1e12,
+        _ => return Err(wrong()),
+    };
+    let number: f64 = text[..split].trim().parse().map_err(|_| wrong())?;
+    let bytes = number * unit;
+    if (1.0..1e18).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
+}
+
 fn window(text: &str) -> Result<Window, String> {
     match text {
         "all" => Ok(Window::All),
@@ -233,6 +252,18 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn sizes_are_read() {
+        let read = |text| size(text).ok();
+        assert_eq!(read("800M"), Some(800_000_000));
+        assert_eq!(read("1.5g"), Some(1_500_000_000));
+        assert_eq!(read("2 GB"), Some(2_000_000_000));
+        assert_eq!(read("4096"), Some(4096));
+        for nonsense in ["", "G", "-1G", "0", "1.5X", "NaN", "inf", "1e30", "1GG"] {
+            assert_eq!(read(nonsense), None, "{nonsense}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -23,7 +23,7 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
         check_digest(&log, generations, &model.replay(&log, generations)?)?;
         specs = log.header.tensors;
     }
-    let mut engine = setup::engine(model, &specs, &args.inference, threads)?;
+    let mut engine = setup::engine(model, &specs, &args.inference, threads, None)?;
     let exam = Exam::new(&engine, task.held_out(args.problems as usize))?;
     let grade = Grade::of(&exam.marks(&mut engine, task.as_ref())?);
     if args.json {

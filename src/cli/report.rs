@@ -110,7 +110,7 @@ impl Observer for TextReport {
 }
 
 /// The closing summary.
-pub fn summary(summary: &Summary) -> String {
+pub fn summary(summary: &Summary, planned: u64) -> String {
     let mut lines = Vec::new();
     if let (Some(before), Some(after)) = (&summary.before, &summary.after) {
         let (before, after) = (text::grade(before), text::grade(after));
@@ -136,7 +136,7 @@ pub fn summary(summary: &Summary) -> String {
         text::seconds(update)
     ));
     if let Some(peak) = crate::store::peak_rss_bytes() {
-        lines.push(format!("peak memory     {}", text::bytes(peak)));
+        lines.push(format!("peak memory     {}, planned {}", text::bytes(peak), text::bytes(planned)));
     }
     lines.push(format!("seed log        {}", text::bytes(summary.log_bytes)));
     lines.join("\n")
@@ -192,20 +192,21 @@ fn generation(record: &GenerationRecord, moves: Moves, split: Split) -> Value {
 }
 
 /// The first line of `tune --json`.
-pub fn start(header: &Header, done: u64, log: &str) -> Value {
+pub fn start(header: &Header, done: u64, log: &str, planned: u64) -> Value {
     json!({
         "event": "start",
         "log": log,
         "generations_done": done,
         "tensors": header.tensors.len(),
         "codes": Outline::new(header, done).codes,
+        "planned_rss_bytes": planned,
         "settings": header.settings,
         "task": header.task,
     })
 }
 
 /// The last line of `tune --json`: `event` is `done` or `interrupted`.
-pub fn end(event: &str, summary: &Summary) -> Value {
+pub fn end(event: &str, summary: &Summary, planned: u64) -> Value {
     let accuracy = |record: &Option<EvaluationRecord>| record.as_ref().map(EvaluationRecord::accuracy);
     json!({
         "event": event,
@@ -215,6 +216,7 @@ pub fn end(event: &str, summary: &Summary) -> Value {
         "seconds": summary.seconds,
         "seconds_inference": summary.total.inference,
         "outside_inference": summary.outside_inference(),
+        "planned_rss_bytes": planned,
         "peak_rss_bytes": crate::store::peak_rss_bytes(),
         "log_bytes": summary.log_bytes,
     })

@@ -78,6 +78,7 @@ pub fn engine(
     specs: &[TensorSpec],
     args: &InferenceArgs,
     threads: usize,
+    context_bytes: Option<u64>,
 ) -> Result<LlamaEngine> {
     let slot = |spec: &TensorSpec| {
         let missing = || ExportError::Select {
@@ -88,7 +89,12 @@ pub fn engine(
         Ok(TensorSlot { name: spec.name.clone(), range: byte_range(&tensor.range) })
     };
     let slots = specs.iter().map(slot).collect::<Result<Vec<_>, ExportError>>()?;
-    let options =
-        LlamaOptions { threads, parallel: args.parallel, ctx_size: args.ctx_size, verbose: args.verbose };
+    let options = LlamaOptions {
+        threads,
+        parallel: args.parallel,
+        ctx_size: args.ctx_size,
+        context_bytes,
+        verbose: args.verbose,
+    };
     Ok(LlamaEngine::load(model.working, slots, &options)?)
 }

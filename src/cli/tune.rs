@@ -4,18 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::args::{Residual, SearchArgs, TuneArgs};
+use super::args::{SearchArgs, TuneArgs};
 use super::report::{self, JsonReport, Outline, TextReport};
-use super::{Ending, UsageError, interrupt, out, plan, setup, text};
+use super::{Ending, UsageError, interrupt, memory, out, plan, setup, text};
 use crate::export::{ExportError, Model, export, same_file};
-use crate::noise::Noise;
-use crate::recipe;
-use crate::replay::STORED_BYTES;
-use crate::seed_log::{Header, LogError, SeedLog};
-use crate::settings::TypeSettings;
+use crate::seed_log::{LogError, SeedLog};
 use crate::store::{Artefact, Journal, LogFile, StoreError, read_log_file};
 use crate::task;
-use crate::tune::{Observer, Outcome, ResidualMode, Summary, Tuner};
+use crate::tune::{Observer, Outcome, Summary, Tuner};
 
 pub fn run(args: &TuneArgs) -> Result<Ending> {
     let threads = setup::threads(&args.inference)?;
@@ -28,11 +24,12 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
         format!("the log's task \"{}\" is not known to this version", log.header.task.name)
     })?;
     let stop = interrupt::flag()?;
-    let engine = setup::engine(model, &log.header.tensors, &args.inference, threads)?;
+    let plan = memory::plan(args, &log.header, &model, threads)?;
+    let engine = setup::engine(model, &log.header.tensors, &args.inference, threads, plan.contexts)?;
+    let planned = plan.fixed + engine.context_bytes();
     let mut journal = journal.map_or_else(|| create(args, &path, &log), Ok)?;
-    let mut display = Display::start(args, &log, &path);
-    let mode = mode(&args.search, &log.header);
-    let tuner = Tuner::new(engine, task.as_ref(), log, &mut journal, mode);
+    let mut display = Display::start(args, &log, &path, planned);
+    let tuner = Tuner::new(engine, task.as_ref(), log, &mut journal, plan.mode);
     if tuner.is_err() && !args.resume {
         discard(&path);
     }
@@ -45,22 +42,8 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let (summary, log) = (tuner.summary(), tuner.log().clone());
     drop(tuner);
     match outcome {
-        Outcome::Stopped => Ok(stopped(args, &path, &summary)),
-        Outcome::Done => done(args, &path, &summary, &log),
-    }
-}
-
-/// Where the residual is kept. By default it is replayed, except where that would cost time for nothing: for a model so
-/// small that nobody misses the memory, and for dense noise, whose replay would take far longer than inference.
-fn mode(search: &SearchArgs, header: &Header) -> ResidualMode {
-    let is_dense = |of_type: &TypeSettings| Noise::new(of_type.sigma).is_ok_and(|noise| noise.is_dense());
-    let codes: u64 = header.tensors.iter().map(|tensor| tensor.codes).sum();
-    match search.residual {
-        Some(Residual::Replay) => ResidualMode::Replay,
-        Some(Residual::Stored) => ResidualMode::Stored,
-        None if codes * STORED_BYTES <= recipe::SMALL_RESIDUAL => ResidualMode::Stored,
-        None if header.settings.types.iter().any(is_dense) => ResidualMode::Stored,
-        None => ResidualMode::Replay,
+        Outcome::Stopped => Ok(stopped(args, &path, &summary, planned)),
+        Outcome::Done => done(args, &path, &summary, &log, planned),
     }
 }
 
@@ -187,15 +170,15 @@ enum Display {
 }
 
 impl Display {
-    fn start(args: &TuneArgs, log: &SeedLog, path: &Path) -> Self {
+    fn start(args: &TuneArgs, log: &SeedLog, path: &Path, planned: u64) -> Self {
         let done = log.generations.len() as u64;
         if args.json {
-            out::progress(report::start(&log.header, done, &path.display().to_string()));
+            out::progress(report::start(&log.header, done, &path.display().to_string(), planned));
             return Self::Json(JsonReport);
         }
         let outline = Outline::new(&log.header, done);
         let report = TextReport::new(outline);
-        report.line(&introduction(args, log, path, outline));
+        report.line(&introduction(args, log, path, outline, planned));
         Self::Text(report)
     }
 
@@ -213,7 +196,7 @@ impl Display {
     }
 }
 
-fn introduction(args: &TuneArgs, log: &SeedLog, path: &Path, outline: Outline) -> String {
+fn introduction(args: &TuneArgs, log: &SeedLog, path: &Path, outline: Outline, planned: u64) -> String {
     let types: Vec<&str> =
         log.header.settings.types.iter().map(|of_type| of_type.tensor_type.name()).collect();
     let start = match outline.done {
@@ -221,13 +204,14 @@ fn introduction(args: &TuneArgs, log: &SeedLog, path: &Path, outline: Outline) -
         done => format!("continuing {} after {done} generations", path.display()),
     };
     format!(
-        "{start}\n{} codes in {} tensors ({}), {} generations of {} members, {} problems each",
+        "{start}\n{} codes in {} tensors ({}), {} generations of {} members, {} problems each, up to {} of memory",
         text::count(outline.codes),
         log.header.tensors.len(),
         types.join(", "),
         outline.generations,
         outline.population,
         log.header.task.prompts,
+        text::bytes(planned),
     )
 }
 
@@ -247,9 +231,9 @@ fn resume_hint(args: &TuneArgs, path: &Path) -> String {
     command
 }
 
-fn stopped(args: &TuneArgs, path: &Path, summary: &Summary) -> Ending {
+fn stopped(args: &TuneArgs, path: &Path, summary: &Summary, planned: u64) -> Ending {
     if args.json {
-        out::progress(report::end("interrupted", summary));
+        out::progress(report::end("interrupted", summary, planned));
     }
     out::warn(format!(
         "interrupted after {} generations; the log is whole, {}",
@@ -259,15 +243,15 @@ fn stopped(args: &TuneArgs, path: &Path, summary: &Summary) -> Ending {
     Ending::Interrupted
 }
 
-fn done(args: &TuneArgs, path: &Path, summary: &Summary, log: &SeedLog) -> Result<Ending> {
+fn done(args: &TuneArgs, path: &Path, summary: &Summary, log: &SeedLog, planned: u64) -> Result<Ending> {
     if let Some(place) = &args.export {
         export(&args.model, log, summary.generations, place)?;
     }
     if args.json {
-        out::line(report::end("done", summary))?;
+        out::line(report::end("done", summary, planned))?;
         return Ok(Ending::Success);
     }
-    out::line(format!("\n{}\n\n{}", report::summary(summary), next_step(args, path)))?;
+    out::line(format!("\n{}\n\n{}", report::summary(summary, planned), next_step(args, path)))?;
     Ok(Ending::Success)
 }
 

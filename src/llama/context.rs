@@ -23,7 +23,7 @@ use super::model::Model;
 pub(super) const MAX_SEQUENCES: usize = 256;
 
 /// The sizes of a context, fixed when it is made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size {
     /// Tokens that fit in memory, all sequences together.
     pub(super) cells: usize,
@@ -37,12 +37,30 @@ pub(super) struct Size {
     pub(super) threads: usize,
 }
 
+impl Size {
+    /// With this many tokens in one forward pass, and no more of what it cannot have more of.
+    pub(super) fn with_tokens(self, tokens: usize) -> Self {
+        let outputs = self.outputs.min(tokens);
+        Self { tokens, outputs, sequences: self.sequences.min(outputs), ..self }
+    }
+}
+
+/// Bytes of the buffers of a context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Buffers {
+    /// Keys and values, or a recurrent model's state.
+    pub(super) memory: u64,
+    /// What a forward pass computes in.
+    pub(super) compute: u64,
+}
+
 /// An inference context. It must be dropped before its model.
 #[derive(Debug)]
 pub(super) struct Context {
     raw: NonNull<llama_context>,
     vocabulary: usize,
     size: Size,
+    buffers: Buffers,
     /// 0, 1, 2 and so on: every list of consecutive sequence numbers is a part of it.
     sequence_numbers: Vec<i32>,
 }
@@ -75,12 +93,24 @@ impl Context {
         params.offload_kqv = false;
         params.op_offload = false;
         adjust(&mut params);
+        log::take_buffers();
         // SAFETY: the model is loaded; the parameters are llama.cpp's defaults with plain numbers changed, and the
         // caller answers for the rest.
         let raw = unsafe { llama_init_from_model(model.as_ptr(), params) };
         let raw = NonNull::new(raw).ok_or_else(|| log::take_errors("llama.cpp gave no reason"))?;
         let sequence_numbers = (0..).take(MAX_SEQUENCES).collect();
-        Ok(Self { raw, vocabulary: model.vocabulary_len(), size, sequence_numbers })
+        Ok(Self {
+            raw,
+            vocabulary: model.vocabulary_len(),
+            size,
+            buffers: log::take_buffers(),
+            sequence_numbers,
+        })
+    }
+
+    /// The sizes of its buffers.
+    pub(super) fn buffers(&self) -> Buffers {
+        self.buffers
     }
 
     /// Forgets all tokens.

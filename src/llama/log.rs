@@ -3,12 +3,13 @@
 //! llama.cpp reports a failure as a null pointer or a bare number and writes the reason to its log. The log is one per
 //! process, but its lines arrive on the thread that made the call, so the errors are kept by thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_void};
 use std::io::Write;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::context::Buffers;
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_sys_2::{GGML_LOG_LEVEL_ERROR, ggml_log_level, llama_log_set};
 
@@ -20,6 +21,7 @@ static STARTED: Once = Once::new();
 
 thread_local! {
     static ERRORS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static BUFFERS: Cell<Buffers> = const { Cell::new(Buffers { memory: 0, compute: 0 }) };
 }
 
 /// Starts llama.cpp, once per process, and shows its log on the standard error stream from now on, or does not.
@@ -41,6 +43,25 @@ pub(super) fn take_errors(otherwise: &str) -> String {
     if errors.is_empty() { otherwise.to_owned() } else { errors.join("; ") }
 }
 
+/// Takes the sizes of the buffers that llama.cpp has said to allocate on this thread. Its C interface has no other way to
+/// learn the size of a context.
+pub(super) fn take_buffers() -> Buffers {
+    BUFFERS.take()
+}
+
+/// Adds the size in a line such as "sched_reserve:        CPU compute buffer size =     8.02 MiB".
+fn add_buffer(buffers: &mut Buffers, line: &str) -> Option<()> {
+    let (what, size) = line.split_once(" buffer size =")?;
+    let mib: f64 = size.trim().strip_suffix("MiB")?.trim().parse().ok()?;
+    let bytes = (mib * f64::from(1 << 20)) as u64;
+    match what.rsplit(' ').next()? {
+        "KV" | "RS" => buffers.memory += bytes,
+        "compute" => buffers.compute += bytes,
+        _ => {}
+    }
+    Some(())
+}
+
 unsafe extern "C" fn receive(level: ggml_log_level, text: *const c_char, _: *mut c_void) {
     if text.is_null() {
         return;
@@ -51,6 +72,10 @@ unsafe extern "C" fn receive(level: ggml_log_level, text: *const c_char, _: *mut
         // Not worth more than an attempt: a panic must not cross into C.
         let _ = write!(std::io::stderr().lock(), "{text}");
     }
+    let mut buffers = BUFFERS.get();
+    if add_buffer(&mut buffers, &text).is_some() {
+        BUFFERS.set(buffers);
+    }
     if level == GGML_LOG_LEVEL_ERROR && !text.trim().is_empty() {
         ERRORS.with_borrow_mut(|errors| {
             if errors.len() == KEPT {
@@ -58,5 +83,25 @@ unsafe extern "C" fn receive(level: ggml_log_level, text: *const c_char, _: *mut
             }
             errors.push(text.trim().to_owned());
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_of_buffers_are_read() {
+        let mut buffers = Buffers::default();
+        for line in [
+            "llama_context:        CPU  output buffer size =     0.13 MiB\n",
+            "llama_kv_cache:        CPU KV buffer size =     4.00 MiB\n",
+            "llama_memory_recurrent:        CPU RS buffer size =     1.00 MiB\n",
+            "sched_reserve:        CPU compute buffer size =     8.50 MiB\n",
+            "~llama_context:        CPU compute buffer size is   8.0195 MiB, matches expectation of   8.0195 MiB\n",
+        ] {
+            add_buffer(&mut buffers, line);
+        }
+        assert_eq!(buffers, Buffers { memory: 5 << 20, compute: 17 << 19 });
     }
 }

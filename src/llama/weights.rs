@@ -20,18 +20,21 @@ use llama_cpp_sys_2::{
 
 use super::Failure;
 use super::TensorSlot;
-use super::context::{Context, Size};
+use super::budget::PROBE;
+use super::context::{Buffers, Context};
 use super::layout::Node;
 use super::model::Model;
 use crate::store::WorkingCopy;
 
-/// Points the tensors of `model` that have a slot into the working copy, which must outlive the model's use.
+/// Points the tensors of `model` that have a slot into the working copy, which must outlive the model's use. Returns the
+/// buffers of a context of size [`PROBE`], which it needs for that.
 pub(super) fn redirect(
     model: &Model,
     working: &mut WorkingCopy,
     slots: &[TensorSlot],
-) -> Result<(), Failure> {
-    let weights = graph_weights(model)?;
+) -> Result<Buffers, Failure> {
+    let (weights, buffers) = graph_weights(model)?;
+    let mut unused = Vec::new();
     for slot in slots {
         let tensors: Vec<_> =
             weights.iter().copied().filter(|&tensor| has_name(tensor, &slot.name)).collect();
@@ -43,15 +46,26 @@ pub(super) fn redirect(
         let (base, bytes) = working.both(slot.range.clone())?;
         // A tensor may be known to llama.cpp twice, as embedding and as output matrix.
         for tensor in tensors {
-            redirect_one(tensor, base, bytes)
+            let held = redirect_one(tensor, base, bytes)
                 .map_err(|reason| format!("the tensor {} {reason}", slot.name))?;
+            release(held);
+            unused.push(held);
         }
+        working.release_base(slot.range.clone());
     }
-    Ok(())
+    // Once more, since reading a page lets the system map its neighbours too.
+    unused.into_iter().for_each(release);
+    working.release_base(0..working.base().len());
+    Ok(buffers)
 }
 
-/// Points a tensor to `bytes`, the edited form of `base`, which must equal what it points to.
-fn redirect_one(tensor: NonNull<ggml_tensor>, base: &[u8], bytes: &mut [u8]) -> Result<(), &'static str> {
+/// Points a tensor to `bytes`, the edited form of `base`, which must equal what it points to. Returns the latter, which
+/// nobody reads any more.
+fn redirect_one(
+    tensor: NonNull<ggml_tensor>,
+    base: &[u8],
+    bytes: &mut [u8],
+) -> Result<*const [u8], &'static str> {
     // SAFETY: the tensor belongs to a loaded model that no other thread uses.
     let tensor = unsafe { &mut *tensor.as_ptr() };
     // SAFETY: a valid tensor; the buffer is checked for null first.
@@ -69,44 +83,44 @@ fn redirect_one(tensor: NonNull<ggml_tensor>, base: &[u8], bytes: &mut [u8]) -> 
         return Err("is kept by llama.cpp in another layout than in the file, so its codes cannot be edited");
     }
     tensor.data = bytes.as_mut_ptr().cast();
-    release(held);
-    Ok(())
+    Ok(held)
 }
 
 /// Unmaps the whole pages of llama.cpp's own mapping that nobody reads any more, so that they do not count twice.
 #[cfg(target_os = "linux")]
-fn release(bytes: &[u8]) {
+fn release(bytes: *const [u8]) {
     // SAFETY: only asks for a number.
     let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(1 << 16);
-    let skipped = bytes.as_ptr().align_offset(page).min(bytes.len());
+    let start = bytes.cast::<u8>();
+    let skipped = start.align_offset(page).min(bytes.len());
     let len = (bytes.len() - skipped) / page * page;
-    let start = bytes[skipped..].as_ptr().cast_mut().cast();
+    let start = start.wrapping_add(skipped).cast_mut().cast();
     // SAFETY: whole pages inside one tensor, which nobody reads any more. In a mapping of the file they would even hold
     // the file's bytes again; memory that llama.cpp read the file into would be zeros.
     unsafe { libc::madvise(start, len, libc::MADV_DONTNEED) };
 }
 
 #[cfg(not(target_os = "linux"))]
-fn release(_: &[u8]) {}
+fn release(_: *const [u8]) {}
 
-/// Every tensor of the model that its graph uses, each once.
-fn graph_weights(model: &Model) -> Result<Vec<NonNull<ggml_tensor>>, Failure> {
+/// Every tensor of the model that its graph uses, each once, and the buffers of the context that told.
+fn graph_weights(model: &Model) -> Result<(Vec<NonNull<ggml_tensor>>, Buffers), Failure> {
     let mut weights: Vec<NonNull<ggml_tensor>> = Vec::new();
     let receiver: *mut c_void = (&raw mut weights).cast();
-    let size = Size { cells: 256, sequences: 1, tokens: 1, outputs: 1, threads: 1 };
     // SAFETY: `weights` and the model outlive the context, which ends with this function.
     let mut context = unsafe {
-        Context::new(model, size, |params| {
+        Context::new(model, PROBE, |params| {
             params.cb_eval = Some(collect);
             params.cb_eval_user_data = receiver;
         })
     }?;
     let node = Node { token: 0, position: 0, sequences: 0..1, readers: vec![0] };
     context.evaluate(&[node], |_, _| Ok(()))?;
+    let buffers = context.buffers();
     drop(context);
     weights.sort();
     weights.dedup();
-    Ok(weights)
+    Ok((weights, buffers))
 }
 
 /// llama.cpp's evaluation callback: collects weights when asked before an operation, and declines its result.

@@ -12,6 +12,9 @@ use memmap2::{Mmap, MmapMut, MmapOptions};
 use super::StoreError;
 use crate::engine::TensorBytes;
 
+/// What is read of the base before it is let go: a multiple of every system's page size.
+const PIECE_BYTES: usize = 16 << 20;
+
 /// A model file with the changes that were made to it in memory.
 #[derive(Debug)]
 pub struct WorkingCopy {
@@ -46,6 +49,30 @@ impl WorkingCopy {
     /// The bytes as they are in the file.
     pub fn base(&self) -> &[u8] {
         &self.base
+    }
+
+    /// Reads all bytes as they are in the file, piece by piece, and lets each go again, lest a whole second model counts
+    /// as this process's memory.
+    pub fn read_base(&self, mut read: impl FnMut(&[u8])) {
+        for start in (0..self.base.len()).step_by(PIECE_BYTES) {
+            let range = start..(start + PIECE_BYTES).min(self.base.len());
+            read(&self.base[range.clone()]);
+            self.release_base(range);
+        }
+    }
+
+    /// Lets go of pages of the base, which are read from the file again when they are needed.
+    pub fn release_base(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        // SAFETY: the mapping is read-only, so a page that is let go has nothing in it but what is in the file.
+        let released = unsafe {
+            self.base.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len())
+        };
+        #[cfg(unix)]
+        // Pages that could not be let go cost memory, and nothing else.
+        drop(released);
+        #[cfg(not(unix))]
+        drop(range);
     }
 
     /// The bytes with all changes.

@@ -1,0 +1,86 @@
+//! How much memory a run will take, and how it is kept within `--mem-budget`.
+//!
+//! What counts is what the system counts as resident: the whole file, since inference reads every weight, and every
+//! buffer as if it were used to the end. The plan is an upper bound that a run comes close to.
+
+use anyhow::{Result, bail};
+
+use super::args::{Residual, TuneArgs};
+use super::text;
+use crate::export::Model;
+use crate::noise::Noise;
+use crate::recipe;
+use crate::replay::STORED_BYTES;
+use crate::seed_log::{Header, TensorSpec};
+use crate::settings::TypeSettings;
+use crate::tile::tile_len;
+use crate::tune::ResidualMode;
+
+/// The program itself, the system's libraries, llama.cpp's vocabulary and the buffers that it grows as it works.
+const OVERHEAD: u64 = 16_000_000;
+
+/// Bytes of scratch that a thread needs for a code of a tile: sums, their copy, and two residuals, all f32.
+const SCRATCH_BYTES: u64 = 16;
+
+/// Where a run's memory goes, apart from the contexts of inference.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Where the residual is kept.
+    pub mode: ResidualMode,
+    /// Bytes of everything but the contexts.
+    pub fixed: u64,
+    /// Bytes that the contexts may take; `None` for no limit.
+    pub contexts: Option<u64>,
+}
+
+/// Plans the memory of a run.
+///
+/// # Errors
+/// When the budget is less than what a run needs without any context.
+pub fn plan(args: &TuneArgs, header: &Header, model: &Model, threads: usize) -> Result<Plan> {
+    let needed = OVERHEAD + model.working.base().len() as u64 + scratch(header, threads);
+    let stored = STORED_BYTES * header.tensors.iter().map(|tensor| tensor.codes).sum::<u64>();
+    let mode = mode(args, header, stored, needed);
+    let fixed = if mode == ResidualMode::Stored { needed + stored } else { needed };
+    let contexts = match args.mem_budget {
+        Some(budget) if budget < fixed => bail!(
+            "--mem-budget is {}, but the model, the program and the residual take {} even before any context for \
+             inference; allow more, or tune a smaller model",
+            text::bytes(budget),
+            text::bytes(fixed),
+        ),
+        budget => budget.map(|budget| budget - fixed),
+    };
+    Ok(Plan { mode, fixed, contexts })
+}
+
+/// Where the residual is kept. By default it is replayed, except where that would cost time for nothing: for a model so
+/// small that nobody misses the memory, and for dense noise, whose replay would take far longer than inference. It never
+/// takes more than half of what a budget leaves.
+fn mode(args: &TuneArgs, header: &Header, stored: u64, needed: u64) -> ResidualMode {
+    let is_dense = |of_type: &TypeSettings| Noise::new(of_type.sigma).is_ok_and(|noise| noise.is_dense());
+    let pays = stored <= recipe::SMALL_RESIDUAL || header.settings.types.iter().any(is_dense);
+    let fits = args.mem_budget.is_none_or(|budget| stored <= budget.saturating_sub(needed) / 2);
+    match args.search.residual {
+        Some(Residual::Replay) => ResidualMode::Replay,
+        Some(Residual::Stored) => ResidualMode::Stored,
+        None if pays && fits => ResidualMode::Stored,
+        None => ResidualMode::Replay,
+    }
+}
+
+/// What perturbing and updating need: a bit for each hit, and a tile's arrays for each thread.
+fn scratch(header: &Header, threads: usize) -> u64 {
+    let of_tensor = |tensor: &TensorSpec| {
+        let of_type = header.settings.types.iter().find(|of_type| of_type.tensor_type == tensor.tensor_type);
+        let noise = of_type.and_then(|of_type| Noise::new(of_type.sigma).ok());
+        noise.map_or((0, 0), |noise| {
+            let hits = (tensor.codes as f64 * noise.hit_probability()).ceil() as u64;
+            let tile = tile_len(noise.run_len()) as u64;
+            // Lists grow by doubling, so up to half of one is free, and each has its own bookkeeping.
+            (hits / 8 * 2 + tensor.codes.div_ceil(tile) * 48, tile)
+        })
+    };
+    let (bits, tiles): (Vec<u64>, Vec<u64>) = header.tensors.iter().map(of_tensor).unzip();
+    bits.iter().sum::<u64>() + tiles.into_iter().max().unwrap_or(0) * SCRATCH_BYTES * threads as u64
+}
