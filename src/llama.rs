@@ -28,7 +28,7 @@ pub use quantize::quantize;
 use budget::Cost;
 use context::{Context, MAX_SEQUENCES, Size};
 use layout::Node;
-use model::Model;
+use model::{Layout, Model};
 
 /// Why something in here failed; it becomes the source of an [`EngineError`].
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -56,12 +56,15 @@ pub struct LlamaOptions {
     pub context_bytes: Option<u64>,
     /// Whether llama.cpp's log goes to the standard error stream.
     pub verbose: bool,
+    /// Whether llama.cpp may keep weights in its interleaved layouts, which are faster for some types. Codes cannot be
+    /// edited there, so this is for engines without tunable tensors: for comparisons.
+    pub repack: bool,
 }
 
 impl Default for LlamaOptions {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { threads, parallel: None, ctx_size: None, context_bytes: None, verbose: false }
+        Self { threads, parallel: None, ctx_size: None, context_bytes: None, verbose: false, repack: false }
     }
 }
 
@@ -82,7 +85,7 @@ impl LlamaEngine {
     ///
     /// # Errors
     /// When llama.cpp cannot load the model (its reason is given), or does not keep a tunable tensor as the very bytes
-    /// of the file.
+    /// of the file, or `options` ask for another layout than the file's.
     pub fn load(
         mut working: WorkingCopy,
         tunable: Vec<TensorSlot>,
@@ -91,7 +94,13 @@ impl LlamaEngine {
         log::start(options.verbose);
         let path = working.path().to_owned();
         let failed = |source| EngineError::new(format!("loading {}", path.display()), source);
-        let model = Model::load(&path).map_err(failed)?;
+        if options.repack && !tunable.is_empty() {
+            return Err(failed(
+                "tensors in llama.cpp's interleaved layouts cannot be tuned; leave repacking off".into(),
+            ));
+        }
+        let layout = if options.repack { Layout::Repacked } else { Layout::Plain };
+        let model = Model::load(&path, layout).map_err(failed)?;
         let probe = weights::redirect(&model, &mut working, &tunable).map_err(failed)?;
         let cost = Cost::new(probe, model.vocabulary_len());
         let (lanes, threads) = lanes::plan(model.bytes(), options.threads.max(1));

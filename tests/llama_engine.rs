@@ -258,6 +258,22 @@ fn slots_that_do_not_match_are_refused() {
 }
 
 #[test]
+fn repacking_changes_no_more_than_the_last_bits() {
+    let path = model();
+    let options = LlamaOptions { threads: 1, repack: true, ..LlamaOptions::default() };
+    let load = |slots| LlamaEngine::load(WorkingCopy::open(&path).unwrap(), slots, &options);
+    let requests = requests(32);
+    let plain = scores(&mut engine(&path), &requests);
+    let repacked = scores(&mut load(Vec::new()).unwrap(), &requests);
+    for (plain, repacked) in plain.iter().zip(&repacked) {
+        let difference = (plain.log_likelihood - repacked.log_likelihood).abs();
+        assert!(difference < 0.05, "{plain:?} and {repacked:?}");
+    }
+    let error = load(slots(&path)).unwrap_err().to_string();
+    assert!(error.contains("cannot be tuned; leave repacking off"), "{error}");
+}
+
+#[test]
 fn the_table_of_tensor_types_is_that_of_ggml() {
     for id in 0..sys::GGML_TYPE_COUNT {
         // SAFETY: the id is that of a type.

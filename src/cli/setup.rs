@@ -95,6 +95,7 @@ pub fn engine(
         ctx_size: args.ctx_size,
         context_bytes,
         verbose: args.verbose,
+        repack: false,
     };
     Ok(LlamaEngine::load(model.working, slots, &options)?)
 }

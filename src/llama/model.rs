@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use llama_cpp_2::model::{LlamaChatMessage, LlamaModel};
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_sys_2::{
-    LLAMA_LOAD_MODE_MMAP, llama_load_mode, llama_model, llama_model_default_params, llama_model_has_encoder,
+    LLAMA_LOAD_MODE_MMAP, llama_model, llama_model_default_params, llama_model_has_encoder,
     llama_model_load_from_file,
 };
 
@@ -15,7 +15,16 @@ use super::Failure;
 use super::layout::Token;
 use super::log;
 
-/// A model, its weights in the plain layout of the file.
+/// How llama.cpp keeps a model's weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// As the bytes of the file, mapped.
+    Plain,
+    /// Some types interleaved, in memory of their own: bytes of the file no longer mean the same there.
+    Repacked,
+}
+
+/// A loaded model.
 #[derive(Debug)]
 pub(super) struct Model {
     raw: NonNull<llama_model>,
@@ -29,21 +38,15 @@ unsafe impl Sync for Model {}
 
 impl Model {
     /// Loads a model on the CPU by mapping its file.
-    pub(super) fn load(path: &Path) -> Result<Self, Failure> {
-        Self::load_as(path, LLAMA_LOAD_MODE_MMAP)
-    }
-
-    /// Loads a model on the CPU.
-    pub(super) fn load_as(path: &Path, mode: llama_load_mode) -> Result<Self, Failure> {
+    pub(super) fn load(path: &Path, layout: Layout) -> Result<Self, Failure> {
         let path = CString::new(path.as_os_str().as_encoded_bytes())?;
         let mut no_devices = [std::ptr::null_mut()];
         // SAFETY: takes nothing and returns plain data.
         let mut params = unsafe { llama_model_default_params() };
         params.devices = no_devices.as_mut_ptr();
         params.n_gpu_layers = 0;
-        params.load_mode = mode;
-        // Otherwise some types are stored interleaved, and bytes of the file no longer mean the same in memory.
-        params.use_extra_bufts = false;
+        params.load_mode = LLAMA_LOAD_MODE_MMAP;
+        params.use_extra_bufts = layout == Layout::Repacked;
         log::take_errors("");
         // SAFETY: the path is null-terminated and the list of devices ends in null; both outlive the call.
         let raw = unsafe { llama_model_load_from_file(path.as_ptr(), params) };

@@ -59,6 +59,11 @@ impl Prepared {
         Ok(Self { requests, chunks, room })
     }
 
+    /// Tokens that scoring evaluates: those that requests share count once.
+    pub fn scored_tokens(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.nodes.len()).sum()
+    }
+
     /// The prompts alone, laid out with room for `new_tokens` more in each sequence.
     pub(super) fn prompts(&self, new_tokens: usize) -> Result<Vec<Chunk>, Failure> {
         let longest = self.requests.iter().map(|tokens| tokens.prompt_len).max().unwrap_or(0);

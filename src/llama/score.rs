@@ -52,7 +52,8 @@ mod tests {
     use llama_cpp_sys_2::{GGML_TYPE_F32, LLAMA_FLASH_ATTN_TYPE_DISABLED};
 
     use super::super::context::Size;
-    use super::super::{log, model::Model};
+    use super::super::log;
+    use super::super::model::{Layout, Model};
     use super::*;
     use crate::engine::Request;
 
@@ -71,7 +72,7 @@ mod tests {
     fn requests_score_together_as_they_do_alone() {
         log::start(false);
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/arith-tiny-q4_k.gguf");
-        let model = Model::load(&path).unwrap();
+        let model = Model::load(&path, Layout::Plain).unwrap();
         let size = Size { cells: 1024, sequences: 64, tokens: 100, outputs: 64, threads: 1 };
         let adjust = |params: &mut llama_cpp_sys_2::llama_context_params| {
             params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
