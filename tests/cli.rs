@@ -1,6 +1,7 @@
 //! The real binary, run as a user runs it: commands in a folder with a read-only model.
 
 mod cli {
+    mod bench;
     mod errors_log;
     mod errors_model;
     mod errors_usage;

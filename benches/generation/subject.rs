@@ -1,0 +1,190 @@
+//! One model in the middle of a run, and what is timed on it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use qes_gguf::engine::{Engine, Request, TensorBytes};
+use qes_gguf::export::{Model, byte_range};
+use qes_gguf::llama::{LlamaEngine, LlamaOptions, Prepared, TensorSlot};
+use qes_gguf::noise::Pair;
+use qes_gguf::perturb::{Applied, Edit, Sign};
+use qes_gguf::recipe;
+use qes_gguf::replay::{History, STORED_BYTES};
+use qes_gguf::rng::{Domain, Source};
+use qes_gguf::seed_log::{Header, RewardKind};
+use qes_gguf::store::WorkingCopy;
+use qes_gguf::sweep::{PerTile, ResidualStore, edit_all, per_tile, update_all};
+use qes_gguf::task::{Task, arith::Arith};
+use qes_gguf::update::Moves;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::clock::{Samples, rounds, time};
+use crate::forged;
+
+/// Generations of history: an update replays K to 2K - 1 of them, 47.5 on average with the default K of 32.
+pub const HISTORY: u64 = 48;
+
+/// What a model is tuned on, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workload {
+    /// 64 texts of 64 random letters, 32 members, sigma 0.01, the residual replayed.
+    Letters,
+    /// What a bare `tune --task arith` does.
+    Defaults,
+}
+
+impl Workload {
+    fn header(self, model: &Model) -> Result<Header> {
+        match self {
+            Self::Letters => forged::header(model, forged::POPULATION, forged::sparse),
+            Self::Defaults => forged::header(model, recipe::POPULATION, |tensor_type| {
+                recipe::type_settings(tensor_type, RewardKind::Loglik, recipe::POPULATION)
+            }),
+        }
+    }
+
+    fn requests(self) -> Vec<Request> {
+        match self {
+            Self::Letters => (0..64).map(letters).collect(),
+            Self::Defaults => {
+                let problems = Arith.training(0, HISTORY, recipe::PROMPTS as usize);
+                problems.iter().map(|problem| problem.request(None)).collect()
+            }
+        }
+    }
+
+    /// Whether a bare `tune` would keep the residual in memory.
+    fn stores_residual(self, header: &Header, history: &History) -> bool {
+        let codes: u64 = header.tensors.iter().map(|tensor| tensor.codes).sum();
+        let is_dense = (0..header.tensors.len()).any(|tensor| history.noise(tensor as u32).is_dense());
+        self == Self::Defaults && (codes * STORED_BYTES <= recipe::SMALL_RESIDUAL || is_dense)
+    }
+}
+
+/// A text that is 64 tokens to evaluate on a model of bytes: what begins a text, 55 letters of prompt, 8 of completion.
+fn letters(number: u64) -> Request {
+    let mut stream = Source::new(0, Domain::Problems).stream(number);
+    let mut text = |len| (0..len).map(|_| char::from(b'a' + stream.below(26) as u8)).collect();
+    Request { prompt: text(55), completion: text(8) }
+}
+
+/// A model in the middle of a run.
+pub struct Subject {
+    pub header: Header,
+    pub residual: ResidualStore,
+    history: History,
+    requests: Vec<Request>,
+    /// With tunable tensors, as `tune` has it.
+    engine: LlamaEngine,
+    applied: PerTile<Applied>,
+    repeats: usize,
+    options: LlamaOptions,
+}
+
+impl Subject {
+    /// Loads a model as `tune` does and forges its history.
+    pub fn load(path: &Path, workload: Workload, threads: usize, repeats: usize) -> Result<Self> {
+        let model = Model::open(path)?;
+        let header = workload.header(&model)?;
+        let mut history = History::new(&header)?;
+        (0..HISTORY).for_each(|generation| history.push(&forged::record(&header, generation)));
+        let residual = if workload.stores_residual(&header, &history) {
+            ResidualStore::Stored(per_tile(&header.tensors, &history))
+        } else {
+            ResidualStore::Replay
+        };
+        let applied = per_tile(&header.tensors, &history);
+        let slot = |name: &String| {
+            let tensor = model.gguf.tensor(name).with_context(|| format!("{name} is not in the model"))?;
+            Ok(TensorSlot { name: name.clone(), range: byte_range(&tensor.range) })
+        };
+        let slots = header.tensors.iter().map(|spec| slot(&spec.name)).collect::<Result<Vec<_>>>()?;
+        let options = LlamaOptions { threads, ..LlamaOptions::default() };
+        let engine = LlamaEngine::load(model.working, slots, &options)?;
+        let requests = workload.requests();
+        Ok(Self { header, history, residual, requests, engine, applied, repeats, options })
+    }
+
+    /// Number of codes.
+    pub fn codes(&self) -> u64 {
+        self.header.tensors.iter().map(|tensor| tensor.codes).sum()
+    }
+
+    /// Tokens that one member evaluates.
+    pub fn tokens(&self) -> Result<usize> {
+        Ok(self.prepared()?.scored_tokens())
+    }
+
+    fn prepared(&self) -> Result<Prepared> {
+        Ok(self.engine.prepare(&self.requests)?)
+    }
+
+    /// Bringing a generation's requests into batches.
+    pub fn time_preparing(&self) -> Result<Samples> {
+        Ok(rounds(self.repeats, |_| Ok(vec![time(|| self.prepared())?]))?.swap_remove(0))
+    }
+
+    /// The edits of a pair: perturb, mirror, restore. The first pair, which does not count, also copies the pages that it
+    /// changes, which a run pays for once.
+    pub fn time_edits(&mut self) -> Result<[Samples; 3]> {
+        let pairs = self.history.pairs_of(HISTORY);
+        let samples = rounds(self.repeats, |round| {
+            let pair = &pairs[round % pairs.len()];
+            let mut edit = |what, sign| time(|| self.edit(what, (pair, sign)));
+            let perturb = edit(Edit::Perturb, Sign::Plus)?;
+            let mirror = edit(Edit::Mirror, Sign::Plus)?;
+            Ok(vec![perturb, mirror, edit(Edit::Restore, Sign::Minus)?])
+        })?;
+        Ok(samples.try_into().expect("three edits"))
+    }
+
+    /// Evaluating a member: on this engine with a member's codes, and on llama.cpp with weights in the layout of its
+    /// choice; the same batches, in turns.
+    pub fn time_inference(&mut self, path: &Path) -> Result<[Samples; 2]> {
+        let options = LlamaOptions { repack: true, ..self.options.clone() };
+        let mut repacked = LlamaEngine::load(WorkingCopy::open(path)?, Vec::new(), &options)?;
+        let pair = Pair::new(0);
+        self.edit(Edit::Perturb, (&pair, Sign::Plus))?;
+        let batch = self.prepared()?;
+        let engine = &mut self.engine;
+        let samples = rounds(self.repeats, |round| {
+            let mut seconds = vec![0.0; 2];
+            // Whoever comes second finds the other's leavings in the caches, so they change places.
+            for which in [round % 2, 1 - round % 2] {
+                let engine = if which == 0 { &mut *engine } else { &mut repacked };
+                seconds[which] = time(|| Ok(engine.score(&batch)?))?;
+            }
+            Ok(seconds)
+        })?;
+        self.edit(Edit::Restore, (&pair, Sign::Plus))?;
+        Ok(samples.try_into().expect("two engines"))
+    }
+
+    /// The update of the newest generation, with each of these numbers of threads, in turns, and what the first one moved:
+    /// the same update again and again drives its codes to the ends of their range.
+    pub fn time_updates(&mut self, threads: &[usize]) -> Result<(Vec<Samples>, Moves)> {
+        let pool = |&threads: &usize| ThreadPoolBuilder::new().num_threads(threads).build();
+        let pools: Vec<ThreadPool> = threads.iter().map(pool).collect::<Result<_, _>>()?;
+        let mut first = None;
+        let samples = rounds(self.repeats, |_| {
+            pools.iter().map(|pool| time(|| self.update(pool, &mut first))).collect()
+        })?;
+        Ok((samples, first.unwrap_or_default()))
+    }
+
+    fn edit(&mut self, edit: Edit, member: (&Pair, Sign)) -> Result<()> {
+        let Self { header, history, engine, applied, .. } = self;
+        Ok(engine
+            .edit_codes(&mut |codes| edit_all(edit, codes, &header.tensors, history, member, applied))?)
+    }
+
+    fn update(&mut self, pool: &ThreadPool, first: &mut Option<Moves>) -> Result<()> {
+        let Self { header, history, residual, engine, .. } = self;
+        let specs = &header.tensors;
+        let mut update = |codes: &mut [TensorBytes<'_>]| update_all(codes, specs, history, residual);
+        let mut moves = Moves::default();
+        engine.edit_codes(&mut |codes| moves = pool.install(|| update(codes)))?;
+        first.get_or_insert(moves);
+        Ok(())
+    }
+}
