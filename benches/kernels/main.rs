@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench kernels`; figures and what they mean: docs/PERFORMANCE.md.
 
+mod dense;
+
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use qes_gguf::noise::{Noise, Pair};
 use qes_gguf::perturb::{Applied, Edit, Sign, edit};
@@ -58,7 +60,7 @@ fn members(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The weighted sum over 16 pairs: what replay repeats for every generation of the window.
+/// The weighted sum over 16 pairs: what replay repeats for every generation of the window; and the same drawn densely.
 fn sums(criterion: &mut Criterion) {
     const CODES: usize = 1 << 20;
     let mut group = criterion.benchmark_group("replay of 16 pairs");
@@ -77,7 +79,32 @@ fn sums(criterion: &mut Criterion) {
             });
         });
     }
+    let mut sum = vec![0.0; 8192];
+    group.bench_function("drawn code by code", |bencher| {
+        bencher.iter(|| {
+            for tile in 0..CODES / sum.len() {
+                for pair in 0..16 {
+                    let mut batches = Pair::new(pair).batches();
+                    batches.start(tile as u64);
+                    dense::add(&mut sum, &mut batches, 0.01, 0.5);
+                }
+            }
+        });
+    });
     group.finish();
+    check_dense();
+}
+
+/// Fails unless the dense draws have the moments that they should have: what is compared with must be the real thing.
+fn check_dense() {
+    const SIGMA: f32 = 0.6;
+    let mut u = vec![0.0; 1 << 20];
+    dense::add(&mut u, &mut Pair::new(7).batches(), SIGMA, 1.0);
+    let exact = Noise::new(f64::from(SIGMA)).expect("a usable sigma").hit_probability();
+    let hits = u.iter().filter(|&&u| u != 0.0).count() as f64 / u.len() as f64;
+    let mean = u.iter().sum::<f32>() / u.len() as f32;
+    assert!((hits - exact).abs() < 0.003, "{hits} of the codes are hit, {exact} should be");
+    assert!(mean.abs() < 0.003, "the mean is {mean}");
 }
 
 criterion_group!(benches, members, sums);
