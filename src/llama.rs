@@ -51,8 +51,8 @@ pub struct LlamaOptions {
     pub parallel: Option<usize>,
     /// Tokens in memory, all sequences together; by default 1024. Rounded up to a multiple of 256.
     pub ctx_size: Option<u32>,
-    /// Most bytes that the contexts may take: keys, values, and the buffers of a forward pass. Fewer tokens at once and a
-    /// smaller memory, then fewer contexts, until they fit.
+    /// Most bytes that the contexts may take: keys, values, and the buffers of a forward pass. They are made smaller, and
+    /// fewer, until they fit; that may also lower `parallel`.
     pub context_bytes: Option<u64>,
     /// Whether llama.cpp's log goes to the standard error stream.
     pub verbose: bool,

@@ -30,7 +30,7 @@ use alias::{AliasTable, OUTCOMES};
 const DENSE_FROM: f64 = 0.4;
 
 /// A run is the longest power of two with no more hits than this on average. Half a batch of words is left over at a run's
-/// end; with at least half of these hits to a run that is little.
+/// end; with at least half of these hits to a run, as any sigma from 0.0025 on has, that is little.
 const HITS_PER_RUN: f64 = 256.0;
 
 /// Longest run, in codes, as a power of two: a tile holds at least one, and has to fit the cache.

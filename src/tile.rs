@@ -1,7 +1,7 @@
 //! Tiles: the pieces of a tensor that perturbing, replaying and updating work on.
 //!
 //! Everything the optimizer does is element-wise, so it goes tile by tile: a tile's gradient and residual fit the
-//! cache, and nothing as long as the model is ever held besides the codes. A tile is whole runs of the noise and whole
+//! cache, and nothing as long as the model need be held besides the codes. A tile is whole runs of the noise and whole
 //! blocks; its length does not change any result.
 
 use std::ops::Range;

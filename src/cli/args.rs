@@ -78,7 +78,7 @@ pub struct TuneArgs {
     /// Start anew over an existing seed log, which is lost
     #[arg(long, conflicts_with = "resume")]
     pub overwrite: bool,
-    /// Most memory to take, as 800M or 1.5G (powers of 1000); by default as much as makes it fast
+    /// Most memory to take, as 800M or 1.5G (powers of 1000) [default: as much as makes it fast]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub mem_budget: Option<u64>,
     /// One JSON object a line instead of text
@@ -227,12 +227,12 @@ pub enum Residual {
 fn size(text: &str) -> Result<u64, String> {
     let wrong = || "expected a size such as 800M or 1.5G".to_owned();
     let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let unit = match text[split..].to_ascii_uppercase().trim_end_matches('B') {
+    let unit = match text[split..].to_ascii_uppercase().as_str() {
         "" => 1.0,
-        "K" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "T" => 1e12,
+        "K" | "KB" => 1e3,
+        "M" | "MB" => 1e6,
+        "G" | "GB" => 1e9,
+        "T" | "TB" => 1e12,
         _ => return Err(wrong()),
     };
     let number: f64 = text[..split].trim().parse().map_err(|_| wrong())?;
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(read("1.5g"), Some(1_500_000_000));
         assert_eq!(read("2 GB"), Some(2_000_000_000));
         assert_eq!(read("4096"), Some(4096));
-        for nonsense in ["", "G", "-1G", "0", "1.5X", "NaN", "inf", "1e30", "1GG"] {
+        for nonsense in ["", "G", "-1G", "0", "1.5X", "NaN", "inf", "1e30", "1GG", "5BB"] {
             assert_eq!(read(nonsense), None, "{nonsense}");
         }
     }

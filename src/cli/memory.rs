@@ -1,7 +1,7 @@
 //! How much memory a run will take, and how it is kept within `--mem-budget`.
 //!
 //! What counts is what the system counts as resident: the whole file, since inference reads every weight, and every
-//! buffer as if it were used to the end. The plan is an upper bound that a run comes close to.
+//! buffer as if it were used to the end. So a run should stay below its plan, and come close to it.
 
 use anyhow::{Result, bail};
 
@@ -16,7 +16,7 @@ use crate::settings::TypeSettings;
 use crate::tile::tile_len;
 use crate::tune::ResidualMode;
 
-/// The program itself, the system's libraries, llama.cpp's vocabulary and the buffers that it grows as it works.
+/// The program itself, the system's libraries, and buffers that llama.cpp grows as it works.
 const OVERHEAD: u64 = 16_000_000;
 
 /// Bytes of scratch that a thread needs for a code of a tile: sums, their copy, and two residuals, all f32.
@@ -38,20 +38,23 @@ pub struct Plan {
 /// # Errors
 /// When the budget is less than what a run needs without any context.
 pub fn plan(args: &TuneArgs, header: &Header, model: &Model, threads: usize) -> Result<Plan> {
-    let needed = OVERHEAD + model.working.base().len() as u64 + scratch(header, threads);
+    let needed = OVERHEAD + model.working.base().len() as u64 + applied(header);
+    let scratch = threads as u64 * longest_tile(header) * SCRATCH_BYTES;
     let stored = STORED_BYTES * header.tensors.iter().map(|tensor| tensor.codes).sum::<u64>();
     let mode = mode(args, header, stored, needed);
     let fixed = if mode == ResidualMode::Stored { needed + stored } else { needed };
+    // The threads' scratch, a few megabytes, is left out of the limit, lest the sizes of contexts depend on their number.
     let contexts = match args.mem_budget {
         Some(budget) if budget < fixed => bail!(
             "--mem-budget is {}, but the model, the program and the residual take {} even before any context for \
-             inference; allow more, or tune a smaller model",
+             inference; allow more, {}",
             text::bytes(budget),
             text::bytes(fixed),
+            if mode == ResidualMode::Stored { "or use --residual replay" } else { "or tune a smaller model" },
         ),
         budget => budget.map(|budget| budget - fixed),
     };
-    Ok(Plan { mode, fixed, contexts })
+    Ok(Plan { mode, fixed: fixed + scratch, contexts })
 }
 
 /// Where the residual is kept. By default it is replayed, except where that would cost time for nothing: for a model so
@@ -69,18 +72,25 @@ fn mode(args: &TuneArgs, header: &Header, stored: u64, needed: u64) -> ResidualM
     }
 }
 
-/// What perturbing and updating need: a bit for each hit, and a tile's arrays for each thread.
-fn scratch(header: &Header, threads: usize) -> u64 {
+/// Bytes of the lists that hold a bit for each hit.
+fn applied(header: &Header) -> u64 {
     let of_tensor = |tensor: &TensorSpec| {
-        let of_type = header.settings.types.iter().find(|of_type| of_type.tensor_type == tensor.tensor_type);
-        let noise = of_type.and_then(|of_type| Noise::new(of_type.sigma).ok());
-        noise.map_or((0, 0), |noise| {
-            let hits = (tensor.codes as f64 * noise.hit_probability()).ceil() as u64;
-            let tile = tile_len(noise.run_len()) as u64;
-            // Lists grow by doubling, so up to half of one is free, and each has its own bookkeeping.
-            (hits / 8 * 2 + tensor.codes.div_ceil(tile) * 48, tile)
-        })
+        let Some(noise) = noise(header, tensor) else { return 0 };
+        let share = if noise.is_dense() { 1.0 } else { noise.hit_probability() };
+        let hits = (tensor.codes as f64 * share).ceil() as u64;
+        // Lists grow by doubling, so up to half of one is free, and each has its own bookkeeping.
+        hits / 8 * 2 + tensor.codes.div_ceil(tile_len(noise.run_len()) as u64) * 48
     };
-    let (bits, tiles): (Vec<u64>, Vec<u64>) = header.tensors.iter().map(of_tensor).unzip();
-    bits.iter().sum::<u64>() + tiles.into_iter().max().unwrap_or(0) * SCRATCH_BYTES * threads as u64
+    header.tensors.iter().map(of_tensor).sum()
+}
+
+/// Codes of the longest tile.
+fn longest_tile(header: &Header) -> u64 {
+    let of_tensor = |tensor| Some(tile_len(noise(header, tensor)?.run_len()) as u64);
+    header.tensors.iter().filter_map(of_tensor).max().unwrap_or(0)
+}
+
+fn noise(header: &Header, tensor: &TensorSpec) -> Option<Noise> {
+    let index = header.settings.type_index(tensor.tensor_type)?;
+    Noise::new(header.settings.types[index].sigma).ok()
 }

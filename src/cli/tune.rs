@@ -222,6 +222,16 @@ fn resume_hint(args: &TuneArgs, path: &Path) -> String {
         text::quoted(&args.model),
         text::quoted(path)
     );
+    // Sizes of contexts decide the last bits of rewards, so they have to be the same again.
+    for (flag, value) in [
+        ("-c", args.inference.ctx_size.map(u64::from)),
+        ("-np", args.inference.parallel.map(|number| number as u64)),
+        ("--mem-budget", args.mem_budget),
+    ] {
+        if let Some(value) = value {
+            command += &format!(" {flag} {value}");
+        }
+    }
     if let Some(generations) = args.search.generations {
         command += &format!(" --generations {generations}");
     }

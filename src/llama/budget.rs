@@ -1,7 +1,11 @@
 //! Sizes of contexts that keep within a number of bytes.
 //!
 //! llama.cpp tells how large a context is once it exists. What a large one would take follows from a small one: keys and
-//! values grow with the cells, the buffers of a forward pass with its tokens.
+//! values grow with the cells, a recurrent model's states with the sequences, the buffers of a forward pass with its
+//! tokens.
+//!
+//! Sizes are chosen for one context, and then as many contexts as fit: a size decides how requests are laid out, and the
+//! last bits of rewards with it, and must not depend on the number of threads.
 
 use super::Failure;
 use super::context::{Buffers, Size};
@@ -14,6 +18,12 @@ const LEAST_TOKENS: usize = 64;
 
 /// Smallest memory to go down to, in cells; llama.cpp rounds up to it.
 const LEAST_CELLS: usize = 256;
+
+/// Fewest rows of logits to go down to.
+const LEAST_OUTPUTS: usize = 8;
+
+/// What the vocabulary takes for each token: its text in several tables.
+const TOKEN_BYTES: u64 = 256;
 
 /// What a context takes besides its buffers: graphs and bookkeeping, measured.
 const BOOKKEEPING: u64 = 6_000_000;
@@ -33,35 +43,41 @@ impl Cost {
 
     /// Bytes of a context.
     fn of(&self, size: Size) -> u64 {
-        let memory = self.probe.memory * size.cells as u64 / PROBE.cells as u64;
-        let compute = self.probe.compute * size.tokens as u64 / PROBE.tokens as u64;
-        let logits = 4 * (size.outputs * self.vocabulary) as u64;
-        BOOKKEEPING + memory + compute + logits
+        let Buffers { cells, states, compute } = self.probe;
+        let cells = cells * size.cells as u64 / PROBE.cells as u64;
+        let states = states * size.sequences as u64;
+        let compute = compute * size.tokens as u64 / PROBE.tokens as u64;
+        // Of which cells each token may see, up to an f32 each; the probe's is too small to be told from the rest.
+        let mask = 4 * (size.cells * size.tokens) as u64;
+        // Once in the buffer of the forward pass and once kept for us.
+        let logits = 2 * 4 * (size.outputs * self.vocabulary) as u64;
+        BOOKKEEPING + cells + states + compute + mask + logits
     }
 
-    /// Bytes of so many contexts.
+    /// Bytes of so many contexts, and of the model's vocabulary.
     pub(super) fn of_lanes(&self, lanes: usize, size: Size) -> u64 {
-        lanes as u64 * self.of(size)
+        lanes as u64 * self.of(size) + TOKEN_BYTES * self.vocabulary as u64
     }
 
-    /// The largest contexts that take no more than `limit` bytes: `lanes` of this size; else fewer tokens at once, then
-    /// fewer cells where `may_shrink` allows it, then one context with all threads.
+    /// The largest contexts that take no more than `limit` bytes, up to `lanes` of this size with one thread each: fewer
+    /// tokens at once, then fewer cells where `may_shrink` allows it, then fewer logits, until one context fits. Contexts
+    /// for which there is no room leave their threads to the others.
     pub(super) fn fit(
         &self,
-        mut lanes: usize,
+        lanes: usize,
         mut size: Size,
         may_shrink: bool,
         limit: u64,
     ) -> Result<(usize, Size), Failure> {
-        while self.of_lanes(lanes, size) > limit {
+        while self.of_lanes(1, size) > limit {
             if size.tokens > LEAST_TOKENS {
                 size = size.with_tokens(size.tokens / 2);
             } else if size.cells > LEAST_CELLS && may_shrink {
                 size.cells -= LEAST_CELLS;
-            } else if lanes > 1 {
-                (size.threads, lanes) = (size.threads * lanes, 1);
+            } else if size.outputs > LEAST_OUTPUTS {
+                size = size.with_outputs(size.outputs / 2);
             } else {
-                let (needed, left) = (self.of(size).div_ceil(1_000_000), limit / 1_000_000);
+                let (needed, left) = (self.of_lanes(1, size).div_ceil(1_000_000), limit / 1_000_000);
                 return Err(format!(
                     "its smallest context takes {needed} MB, but the budget leaves {left} MB for it; allow {} MB more",
                     needed - left
@@ -69,7 +85,9 @@ impl Cost {
                 .into());
             }
         }
-        Ok((lanes, size))
+        let fitting = (1..=lanes).rev().find(|&lanes| self.of_lanes(lanes, size) <= limit).unwrap_or(1);
+        size.threads = size.threads * lanes / fitting;
+        Ok((fitting, size))
     }
 }
 
@@ -79,37 +97,48 @@ mod tests {
 
     const SIZE: Size = Size { cells: 1024, sequences: 128, tokens: 512, outputs: 128, threads: 1 };
 
-    /// A token costs 1,000 bytes, a cell 4,000.
+    /// A token costs 1,000 bytes, a cell 4,000, a row of logits 80.
     fn cost() -> Cost {
-        Cost::new(Buffers { memory: 256 * 4_000, compute: 64 * 1_000 }, 0)
+        Cost::new(Buffers { cells: 256 * 4_000, states: 0, compute: 64 * 1_000 }, 10)
     }
 
     #[test]
     fn what_fits_stays() {
         let bytes = cost().of(SIZE);
-        assert_eq!(bytes, BOOKKEEPING + 1024 * 4_000 + 512 * 1_000);
-        assert_eq!(cost().fit(2, SIZE, true, 2 * bytes).unwrap(), (2, SIZE));
+        assert_eq!(bytes, BOOKKEEPING + 1024 * 4_000 + 512 * 1_000 + 4 * 1024 * 512 + 128 * 80);
+        assert_eq!(cost().fit(2, SIZE, true, 2 * bytes + 2560).unwrap(), (2, SIZE));
     }
 
     #[test]
-    fn tokens_then_cells_then_lanes_are_given_up() {
-        let fit = |limit, may_shrink| cost().fit(2, SIZE, may_shrink, limit);
-        let (lanes, size) = fit(2 * cost().of(SIZE) - 1, true).unwrap();
-        assert_eq!((lanes, size.tokens, size.cells), (2, 256, 1024));
-        let (lanes, size) = fit(2 * (BOOKKEEPING + 300 * 4_000), true).unwrap();
-        assert_eq!((lanes, size.tokens, size.cells, size.outputs), (2, 64, 256, 64));
-        let (lanes, size) = fit(BOOKKEEPING + 1100 * 4_000, false).unwrap();
-        assert_eq!((lanes, size.cells, size.threads), (1, 1024, 2), "a given context stays");
+    fn lanes_are_given_up_before_sizes() {
+        let (lanes, size) = cost().fit(4, SIZE, true, 3 * cost().of(SIZE)).unwrap();
+        assert_eq!((lanes, size), (2, Size { threads: 2, ..SIZE }));
+    }
+
+    #[test]
+    fn tokens_then_cells_then_logits_are_given_up() {
+        let fit = |limit, may_shrink| cost().fit(2, SIZE, may_shrink, limit).unwrap().1;
+        let size = fit(cost().of(SIZE) - 1, true);
+        assert_eq!((size.tokens, size.cells, size.threads), (256, 1024, 2));
+        let size = fit(BOOKKEEPING + 64 * 1_000 + 300 * 4_000 + 128 * 1024, true);
+        assert_eq!((size.tokens, size.cells, size.outputs, size.sequences), (64, 256, 64, 64));
+        let size = fit(BOOKKEEPING + 64 * 1_000 + 1024 * 4_000 + 4 * 64 * 1024 + 2560 + 50 * 80, false);
+        assert_eq!((size.cells, size.outputs), (1024, 32), "a given context stays");
+    }
+
+    #[test]
+    fn sizes_do_not_depend_on_lanes() {
+        for limit in (8_000_000..60_000_000).step_by(100_000) {
+            let size = |lanes| Some(Size { threads: 1, ..cost().fit(lanes, SIZE, true, limit).ok()?.1 });
+            assert_eq!(size(1), size(2));
+            assert_eq!(size(1), size(7));
+        }
     }
 
     #[test]
     fn too_small_a_budget_says_how_much_is_missing() {
         let message = cost().fit(2, SIZE, true, 2_000_000).unwrap_err().to_string();
-        assert!(
-            message.contains("takes 8 MB")
-                && message.contains("leaves 2 MB")
-                && message.contains("6 MB more"),
-            "{message}"
-        );
+        assert!(message.contains("takes 8 MB") && message.contains("leaves 2 MB"), "{message}");
+        assert!(message.contains("6 MB more"), "{message}");
     }
 }

@@ -38,18 +38,24 @@ pub(super) struct Size {
 }
 
 impl Size {
-    /// With this many tokens in one forward pass, and no more of what it cannot have more of.
+    /// With this many tokens in one forward pass, and no more outputs than that.
     pub(super) fn with_tokens(self, tokens: usize) -> Self {
-        let outputs = self.outputs.min(tokens);
-        Self { tokens, outputs, sequences: self.sequences.min(outputs), ..self }
+        Self { tokens, ..self }.with_outputs(self.outputs.min(tokens))
+    }
+
+    /// With this many rows of logits, and no more sequences than that.
+    pub(super) fn with_outputs(self, outputs: usize) -> Self {
+        Self { outputs, sequences: self.sequences.min(outputs), ..self }
     }
 }
 
 /// Bytes of the buffers of a context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Buffers {
-    /// Keys and values, or a recurrent model's state.
-    pub(super) memory: u64,
+    /// Keys and values; they grow with the cells.
+    pub(super) cells: u64,
+    /// States of a recurrent model; they grow with the sequences.
+    pub(super) states: u64,
     /// What a forward pass computes in.
     pub(super) compute: u64,
 }

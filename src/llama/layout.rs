@@ -74,8 +74,8 @@ pub(super) fn chunks(paths: &[Path<'_>], room: Room) -> Vec<Chunk> {
     done
 }
 
-/// Lays out sequences as [`chunks`] does, but in `multiple` times as many chunks or a multiple of it, of about the same
-/// size, as long as that leaves `least` nodes to each: so many workers then have the same to do.
+/// Lays out sequences as [`chunks`] does, but in a multiple of `multiple` chunks of about the same size, as long as that
+/// leaves `least` nodes to each on average: so many workers then have the same to do.
 pub(super) fn even_chunks(paths: &[Path<'_>], room: Room, multiple: usize, least: usize) -> Vec<Chunk> {
     let full = chunks(paths, room);
     let nodes: usize = full.iter().map(|chunk| chunk.nodes.len()).sum();
@@ -234,7 +234,7 @@ mod tests {
         };
         assert_eq!(sizes(1, 1), [82]);
         assert_eq!(sizes(4, 8), [22, 22, 22, 22]);
-        assert_eq!(sizes(4, 30), [42, 42], "no chunk gets smaller than asked");
+        assert_eq!(sizes(4, 30), [42, 42], "as many as leave enough to each");
         assert_eq!(sizes(4, 50), [82]);
     }
 

@@ -21,7 +21,7 @@ static STARTED: Once = Once::new();
 
 thread_local! {
     static ERRORS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-    static BUFFERS: Cell<Buffers> = const { Cell::new(Buffers { memory: 0, compute: 0 }) };
+    static BUFFERS: Cell<Buffers> = const { Cell::new(Buffers { cells: 0, states: 0, compute: 0 }) };
 }
 
 /// Starts llama.cpp, once per process, and shows its log on the standard error stream from now on, or does not.
@@ -54,11 +54,14 @@ fn add_buffer(buffers: &mut Buffers, line: &str) -> Option<()> {
     let (what, size) = line.split_once(" buffer size =")?;
     let mib: f64 = size.trim().strip_suffix("MiB")?.trim().parse().ok()?;
     let bytes = (mib * f64::from(1 << 20)) as u64;
-    match what.rsplit(' ').next()? {
-        "KV" | "RS" => buffers.memory += bytes,
-        "compute" => buffers.compute += bytes,
-        _ => {}
-    }
+    let part = match what.rsplit(' ').next()? {
+        // The model's are planned from its file, logits from the vocabulary.
+        "model" | "output" => return None,
+        "RS" => &mut buffers.states,
+        "compute" => &mut buffers.compute,
+        _ => &mut buffers.cells,
+    };
+    *part = part.saturating_add(bytes);
     Some(())
 }
 
@@ -102,6 +105,6 @@ mod tests {
         ] {
             add_buffer(&mut buffers, line);
         }
-        assert_eq!(buffers, Buffers { memory: 5 << 20, compute: 17 << 19 });
+        assert_eq!(buffers, Buffers { cells: 4 << 20, states: 1 << 20, compute: 17 << 19 });
     }
 }

@@ -101,8 +101,8 @@ fn tokens(model: &Model, request: &Request, size: Size) -> Result<Tokens, Failur
     all.push(model.end_token()?);
     if all.len() > size.cells {
         return Err(format!(
-            "the request that begins with {:?} has {} tokens, but the context only {}; make the context larger or \
-             leave the request out",
+            "the request that begins with {:?} has {} tokens, but the context only {}; make the context larger (-c, \
+             and a larger --mem-budget where there is one) or leave the request out",
             request.prompt.chars().take(40).collect::<String>(),
             all.len(),
             size.cells

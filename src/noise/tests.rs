@@ -24,6 +24,10 @@ fn chi_square(counts: &[u64], expected: &[f64]) -> (f64, usize) {
             (cells, count, wanted) = (cells + 1, 0.0, 0.0);
         }
     }
+    if cells > 0 && wanted > 0.0 {
+        // What is left at the end is too little for a cell of its own, but a surplus there has to show.
+        chi += (count - wanted).max(0.0).powi(2) / wanted.max(1.0);
+    }
     (chi, cells - 1)
 }
 
@@ -120,10 +124,12 @@ fn hits_per_run_are_binomial() {
         let run = noise.run_len();
         let p: f64 = distribution::magnitudes(sigma)[1..].iter().sum();
         let runs = 20_000;
-        let u = perturbation(&noise, 3, 1, run * runs);
         let mut counts = vec![0; 400];
-        for chunk in u.chunks(run) {
-            counts[chunk.iter().filter(|u| **u != 0).count()] += 1;
+        let mut batches = Pair::new(3).batches();
+        for number in 0..runs as u64 {
+            let mut u = CodeByCode(vec![0; run]);
+            noise.draw(&mut batches, RunAddress { tensor: 1, run: number }, 0..run, &mut u);
+            counts[u.0.iter().filter(|u| **u != 0).count()] += 1;
         }
         let mut probability = (1.0 - p).powi(run as i32);
         let mut expected = Vec::new();
@@ -161,7 +167,7 @@ fn neighbours_pairs_tensors_and_runs_are_independent() {
     for sigma in [0.1, 0.3, 0.6] {
         let noise = Noise::new(sigma).unwrap();
         let u = perturbation(&noise, 100, 0, CODES);
-        for lag in [1, 2, 31, 32, noise.run_len()] {
+        for lag in [1, 2, 31, 32, BATCH, noise.run_len()] {
             assert_independent(&format!("lag {lag} at sigma {sigma}"), &u[..CODES - lag], &u[lag..]);
         }
         for (what, other) in [
@@ -186,7 +192,7 @@ fn a_run_does_not_depend_on_its_length_or_on_other_runs() {
 }
 
 #[test]
-fn sparse_runs_hold_tens_of_hits() {
+fn sparse_runs_hold_128_to_256_hits() {
     for noise in SIGMAS.map(|sigma| Noise::new(sigma).unwrap()).iter().filter(|noise| !noise.is_dense()) {
         let sigma = noise.sigma();
         let p: f64 = distribution::magnitudes(sigma)[1..].iter().sum();
@@ -244,4 +250,43 @@ fn golden_table_digests() {
     };
     let golden = ["8dc68335f06498b7", "ab47ef37f270a220", "bc5ec6acd19df7aa", "901da08e84da573a"];
     assert_eq!([0.01, 0.1, 0.45, 1.6].map(digest), golden);
+}
+
+/// The definition of the draws, one word at a time.
+fn word_by_word(noise: &Noise, pair: &Pair, address: RunAddress, len: usize) -> Vec<i16> {
+    let mut stream = pair.0.stream(u64::from(address.tensor) << 40 | address.run);
+    let mut u = vec![0; len];
+    let mut position = 0;
+    while position < len {
+        let word = stream.next_u32();
+        let Some(gaps) = &noise.gaps else {
+            u[position] = signed(word, noise.magnitudes.as_ref().unwrap().draw(&[word])[0]);
+            position += 1;
+            continue;
+        };
+        let [gap] = gaps.draw(&[word]);
+        let draw = |magnitudes: &AliasTable| magnitudes.draw(&[stream.next_u32()])[0] + noise.least;
+        let magnitude = noise.magnitudes.as_ref().map_or(1, draw);
+        position += usize::from(gap);
+        if gap != NO_HIT && position < len {
+            u[position] = signed(word, magnitude);
+            position += 1;
+        }
+    }
+    u
+}
+
+#[test]
+fn batches_draw_what_single_words_would() {
+    let pair = Pair::new(77);
+    for sigma in [1e-4, 0.001, 0.01, 0.1, 0.3, 0.45, 0.6, 3.2] {
+        let noise = Noise::new(sigma).unwrap();
+        let run = noise.run_len();
+        for (number, len) in [run, run, run / 2, 96, 32].into_iter().enumerate() {
+            let address = RunAddress { tensor: 3, run: number as u64 };
+            let mut drawn = CodeByCode(vec![0; len]);
+            noise.draw(&mut pair.batches(), address, 0..len, &mut drawn);
+            assert!(drawn.0 == word_by_word(&noise, &pair, address, len), "sigma {sigma}, {len} codes");
+        }
+    }
 }

@@ -61,10 +61,15 @@ impl WorkingCopy {
         }
     }
 
-    /// Lets go of pages of the base, which are read from the file again when they are needed.
+    /// Lets go of pages of the base, which are read from the file again when they are needed. A range that is not within
+    /// the file is none of them.
     pub fn release_base(&self, range: Range<usize>) {
+        if self.base.get(range.clone()).is_none() {
+            return;
+        }
         #[cfg(unix)]
-        // SAFETY: the mapping is read-only, so a page that is let go has nothing in it but what is in the file.
+        // SAFETY: the range lies within the mapping, as was just checked. The mapping is read-only, so a page that is let
+        // go has nothing in it but what is in the file.
         let released = unsafe {
             self.base.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len())
         };
@@ -170,6 +175,23 @@ mod tests {
         fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
         let working = WorkingCopy::open(&path).unwrap();
         (dir, working)
+    }
+
+    #[test]
+    fn the_base_is_read_whole_and_stays_readable() {
+        let bytes: Vec<u8> = (0..3 * PIECE_BYTES / 2).map(|i| (i / 1000) as u8).collect();
+        let (_dir, mut working) = opened(&bytes);
+        working.bytes_mut()[0] = 77;
+        let mut read = Vec::new();
+        working.read_base(|piece| read.extend_from_slice(piece));
+        assert!(read == bytes);
+        let len = bytes.len();
+        let (backwards, beyond) = (Range { start: 9, end: 3 }, len - 1..2 * len - 1);
+        for range in [0..len, 0..0, len..len, 5..4096, backwards, beyond] {
+            working.release_base(range);
+        }
+        assert!(working.base() == bytes);
+        assert_eq!(working.bytes()[0], 77, "changes are not let go");
     }
 
     #[test]

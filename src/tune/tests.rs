@@ -122,6 +122,25 @@ fn whole_run(mode: ResidualMode) -> Traces {
     (journal.0, codes)
 }
 
+#[test]
+fn codes_are_those_of_the_log_wherever_a_run_stops() {
+    // Before a pair's first member, between its two, and in a later generation.
+    for member in [0, 1, 4, 7, 16, 35] {
+        let (log, _) = SeedLog::start(header()).unwrap();
+        let mut journal = Lines::default();
+        let stop = AtomicBool::new(false);
+        let engine = FakeEngine::new(&header());
+        let mut tuner = Tuner::new(engine, &Arith, log, &mut journal, ResidualMode::Replay).unwrap();
+        assert_eq!(tuner.run(&stop, &mut StopAt(member, &stop)).unwrap(), Outcome::Stopped);
+        let log = tuner.log().clone();
+        let codes = std::mem::take(&mut tuner.engine().tensors);
+        drop(tuner);
+        let mut again =
+            Tuner::new(FakeEngine::new(&header()), &Arith, log, &mut journal, ResidualMode::Replay).unwrap();
+        assert!(again.engine().tensors == codes, "stopped at member {member}");
+    }
+}
+
 /// Runs until a member is reached, then resumes from the text of the log, to the end.
 fn interrupted_run(member: u32, mode: ResidualMode) -> Traces {
     let (log, first) = SeedLog::start(header()).unwrap();

@@ -85,7 +85,7 @@ pub fn text(model: &Model) -> String {
     } else {
         format!(
             "  tuning changes {} codes; it needs the memory of inference, of which {} for the tuned tensors,\n  and {} \
-             more with --residual stored",
+             more where the residual is stored",
             text::count(codes),
             text::bytes(bytes),
             text::bytes(STORED_BYTES * codes),
