@@ -35,7 +35,7 @@ pub(super) fn redirect(
 ) -> Result<Buffers, Failure> {
     let (weights, buffers) = graph_weights(model)?;
     let mut unused = Vec::new();
-    for slot in slots {
+    for (number, slot) in slots.iter().enumerate() {
         let tensors: Vec<_> =
             weights.iter().copied().filter(|&tensor| has_name(tensor, &slot.name)).collect();
         if tensors.is_empty() {
@@ -49,14 +49,44 @@ pub(super) fn redirect(
             let held = redirect_one(tensor, base, bytes)
                 .map_err(|reason| format!("the tensor {} {reason}", slot.name))?;
             release(held);
-            unused.push(held);
+            unused.push((number, held));
         }
         working.release_base(slot.range.clone());
     }
+    let held = adopt_others(&weights, working, slots, &unused)?;
     // Once more, since reading a page lets the system map its neighbours too.
-    unused.into_iter().for_each(release);
+    unused.into_iter().map(|(_, held)| held).chain(held).for_each(release);
     working.release_base(0..working.base().len());
     Ok(buffers)
+}
+
+/// Points the model's other tensors into the working copy too, and returns what they pointed to. Nobody edits them; but
+/// each page of llama.cpp's mapping that is read brings neighbours with it, up to megabytes of them on some systems, which
+/// are in memory already as part of the working copy.
+fn adopt_others(
+    weights: &[NonNull<ggml_tensor>],
+    working: &mut WorkingCopy,
+    slots: &[TensorSlot],
+    edited: &[(usize, *const [u8])],
+) -> Result<Vec<*const [u8]>, Failure> {
+    // llama.cpp maps the file as a whole, so one tensor's address tells where the others' bytes are in the file.
+    let Some(&(slot, first)) = edited.first() else { return Ok(Vec::new()) };
+    let origin = (first.cast::<u8>().addr()).wrapping_sub(slots[slot].range.start);
+    let mut held = Vec::new();
+    for &tensor in weights {
+        // SAFETY: the tensor belongs to a loaded model that no other thread uses.
+        let (start, len) = unsafe { ((*tensor.as_ptr()).data.addr(), ggml_nbytes(tensor.as_ptr())) };
+        let start = start.wrapping_sub(origin);
+        let Some(end) = start.checked_add(len) else { continue };
+        if end > working.base().len() {
+            continue;
+        }
+        let (base, bytes) = working.both(start..end)?;
+        // One that is held elsewhere, or otherwise than in the file, stays where it is.
+        held.extend(redirect_one(tensor, base, bytes));
+        working.release_base(start..end);
+    }
+    Ok(held)
 }
 
 /// Points a tensor to `bytes`, the edited form of `base`, which must equal what it points to. Returns the latter, which
