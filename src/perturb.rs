@@ -37,6 +37,15 @@ impl Sign {
     }
 }
 
+/// One member of a population: a pair's perturbation with one of the two signs.
+#[derive(Clone, Copy, Debug)]
+pub struct Member<'a> {
+    /// The pair.
+    pub pair: &'a Pair,
+    /// The sign.
+    pub sign: Sign,
+}
+
 /// One bit for each hit of a tile, in drawing order: whether the code took the perturbation. With dense noise every code
 /// counts as a hit. Reused from member to member.
 #[derive(Clone, Debug, Default)]
@@ -76,15 +85,15 @@ pub enum Edit {
 /// Edits the codes of `tile` (`bytes` are its blocks) by the perturbation of one member of a pair. `applied` goes from
 /// call to call: [`Edit::Perturb`] fills it, the others need it as the call before left it.
 pub fn edit<B: CodeBlock>(
-    edit: Edit,
+    what: Edit,
     bytes: &mut [u8],
     tile: &Tile,
     noise: &Noise,
-    (pair, sign): (&Pair, Sign),
+    Member { pair, sign }: Member<'_>,
     applied: &mut Applied,
 ) {
     let sign = sign.factor();
-    match edit {
+    match what {
         Edit::Perturb => {
             applied.0.clear();
             let change = |code, delta, _| shift::<B>(code, delta);
@@ -229,7 +238,7 @@ mod tests {
                 };
                 let (other, none) = (sign.other(), original.clone());
                 let mut edit = |what, sign, bytes: &mut [u8]| {
-                    edit::<B>(what, bytes, &tile, &noise, (&pair, sign), &mut applied)
+                    edit::<B>(what, bytes, &tile, &noise, Member { pair: &pair, sign }, &mut applied)
                 };
                 edit(Edit::Perturb, sign, &mut bytes);
                 prop_assert!(is_member(&bytes, sign), "perturbed");
@@ -253,8 +262,8 @@ mod tests {
         let codes = |sign| {
             let mut bytes = middle.clone();
             let mut applied = Applied::default();
-            let who = (&Pair::new(0), sign);
-            edit::<crate::block::Q4K>(Edit::Perturb, &mut bytes, &tile, &noise, who, &mut applied);
+            let member = Member { pair: &Pair::new(0), sign };
+            edit::<crate::block::Q4K>(Edit::Perturb, &mut bytes, &tile, &noise, member, &mut applied);
             assert!(bytes != middle);
             read_codes::<crate::block::Q4K>(&bytes)
         };

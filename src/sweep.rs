@@ -4,8 +4,7 @@
 use rayon::prelude::*;
 
 use crate::engine::TensorBytes;
-use crate::noise::Pair;
-use crate::perturb::{self, Applied, Edit, Sign};
+use crate::perturb::{self, Applied, Edit, Member};
 use crate::replay::{History, Residual, Scratch};
 use crate::seed_log::TensorSpec;
 use crate::tile::Tile;
@@ -50,16 +49,16 @@ fn each_tile<T: Send>(
 
 /// Edits all tensors by a member's perturbation.
 pub fn edit_all(
-    edit: Edit,
+    what: Edit,
     tensors: &mut [TensorBytes<'_>],
     specs: &[TensorSpec],
     history: &History,
-    member: (&Pair, Sign),
+    member: Member<'_>,
     applied: &mut PerTile<Applied>,
 ) {
     each_tile(tensors, specs, history, applied, |spec, bytes, tile, applied, _| {
         let noise = history.noise(tile.tensor);
-        with_block!(spec.tensor_type, B => perturb::edit::<B>(edit, bytes, tile, noise, member, applied));
+        with_block!(spec.tensor_type, B => perturb::edit::<B>(what, bytes, tile, noise, member, applied));
         Moves::default()
     });
 }

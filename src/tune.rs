@@ -20,7 +20,7 @@ use crate::exam::{Exam, Grade};
 use crate::export::{ExportError, check_digest, digest};
 use crate::fitness::{PairFitness, mean};
 use crate::noise::Pair;
-use crate::perturb::{Applied, Edit, Sign};
+use crate::perturb::{Applied, Edit, Member, Sign};
 use crate::replay::History;
 use crate::seed_log::{EvaluationRecord, Line, LogError, SeedLog};
 use crate::store::{Journal, StoreError};
@@ -180,12 +180,15 @@ impl<'a, E: Engine> Tuner<'a, E> {
         let of = header.settings.population;
         let mut fitness = Vec::with_capacity(population.pairs.len());
         for (number, pair) in population.pairs.iter().enumerate() {
-            let mut member = |sign| {
+            let mut may_begin = |sign| {
                 let member = 2 * number as u32 + u32::from(sign == Sign::Minus);
-                observer.event(&Event::Member { generation: population.generation, member, of });
-                !stop.load(Ordering::Relaxed)
+                let goes_on = !stop.load(Ordering::Relaxed);
+                if goes_on {
+                    observer.event(&Event::Member { generation: population.generation, member, of });
+                }
+                goes_on
             };
-            let Some(of_pair) = self.evaluate_pair(&exam, pair, &mut member)? else { return Ok(None) };
+            let Some(of_pair) = self.evaluate_pair(&exam, pair, &mut may_begin)? else { return Ok(None) };
             fitness.push(of_pair);
         }
         Ok(Some(fitness))
@@ -201,18 +204,19 @@ impl<'a, E: Engine> Tuner<'a, E> {
         if !may_begin(Sign::Plus) {
             return Ok(None);
         }
-        self.edit(Edit::Perturb, (pair, Sign::Plus))?;
-        let plus = self.fitness(exam);
-        let goes_on = plus.is_ok() && may_begin(Sign::Minus);
+        let [plus, minus] = [Sign::Plus, Sign::Minus].map(|sign| Member { pair, sign });
+        self.edit(Edit::Perturb, plus)?;
+        let of_plus = self.fitness(exam);
+        let goes_on = of_plus.is_ok() && may_begin(Sign::Minus);
         if !goes_on {
-            // Restored even after a failure, so that the codes are always those of the log.
-            self.edit(Edit::Restore, (pair, Sign::Plus))?;
-            return plus.map(|_| None);
+            // Restored even after inference failed, so that the codes are those of the log again.
+            self.edit(Edit::Restore, plus)?;
+            return of_plus.map(|_| None);
         }
-        self.edit(Edit::Mirror, (pair, Sign::Plus))?;
-        let minus = self.fitness(exam);
-        self.edit(Edit::Restore, (pair, Sign::Minus))?;
-        Ok(Some(PairFitness { plus: plus?, minus: minus? }))
+        self.edit(Edit::Mirror, plus)?;
+        let of_minus = self.fitness(exam);
+        self.edit(Edit::Restore, minus)?;
+        Ok(Some(PairFitness { plus: of_plus?, minus: of_minus? }))
     }
 
     /// Mean reward of the codes as they are.
@@ -223,15 +227,15 @@ impl<'a, E: Engine> Tuner<'a, E> {
         Ok(mean(&rewards))
     }
 
-    fn edit(&mut self, edit: Edit, member: (&Pair, Sign)) -> Result<(), TuneError> {
+    fn edit(&mut self, what: Edit, member: Member<'_>) -> Result<(), TuneError> {
         let Self { engine, log, history, applied, watch, .. } = self;
         let specs = &log.header.tensors;
-        let part: fn(&mut Split) -> &mut f64 = match edit {
+        let part: fn(&mut Split) -> &mut f64 = match what {
             Edit::Perturb | Edit::Mirror => |split| &mut split.perturb,
             Edit::Restore => |split| &mut split.restore,
         };
         Ok(watch.time(part, || {
-            engine.edit_codes(&mut |codes| edit_all(edit, codes, specs, history, member, applied))
+            engine.edit_codes(&mut |codes| edit_all(what, codes, specs, history, member, applied))
         })?)
     }
 

@@ -7,7 +7,7 @@ use qes_gguf::engine::{Engine, Request, TensorBytes};
 use qes_gguf::export::{Model, byte_range};
 use qes_gguf::llama::{LlamaEngine, LlamaOptions, Prepared, TensorSlot};
 use qes_gguf::noise::Pair;
-use qes_gguf::perturb::{Applied, Edit, Sign};
+use qes_gguf::perturb::{Applied, Edit, Member, Sign};
 use qes_gguf::recipe;
 use qes_gguf::replay::{History, STORED_BYTES};
 use qes_gguf::rng::{Domain, Source};
@@ -130,7 +130,7 @@ impl Subject {
         let pairs = self.history.pairs_of(HISTORY);
         let samples = rounds(self.repeats, |round| {
             let pair = &pairs[round % pairs.len()];
-            let mut edit = |what, sign| time(|| self.edit(what, (pair, sign)));
+            let mut edit = |what, sign| time(|| self.edit(what, Member { pair, sign }));
             let perturb = edit(Edit::Perturb, Sign::Plus)?;
             let mirror = edit(Edit::Mirror, Sign::Plus)?;
             Ok(vec![perturb, mirror, edit(Edit::Restore, Sign::Minus)?])
@@ -144,7 +144,7 @@ impl Subject {
         let options = LlamaOptions { repack: true, ..self.options.clone() };
         let mut repacked = LlamaEngine::load(WorkingCopy::open(path)?, Vec::new(), &options)?;
         let pair = Pair::new(0);
-        self.edit(Edit::Perturb, (&pair, Sign::Plus))?;
+        self.edit(Edit::Perturb, Member { pair: &pair, sign: Sign::Plus })?;
         let batch = self.prepared()?;
         let engine = &mut self.engine;
         let samples = rounds(self.repeats, |round| {
@@ -156,7 +156,7 @@ impl Subject {
             }
             Ok(seconds)
         })?;
-        self.edit(Edit::Restore, (&pair, Sign::Plus))?;
+        self.edit(Edit::Restore, Member { pair: &pair, sign: Sign::Plus })?;
         Ok(samples.try_into().expect("two engines"))
     }
 
@@ -172,10 +172,10 @@ impl Subject {
         Ok((samples, first.unwrap_or_default()))
     }
 
-    fn edit(&mut self, edit: Edit, member: (&Pair, Sign)) -> Result<()> {
+    fn edit(&mut self, what: Edit, member: Member<'_>) -> Result<()> {
         let Self { header, history, engine, applied, .. } = self;
         Ok(engine
-            .edit_codes(&mut |codes| edit_all(edit, codes, &header.tensors, history, member, applied))?)
+            .edit_codes(&mut |codes| edit_all(what, codes, &header.tensors, history, member, applied))?)
     }
 
     fn update(&mut self, pool: &ThreadPool, first: &mut Option<Moves>) -> Result<()> {

@@ -6,7 +6,7 @@ mod dense;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use qes_gguf::noise::{Noise, Pair};
-use qes_gguf::perturb::{Applied, Edit, Sign, edit};
+use qes_gguf::perturb::{Applied, Edit, Member, Sign, edit};
 use qes_gguf::tensor_type::TensorType;
 use qes_gguf::tile::{Tile, tile_len};
 use qes_gguf::update::weighted_sum;
@@ -51,7 +51,7 @@ fn members(criterion: &mut Criterion) {
                 let pair = Pair::new(seed);
                 for (what, sign) in [(Edit::Perturb, Sign::Plus), (Edit::Mirror, Sign::Plus), (Edit::Restore, Sign::Minus)] {
                     for ((tile, range), applied) in tiles(tensor_type, &noise, CODES).zip(&mut applied) {
-                        with_block!(tensor_type, B => edit::<B>(what, &mut bytes[range], &tile, &noise, (&pair, sign), applied));
+                        with_block!(tensor_type, B => edit::<B>(what, &mut bytes[range], &tile, &noise, Member { pair: &pair, sign }, applied));
                     }
                 }
             });
