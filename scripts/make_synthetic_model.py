@@ -24,12 +24,10 @@ from typing import NamedTuple
 import gguf
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-ROPE_BASE, NORM_EPSILON = 10_000.0, 1e-5
-CONTEXT_LENGTH = 2048
+from llama_gguf import VOCAB_SIZE, add_architecture, add_tokenizer
 
-UNK, BOS, EOS, FIRST_BYTE = 0, 1, 2, 3
-VOCAB_SIZE = FIRST_BYTE + 256
+ROOT = Path(__file__).resolve().parent.parent
+CONTEXT_LENGTH = 2048
 
 # A super-block of Q4_K: a row that it does not divide would fall back to another type.
 ROW_MULTIPLE = 256
@@ -104,32 +102,8 @@ def add_metadata(writer, name, shape, seed, count):
     writer.add_author("the qes-gguf authors")
     writer.add_size_label(f"{count / 1e6:.1f}M")
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
-    writer.add_vocab_size(VOCAB_SIZE)
-    writer.add_context_length(CONTEXT_LENGTH)
-    writer.add_embedding_length(shape.width)
-    writer.add_block_count(shape.layers)
-    writer.add_feed_forward_length(shape.ffn)
-    writer.add_head_count(shape.heads)
-    writer.add_head_count_kv(shape.kv_heads)
-    writer.add_layer_norm_rms_eps(NORM_EPSILON)
-    writer.add_rope_dimension_count(shape.width // shape.heads)
-    writer.add_rope_freq_base(ROPE_BASE)
-
-
-def add_tokenizer(writer):
-    """Three specials and the 256 bytes, as in `train_tiny_model.py`."""
-    kinds = gguf.TokenType
-    writer.add_tokenizer_model("llama")
-    writer.add_tokenizer_pre("default")
-    writer.add_token_list(["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))])
-    writer.add_token_scores([0.0] * VOCAB_SIZE)
-    writer.add_token_types([kinds.UNKNOWN, kinds.CONTROL, kinds.CONTROL, *[kinds.BYTE] * 256])
-    writer.add_unk_token_id(UNK)
-    writer.add_bos_token_id(BOS)
-    writer.add_eos_token_id(EOS)
-    writer.add_add_bos_token(True)
-    writer.add_add_eos_token(False)
-    writer.add_add_space_prefix(False)
+    add_architecture(writer, context_length=CONTEXT_LENGTH, width=shape.width, layers=shape.layers, ffn=shape.ffn,
+                     heads=shape.heads, kv_heads=shape.kv_heads)
 
 
 def write_model(path, name, seed):

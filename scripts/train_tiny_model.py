@@ -23,13 +23,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from llama_gguf import BOS, EOS, FIRST_BYTE, NORM_EPSILON, ROPE_BASE, VOCAB_SIZE, add_architecture, add_tokenizer
+
 WIDTH, LAYERS, HEADS, FFN = 256, 4, 4, 768
 HEAD_WIDTH = WIDTH // HEADS
-ROPE_BASE, NORM_EPSILON = 10_000.0, 1e-5
 CONTEXT_LENGTH = 256
-
-UNK, BOS, EOS, FIRST_BYTE = 0, 1, 2, 3
-VOCAB_SIZE = FIRST_BYTE + 256
 
 OPERANDS = range(10, 100)
 # The held-out fifth: `qes-gguf` applies the same rule, so a change here must be made there too.
@@ -259,32 +257,8 @@ def add_metadata(writer):
     writer.add_author("the qes-gguf authors")
     writer.add_size_label("3.5M")
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    writer.add_vocab_size(VOCAB_SIZE)
-    writer.add_context_length(CONTEXT_LENGTH)
-    writer.add_embedding_length(WIDTH)
-    writer.add_block_count(LAYERS)
-    writer.add_feed_forward_length(FFN)
-    writer.add_head_count(HEADS)
-    writer.add_head_count_kv(HEADS)
-    writer.add_layer_norm_rms_eps(NORM_EPSILON)
-    writer.add_rope_dimension_count(HEAD_WIDTH)
-    writer.add_rope_freq_base(ROPE_BASE)
-
-
-def add_tokenizer(writer):
-    """Three specials and the 256 bytes: every text reaches the model byte by byte."""
-    kinds = gguf.TokenType
-    writer.add_tokenizer_model("llama")
-    writer.add_tokenizer_pre("default")
-    writer.add_token_list(["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))])
-    writer.add_token_scores([0.0] * VOCAB_SIZE)
-    writer.add_token_types([kinds.UNKNOWN, kinds.CONTROL, kinds.CONTROL, *[kinds.BYTE] * 256])
-    writer.add_unk_token_id(UNK)
-    writer.add_bos_token_id(BOS)
-    writer.add_eos_token_id(EOS)
-    writer.add_add_bos_token(True)
-    writer.add_add_eos_token(False)
-    writer.add_add_space_prefix(False)
+    add_architecture(writer, context_length=CONTEXT_LENGTH, width=WIDTH, layers=LAYERS, ffn=FFN, heads=HEADS,
+                     kv_heads=HEADS)
 
 
 def save(parameters, path):

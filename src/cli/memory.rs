@@ -8,12 +8,9 @@ use anyhow::{Result, bail};
 use super::args::{Residual, TuneArgs};
 use super::text;
 use crate::export::Model;
-use crate::noise::Noise;
 use crate::recipe;
-use crate::replay::STORED_BYTES;
-use crate::seed_log::{Header, TensorSpec};
-use crate::settings::TypeSettings;
-use crate::tile::tile_len;
+use crate::replay::{History, STORED_BYTES};
+use crate::seed_log::Header;
 use crate::tune::ResidualMode;
 
 /// The program itself, the system's libraries, and buffers that llama.cpp grows as it works.
@@ -38,10 +35,11 @@ pub struct Plan {
 /// # Errors
 /// When the budget is less than what a run needs without any context.
 pub fn plan(args: &TuneArgs, header: &Header, model: &Model, threads: usize) -> Result<Plan> {
-    let needed = OVERHEAD + model.working.base().len() as u64 + applied(header);
-    let scratch = threads as u64 * longest_tile(header) * SCRATCH_BYTES;
+    let history = History::new(header)?;
+    let needed = OVERHEAD + model.working.base().len() as u64 + applied(header, &history);
+    let scratch = threads as u64 * longest_tile(header, &history) * SCRATCH_BYTES;
     let stored = STORED_BYTES * header.tensors.iter().map(|tensor| tensor.codes).sum::<u64>();
-    let mode = mode(args, header, stored, needed);
+    let mode = mode(args, header, &history, stored, needed);
     let fixed = if mode == ResidualMode::Stored { needed + stored } else { needed };
     // The threads' scratch, a few megabytes, is left out of the limit, lest the sizes of contexts depend on their number.
     let contexts = match args.mem_budget {
@@ -60,9 +58,9 @@ pub fn plan(args: &TuneArgs, header: &Header, model: &Model, threads: usize) -> 
 /// Where the residual is kept. By default it is replayed, except where that would cost time for nothing: for a model so
 /// small that nobody misses the memory, and for dense noise, whose replay would take far longer than inference. It never
 /// takes more than half of what a budget leaves.
-fn mode(args: &TuneArgs, header: &Header, stored: u64, needed: u64) -> ResidualMode {
-    let is_dense = |of_type: &TypeSettings| Noise::new(of_type.sigma).is_ok_and(|noise| noise.is_dense());
-    let pays = stored <= recipe::SMALL_RESIDUAL || header.settings.types.iter().any(is_dense);
+fn mode(args: &TuneArgs, header: &Header, history: &History, stored: u64, needed: u64) -> ResidualMode {
+    let is_dense = tensors(header).any(|(index, _)| history.noise(index).is_dense());
+    let pays = stored <= recipe::SMALL_RESIDUAL || is_dense;
     let fits = args.mem_budget.is_none_or(|budget| stored <= budget.saturating_sub(needed) / 2);
     match args.search.residual {
         Some(Residual::Replay) => ResidualMode::Replay,
@@ -73,24 +71,23 @@ fn mode(args: &TuneArgs, header: &Header, stored: u64, needed: u64) -> ResidualM
 }
 
 /// Bytes of the lists that hold a bit for each hit.
-fn applied(header: &Header) -> u64 {
-    let of_tensor = |tensor: &TensorSpec| {
-        let Some(noise) = noise(header, tensor) else { return 0 };
+fn applied(header: &Header, history: &History) -> u64 {
+    let of_tensor = |(index, codes): (u32, u64)| {
+        let noise = history.noise(index);
         let share = if noise.is_dense() { 1.0 } else { noise.hit_probability() };
-        let hits = (tensor.codes as f64 * share).ceil() as u64;
+        let hits = (codes as f64 * share).ceil() as u64;
         // Lists grow by doubling, so up to half of one is free, and each has its own bookkeeping.
-        hits / 8 * 2 + tensor.codes.div_ceil(tile_len(noise.run_len()) as u64) * 48
+        hits / 8 * 2 + codes.div_ceil(history.tile_len(index) as u64) * 48
     };
-    header.tensors.iter().map(of_tensor).sum()
+    tensors(header).map(of_tensor).sum()
 }
 
 /// Codes of the longest tile.
-fn longest_tile(header: &Header) -> u64 {
-    let of_tensor = |tensor| Some(tile_len(noise(header, tensor)?.run_len()) as u64);
-    header.tensors.iter().filter_map(of_tensor).max().unwrap_or(0)
+fn longest_tile(header: &Header, history: &History) -> u64 {
+    tensors(header).map(|(index, _)| history.tile_len(index) as u64).max().unwrap_or(0)
 }
 
-fn noise(header: &Header, tensor: &TensorSpec) -> Option<Noise> {
-    let index = header.settings.type_index(tensor.tensor_type)?;
-    Noise::new(header.settings.types[index].sigma).ok()
+/// Position and codes of each tensor.
+fn tensors(header: &Header) -> impl Iterator<Item = (u32, u64)> + '_ {
+    (0..).zip(&header.tensors).map(|(index, tensor)| (index, tensor.codes))
 }
