@@ -1,11 +1,16 @@
 //! Reads and writes the codes of quantized blocks in place; scales are never touched.
 //!
-//! Each tunable type is one [`CodeBlock`] in a file of its own. Code that works on codes is generic over it, so that
-//! the type is chosen once per tensor by [`with_block!`](crate::with_block) and never inside a loop.
+//! Each tunable type is one [`CodeBlock`] in a file of its own. Inference may keep a tensor's blocks in another order than
+//! the file, which is a [`CodeLayout`]. Code that works on [`Codes`] is generic over it, so that type and layout are chosen
+//! once per tensor by [`with_layout!`](crate::with_layout) and never inside a loop.
 
+mod codes;
+mod layout;
 mod q4_k;
 mod q8_0;
 
+pub use codes::Codes;
+pub use layout::{Arrangement, CodeLayout, Interleaved, PackedBlock};
 pub use q4_k::Q4K;
 pub use q8_0::Q8_0;
 
@@ -58,20 +63,6 @@ macro_rules! with_block {
 pub fn read_code<B: CodeBlock>(bytes: &[u8], index: usize) -> i16 {
     let start = index / B::LEN * B::BYTES;
     B::read(&bytes[start..start + B::BYTES], index % B::LEN)
-}
-
-/// Adds `delta` to the code at `index` of a sequence of whole blocks. A code that would leave its range stays as it
-/// is (it is *gated*) and the answer is `false`.
-#[inline]
-pub fn nudge<B: CodeBlock>(bytes: &mut [u8], index: usize, delta: i16) -> bool {
-    let start = index / B::LEN * B::BYTES;
-    let block = &mut bytes[start..start + B::BYTES];
-    let code = B::read(block, index % B::LEN).saturating_add(delta);
-    if code < B::LO || code > B::HI {
-        return false;
-    }
-    B::write(block, index % B::LEN, code);
-    true
 }
 
 #[cfg(test)]

@@ -61,9 +61,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The process's arguments. llama.cpp's `-np` is a long flag with one dash, which the parser does not know.
+/// The process's arguments. llama.cpp's `-np` and `-nr` are long flags with one dash, which the parser does not know.
 fn arguments() -> impl Iterator<Item = OsString> {
-    std::env::args_os().map(|argument| if argument == "-np" { "--parallel".into() } else { argument })
+    std::env::args_os().map(|argument| match argument.to_str() {
+        Some("-np") => "--parallel".into(),
+        Some("-nr") => "--no-repack".into(),
+        _ => argument,
+    })
 }
 
 /// The error with its causes. A cause that the message before it already tells is not told twice.

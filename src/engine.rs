@@ -8,6 +8,8 @@ use std::error::Error;
 
 use thiserror::Error;
 
+use crate::block::Arrangement;
+
 /// One text to be completed, with the completion that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -31,8 +33,10 @@ pub struct Score {
 pub struct TensorBytes<'a> {
     /// Position in the list of tunable tensors that the engine was made with.
     pub index: usize,
-    /// Whole blocks, in the plain layout of the GGUF file.
+    /// Whole blocks.
     pub bytes: &'a mut [u8],
+    /// How the blocks lie in them.
+    pub arrangement: Arrangement,
 }
 
 /// A model that can be evaluated and whose codes can be changed between evaluations.
@@ -72,6 +76,13 @@ pub trait Engine {
     /// # Errors
     /// When changed bytes cannot be brought to where inference reads them.
     fn edit_codes(&mut self, edit: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError>;
+
+    /// Shows the bytes of all tunable tensors as a file would hold them, in the order of the list the engine was made with,
+    /// a piece at a time.
+    ///
+    /// # Errors
+    /// When the bytes cannot be brought from where inference reads them.
+    fn read_tensors(&mut self, read: &mut dyn FnMut(&[u8])) -> Result<(), EngineError>;
 }
 
 /// Inference failed; the source says why.

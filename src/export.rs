@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::engine::TensorBytes;
+use crate::block::Arrangement;
+use crate::engine::{Engine, EngineError, TensorBytes};
 use crate::gguf::{Gguf, GgufError};
 use crate::replay::History;
-use crate::seed_log::{BaseModel, LogError, SeedLog, hex};
+use crate::seed_log::{BaseModel, LogError, SeedLog, TensorSpec, hex};
 use crate::select::{SelectError, find};
 use crate::store::{Artefact, StoreError, WorkingCopy};
 use crate::sweep::{ResidualStore, rebuild_all};
@@ -105,7 +106,13 @@ impl Model {
         }
         let ranges = self.ranges(log)?;
         let history = History::of_log(log, generations)?;
-        let mut tensors = self.working.lend(&ranges)?;
+        let parts = self.working.disjoint_mut(&ranges)?.into_iter().zip(&log.header.tensors).enumerate();
+        let lend = |(index, (bytes, spec)): (usize, (_, &TensorSpec))| TensorBytes {
+            index,
+            bytes,
+            arrangement: Arrangement::plain(spec.tensor_type),
+        };
+        let mut tensors: Vec<TensorBytes<'_>> = parts.map(lend).collect();
         rebuild_all(&mut tensors, &log.header.tensors, &history, &mut ResidualStore::Replay);
         Ok(digest(&tensors))
     }
@@ -135,11 +142,21 @@ pub fn byte_range(range: &Range<u64>) -> Range<usize> {
     range.start as usize..range.end as usize
 }
 
-/// SHA-256 over the bytes of all tuned tensors, in the log's order.
-pub fn digest(tensors: &[TensorBytes<'_>]) -> String {
+/// SHA-256 over the bytes of all tuned tensors as a file holds them, in the log's order.
+fn digest(tensors: &[TensorBytes<'_>]) -> String {
     let mut hash = Sha256::new();
     tensors.iter().for_each(|tensor| hash.update(&*tensor.bytes));
     hex(&hash.finalize())
+}
+
+/// The same digest of the tensors that inference reads.
+///
+/// # Errors
+/// When the engine cannot show them.
+pub fn live_digest(engine: &mut impl Engine) -> Result<String, EngineError> {
+    let mut hash = Sha256::new();
+    engine.read_tensors(&mut |bytes| hash.update(bytes))?;
+    Ok(hex(&hash.finalize()))
 }
 
 /// Writes the model that the log's first `generations` generations lead to, and returns the digest of its tuned tensors.

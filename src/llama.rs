@@ -1,13 +1,17 @@
 //! The llama.cpp [`Engine`], the only foreign code the tool calls.
 //!
-//! Inference reads the tunable tensors from the private mapping of a [`WorkingCopy`], so an edit is seen by the next
-//! forward pass. `model` and `context` wrap what llama.cpp allocates, `weights` finds and redirects tensors, `layout`
-//! arranges sequences so that common prefixes are computed once, `row` reads logits.
+//! An edit of a tunable tensor is seen by the next forward pass, since it is made where inference reads: in the private
+//! mapping of a [`WorkingCopy`], or, for types that llama.cpp computes faster with interleaved rows, in its own memory.
+//! `model` and `context` wrap what llama.cpp allocates, `weights` finds tensors and redirects them, `repack` knows the
+//! interleaved ones, `layout` arranges sequences so that common prefixes are computed once, `row` reads logits.
 
 use std::ops::Range;
 
+use crate::block::Arrangement;
 use crate::engine::{Engine, EngineError, Request, Score, TensorBytes};
-use crate::store::WorkingCopy;
+use crate::gguf::TensorEntry;
+use crate::store::{StoreError, WorkingCopy};
+use crate::tensor_type::TensorType;
 
 mod budget;
 mod complete;
@@ -18,6 +22,7 @@ mod log;
 mod model;
 mod prepare;
 mod quantize;
+mod repack;
 mod row;
 mod score;
 mod weights;
@@ -26,9 +31,10 @@ pub use prepare::Prepared;
 pub use quantize::quantize;
 
 use budget::Cost;
-use context::{Context, MAX_SEQUENCES, Size};
+use context::{Buffers, Context, MAX_SEQUENCES, Size};
 use layout::Node;
 use model::{Layout, Model};
+use weights::Home;
 
 /// Why something in here failed; it becomes the source of an [`EngineError`].
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -40,6 +46,29 @@ pub struct TensorSlot {
     pub name: String,
     /// Its bytes, counted from the start of the file.
     pub range: Range<usize>,
+    /// Its type.
+    pub tensor_type: TensorType,
+    /// Blocks in one of its rows.
+    pub row_blocks: usize,
+}
+
+impl TensorSlot {
+    /// The slot of a tensor of a model.
+    pub fn of(tensor: &TensorEntry) -> Self {
+        let row = tensor.shape.first().copied().unwrap_or(1);
+        Self {
+            name: tensor.name.clone(),
+            // The view's ranges lie within a file that is mapped, so nothing is lost.
+            range: tensor.range.start as usize..tensor.range.end as usize,
+            tensor_type: tensor.tensor_type,
+            row_blocks: (row / tensor.tensor_type.block_len()).max(1) as usize,
+        }
+    }
+
+    /// Rows of the tensor, those of all its matrices together.
+    fn rows(&self) -> usize {
+        self.range.len() / (self.row_blocks * self.tensor_type.block_bytes() as usize)
+    }
 }
 
 /// How to run inference.
@@ -56,15 +85,15 @@ pub struct LlamaOptions {
     pub context_bytes: Option<u64>,
     /// Whether llama.cpp's log goes to the standard error stream.
     pub verbose: bool,
-    /// Whether llama.cpp may keep weights in its interleaved layouts, which are faster for some types. Codes cannot be
-    /// edited there, so this is for engines without tunable tensors: for comparisons.
+    /// Whether llama.cpp may keep weights in its interleaved layouts, where it has some for a tunable type that makes
+    /// inference faster on this machine. Without tunable tensors, whether it may keep any weights so.
     pub repack: bool,
 }
 
 impl Default for LlamaOptions {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { threads, parallel: None, ctx_size: None, context_bytes: None, verbose: false, repack: false }
+        Self { threads, parallel: None, ctx_size: None, context_bytes: None, verbose: false, repack: true }
     }
 }
 
@@ -76,6 +105,8 @@ pub struct LlamaEngine {
     model: Model,
     working: WorkingCopy,
     slots: Vec<TensorSlot>,
+    /// Where inference reads each of the slots' tensors.
+    homes: Vec<Home>,
     size: Size,
     context_bytes: u64,
 }
@@ -84,8 +115,8 @@ impl LlamaEngine {
     /// Loads the model that `working` maps and lets inference read the tunable tensors from there.
     ///
     /// # Errors
-    /// When llama.cpp cannot load the model (its reason is given), or does not keep a tunable tensor as the very bytes
-    /// of the file, or `options` ask for another layout than the file's.
+    /// When llama.cpp cannot load the model (its reason is given), or keeps a tunable tensor neither as the very bytes of
+    /// the file nor in a known layout.
     pub fn load(
         mut working: WorkingCopy,
         tunable: Vec<TensorSlot>,
@@ -94,14 +125,13 @@ impl LlamaEngine {
         log::start(options.verbose);
         let path = working.path().to_owned();
         let failed = |source| EngineError::new(format!("loading {}", path.display()), source);
-        if options.repack && !tunable.is_empty() {
-            return Err(failed(
-                "tensors in llama.cpp's interleaved layouts cannot be tuned; leave repacking off".into(),
-            ));
-        }
-        let layout = if options.repack { Layout::Repacked } else { Layout::Plain };
-        let model = Model::load(&path, layout).map_err(failed)?;
-        let probe = weights::redirect(&model, &mut working, &tunable).map_err(failed)?;
+        let pays = options.repack && (tunable.is_empty() || tunable.iter().any(repack::interleaves));
+        let mut load = |layout| load_model(layout, &mut working, &tunable);
+        let repacked = pays.then(|| load(Layout::Repacked).ok()).flatten();
+        // Where llama.cpp has interleaved a tensor in a way that is not known, all are read as the file has them.
+        let loaded = repacked.map_or_else(|| load(Layout::Plain), Ok);
+        let Loaded { model, homes, probe } = loaded.map_err(failed)?;
+        forget_copies(&mut working, &tunable, &homes).map_err(|source| failed(source.into()))?;
         let cost = Cost::new(probe, model.vocabulary_len());
         let (lanes, threads) = lanes::plan(model.bytes(), options.threads.max(1));
         let size = Size { threads, ..size(&model, options) };
@@ -111,17 +141,35 @@ impl LlamaEngine {
         // SAFETY: the engine owns contexts and model, and drops them in this order.
         let lane = |_| unsafe { Context::new(&model, size, |_| ()) };
         let lanes = (0..lanes).map(lane).collect::<Result<_, _>>().map_err(failed)?;
-        Ok(Self { lanes, model, working, slots: tunable, size, context_bytes })
+        Ok(Self { lanes, model, working, slots: tunable, homes, size, context_bytes })
     }
 
-    /// The model's bytes, as they are in the file and as they have been edited.
-    pub fn working_copy(&self) -> &WorkingCopy {
-        &self.working
+    /// How many of the tunable tensors llama.cpp keeps in its interleaved layouts.
+    pub fn interleaved(&self) -> usize {
+        self.homes.iter().filter(|home| matches!(home, Home::Held(_))).count()
     }
 
     /// Bytes that the contexts take at most, as planned.
     pub fn context_bytes(&self) -> u64 {
         self.context_bytes
+    }
+
+    /// The bytes of all tunable tensors, where inference reads them.
+    fn lend(&mut self) -> Result<Vec<TensorBytes<'_>>, StoreError> {
+        let Self { working, slots, homes, .. } = self;
+        let mapped =
+            |(slot, home): (&TensorSlot, &Home)| matches!(home, Home::Mapped).then(|| slot.range.clone());
+        let ranges: Vec<Range<usize>> = slots.iter().zip(&*homes).filter_map(mapped).collect();
+        let mut parts = working.disjoint_mut(&ranges)?.into_iter();
+        let mut tensors = Vec::with_capacity(slots.len());
+        for (index, (slot, home)) in slots.iter().zip(homes).enumerate() {
+            let lent = match home {
+                Home::Mapped => parts.next().map(|bytes| (bytes, Arrangement::plain(slot.tensor_type))),
+                Home::Held(held) => Some(held.lend()),
+            };
+            tensors.extend(lent.map(|(bytes, arrangement)| TensorBytes { index, bytes, arrangement }));
+        }
+        Ok(tensors)
     }
 
     /// The logits of what follows a text, to compare engines exactly.
@@ -176,12 +224,51 @@ impl Engine for LlamaEngine {
     }
 
     fn edit_codes(&mut self, edit: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError> {
-        let ranges: Vec<Range<usize>> = self.slots.iter().map(|slot| slot.range.clone()).collect();
-        let tensors = self.working.lend(&ranges);
+        let tensors = self.lend();
         let mut tensors = tensors.map_err(|source| EngineError::new("lending the codes", source))?;
         edit(&mut tensors);
         Ok(())
     }
+
+    fn read_tensors(&mut self, read: &mut dyn FnMut(&[u8])) -> Result<(), EngineError> {
+        let Self { working, slots, homes, .. } = self;
+        for (slot, home) in slots.iter().zip(homes) {
+            let failed = |source| EngineError::new(format!("reading the tensor {}", slot.name), source);
+            let (base, changed) = working.both(slot.range.clone()).map_err(failed)?;
+            match home {
+                Home::Mapped => read(changed),
+                Home::Held(held) => held.show(base, read),
+            }
+            working.release_base(slot.range.clone());
+        }
+        Ok(())
+    }
+}
+
+/// A model with its tunable tensors where they can be edited.
+struct Loaded {
+    model: Model,
+    homes: Vec<Home>,
+    probe: Buffers,
+}
+
+fn load_model(layout: Layout, working: &mut WorkingCopy, tunable: &[TensorSlot]) -> Result<Loaded, Failure> {
+    let model = Model::load(working.path(), layout)?;
+    let (homes, probe) = weights::place(&model, layout, working, tunable)?;
+    Ok(Loaded { model, homes, probe })
+}
+
+/// Lets go of what the working copy has of tensors that are edited elsewhere.
+fn forget_copies(working: &mut WorkingCopy, slots: &[TensorSlot], homes: &[Home]) -> Result<(), StoreError> {
+    if !working.is_edited() {
+        return Ok(());
+    }
+    let elsewhere = |(slot, home)| matches!(home, &Home::Held(_)).then_some(slot);
+    slots
+        .iter()
+        .zip(homes)
+        .filter_map(elsewhere)
+        .try_for_each(|slot: &TensorSlot| working.revert(slot.range.clone()))
 }
 
 /// Tokens in one forward pass: more make it no faster on a CPU, and cost memory.

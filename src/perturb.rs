@@ -4,9 +4,7 @@
 //! again; which of its hits were gated is remembered in one bit a hit, not in a mask over the codes. Going from one
 //! member of a pair to the other in one pass saves one of four draws.
 
-use std::marker::PhantomData;
-
-use crate::block::{CodeBlock, read_code};
+use crate::block::{CodeBlock, CodeLayout, Codes};
 use crate::noise::{Noise, Pair, RunAddress, Sink};
 use crate::tile::Tile;
 
@@ -82,11 +80,11 @@ pub enum Edit {
     Restore,
 }
 
-/// Edits the codes of `tile` (`bytes` are its blocks) by the perturbation of one member of a pair. `applied` goes from
-/// call to call: [`Edit::Perturb`] fills it, the others need it as the call before left it.
-pub fn edit<B: CodeBlock>(
+/// Edits the codes of `tile` by the perturbation of one member of a pair. `applied` goes from call to call:
+/// [`Edit::Perturb`] fills it, the others need it as the call before left it.
+pub fn edit<L: CodeLayout>(
     what: Edit,
-    bytes: &mut [u8],
+    codes: &mut Codes<'_, L>,
     tile: &Tile,
     noise: &Noise,
     Member { pair, sign }: Member<'_>,
@@ -96,16 +94,16 @@ pub fn edit<B: CodeBlock>(
     match what {
         Edit::Perturb => {
             applied.0.clear();
-            let change = |code, delta, _| shift::<B>(code, delta);
-            draw_tile(noise, pair, tile, &mut Editor::<B, _>::new(bytes, applied, sign, change));
+            let change = |code, delta, _| shift::<L::Block>(code, delta);
+            draw_tile(noise, pair, tile, &mut Editor { codes, applied, hits: 0, sign, change });
         }
         Edit::Mirror => {
-            let change = |code, delta, was| shift::<B>(unshift(code, delta, was), -delta);
-            draw_tile(noise, pair, tile, &mut Editor::<B, _>::new(bytes, applied, sign, change));
+            let change = |code, delta, was| shift::<L::Block>(unshift(code, delta, was), -delta);
+            draw_tile(noise, pair, tile, &mut Editor { codes, applied, hits: 0, sign, change });
         }
         Edit::Restore => {
             let change = |code, delta, was| (unshift(code, delta, was), false);
-            draw_tile(noise, pair, tile, &mut Editor::<B, _>::new(bytes, applied, sign, change));
+            draw_tile(noise, pair, tile, &mut Editor { codes, applied, hits: 0, sign, change });
         }
     }
 }
@@ -124,33 +122,26 @@ fn unshift(code: i16, delta: i16, was_shifted: bool) -> i16 {
 }
 
 /// Passes every hit through `change`: (code, `sign` times its perturbation, the hit's bit) to (code, bit).
-struct Editor<'a, B, F> {
-    bytes: &'a mut [u8],
+struct Editor<'a, 'b, L, F> {
+    codes: &'a mut Codes<'b, L>,
     applied: &'a mut Applied,
     /// Hits so far.
     hits: usize,
     sign: i16,
     change: F,
-    block: PhantomData<B>,
-}
-
-impl<'a, B, F> Editor<'a, B, F> {
-    fn new(bytes: &'a mut [u8], applied: &'a mut Applied, sign: i16, change: F) -> Self {
-        Self { bytes, applied, hits: 0, sign, change, block: PhantomData }
-    }
 }
 
 /// Dense noise is worked off in pieces of this many codes: the shortest block, and a divisor of every other.
 const PIECE: usize = 32;
 
-impl<B: CodeBlock, F: Fn(i16, i16, bool) -> (i16, bool)> Sink for Editor<'_, B, F> {
+impl<L: CodeLayout, F: Fn(i16, i16, bool) -> (i16, bool)> Sink for Editor<'_, '_, L, F> {
     #[inline]
     fn hit(&mut self, index: usize, u: i16) {
-        let block = &mut self.bytes[index / B::LEN * B::BYTES..][..B::BYTES];
-        let index = index % B::LEN;
+        let (group, row, index) = self.codes.at(index);
         let (word, bit) = self.applied.slot(self.hits);
-        let (code, now) = (self.change)(B::read(block, index), self.sign * u, *word >> bit & 1 == 1);
-        B::write(block, index, code);
+        let code = L::read_row(group, row, index);
+        let (code, now) = (self.change)(code, self.sign * u, *word >> bit & 1 == 1);
+        L::write_row(group, row, index, code);
         *word = *word & !(1 << bit) | u64::from(now) << bit;
         self.hits += 1;
     }
@@ -158,17 +149,16 @@ impl<B: CodeBlock, F: Fn(i16, i16, bool) -> (i16, bool)> Sink for Editor<'_, B, 
     #[inline]
     fn values(&mut self, first: usize, values: &[i16]) {
         for (piece, values) in values.as_chunks::<PIECE>().0.iter().enumerate() {
-            let first = first + piece * PIECE;
-            let block = &mut self.bytes[first / B::LEN * B::BYTES..][..B::BYTES];
-            // `first` is a multiple of PIECE; said so that the compiler sees that no index leaves the block.
-            let offset = first % B::LEN / PIECE * PIECE;
+            let (group, row, offset) = self.codes.at(first + piece * PIECE);
+            // A multiple of PIECE; said so that the compiler sees that no index leaves the block.
+            let offset = offset / PIECE * PIECE;
             let (word, bit) = self.applied.slot(self.hits);
             let was = (*word >> bit) as u32;
             let mut now = 0;
             for (i, &u) in values.iter().enumerate() {
-                let code = B::read(block, offset + i);
+                let code = L::read_row(group, row, offset + i);
                 let (code, changed) = (self.change)(code, self.sign * u, was >> i & 1 == 1);
-                B::write(block, offset + i, code);
+                L::write_row(group, row, offset + i, code);
                 now |= u32::from(changed) << i;
             }
             *word = *word & !(u64::from(u32::MAX) << bit) | u64::from(now) << bit;
@@ -179,7 +169,7 @@ impl<B: CodeBlock, F: Fn(i16, i16, bool) -> (i16, bool)> Sink for Editor<'_, B, 
 
 /// All codes of a sequence of whole blocks.
 pub fn read_codes<B: CodeBlock>(bytes: &[u8]) -> Vec<i16> {
-    (0..bytes.len() / B::BYTES * B::LEN).map(|index| read_code::<B>(bytes, index)).collect()
+    (0..bytes.len() / B::BYTES * B::LEN).map(|index| crate::block::read_code::<B>(bytes, index)).collect()
 }
 
 #[cfg(test)]
@@ -238,7 +228,7 @@ mod tests {
                 };
                 let (other, none) = (sign.other(), original.clone());
                 let mut edit = |what, sign, bytes: &mut [u8]| {
-                    edit::<B>(what, bytes, &tile, &noise, Member { pair: &pair, sign }, &mut applied)
+                    edit::<B>(what, &mut Codes::of_file(bytes), &tile, &noise, Member { pair: &pair, sign }, &mut applied)
                 };
                 edit(Edit::Perturb, sign, &mut bytes);
                 prop_assert!(is_member(&bytes, sign), "perturbed");
@@ -263,7 +253,8 @@ mod tests {
             let mut bytes = middle.clone();
             let mut applied = Applied::default();
             let member = Member { pair: &Pair::new(0), sign };
-            edit::<crate::block::Q4K>(Edit::Perturb, &mut bytes, &tile, &noise, member, &mut applied);
+            let codes = &mut Codes::<crate::block::Q4K>::of_file(&mut bytes);
+            edit(Edit::Perturb, codes, &tile, &noise, member, &mut applied);
             assert!(bytes != middle);
             read_codes::<crate::block::Q4K>(&bytes)
         };

@@ -10,7 +10,7 @@
 //! Windows are anchored ([`crate::settings::Window`]), so two residuals are enough: the one in use and the one that the
 //! next window will use.
 
-use crate::block::CodeBlock;
+use crate::block::{CodeLayout, Codes};
 use crate::noise::{Noise, Pair};
 use crate::seed_log::{GenerationRecord, Header, LogError, SeedLog};
 use crate::settings::Window;
@@ -177,9 +177,9 @@ impl History {
     }
 
     /// Applies the newest generation to the codes of a tile, its residual replayed from the window.
-    pub fn update_replayed<B: CodeBlock>(
+    pub fn update_replayed<L: CodeLayout>(
         &self,
-        bytes: &mut [u8],
+        codes: &mut Codes<'_, L>,
         tile: &Tile,
         scratch: &mut Scratch,
     ) -> Moves {
@@ -189,14 +189,14 @@ impl History {
             self.weighted_sum(generation, tile, &mut scratch.sum);
             step(&mut scratch.sum, &mut scratch.residual.current, self.rule(generation, tile.tensor));
         }
-        apply::<B>(bytes, &scratch.sum)
+        apply(codes, &scratch.sum)
     }
 
     /// Applies the newest generation to the codes of a tile, its residual kept in `residual` from call to call (empty
     /// at first).
-    pub fn update_stored<B: CodeBlock>(
+    pub fn update_stored<L: CodeLayout>(
         &self,
-        bytes: &mut [u8],
+        codes: &mut Codes<'_, L>,
         tile: &Tile,
         residual: &mut Residual,
         scratch: &mut Scratch,
@@ -205,28 +205,28 @@ impl History {
         if residual.current.len() != tile.len {
             residual.reset(tile.len);
         }
-        self.advance::<B>(newest, bytes, tile, residual, &mut scratch.sum, &mut scratch.copy)
+        self.advance(newest, codes, tile, residual, &mut scratch.sum, &mut scratch.copy)
     }
 
     /// Applies all generations, in order, to the base model's codes of a tile. `residual` ends as
     /// [`History::update_stored`] would have left it.
-    pub fn rebuild<B: CodeBlock>(
+    pub fn rebuild<L: CodeLayout>(
         &self,
-        bytes: &mut [u8],
+        codes: &mut Codes<'_, L>,
         tile: &Tile,
         residual: &mut Residual,
         scratch: &mut Scratch,
     ) -> Moves {
         residual.reset(tile.len);
         (0..self.len()).fold(Moves::default(), |moves, generation| {
-            moves + self.advance::<B>(generation, bytes, tile, residual, &mut scratch.sum, &mut scratch.copy)
+            moves + self.advance(generation, codes, tile, residual, &mut scratch.sum, &mut scratch.copy)
         })
     }
 
-    fn advance<B: CodeBlock>(
+    fn advance<L: CodeLayout>(
         &self,
         generation: u64,
-        bytes: &mut [u8],
+        codes: &mut Codes<'_, L>,
         tile: &Tile,
         residual: &mut Residual,
         sum: &mut Vec<f32>,
@@ -234,7 +234,7 @@ impl History {
     ) -> Moves {
         self.weighted_sum(generation, tile, sum);
         residual.advance(generation, self.window, sum, copy, self.rule(generation, tile.tensor));
-        apply::<B>(bytes, sum)
+        apply(codes, sum)
     }
 }
 

@@ -3,13 +3,14 @@
 
 use rayon::prelude::*;
 
+use crate::block::{Arrangement, CodeLayout, Codes};
 use crate::engine::TensorBytes;
 use crate::perturb::{self, Applied, Edit, Member};
 use crate::replay::{History, Residual, Scratch};
 use crate::seed_log::TensorSpec;
 use crate::tile::Tile;
 use crate::update::Moves;
-use crate::with_block;
+use crate::with_layout;
 
 /// Something kept for each tile of each tensor, from call to call.
 pub type PerTile<T> = Vec<Vec<T>>;
@@ -23,26 +24,61 @@ pub fn per_tile<T: Default>(tensors: &[TensorSpec], history: &History) -> PerTil
     tensors.iter().enumerate().map(tiles).collect()
 }
 
-/// Calls `work(type, bytes, tile, state, scratch)` for every tile and adds up the answers.
+/// The codes of one tile, in whatever layout.
+struct TileCodes<'a> {
+    /// Holds the tile, and what is interleaved with it.
+    bytes: &'a mut [u8],
+    arrangement: Arrangement,
+    /// The first block of the tile, counted from the beginning of `bytes` in the order of a file.
+    first_block: usize,
+}
+
+impl TileCodes<'_> {
+    fn codes<L: CodeLayout>(&mut self) -> Codes<'_, L> {
+        Codes::new(self.bytes, self.arrangement.row_blocks, self.first_block)
+    }
+}
+
+/// Tiles that are worked on one after the other, since their bytes may be interleaved: whole tiles that are also whole
+/// rows of those that a layout interleaves. In the file's layout that is a single tile.
+fn tiles_together(arrangement: Arrangement, tile_len: usize) -> usize {
+    let apart = arrangement.apart();
+    apart / gcd(apart, tile_len)
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// Calls `work(codes, tile, state, scratch)` for every tile and adds up the answers.
 fn each_tile<T: Send>(
     tensors: &mut [TensorBytes<'_>],
     specs: &[TensorSpec],
     history: &History,
     state: &mut PerTile<T>,
-    work: impl Fn(&TensorSpec, &mut [u8], &Tile, &mut T, &mut Scratch) -> Moves + Sync,
+    work: impl Fn(&mut TileCodes<'_>, &Tile, &mut T, &mut Scratch) -> Moves + Sync,
 ) -> Moves {
     let of_tensor = |(tensor, state): (&mut TensorBytes<'_>, &mut Vec<T>)| {
         let index = tensor.index as u32;
-        let spec = &specs[tensor.index];
-        let tile_len = history.tile_len(index) as u64;
-        let tile_bytes = tile_len / spec.tensor_type.block_len() * spec.tensor_type.block_bytes();
-        let tiles = tensor.bytes.par_chunks_mut(tile_bytes as usize).zip(state.par_iter_mut()).enumerate();
-        let of_tile = |scratch: &mut Scratch, (number, (bytes, state)): (usize, (&mut [u8], &mut T))| {
-            let first = number as u64 * tile_len;
-            let len = tile_len.min(spec.codes - first) as usize;
-            work(spec, bytes, &Tile { tensor: index, first, len }, state, scratch)
+        let TensorSpec { codes, tensor_type, .. } = specs[tensor.index];
+        let arrangement = tensor.arrangement;
+        let tile_len = history.tile_len(index);
+        let tile_blocks = tile_len / tensor_type.block_len() as usize;
+        let together = tiles_together(arrangement, tile_len);
+        let bytes = together * tile_blocks * tensor_type.block_bytes() as usize;
+        let units = tensor.bytes.par_chunks_mut(bytes).zip(state.par_chunks_mut(together)).enumerate();
+        let of_unit = |scratch: &mut Scratch, (unit, (bytes, state)): (usize, (&mut [u8], &mut [T]))| {
+            let mut moves = Moves::default();
+            for (number, state) in state.iter_mut().enumerate() {
+                let first = ((unit * together + number) * tile_len) as u64;
+                let len = (codes - first).min(tile_len as u64) as usize;
+                let mut of_tile =
+                    TileCodes { bytes: &mut *bytes, arrangement, first_block: number * tile_blocks };
+                moves = moves + work(&mut of_tile, &Tile { tensor: index, first, len }, state, scratch);
+            }
+            moves
         };
-        tiles.map_init(Scratch::default, of_tile).reduce(Moves::default, |a, b| a + b)
+        units.map_init(Scratch::default, of_unit).reduce(Moves::default, |a, b| a + b)
     };
     tensors.par_iter_mut().zip(state.par_iter_mut()).map(of_tensor).reduce(Moves::default, |a, b| a + b)
 }
@@ -56,9 +92,11 @@ pub fn edit_all(
     member: Member<'_>,
     applied: &mut PerTile<Applied>,
 ) {
-    each_tile(tensors, specs, history, applied, |spec, bytes, tile, applied, _| {
+    each_tile(tensors, specs, history, applied, |codes, tile, applied, _| {
         let noise = history.noise(tile.tensor);
-        with_block!(spec.tensor_type, B => perturb::edit::<B>(what, bytes, tile, noise, member, applied));
+        with_layout!(codes.arrangement, L => {
+            perturb::edit(what, &mut codes.codes::<L>(), tile, noise, member, applied);
+        });
         Moves::default()
     });
 }
@@ -87,7 +125,7 @@ pub fn update_all(
                 specs,
                 history,
                 nothing,
-                |spec, bytes, tile, (), scratch| with_block!(spec.tensor_type, B => history.update_replayed::<B>(bytes, tile, scratch)),
+                |codes, tile, (), scratch| with_layout!(codes.arrangement, L => history.update_replayed(&mut codes.codes::<L>(), tile, scratch)),
             )
         }
         ResidualStore::Stored(residuals) => each_tile(
@@ -95,7 +133,7 @@ pub fn update_all(
             specs,
             history,
             residuals,
-            |spec, bytes, tile, residual, scratch| with_block!(spec.tensor_type, B => history.update_stored::<B>(bytes, tile, residual, scratch)),
+            |codes, tile, residual, scratch| with_layout!(codes.arrangement, L => history.update_stored(&mut codes.codes::<L>(), tile, residual, scratch)),
         ),
     }
 }
@@ -110,9 +148,9 @@ pub fn rebuild_all(
     match residual {
         ResidualStore::Replay => {
             let nothing = &mut per_tile::<()>(specs, history);
-            each_tile(tensors, specs, history, nothing, |spec, bytes, tile, (), scratch| {
-                let mut residual = Residual::default();
-                with_block!(spec.tensor_type, B => history.rebuild::<B>(bytes, tile, &mut residual, scratch))
+            each_tile(tensors, specs, history, nothing, |codes, tile, (), scratch| {
+                let residual = &mut Residual::default();
+                with_layout!(codes.arrangement, L => history.rebuild(&mut codes.codes::<L>(), tile, residual, scratch))
             })
         }
         ResidualStore::Stored(residuals) => each_tile(
@@ -120,7 +158,10 @@ pub fn rebuild_all(
             specs,
             history,
             residuals,
-            |spec, bytes, tile, residual, scratch| with_block!(spec.tensor_type, B => history.rebuild::<B>(bytes, tile, residual, scratch)),
+            |codes, tile, residual, scratch| with_layout!(codes.arrangement, L => history.rebuild(&mut codes.codes::<L>(), tile, residual, scratch)),
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ pub use watch::{Split, Watch};
 use crate::engine::{Engine, EngineError};
 use crate::es::{Es, Population};
 use crate::exam::{Exam, Grade};
-use crate::export::{ExportError, check_digest, digest};
+use crate::export::{ExportError, check_digest, live_digest};
 use crate::fitness::{PairFitness, mean};
 use crate::noise::Pair;
 use crate::perturb::{Applied, Edit, Member, Sign};
@@ -97,12 +97,10 @@ impl<'a, E: Engine> Tuner<'a, E> {
             ResidualMode::Stored => ResidualStore::Stored(per_tile(tensors, &history)),
         };
         if !history.is_empty() {
-            let mut rebuilt = String::new();
             engine.edit_codes(&mut |codes| {
                 rebuild_all(codes, tensors, &history, &mut residual);
-                rebuilt = digest(codes);
             })?;
-            check_digest(&log, history.len(), &rebuilt)?;
+            check_digest(&log, history.len(), &live_digest(&mut engine)?)?;
         }
         let problems = task.held_out(log.header.task.eval_problems as usize);
         let held_out = Exam::new(&engine, problems)?;
@@ -268,8 +266,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
         observer.event(&Event::Evaluating { generations: self.history.len() });
         let Self { engine, held_out, task, watch, .. } = self;
         let marks = watch.time(|split| &mut split.inference, || held_out.marks(engine, *task))?;
-        let mut codes_sha256 = String::new();
-        engine.edit_codes(&mut |codes| codes_sha256 = digest(codes))?;
+        let codes_sha256 = live_digest(engine)?;
         let Grade { problems, correct, mean_loglik } = Grade::of(&marks);
         let generations = self.history.len();
         let record = EvaluationRecord { generations, problems, correct, mean_loglik, codes_sha256 };

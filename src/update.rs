@@ -6,7 +6,7 @@
 //! exporting all come through here. The arithmetic is f32 in a fixed order without fused multiply-add, so every machine
 //! gets the same bits.
 
-use crate::block::{CodeBlock, nudge};
+use crate::block::{CodeLayout, Codes};
 use crate::noise::{Noise, Pair, Sink};
 use crate::perturb::draw_tile;
 use crate::tile::Tile;
@@ -84,13 +84,13 @@ pub fn step(sum_to_delta: &mut [f32], residual: &mut [f32], rule: StepRule) {
     }
 }
 
-/// Adds the deltas to the codes of a tile (`bytes` are its blocks), where the result stays in range.
-pub fn apply<B: CodeBlock>(bytes: &mut [u8], deltas: &[f32]) -> Moves {
+/// Adds the deltas to the codes of a tile, where the result stays in range.
+pub fn apply<L: CodeLayout>(codes: &mut Codes<'_, L>, deltas: &[f32]) -> Moves {
     let mut moves = Moves::default();
-    for (code, &delta) in deltas.iter().enumerate() {
+    for (index, &delta) in deltas.iter().enumerate() {
         if delta != 0.0 {
             // A delta beyond i16 saturates; it is beyond every range, and so gated, either way.
-            let moved = nudge::<B>(bytes, code, delta as i16);
+            let moved = codes.nudge(index, delta as i16);
             moves.moved += u64::from(moved);
             moves.gated += u64::from(!moved);
         }
@@ -133,7 +133,7 @@ mod tests {
                 for _ in 0..3 {
                     let mut deltas = sums.clone();
                     step(&mut deltas, &mut residual, RULE);
-                    apply::<Q4K>(&mut bytes, &deltas);
+                    apply(&mut Codes::<Q4K>::of_file(&mut bytes), &deltas);
                 }
                 residual
             };
@@ -146,7 +146,7 @@ mod tests {
             bytes in prop::collection::vec(any::<u8>(), 144),
         ) {
             let mut after = bytes.clone();
-            let moves = apply::<Q4K>(&mut after, &deltas);
+            let moves = apply(&mut Codes::<Q4K>::of_file(&mut after), &deltas);
             let mut expected = Moves::default();
             for ((before, after), delta) in read_codes::<Q4K>(&bytes).into_iter().zip(read_codes::<Q4K>(&after)).zip(&deltas) {
                 let wanted = before + *delta as i16;
@@ -189,7 +189,7 @@ mod tests {
         let mut bytes = vec![0x88; 144];
         let mut deltas = vec![0.0; 256];
         (deltas[0], deltas[1], deltas[2]) = (1e30, -1e30, f32::INFINITY);
-        assert_eq!(apply::<Q4K>(&mut bytes, &deltas), Moves { moved: 0, gated: 3 });
+        assert_eq!(apply(&mut Codes::<Q4K>::of_file(&mut bytes), &deltas), Moves { moved: 0, gated: 3 });
         assert_eq!(bytes, vec![0x88; 144]);
     }
 }

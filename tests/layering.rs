@@ -43,7 +43,7 @@ const LAST_PURE: &str = "select";
 const UNSAFE: [&str; 2] = ["store", "llama"];
 
 /// Names that crates and macros bring into the crate's root, by the module that they belong to.
-const MACROS: [(&str, &str); 1] = [("with_block", "block")];
+const MACROS: [(&str, &str); 2] = [("with_block", "block"), ("with_layout", "block")];
 
 /// A file of the library, without what only tests see, comments and the insides of strings.
 struct Source {

@@ -12,41 +12,33 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
-use qes_gguf::engine::{Engine, Request, Score};
+use qes_gguf::block::{CodeBlock, CodeLayout, Codes};
+use qes_gguf::engine::{Engine, Request, Score, TensorBytes};
+use qes_gguf::gguf::Gguf;
 use qes_gguf::llama::{LlamaEngine, LlamaOptions, TensorSlot};
+use qes_gguf::select::select;
 use qes_gguf::store::WorkingCopy;
 use qes_gguf::tensor_type::TensorType;
+use qes_gguf::with_layout;
 use sha2::{Digest, Sha256};
 
 fn model() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models/arith-tiny-q4_k.gguf")
 }
 
-/// The quantized matrices of a model's blocks, by llama.cpp's own reading of the file.
+/// The quantized matrices of a model's blocks.
 fn slots(path: &Path) -> Vec<TensorSlot> {
-    let path = CString::new(path.to_str().unwrap()).unwrap();
-    let params = sys::gguf_init_params { no_alloc: true, ctx: std::ptr::null_mut() };
-    // SAFETY: the path is null-terminated, and the file is released after its last use.
-    unsafe {
-        let file = sys::gguf_init_from_file(path.as_ptr(), params);
-        assert!(!file.is_null());
-        let data = sys::gguf_get_data_offset(file);
-        let slots = (0..sys::gguf_get_n_tensors(file))
-            .map(|id| {
-                let name = CStr::from_ptr(sys::gguf_get_tensor_name(file, id)).to_str().unwrap().to_owned();
-                let start = data + sys::gguf_get_tensor_offset(file, id);
-                TensorSlot { name, range: start..start + sys::gguf_get_tensor_size(file, id) }
-            })
-            .filter(|slot| slot.name.starts_with("blk.") && !slot.name.contains("norm"))
-            .collect();
-        sys::gguf_free(file);
-        slots
-    }
+    let gguf = Gguf::parse(&fs::read(path).unwrap()).unwrap();
+    select(&gguf, None).unwrap().into_iter().map(TensorSlot::of).collect()
+}
+
+fn engine_with(path: &Path, repack: bool) -> LlamaEngine {
+    let options = LlamaOptions { threads: 1, repack, ..LlamaOptions::default() };
+    LlamaEngine::load(WorkingCopy::open(path).unwrap(), slots(path), &options).unwrap()
 }
 
 fn engine(path: &Path) -> LlamaEngine {
-    let options = LlamaOptions { threads: 1, ..LlamaOptions::default() };
-    LlamaEngine::load(WorkingCopy::open(path).unwrap(), slots(path), &options).unwrap()
+    engine_with(path, true)
 }
 
 /// Sums of two numbers, with the right answer or with a wrong one.
@@ -65,19 +57,36 @@ fn scores(engine: &mut LlamaEngine, requests: &[Request]) -> Vec<Score> {
     engine.score(&batch).unwrap()
 }
 
-/// Changes one code in every 97 bytes of every tensor, by flipping its low nibble's lowest bit.
-///
-/// Byte 20 of a Q4_K block of 144 bytes is the fifth of its 128 bytes of codes.
+/// Changes every 97th code of every tensor by flipping its lowest bit.
 fn flip(engine: &mut LlamaEngine) {
     let edited = engine.edit_codes(&mut |tensors| {
-        for tensor in tensors {
-            for block in tensor.bytes.chunks_exact_mut(144) {
-                block[20] ^= 1;
-                block[140] ^= 1;
-            }
+        for TensorBytes { bytes, arrangement, .. } in tensors {
+            with_layout!(*arrangement, L => {
+                let count = bytes.len() / <L as CodeLayout>::Block::BYTES * <L as CodeLayout>::Block::LEN;
+                let mut codes = Codes::<L>::new(bytes, arrangement.row_blocks, 0);
+                for index in (0..count).step_by(97) {
+                    let (group, row, index) = codes.at(index);
+                    let code = L::read_row(group, row, index);
+                    L::write_row(group, row, index, code ^ 1);
+                }
+            });
         }
     });
     edited.unwrap();
+}
+
+/// The file that the engine's model would be.
+fn as_file(engine: &mut LlamaEngine, path: &Path) -> Vec<u8> {
+    let mut tensors = Vec::new();
+    engine.read_tensors(&mut |bytes| tensors.extend_from_slice(bytes)).unwrap();
+    let mut file = fs::read(path).unwrap();
+    for slot in slots(path) {
+        let rest = tensors.split_off(slot.range.len());
+        file[slot.range].copy_from_slice(&tensors);
+        tensors = rest;
+    }
+    assert!(tensors.is_empty());
+    file
 }
 
 #[test]
@@ -134,34 +143,56 @@ fn a_read_only_file_is_tuned_without_being_changed() {
     fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
     let hash = || Sha256::digest(fs::read(&path).unwrap());
     let before = hash();
-    let mut engine = engine(&path);
-    flip(&mut engine);
-    scores(&mut engine, &requests(8));
-    assert_ne!(engine.working_copy().bytes(), engine.working_copy().base());
-    drop(engine);
+    for repack in [false, true] {
+        let mut engine = engine_with(&path, repack);
+        flip(&mut engine);
+        scores(&mut engine, &requests(8));
+        assert_ne!(as_file(&mut engine, &path), fs::read(&path).unwrap());
+    }
     assert_eq!(hash(), before);
 }
 
 #[test]
 fn the_edited_model_is_exactly_the_file_with_the_edited_bytes() {
-    let mut engine = engine(&model());
-    flip(&mut engine);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("edited.gguf");
-    fs::write(&path, engine.working_copy().bytes()).unwrap();
-    for text in ["12+34=", "7-3=", "hello"] {
-        assert_eq!(engine.logits(text).unwrap(), plain_logits(&path, text), "{text}");
+    for repack in [false, true] {
+        let mut engine = engine_with(&model(), repack);
+        flip(&mut engine);
+        fs::write(&path, as_file(&mut engine, &model())).unwrap();
+        for text in ["12+34=", "7-3=", "hello"] {
+            let expected = plain_logits(&path, text, repack);
+            assert_eq!(engine.logits(text).unwrap(), expected, "{text}, repacking {repack}");
+        }
     }
 }
 
-/// The logits of what follows a text by llama.cpp's ordinary way of loading a model, except that weights are not
-/// repacked, which would change the order of additions.
-fn plain_logits(path: &Path, text: &str) -> Vec<f32> {
+#[test]
+fn edits_made_before_loading_are_what_inference_reads() {
+    let path = model();
+    let mut edited = engine(&path);
+    flip(&mut edited);
+    let file = as_file(&mut edited, &path);
+    for repack in [false, true] {
+        let mut working = WorkingCopy::open(&path).unwrap();
+        working.bytes_mut().copy_from_slice(&file);
+        let options = LlamaOptions { threads: 1, repack, ..LlamaOptions::default() };
+        let mut loaded = LlamaEngine::load(working, slots(&path), &options).unwrap();
+        assert!(as_file(&mut loaded, &path) == file, "repacking {repack}");
+        if repack {
+            assert_eq!(loaded.logits("12+34=").unwrap(), edited.logits("12+34=").unwrap());
+        }
+    }
+}
+
+/// The logits of what follows a text by llama.cpp's ordinary way of loading a model. Repacking changes the order of
+/// additions.
+fn plain_logits(path: &Path, text: &str, repack: bool) -> Vec<f32> {
     let path = CString::new(path.to_str().unwrap()).unwrap();
     // SAFETY: the path is null-terminated, and the model is a non-null pointer owned by its transparent wrapper.
     let model = unsafe {
         let mut params = sys::llama_model_default_params();
-        params.use_extra_bufts = false;
+        params.use_extra_bufts = repack;
         let model = sys::llama_model_load_from_file(path.as_ptr(), params);
         std::mem::transmute::<NonNull<sys::llama_model>, LlamaModel>(NonNull::new(model).unwrap())
     };
@@ -259,18 +290,17 @@ fn slots_that_do_not_match_are_refused() {
 
 #[test]
 fn repacking_changes_no_more_than_the_last_bits() {
-    let path = model();
-    let options = LlamaOptions { threads: 1, repack: true, ..LlamaOptions::default() };
-    let load = |slots| LlamaEngine::load(WorkingCopy::open(&path).unwrap(), slots, &options);
     let requests = requests(32);
-    let plain = scores(&mut engine(&path), &requests);
-    let repacked = scores(&mut load(Vec::new()).unwrap(), &requests);
-    for (plain, repacked) in plain.iter().zip(&repacked) {
+    let (mut plain, mut repacked) = (engine_with(&model(), false), engine_with(&model(), true));
+    assert_eq!(plain.interleaved(), 0);
+    // On other processors llama.cpp may leave Q4_K as it is.
+    if cfg!(target_feature = "avx2") {
+        assert_eq!(repacked.interleaved(), slots(&model()).len());
+    }
+    for (plain, repacked) in scores(&mut plain, &requests).iter().zip(&scores(&mut repacked, &requests)) {
         let difference = (plain.log_likelihood - repacked.log_likelihood).abs();
         assert!(difference < 0.05, "{plain:?} and {repacked:?}");
     }
-    let error = load(slots(&path)).unwrap_err().to_string();
-    assert!(error.contains("cannot be tuned; leave repacking off"), "{error}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use qes_gguf::engine::{Engine, Request, TensorBytes};
-use qes_gguf::export::{Model, byte_range};
+use qes_gguf::export::Model;
 use qes_gguf::llama::{LlamaEngine, LlamaOptions, Prepared, TensorSlot};
 use qes_gguf::noise::Pair;
 use qes_gguf::perturb::{Applied, Edit, Member, Sign};
@@ -96,7 +96,7 @@ impl Subject {
         let applied = per_tile(&header.tensors, &history);
         let slot = |name: &String| {
             let tensor = model.gguf.tensor(name).with_context(|| format!("{name} is not in the model"))?;
-            Ok(TensorSlot { name: name.clone(), range: byte_range(&tensor.range) })
+            Ok(TensorSlot::of(tensor))
         };
         let slots = header.tensors.iter().map(|spec| slot(&spec.name)).collect::<Result<Vec<_>>>()?;
         let options = LlamaOptions { threads, ..LlamaOptions::default() };

@@ -5,6 +5,7 @@
 mod dense;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use qes_gguf::block::Codes;
 use qes_gguf::noise::{Noise, Pair};
 use qes_gguf::perturb::{Applied, Edit, Member, Sign, edit};
 use qes_gguf::tensor_type::TensorType;
@@ -49,9 +50,14 @@ fn members(criterion: &mut Criterion) {
             bencher.iter(|| {
                 seed += 1;
                 let pair = Pair::new(seed);
-                for (what, sign) in [(Edit::Perturb, Sign::Plus), (Edit::Mirror, Sign::Plus), (Edit::Restore, Sign::Minus)] {
+                for (what, sign) in
+                    [(Edit::Perturb, Sign::Plus), (Edit::Mirror, Sign::Plus), (Edit::Restore, Sign::Minus)]
+                {
                     for ((tile, range), applied) in tiles(tensor_type, &noise, CODES).zip(&mut applied) {
-                        with_block!(tensor_type, B => edit::<B>(what, &mut bytes[range], &tile, &noise, Member { pair: &pair, sign }, applied));
+                        with_block!(tensor_type, B => {
+                            let codes = &mut Codes::<B>::of_file(&mut bytes[range]);
+                            edit(what, codes, &tile, &noise, Member { pair: &pair, sign }, applied);
+                        });
                     }
                 }
             });

@@ -3,7 +3,9 @@
 //! f16 `d`, f16 `dmin`, 12 bytes of 6-bit sub-block scales and minimums, then 128 bytes `qs`. Bytes 32c..32c+31 of
 //! `qs` hold the codes 64c..64c+31 in their low halves and 64c+32..64c+63 in their high halves.
 
-use super::CodeBlock;
+use std::ops::Range;
+
+use super::{CodeBlock, PackedBlock};
 use crate::tensor_type::TensorType;
 
 /// Bytes before `qs`.
@@ -39,5 +41,16 @@ impl CodeBlock for Q4K {
     fn write(block: &mut [u8], index: usize, code: i16) {
         let (byte, shift) = place(index);
         block[byte] = block[byte] & !(0xf << shift) | (code as u8) << shift;
+    }
+}
+
+impl PackedBlock for Q4K {
+    const QS: Range<usize> = SCALES..Self::BYTES;
+    const BITS: u32 = 4;
+
+    #[inline]
+    fn place(index: usize) -> (usize, u32) {
+        let (byte, shift) = place(index);
+        (byte - SCALES, shift)
     }
 }

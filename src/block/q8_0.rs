@@ -3,7 +3,9 @@
 //! f16 `d`, then 32 signed bytes `qs`. ggml never writes -128, and neither do we: the range is -127..=127. A foreign
 //! file's -128 is read as it is and can only move upwards.
 
-use super::CodeBlock;
+use std::ops::Range;
+
+use super::{CodeBlock, PackedBlock};
 use crate::tensor_type::TensorType;
 
 /// Bytes before `qs`.
@@ -30,5 +32,15 @@ impl CodeBlock for Q8_0 {
     #[inline]
     fn write(block: &mut [u8], index: usize, code: i16) {
         block[SCALES + index] = code as i8 as u8;
+    }
+}
+
+impl PackedBlock for Q8_0 {
+    const QS: Range<usize> = SCALES..Self::BYTES;
+    const BITS: u32 = 8;
+
+    #[inline]
+    fn place(index: usize) -> (usize, u32) {
+        (index, 0)
     }
 }

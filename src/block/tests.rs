@@ -1,4 +1,5 @@
 use super::*;
+use crate::with_layout;
 
 /// A block of bytes without a pattern that could hide a misplaced code.
 fn scrambled(len: usize) -> Vec<u8> {
@@ -37,14 +38,15 @@ fn nudging_stops_at_the_range_ends<B: CodeBlock>() {
     for index in [0, B::LEN, 3 * B::LEN - 1] {
         let block = index / B::LEN * B::BYTES;
         B::write(&mut bytes[block..block + B::BYTES], index % B::LEN, B::HI);
-        assert!(!nudge::<B>(&mut bytes, index, 1));
-        assert_eq!(read_code::<B>(&bytes, index), B::HI);
-        assert!(nudge::<B>(&mut bytes, index, B::LO - B::HI));
-        assert_eq!(read_code::<B>(&bytes, index), B::LO);
-        assert!(!nudge::<B>(&mut bytes, index, -1));
-        assert!(!nudge::<B>(&mut bytes, index, i16::MIN));
-        assert!(!nudge::<B>(&mut bytes, index, i16::MAX));
-        assert_eq!(read_code::<B>(&bytes, index), B::LO);
+        let mut codes = Codes::<B>::of_file(&mut bytes);
+        assert!(!codes.nudge(index, 1));
+        assert_eq!(codes.read(index), B::HI);
+        assert!(codes.nudge(index, B::LO - B::HI));
+        assert_eq!(codes.read(index), B::LO);
+        assert!(!codes.nudge(index, -1));
+        assert!(!codes.nudge(index, i16::MIN));
+        assert!(!codes.nudge(index, i16::MAX));
+        assert_eq!(codes.read(index), B::LO);
     }
 }
 
@@ -73,4 +75,89 @@ fn codes_of_bytes_that_ggml_made() {
     };
     assert_eq!(read_all(q8_0, TensorType::Q8_0), parse(q8_0_codes));
     assert_eq!(read_all(q4_k, TensorType::Q4_K), parse(q4_k_codes));
+}
+
+/// A tensor of 16 rows of 3 blocks in the file's layout, and in another one by what ggml's `repack.cpp` says of it: the
+/// scales of the rows in whatever order, then pieces of codes that take turns.
+fn file_and_interleaved(arrangement: Arrangement, qs: std::ops::Range<usize>) -> (Vec<u8>, Vec<u8>) {
+    let Arrangement { tensor_type, rows, piece, row_blocks } = arrangement;
+    let bytes = tensor_type.block_bytes() as usize;
+    let file = scrambled(16 * row_blocks * bytes);
+    let mut interleaved = Vec::new();
+    for rows_of_group in file.chunks(rows * row_blocks * bytes) {
+        for column in 0..row_blocks {
+            let block = |row: usize| &rows_of_group[(row * row_blocks + column) * bytes..][..bytes];
+            interleaved.extend(std::iter::repeat_n(0xa5, rows * (bytes - qs.len())));
+            for start in qs.clone().step_by(piece) {
+                (0..rows).for_each(|row| interleaved.extend_from_slice(&block(row)[start..start + piece]));
+            }
+        }
+    }
+    assert_eq!(interleaved.len(), file.len());
+    (file, interleaved)
+}
+
+fn interleaved_codes_are_those_of_the_file<L: CodeLayout>(
+    arrangement: Arrangement,
+    qs: std::ops::Range<usize>,
+) {
+    let (mut file, mut interleaved) = file_and_interleaved(arrangement, qs);
+    let count = 16 * arrangement.row_blocks * L::Block::LEN;
+    let (lo, hi) = (L::Block::LO, L::Block::HI);
+    let original = interleaved.clone();
+    for first in [0, 5] {
+        let mut there = Codes::<L>::new(&mut interleaved, arrangement.row_blocks, first);
+        let mut here = Codes::<L::Block>::new(&mut file, 1, first);
+        for index in 0..count - first * L::Block::LEN {
+            assert_eq!(
+                there.read(index),
+                here.read(index),
+                "{arrangement:?}, code {index} from block {first}"
+            );
+        }
+        // All the way up and down again, in rising order, and back in falling order.
+        for (index, delta) in (0..100).map(|i| (i * 7, hi - lo)).chain((0..100).rev().map(|i| (i * 7, -1))) {
+            assert_eq!(there.nudge(index, delta), here.nudge(index, delta));
+            assert_eq!(there.read(index), here.read(index));
+        }
+    }
+    assert_ne!(interleaved, original);
+    let group = L::ROWS * L::Block::BYTES;
+    for (after, before) in interleaved.chunks(group).zip(original.chunks(group)) {
+        let scales = |group: &[u8]| group[..group.iter().take_while(|&&byte| byte == 0xa5).count()].to_vec();
+        assert_eq!(scales(after), scales(before));
+    }
+}
+
+fn packing_is_unpacking_reversed<L: CodeLayout>(arrangement: Arrangement, qs: std::ops::Range<usize>) {
+    let (file, interleaved) = file_and_interleaved(arrangement, qs);
+    let (bytes, columns) = (L::Block::BYTES, arrangement.row_blocks);
+    let mut packed = interleaved.clone();
+    packed.iter_mut().filter(|byte| **byte != 0xa5).for_each(|byte| *byte = 0);
+    for (number, block) in file.chunks(bytes).enumerate() {
+        let (row, column) = (number / columns, number % columns);
+        let start = (row / L::ROWS * columns + column) * L::ROWS * bytes;
+        let mut unpacked = block.to_vec();
+        (0..L::Block::LEN).for_each(|index| L::Block::write(&mut unpacked, index, 0));
+        L::unpack(&interleaved[start..start + L::ROWS * bytes], row % L::ROWS, &mut unpacked);
+        assert_eq!(unpacked, block, "{arrangement:?}");
+        L::pack(&mut packed[start..start + L::ROWS * bytes], row % L::ROWS, block);
+    }
+    assert_eq!(packed, interleaved, "{arrangement:?}");
+}
+
+#[test]
+fn every_interleaved_layout_passes() {
+    for (tensor_type, qs) in [(TensorType::Q4_K, 16..144), (TensorType::Q8_0, 2..34)] {
+        let arrangements: Vec<Arrangement> = Arrangement::interleaved(tensor_type, 3).collect();
+        assert!(!arrangements.is_empty());
+        for arrangement in arrangements {
+            assert_eq!(arrangement.apart(), arrangement.rows * 3 * tensor_type.block_len() as usize);
+            with_layout!(arrangement, L => {
+                assert_eq!(<L as CodeLayout>::ROWS, arrangement.rows);
+                interleaved_codes_are_those_of_the_file::<L>(arrangement, qs.clone());
+                packing_is_unpacking_reversed::<L>(arrangement, qs.clone());
+            });
+        }
+    }
 }

@@ -7,6 +7,7 @@ use super::args::EvalArgs;
 use super::{Ending, UsageError, out, setup, text};
 use crate::exam::{Exam, Grade};
 use crate::export::{Model, check_digest};
+use crate::select::{select, spec};
 use crate::task;
 
 pub fn run(args: &EvalArgs) -> Result<Ending> {
@@ -16,13 +17,16 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
     }
     let task = task::by_name(&args.task).context("no such task")?;
     let mut model = Model::open(&args.model)?;
-    let mut specs = Vec::new();
-    if let Some(path) = &args.log {
+    let specs = if let Some(path) = &args.log {
         let log = setup::read_log(path)?;
         let generations = log.generations.len() as u64;
         check_digest(&log, generations, &model.replay(&log, generations)?)?;
-        specs = log.header.tensors;
-    }
+        log.header.tensors
+    } else {
+        // What a run would tune, so that the model is laid out, and its last bits come out, as in a run.
+        select(&model.gguf, None)
+            .map_or_else(|_| Vec::new(), |tensors| tensors.into_iter().map(spec).collect())
+    };
     let mut engine = setup::engine(model, &specs, &args.inference, threads, None)?;
     let exam = Exam::new(&engine, task.held_out(args.problems as usize))?;
     let grade = Grade::of(&exam.marks(&mut engine, task.as_ref())?);

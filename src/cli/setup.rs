@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::args::InferenceArgs;
 use super::{UsageError, out};
-use crate::export::{ExportError, Model, byte_range, same_file};
+use crate::export::{ExportError, Model, same_file};
 use crate::llama::{LlamaEngine, LlamaOptions, TensorSlot};
 use crate::seed_log::{SeedLog, TensorSpec};
 use crate::select::SelectError;
@@ -86,7 +86,7 @@ pub fn engine(
             source: SelectError::Missing(spec.name.clone()),
         };
         let tensor = model.gguf.tensor(&spec.name).ok_or_else(missing)?;
-        Ok(TensorSlot { name: spec.name.clone(), range: byte_range(&tensor.range) })
+        Ok(TensorSlot::of(tensor))
     };
     let slots = specs.iter().map(slot).collect::<Result<Vec<_>, ExportError>>()?;
     let options = LlamaOptions {
@@ -95,7 +95,7 @@ pub fn engine(
         ctx_size: args.ctx_size,
         context_bytes,
         verbose: args.verbose,
-        repack: false,
+        repack: !args.no_repack,
     };
     Ok(LlamaEngine::load(model.working, slots, &options)?)
 }

@@ -232,6 +232,9 @@ fn resume_hint(args: &TuneArgs, path: &Path) -> String {
             command += &format!(" {flag} {value}");
         }
     }
+    if args.inference.no_repack {
+        command += " --no-repack";
+    }
     if let Some(generations) = args.search.generations {
         command += &format!(" --generations {generations}");
     }

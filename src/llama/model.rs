@@ -7,8 +7,8 @@ use std::ptr::NonNull;
 use llama_cpp_2::model::{LlamaChatMessage, LlamaModel};
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_sys_2::{
-    LLAMA_LOAD_MODE_MMAP, llama_model, llama_model_default_params, llama_model_has_encoder,
-    llama_model_load_from_file,
+    LLAMA_LOAD_MODE_MMAP, LLAMA_LOAD_MODE_NONE, llama_model, llama_model_default_params,
+    llama_model_has_encoder, llama_model_load_from_file,
 };
 
 use super::Failure;
@@ -20,7 +20,8 @@ use super::log;
 pub(super) enum Layout {
     /// As the bytes of the file, mapped.
     Plain,
-    /// Some types interleaved, in memory of their own: bytes of the file no longer mean the same there.
+    /// In memory of llama.cpp's own, some types interleaved. The file is read, not mapped: what is interleaved would
+    /// otherwise be in memory twice while the model is loaded.
     Repacked,
 }
 
@@ -37,7 +38,7 @@ pub(super) struct Model {
 unsafe impl Sync for Model {}
 
 impl Model {
-    /// Loads a model on the CPU by mapping its file.
+    /// Loads a model on the CPU.
     pub(super) fn load(path: &Path, layout: Layout) -> Result<Self, Failure> {
         let path = CString::new(path.as_os_str().as_encoded_bytes())?;
         let mut no_devices = [std::ptr::null_mut()];
@@ -45,7 +46,10 @@ impl Model {
         let mut params = unsafe { llama_model_default_params() };
         params.devices = no_devices.as_mut_ptr();
         params.n_gpu_layers = 0;
-        params.load_mode = LLAMA_LOAD_MODE_MMAP;
+        params.load_mode = match layout {
+            Layout::Plain => LLAMA_LOAD_MODE_MMAP,
+            Layout::Repacked => LLAMA_LOAD_MODE_NONE,
+        };
         params.use_extra_bufts = layout == Layout::Repacked;
         log::take_errors("");
         // SAFETY: the path is null-terminated and the list of devices ends in null; both outlive the call.

@@ -1,8 +1,9 @@
-//! Lets inference read its weights from the working copy, so that an edited code takes effect at once.
+//! Finds the weights that inference reads, and sees to it that an edited code takes effect at once.
 //!
 //! llama.cpp offers no list of a model's tensors, but its evaluation callback shows every operation of the graph before
-//! it is computed; one token evaluated in a throw-away context thus reveals all weights. Each tunable one is then
-//! pointed into the private mapping, after checking that llama.cpp holds the very bytes of the file.
+//! it is computed; one token evaluated in a throw-away context thus reveals all weights. Each tunable one that llama.cpp
+//! interleaves is edited where it is ([`super::repack`]); each other one is pointed into the private mapping of the file,
+//! after checking that llama.cpp holds the file's very bytes.
 //!
 //! The alternative is to let llama.cpp read the file into ordinary buffers and to edit those. On a model of 0.3 billion
 //! parameters in Q4_K (166 MiB) with 1% of the codes of every page changed, neither is ahead: peak resident memory 382
@@ -23,41 +24,77 @@ use super::TensorSlot;
 use super::budget::PROBE;
 use super::context::{Buffers, Context};
 use super::layout::Node;
-use super::model::Model;
+use super::model::{Layout, Model};
+use super::repack::Held;
 use crate::store::WorkingCopy;
 
-/// Points the tensors of `model` that have a slot into the working copy, which must outlive the model's use. Returns the
-/// buffers of a context of size [`PROBE`], which it needs for that.
-pub(super) fn redirect(
+/// Where inference reads a tunable tensor.
+#[derive(Debug)]
+pub(super) enum Home {
+    /// In the working copy, in the file's layout.
+    Mapped,
+    /// In llama.cpp's own memory, interleaved.
+    Held(Held),
+}
+
+/// Finds, or makes, a home for every slot's tensor: where its codes can be edited and inference reads them. The working copy
+/// must outlive the model's use. Also returns the buffers of a context of size [`PROBE`], which it needs for that.
+pub(super) fn place(
     model: &Model,
+    layout: Layout,
     working: &mut WorkingCopy,
     slots: &[TensorSlot],
-) -> Result<Buffers, Failure> {
+) -> Result<(Vec<Home>, Buffers), Failure> {
     let (weights, buffers) = graph_weights(model)?;
-    let mut unused = Vec::new();
+    let (mut homes, mut unused) = (Vec::with_capacity(slots.len()), Vec::new());
     for (number, slot) in slots.iter().enumerate() {
         let tensors: Vec<_> =
             weights.iter().copied().filter(|&tensor| has_name(tensor, &slot.name)).collect();
-        if tensors.is_empty() {
+        let (home, left) = place_one(&tensors, working, slot)?;
+        unused.extend(left.into_iter().map(|bytes| (number, bytes)));
+        homes.push(home);
+    }
+    // Only a mapped file is in memory twice.
+    let others =
+        if layout == Layout::Plain { adopt_others(&weights, working, slots, &unused)? } else { Vec::new() };
+    // Once more, since reading a page lets the system map its neighbours too.
+    unused.into_iter().map(|(_, held)| held).chain(others).for_each(release);
+    working.release_base(0..working.base().len());
+    Ok((homes, buffers))
+}
+
+/// The home of a slot, whose tensor llama.cpp knows as `tensors`: more than one when it is both embedding and output
+/// matrix. Also what those pointed to that nobody reads any more.
+fn place_one(
+    tensors: &[NonNull<ggml_tensor>],
+    working: &mut WorkingCopy,
+    slot: &TensorSlot,
+) -> Result<(Home, Vec<*const [u8]>), Failure> {
+    let failed = |reason| format!("the tensor {} {reason}", slot.name);
+    let is_edited = working.is_edited();
+    let (base, bytes) = working.both(slot.range.clone())?;
+    let found = match tensors {
+        [] => {
             return Err(
                 format!("inference does not use the tensor {}; leave it out of tuning", slot.name).into()
             );
         }
-        let (base, bytes) = working.both(slot.range.clone())?;
-        // A tensor may be known to llama.cpp twice, as embedding and as output matrix.
-        for tensor in tensors {
-            let held = redirect_one(tensor, base, bytes)
-                .map_err(|reason| format!("the tensor {} {reason}", slot.name))?;
-            release(held);
-            unused.push((number, held));
+        [tensor] => Held::find(*tensor, slot, base).map_err(failed)?,
+        // One of them might be interleaved and the other not, so that both would have to be edited.
+        _ => None,
+    };
+    if let Some(mut held) = found {
+        if is_edited {
+            held.fill(bytes);
         }
         working.release_base(slot.range.clone());
+        return Ok((Home::Held(held), Vec::new()));
     }
-    let held = adopt_others(&weights, working, slots, &unused)?;
-    // Once more, since reading a page lets the system map its neighbours too.
-    unused.into_iter().map(|(_, held)| held).chain(held).for_each(release);
-    working.release_base(0..working.base().len());
-    Ok(buffers)
+    let redirected = tensors.iter().map(|&tensor| redirect_one(tensor, base, bytes));
+    let unused = redirected.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    unused.iter().copied().for_each(release);
+    working.release_base(slot.range.clone());
+    Ok((Home::Mapped, unused))
 }
 
 /// Points the model's other tensors into the working copy too, and returns what they pointed to. Nobody edits them; but

@@ -44,13 +44,16 @@ fn replayed_stored_and_rebuilt_codes_are_the_same_bytes() {
             with_block!(header.tensors[tensor as usize].tensor_type, B => {
                 for generation in 0..11 {
                     history.push(&test_log::generation(&header, generation));
-                    let moves = history.update_replayed::<B>(&mut replayed, &tile, &mut scratch);
-                    let again = history.update_stored::<B>(&mut stored, &tile, &mut residual, &mut scratch);
+                    let codes = &mut Codes::<B>::of_file(&mut replayed);
+                    let moves = history.update_replayed(codes, &tile, &mut scratch);
+                    let codes = &mut Codes::<B>::of_file(&mut stored);
+                    let again = history.update_stored(codes, &tile, &mut residual, &mut scratch);
                     assert_eq!(moves, again);
                     assert!(moves.moved > 0, "generation {generation} moved nothing");
                     let mut rebuilt = base.clone();
                     let mut rebuilt_residual = Residual::default();
-                    history.rebuild::<B>(&mut rebuilt, &tile, &mut rebuilt_residual, &mut scratch);
+                    let codes = &mut Codes::<B>::of_file(&mut rebuilt);
+                    history.rebuild(codes, &tile, &mut rebuilt_residual, &mut scratch);
                     assert!(replayed == stored && stored == rebuilt, "{window:?}, tensor {tensor}, generation {generation}");
                     assert_eq!(residual.current, rebuilt_residual.current);
                     assert_eq!(residual.next, rebuilt_residual.next);
@@ -68,12 +71,8 @@ fn a_window_longer_than_the_run_is_the_whole_log() {
         (0..7).for_each(|generation| history.push(&test_log::generation(&header, generation)));
         let tile = tile(&history, &header, 0);
         let mut bytes = tile_bytes(&header, &tile);
-        history.rebuild::<crate::block::Q4K>(
-            &mut bytes,
-            &tile,
-            &mut Residual::default(),
-            &mut Scratch::default(),
-        );
+        let codes = &mut Codes::<crate::block::Q4K>::of_file(&mut bytes);
+        history.rebuild(codes, &tile, &mut Residual::default(), &mut Scratch::default());
         bytes
     };
     assert_eq!(run(Window::Last(7)), run(Window::All));
@@ -89,7 +88,8 @@ fn the_residual_is_what_the_definition_says() {
     let tile = tile(&history, &header, 1);
     let mut residual = Residual::default();
     let mut bytes = tile_bytes(&header, &tile);
-    history.rebuild::<crate::block::Q8_0>(&mut bytes, &tile, &mut residual, &mut Scratch::default());
+    let codes = &mut Codes::<crate::block::Q8_0>::of_file(&mut bytes);
+    history.rebuild(codes, &tile, &mut residual, &mut Scratch::default());
     // Generation 7 lies in 6..9, so its residual starts from zero at generation 3.
     let mut plain = vec![0.0_f32; tile.len];
     for generation in 3..8 {

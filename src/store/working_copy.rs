@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use memmap2::{Mmap, MmapMut, MmapOptions};
 
 use super::StoreError;
-use crate::engine::TensorBytes;
 
 /// What is read of the base before it is let go: a multiple of every system's page size.
 const PIECE_BYTES: usize = 16 << 20;
@@ -21,6 +20,8 @@ pub struct WorkingCopy {
     path: PathBuf,
     base: Mmap,
     changed: MmapMut,
+    /// Whether bytes may have been changed.
+    edited: bool,
 }
 
 impl WorkingCopy {
@@ -36,7 +37,7 @@ impl WorkingCopy {
             return Err(StoreError::NotAFile { path });
         }
         match map_twice(&file) {
-            Ok((base, changed)) => Ok(Self { path, base, changed }),
+            Ok((base, changed)) => Ok(Self { path, base, changed, edited: false }),
             Err(source) => Err(StoreError::Map { path, source }),
         }
     }
@@ -85,9 +86,35 @@ impl WorkingCopy {
         &self.changed
     }
 
+    /// Whether bytes were lent to be changed.
+    pub fn is_edited(&self) -> bool {
+        self.edited
+    }
+
     /// The bytes to be changed; they stay at the same address for as long as the working copy lives.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.edited = true;
         &mut self.changed
+    }
+
+    /// Takes all changes of a part back, and lets go of the memory that they took.
+    ///
+    /// # Errors
+    /// When the range lies outside the file.
+    pub fn revert(&mut self, range: Range<usize>) -> Result<(), StoreError> {
+        let (base, changed) = self.both(range.clone())?;
+        changed.copy_from_slice(base);
+        #[cfg(target_os = "linux")]
+        // SAFETY: the range lies within the mapping, and its bytes are the file's, which is what Linux shows again in a
+        // private page that was let go.
+        let released = unsafe {
+            self.changed.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len())
+        };
+        #[cfg(target_os = "linux")]
+        // Pages that could not be let go cost memory, and nothing else.
+        drop(released);
+        self.release_base(range);
+        Ok(())
     }
 
     /// A part as it is in the file, and as it is to be changed.
@@ -102,20 +129,12 @@ impl WorkingCopy {
         }
     }
 
-    /// The tensors at these ranges, numbered in their order, to be changed.
-    ///
-    /// # Errors
-    /// When a range lies outside the file or two of them overlap.
-    pub fn lend(&mut self, ranges: &[Range<usize>]) -> Result<Vec<TensorBytes<'_>>, StoreError> {
-        let parts = self.disjoint_mut(ranges)?.into_iter().enumerate();
-        Ok(parts.map(|(index, bytes)| TensorBytes { index, bytes }).collect())
-    }
-
     /// Several parts to be changed at once, in the order of `ranges`.
     ///
     /// # Errors
     /// When a range lies outside the file or two of them overlap.
     pub fn disjoint_mut(&mut self, ranges: &[Range<usize>]) -> Result<Vec<&mut [u8]>, StoreError> {
+        self.edited = true;
         let mut order: Vec<usize> = (0..ranges.len()).collect();
         order.sort_by_key(|&i| (ranges[i].start, ranges[i].end));
         self.check(ranges, &order)?;

@@ -1,0 +1,85 @@
+//! The codes of a part of a tensor by their number, wherever the layout has put them.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use super::{CodeBlock, CodeLayout};
+
+/// Codes of whole blocks, numbered in the order of a file: row by row. `bytes` hold those blocks, and whatever blocks of
+/// other rows are interleaved with them.
+#[derive(Debug)]
+pub struct Codes<'a, L> {
+    bytes: &'a mut [u8],
+    /// Blocks in a row of the tensor.
+    row_blocks: usize,
+    /// The block of code 0, counted from the beginning of `bytes` in the order of a file.
+    first: usize,
+    /// The row that was asked for last: its blocks, where its first group begins, and its number among the interleaved.
+    /// Work goes through codes in rising order, so a division is rarely needed.
+    blocks: Range<usize>,
+    start: usize,
+    row: usize,
+    layout: PhantomData<L>,
+}
+
+impl<'a, L: CodeLayout> Codes<'a, L> {
+    /// Codes in one block.
+    const LEN: usize = L::Block::LEN;
+    /// Bytes of the blocks that lie together.
+    const GROUP: usize = L::ROWS * L::Block::BYTES;
+
+    /// The codes from block `first` on of a part of a tensor with rows of `row_blocks` blocks (at least 1). The part begins
+    /// with a row, or in the file's layout anywhere.
+    pub fn new(bytes: &'a mut [u8], row_blocks: usize, first: usize) -> Self {
+        Self { bytes, row_blocks, first, blocks: 0..0, start: 0, row: 0, layout: PhantomData }
+    }
+
+    /// The codes of whole blocks in the file's layout.
+    pub fn of_file(bytes: &'a mut [u8]) -> Self
+    where
+        L: CodeBlock,
+    {
+        Self::new(bytes, 1, 0)
+    }
+
+    /// The group with the block of the code at `index`, the number of the block's row in it, and the code's number in the
+    /// block.
+    #[inline]
+    pub fn at(&mut self, index: usize) -> (&mut [u8], usize, usize) {
+        let block = self.first + index / Self::LEN;
+        let start = if L::ROWS == 1 { block * Self::GROUP } else { self.group_of(block) };
+        (&mut self.bytes[start..start + Self::GROUP], self.row, index % Self::LEN)
+    }
+
+    /// Where the group of a block begins; also finds the block's row.
+    #[inline]
+    fn group_of(&mut self, block: usize) -> usize {
+        if !self.blocks.contains(&block) {
+            let row = block / self.row_blocks;
+            self.blocks = row * self.row_blocks..(row + 1) * self.row_blocks;
+            self.start = row / L::ROWS * self.row_blocks * Self::GROUP;
+            self.row = row % L::ROWS;
+        }
+        self.start + (block - self.blocks.start) * Self::GROUP
+    }
+
+    /// The code at `index`.
+    #[inline]
+    pub fn read(&mut self, index: usize) -> i16 {
+        let (group, row, index) = self.at(index);
+        L::read_row(group, row, index)
+    }
+
+    /// Adds `delta` to the code at `index`. A code that would leave its range stays as it is (it is *gated*) and the
+    /// answer is `false`.
+    #[inline]
+    pub fn nudge(&mut self, index: usize, delta: i16) -> bool {
+        let (group, row, index) = self.at(index);
+        let code = L::read_row(group, row, index).saturating_add(delta);
+        if code < L::Block::LO || code > L::Block::HI {
+            return false;
+        }
+        L::write_row(group, row, index, code);
+        true
+    }
+}

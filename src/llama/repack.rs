@@ -1,0 +1,196 @@
+//! Weights that llama.cpp keeps interleaved, in memory of its own: which those are, and their codes in that layout.
+//!
+//! Which layout a tensor has, llama.cpp does not tell. So each one that is known for its type is tried, and a tensor counts
+//! as understood when all its codes, brought back from there into the file's layout, are those of the file.
+
+use std::ffi::{CStr, c_char};
+use std::ptr::NonNull;
+
+use llama_cpp_sys_2::{
+    GGML_BACKEND_DEVICE_TYPE_CPU, GGML_TYPE_F32, ggml_backend_buffer_free, ggml_backend_buffer_get_type,
+    ggml_backend_buffer_type_t, ggml_backend_buft_alloc_buffer, ggml_backend_buft_name,
+    ggml_backend_dev_backend_reg, ggml_backend_dev_by_type, ggml_backend_dev_supports_op, ggml_backend_dev_t,
+    ggml_backend_reg_get_proc_address, ggml_free, ggml_init, ggml_init_params, ggml_mul_mat, ggml_nbytes,
+    ggml_new_tensor_2d, ggml_tensor, ggml_tensor_overhead, ggml_type,
+};
+use rayon::prelude::*;
+
+use super::TensorSlot;
+use crate::block::{Arrangement, CodeBlock, CodeLayout};
+use crate::with_layout;
+
+/// The buffers in which llama.cpp keeps interleaved weights.
+const BUFFER_NAME: &CStr = c"CPU_REPACK";
+
+/// Bytes that are brought back into the file's layout at once.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Whether llama.cpp would interleave this tensor on this machine, in a layout in which its codes can be addressed.
+pub(super) fn interleaves(slot: &TensorSlot) -> bool {
+    Arrangement::interleaved(slot.tensor_type, slot.row_blocks).next().is_some()
+        && repack_buffers().is_some_and(|(device, buffers)| supports(device, buffers, slot))
+}
+
+/// The processor, and llama.cpp's buffers for interleaved weights if it was built with them.
+fn repack_buffers() -> Option<(ggml_backend_dev_t, ggml_backend_buffer_type_t)> {
+    type GetBuffers = unsafe extern "C" fn(ggml_backend_dev_t) -> *mut ggml_backend_buffer_type_t;
+    let name: *const c_char = c"ggml_backend_dev_get_extra_bufts".as_ptr();
+    // SAFETY: llama.cpp has been started, so that it knows its devices; the name is null-terminated. What it returns under
+    // this name has this signature (`ggml_backend_dev_get_extra_bufts_t`), and its list ends in null.
+    unsafe {
+        let device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+        if device.is_null() {
+            return None;
+        }
+        let found = ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), name);
+        let get = std::mem::transmute::<*mut std::ffi::c_void, Option<GetBuffers>>(found)?;
+        let mut next = get(device);
+        while !next.is_null() && !(*next).is_null() {
+            if is_repacked(*next) {
+                return Some((device, *next));
+            }
+            next = next.add(1);
+        }
+    }
+    None
+}
+
+/// Whether buffers of this (valid) type hold interleaved weights.
+fn is_repacked(buffers: ggml_backend_buffer_type_t) -> bool {
+    // SAFETY: a buffer type's name is null-terminated and lives as long as the program.
+    unsafe { CStr::from_ptr(ggml_backend_buft_name(buffers)) == BUFFER_NAME }
+}
+
+/// Asks, as llama.cpp does when it loads a model, whether it can multiply by such a tensor in such a buffer.
+fn supports(device: ggml_backend_dev_t, buffers: ggml_backend_buffer_type_t, slot: &TensorSlot) -> bool {
+    let row = slot.row_blocks as u64 * slot.tensor_type.block_len();
+    // ggml aborts the process where a product of dimensions overflows.
+    let (Ok(row), Ok(rows)) = (i32::try_from(row), i32::try_from(slot.rows())) else { return false };
+    let (row, rows) = (row.into(), rows.into());
+    // SAFETY: the context holds the descriptions of three tensors and no data; all of it is freed after its last use.
+    unsafe {
+        let mem_size = 4 * ggml_tensor_overhead();
+        let context =
+            ggml_init(ggml_init_params { mem_size, mem_buffer: std::ptr::null_mut(), no_alloc: true });
+        if context.is_null() {
+            return false;
+        }
+        let weights = ggml_new_tensor_2d(context, slot.tensor_type.ggml_id() as ggml_type, row, rows);
+        let product = ggml_mul_mat(context, weights, ggml_new_tensor_2d(context, GGML_TYPE_F32, row, 1));
+        (*weights).buffer = ggml_backend_buft_alloc_buffer(buffers, 0);
+        let supports = !(*weights).buffer.is_null() && ggml_backend_dev_supports_op(device, product);
+        ggml_backend_buffer_free((*weights).buffer);
+        ggml_free(context);
+        supports
+    }
+}
+
+/// A tunable tensor in llama.cpp's own memory, interleaved.
+#[derive(Debug)]
+pub(super) struct Held {
+    data: NonNull<u8>,
+    len: usize,
+    arrangement: Arrangement,
+}
+
+impl Held {
+    /// The tensor of a loaded model if llama.cpp holds it in an interleaved layout.
+    ///
+    /// # Errors
+    /// When it does, but in none of the known layouts its codes are those of `base`, the file's bytes.
+    pub(super) fn find(
+        tensor: NonNull<ggml_tensor>,
+        slot: &TensorSlot,
+        base: &[u8],
+    ) -> Result<Option<Self>, &'static str> {
+        // SAFETY: the tensor belongs to a loaded model that no other thread uses, so its buffer is valid or null.
+        let (buffer, data, len) =
+            unsafe { ((*tensor.as_ptr()).buffer, (*tensor.as_ptr()).data, ggml_nbytes(tensor.as_ptr())) };
+        // SAFETY: as above.
+        if buffer.is_null() || !is_repacked(unsafe { ggml_backend_buffer_get_type(buffer) }) {
+            return Ok(None);
+        }
+        if len != base.len() {
+            return Err("has another size in llama.cpp than in the file");
+        }
+        let data = NonNull::new(data.cast::<u8>()).ok_or("has no data in llama.cpp")?;
+        let candidates = Arrangement::interleaved(slot.tensor_type, slot.row_blocks);
+        let mut candidates = candidates.map(|arrangement| Self { data, len, arrangement });
+        let found =
+            candidates.find(|held| slot.rows().is_multiple_of(held.arrangement.rows) && held.holds(base));
+        found.map(Some).ok_or("is kept by llama.cpp in a layout that is not known")
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: llama.cpp's buffers for interleaved weights are main memory, of as many bytes as the tensor has; the
+        // model outlives this, and its weights change only through `bytes_mut`.
+        unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.len) }
+    }
+
+    /// The bytes to be changed, and how blocks lie in them.
+    pub(super) fn lend(&mut self) -> (&mut [u8], Arrangement) {
+        // SAFETY: as for `bytes`. Inference reads them only in calls that borrow the engine, and so this, mutably.
+        (unsafe { std::slice::from_raw_parts_mut(self.data.as_ptr(), self.len) }, self.arrangement)
+    }
+
+    /// Bytes of the rows that are interleaved with each other.
+    fn rows_bytes(&self) -> usize {
+        let blocks = self.arrangement.rows * self.arrangement.row_blocks;
+        blocks * self.arrangement.tensor_type.block_bytes() as usize
+    }
+
+    /// Whether all codes are those of `base`, a file's bytes.
+    fn holds(&self, base: &[u8]) -> bool {
+        let (rows, arrangement) = (self.rows_bytes(), self.arrangement);
+        self.bytes().par_chunks_exact(rows).zip(base.par_chunks_exact(rows)).all(|(held, base)| {
+            let mut file = base.to_vec();
+            unpack(arrangement, held, &mut file);
+            file == base
+        })
+    }
+
+    /// Takes all codes from `file`, a file's bytes.
+    pub(super) fn fill(&mut self, file: &[u8]) {
+        let rows = self.rows_bytes();
+        let (bytes, arrangement) = self.lend();
+        let parts = bytes.par_chunks_exact_mut(rows).zip(file.par_chunks_exact(rows));
+        parts.for_each(|(held, file)| pack(arrangement, held, file));
+    }
+
+    /// Shows the tensor as a file would hold it, a piece at a time; scales are those of `base`, the file's bytes.
+    pub(super) fn show(&self, base: &[u8], read: &mut dyn FnMut(&[u8])) {
+        let rows = self.rows_bytes();
+        let piece = PIECE_BYTES.next_multiple_of(rows);
+        let mut file = Vec::with_capacity(piece.min(base.len()));
+        for (held, base) in self.bytes().chunks(piece).zip(base.chunks(piece)) {
+            file.clear();
+            file.extend_from_slice(base);
+            for (held, file) in held.chunks_exact(rows).zip(file.chunks_exact_mut(rows)) {
+                unpack(self.arrangement, held, file);
+            }
+            read(&file);
+        }
+    }
+}
+
+/// Brings the codes of interleaved rows into `file`, which are the same rows in the file's layout.
+fn unpack(arrangement: Arrangement, held: &[u8], file: &mut [u8]) {
+    with_layout!(arrangement, L => {
+        let bytes = <L as CodeLayout>::Block::BYTES;
+        for (number, block) in file.chunks_exact_mut(bytes).enumerate() {
+            let (row, column) = (number / arrangement.row_blocks, number % arrangement.row_blocks);
+            L::unpack(&held[column * L::ROWS * bytes..][..L::ROWS * bytes], row, block);
+        }
+    });
+}
+
+/// Takes the codes of interleaved rows from `file`, which are the same rows in the file's layout.
+fn pack(arrangement: Arrangement, held: &mut [u8], file: &[u8]) {
+    with_layout!(arrangement, L => {
+        let bytes = <L as CodeLayout>::Block::BYTES;
+        for (number, block) in file.chunks_exact(bytes).enumerate() {
+            let (row, column) = (number / arrangement.row_blocks, number % arrangement.row_blocks);
+            L::pack(&mut held[column * L::ROWS * bytes..][..L::ROWS * bytes], row, block);
+        }
+    });
+}

@@ -1,0 +1,114 @@
+use super::*;
+use crate::block::CodeBlock;
+use crate::noise::Pair;
+use crate::perturb::Sign;
+use crate::seed_log::{Header, test_log};
+use crate::tensor_type::TensorType;
+
+/// Rows of three blocks: neither they nor the interleaved ones divide a tile, and the last tile is short.
+const ROW_BLOCKS: usize = 3;
+const ROWS: usize = 40;
+
+fn header() -> Header {
+    let mut header = test_log::header(test_log::settings());
+    for tensor in &mut header.tensors {
+        tensor.codes = (ROWS * ROW_BLOCKS) as u64 * tensor.tensor_type.block_len();
+    }
+    // More than a tile of the short blocks too.
+    header.tensors[1].codes *= 10;
+    header
+}
+
+/// A model in memory, each tensor in some arrangement.
+struct Memory(Vec<(Vec<u8>, Arrangement)>);
+
+impl Memory {
+    fn lend(&mut self) -> Vec<TensorBytes<'_>> {
+        let mut tensors = Vec::new();
+        for (index, (bytes, arrangement)) in self.0.iter_mut().enumerate() {
+            tensors.push(TensorBytes { index, bytes, arrangement: *arrangement });
+        }
+        tensors
+    }
+
+    /// Random-looking codes in the arrangement that `arrange` gives a type.
+    fn new(header: &Header, arrange: impl Fn(&TensorSpec) -> Arrangement) -> Self {
+        let tensor = |spec: &TensorSpec| {
+            let mut bytes = vec![0; spec.tensor_type.bytes_of(spec.codes).unwrap() as usize];
+            let arrangement = arrange(spec);
+            with_layout!(arrangement, L => {
+                let mut codes = Codes::<L>::new(&mut bytes, arrangement.row_blocks, 0);
+                for index in 0..spec.codes as usize {
+                    let (lo, hi) = (<L as CodeLayout>::Block::LO, <L as CodeLayout>::Block::HI);
+                    let scrambled = (index as u32).wrapping_mul(2_654_435_761) >> 16;
+                    let (group, row, index) = codes.at(index);
+                    L::write_row(group, row, index, lo + (scrambled as i16).rem_euclid(hi - lo + 1));
+                }
+            });
+            (bytes, arrangement)
+        };
+        Self(header.tensors.iter().map(tensor).collect())
+    }
+
+    fn codes(&mut self, header: &Header) -> Vec<Vec<i16>> {
+        let read = |((bytes, arrangement), spec): (&mut (Vec<u8>, Arrangement), &TensorSpec)| {
+            with_layout!(*arrangement, L => {
+                let mut codes = Codes::<L>::new(bytes, arrangement.row_blocks, 0);
+                (0..spec.codes as usize).map(|index| codes.read(index)).collect()
+            })
+        };
+        self.0.iter_mut().zip(&header.tensors).map(read).collect()
+    }
+}
+
+fn arranged(spec: &TensorSpec, number: usize) -> Arrangement {
+    Arrangement::interleaved(spec.tensor_type, ROW_BLOCKS).nth(number).unwrap()
+}
+
+#[test]
+fn no_result_depends_on_the_layout() {
+    let header = header();
+    let mut history = History::new(&header).unwrap();
+    (0..5).for_each(|generation| history.push(&test_log::generation(&header, generation)));
+    let specs = &header.tensors;
+    let traces = |mut memory: Memory| {
+        let mut traces = vec![memory.codes(&header)];
+        let member = Member { pair: &Pair::new(3), sign: Sign::Plus };
+        let applied = &mut per_tile(specs, &history);
+        for what in [Edit::Perturb, Edit::Mirror] {
+            edit_all(what, &mut memory.lend(), specs, &history, member, applied);
+            traces.push(memory.codes(&header));
+        }
+        let member = Member { sign: Sign::Minus, ..member };
+        edit_all(Edit::Restore, &mut memory.lend(), specs, &history, member, applied);
+        traces.push(memory.codes(&header));
+        let mut moves = vec![update_all(&mut memory.lend(), specs, &history, &mut ResidualStore::Replay)];
+        traces.push(memory.codes(&header));
+        let mut stored = ResidualStore::Stored(per_tile(specs, &history));
+        moves.push(rebuild_all(&mut memory.lend(), specs, &history, &mut stored));
+        moves.push(update_all(&mut memory.lend(), specs, &history, &mut stored));
+        traces.push(memory.codes(&header));
+        (traces, moves)
+    };
+    let (plain, moves) = traces(Memory::new(&header, |spec| Arrangement::plain(spec.tensor_type)));
+    assert_eq!(plain[0], plain[3], "restored");
+    assert!(plain[0] != plain[1] && plain[1] != plain[2] && moves.iter().all(|moves| moves.moved > 0));
+    for number in 0..2 {
+        let interleaved = traces(Memory::new(&header, |spec| arranged(spec, number)));
+        assert!(interleaved == (plain.clone(), moves.clone()), "layout {number}");
+    }
+}
+
+#[test]
+fn tiles_whose_bytes_are_interleaved_are_worked_on_together() {
+    let together = |rows, row_blocks, tile_len| {
+        let arrangement = Arrangement { rows, piece: 8, row_blocks, ..Arrangement::plain(TensorType::Q4_K) };
+        tiles_together(arrangement, tile_len)
+    };
+    assert_eq!(together(1, 1, 8192), 1);
+    // Eight rows of 1,024 codes are a tile; of 768, three quarters of one.
+    assert_eq!(together(8, 4, 8192), 1);
+    assert_eq!(together(8, 3, 8192), 3);
+    assert_eq!(together(8, 4, 1 << 16), 1);
+    assert_eq!(together(8, 19, 8192), 19);
+}
