@@ -6,16 +6,17 @@
 //!
 //! - The codes of a tensor are cut into runs of a power of two. Each run has its own random stream, addressed by
 //!   (pair seed, tensor, run), so that any run can be drawn alone, in any order, on any thread.
-//! - Gaps between hits are geometric. One 32-bit word draws a gap and a sign through an alias table; a second word
-//!   draws the magnitude, only for a sigma where magnitudes other than 1 occur.
-//! - From a hit probability of `DENSE_FROM` on a gap buys nothing, and one word a code draws sign and magnitude.
+//! - Gaps between hits are geometric. One 32-bit word draws a gap and a sign through an alias table. A hit's magnitude is
+//!   1, since larger ones do not occur with so small a sigma.
+//! - From a hit probability of `DENSE_FROM` on a gap buys nothing, and sixteen bits a code draw sign and magnitude.
 //!
-//! Words are drawn and looked up [`BATCH`] at a time, which is what ChaCha yields at once and what a compiler turns into
-//! vector instructions. What is drawn goes into a [`Sink`].
+//! Words are drawn [`BATCH`](crate::rng::BATCH) at a time, which is what ChaCha yields at once and what a compiler turns
+//! into vector instructions. What is drawn goes into a [`Sink`].
 //!
 //! The tables are integers made with portable arithmetic, so every machine draws the same perturbation.
 
 mod alias;
+mod dense;
 mod distribution;
 
 use std::ops::Range;
@@ -23,11 +24,13 @@ use std::ops::Range;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::rng::{BATCH, Batches, Domain, Source};
+use crate::rng::{Batches, Domain, Source};
 use alias::{AliasTable, OUTCOMES};
+use dense::Dense;
 
-/// Hit probability from which on every code gets a draw of its own.
-const DENSE_FROM: f64 = 0.4;
+/// Hit probability from which on every code gets a draw of its own: about where both ways cost the same. Below it, all hits
+/// have magnitude 1, others being too rare to matter.
+const DENSE_FROM: f64 = 0.125;
 
 /// A run is the longest power of two with no more hits than this on average. Half a batch of words is left over at a run's
 /// end; with at least half of these hits to a run, as any sigma from 0.0025 on has, that is little.
@@ -35,9 +38,6 @@ const HITS_PER_RUN: f64 = 256.0;
 
 /// Longest run, in codes, as a power of two: a tile holds at least one, and has to fit the cache.
 const MAX_RUN_BITS: u32 = 16;
-
-/// Run of dense noise, as a power of two: whole blocks of every ggml type, and whole batches of words.
-const DENSE_RUN_BITS: u32 = 8;
 
 /// The last outcome of the table of gaps means: that many codes without a hit, draw again.
 const NO_HIT: u16 = OUTCOMES as u16 - 1;
@@ -55,11 +55,16 @@ pub struct SigmaError(f64);
 pub struct Noise {
     sigma: f64,
     run_bits: u32,
-    /// Gaps between hits; `None` when every code gets a draw.
-    gaps: Option<AliasTable>,
-    /// Magnitudes of the hits, less `least`; `None` when all of them are 1.
-    magnitudes: Option<AliasTable>,
-    least: u16,
+    draws: Draws,
+}
+
+/// How a run is drawn.
+#[derive(Clone, Debug)]
+enum Draws {
+    /// By the gaps between hits.
+    Sparse(AliasTable),
+    /// Code by code.
+    Dense(Dense),
 }
 
 impl Noise {
@@ -73,18 +78,13 @@ impl Noise {
         }
         let magnitudes = distribution::magnitudes(sigma);
         let hit_probability: f64 = magnitudes[1..].iter().sum();
-        let dense = hit_probability >= DENSE_FROM;
+        if hit_probability >= DENSE_FROM || magnitudes.len() > 2 {
+            let draws = Draws::Dense(Dense::new(&magnitudes));
+            return Ok(Self { sigma, run_bits: dense::RUN_BITS, draws });
+        }
         let fits = |&bits: &u32| (1_u64 << bits) as f64 * hit_probability <= HITS_PER_RUN;
-        let run_bits =
-            if dense { DENSE_RUN_BITS } else { (0..=MAX_RUN_BITS).rev().find(fits).unwrap_or_default() };
-        let least = u16::from(!dense);
-        Ok(Self {
-            sigma,
-            run_bits,
-            gaps: (!dense).then(|| gap_table(hit_probability)),
-            magnitudes: magnitude_table(&magnitudes[usize::from(least)..]),
-            least,
-        })
+        let run_bits = (0..=MAX_RUN_BITS).rev().find(fits).unwrap_or_default();
+        Ok(Self { sigma, run_bits, draws: Draws::Sparse(gap_table(hit_probability)) })
     }
 
     /// The scale, in code units.
@@ -92,14 +92,23 @@ impl Noise {
         self.sigma
     }
 
-    /// Whether every code gets a draw of its own, which makes perturbing and replaying cost tens of times more.
+    /// Whether every code gets a draw of its own, which makes perturbing and replaying cost tens of times more than noise
+    /// with few hits does.
     pub fn is_dense(&self) -> bool {
-        self.gaps.is_none()
+        matches!(self.draws, Draws::Dense(_))
     }
 
     /// Share of the codes that a perturbation changes.
     pub fn hit_probability(&self) -> f64 {
         distribution::magnitudes(self.sigma)[1..].iter().sum()
+    }
+
+    /// The largest magnitude that can be drawn.
+    pub fn largest(&self) -> u16 {
+        match &self.draws {
+            Draws::Sparse(_) => 1,
+            Draws::Dense(dense) => dense.largest(),
+        }
     }
 
     /// Codes in a run: a power of two.
@@ -111,8 +120,11 @@ impl Noise {
     pub fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(self.run_bits.to_le_bytes());
-        for table in [&self.gaps, &self.magnitudes] {
-            let bytes: Vec<u8> = table.iter().flat_map(AliasTable::bytes).collect();
+        let (gaps, magnitudes): (Vec<u8>, Vec<u8>) = match &self.draws {
+            Draws::Sparse(gaps) => (gaps.bytes().collect(), Vec::new()),
+            Draws::Dense(dense) => (Vec::new(), dense.bytes().collect()),
+        };
+        for bytes in [gaps, magnitudes] {
             hash.update((bytes.len() as u64).to_le_bytes());
             hash.update(bytes);
         }
@@ -125,11 +137,9 @@ impl Noise {
     pub fn draw(&self, batches: &mut Batches, run: RunAddress, codes: Range<usize>, sink: &mut impl Sink) {
         debug_assert!(codes.len() <= self.run_len());
         batches.start(u64::from(run.tensor) << 40 | run.run);
-        match (&self.gaps, &self.magnitudes) {
-            (Some(gaps), None) => single_steps(batches, gaps, codes, sink),
-            (Some(gaps), Some(magnitudes)) => sparse(batches, gaps, magnitudes, self.least, codes, sink),
-            (None, Some(magnitudes)) => dense(batches, magnitudes, codes, sink),
-            (None, None) => unreachable!("dense noise has at least the magnitudes 0 and 1"),
+        match &self.draws {
+            Draws::Sparse(gaps) => sparse(batches, gaps, codes, sink),
+            Draws::Dense(dense) => sink.values(codes.start, &dense.draw(batches)[..codes.len()]),
         }
     }
 }
@@ -139,8 +149,8 @@ pub trait Sink {
     /// The code at `index` is perturbed by `u`, which is not 0. This is how sparse noise arrives.
     fn hit(&mut self, index: usize, u: i16);
 
-    /// The codes from `first` on are perturbed by `values`, zeros among them. This is how dense noise arrives: from the
-    /// start of a run at most [`BATCH`] values at a time, fewer only at the end of a tensor.
+    /// The codes from `first` on are perturbed by `values`, zeros among them. This is how dense noise arrives: a run at a
+    /// time.
     fn values(&mut self, first: usize, values: &[i16]);
 }
 
@@ -202,20 +212,15 @@ fn gap_table(hit_probability: f64) -> AliasTable {
     AliasTable::new(&gaps)
 }
 
-/// The distribution of magnitudes, or `None` when there is only one.
-fn magnitude_table(probabilities: &[f64]) -> Option<AliasTable> {
-    (probabilities.len() > 1).then(|| AliasTable::new(probabilities))
-}
-
 #[inline]
 fn signed(word: u32, magnitude: u16) -> i16 {
     let magnitude = magnitude as i16;
     if word & 1 == 0 { magnitude } else { -magnitude }
 }
 
-/// Sparse noise whose hits all have magnitude 1.
+/// Noise with few hits, all of magnitude 1.
 #[inline]
-fn single_steps(batches: &mut Batches, gaps: &AliasTable, codes: Range<usize>, sink: &mut impl Sink) {
+fn sparse(batches: &mut Batches, gaps: &AliasTable, codes: Range<usize>, sink: &mut impl Sink) {
     let mut index = codes.start;
     loop {
         let words = batches.next_batch();
@@ -229,48 +234,6 @@ fn single_steps(batches: &mut Batches, gaps: &AliasTable, codes: Range<usize>, s
                 index += 1;
             }
         }
-    }
-}
-
-/// Sparse noise in general: of two words the first draws gap and sign, the second a magnitude less `least`.
-#[inline]
-fn sparse(
-    batches: &mut Batches,
-    gaps: &AliasTable,
-    magnitudes: &AliasTable,
-    least: u16,
-    codes: Range<usize>,
-    sink: &mut impl Sink,
-) {
-    let mut index = codes.start;
-    loop {
-        let words = batches.next_batch();
-        let first: [u32; BATCH / 2] = std::array::from_fn(|i| words[2 * i]);
-        let second: [u32; BATCH / 2] = std::array::from_fn(|i| words[2 * i + 1]);
-        for ((gap, word), magnitude) in gaps.draw(&first).into_iter().zip(first).zip(magnitudes.draw(&second))
-        {
-            index += usize::from(gap);
-            if index >= codes.end {
-                return;
-            }
-            if gap != NO_HIT {
-                sink.hit(index, signed(word, magnitude + least));
-                index += 1;
-            }
-        }
-    }
-}
-
-/// Noise that hits most codes: one word for each.
-#[inline]
-fn dense(batches: &mut Batches, magnitudes: &AliasTable, codes: Range<usize>, sink: &mut impl Sink) {
-    for first in codes.clone().step_by(BATCH) {
-        let words = batches.next_batch();
-        let mut values = [0; BATCH];
-        for ((value, word), magnitude) in values.iter_mut().zip(words).zip(magnitudes.draw(&words)) {
-            *value = signed(word, magnitude);
-        }
-        sink.values(first, &values[..BATCH.min(codes.end - first)]);
     }
 }
 

@@ -16,10 +16,21 @@ use crate::with_layout;
 pub type PerTile<T> = Vec<Vec<T>>;
 
 /// One `T` for each tile of each tensor.
-pub fn per_tile<T: Default>(tensors: &[TensorSpec], history: &History) -> PerTile<T> {
+pub fn per_tile<T: Clone + Default>(tensors: &[TensorSpec], history: &History) -> PerTile<T> {
+    each(tensors, history, &T::default())
+}
+
+/// What is remembered of members. Where a stored residual takes several bytes a code, a further one is well spent on keeping
+/// what dense noise draws.
+pub fn per_member(tensors: &[TensorSpec], history: &History, residual: &ResidualStore) -> PerTile<Applied> {
+    let is_stored = matches!(residual, ResidualStore::Stored(_));
+    each(tensors, history, &if is_stored { Applied::keeping() } else { Applied::default() })
+}
+
+fn each<T: Clone>(tensors: &[TensorSpec], history: &History, value: &T) -> PerTile<T> {
     let tiles = |(index, tensor): (usize, &TensorSpec)| {
         let tiles = tensor.codes.div_ceil(history.tile_len(index as u32) as u64);
-        (0..tiles).map(|_| T::default()).collect()
+        vec![value.clone(); tiles as usize]
     };
     tensors.iter().enumerate().map(tiles).collect()
 }

@@ -24,7 +24,7 @@ use crate::perturb::{Applied, Edit, Member, Sign};
 use crate::replay::History;
 use crate::seed_log::{EvaluationRecord, Line, LogError, SeedLog};
 use crate::store::{Journal, StoreError};
-use crate::sweep::{PerTile, ResidualStore, edit_all, per_tile, rebuild_all, update_all};
+use crate::sweep::{PerTile, ResidualStore, edit_all, per_member, per_tile, rebuild_all, update_all};
 use crate::task::Task;
 use crate::update::Moves;
 
@@ -104,7 +104,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
         }
         let problems = task.held_out(log.header.task.eval_problems as usize);
         let held_out = Exam::new(&engine, problems)?;
-        let applied = per_tile(tensors, &history);
+        let applied = per_member(tensors, &history, &residual);
         Ok(Self { engine, task, log, journal, history, residual, applied, held_out, watch: Watch::start() })
     }
 

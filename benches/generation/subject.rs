@@ -13,7 +13,7 @@ use qes_gguf::replay::{History, STORED_BYTES};
 use qes_gguf::rng::{Domain, Source};
 use qes_gguf::seed_log::{Header, RewardKind};
 use qes_gguf::store::WorkingCopy;
-use qes_gguf::sweep::{PerTile, ResidualStore, edit_all, per_tile, update_all};
+use qes_gguf::sweep::{PerTile, ResidualStore, edit_all, per_member, per_tile, update_all};
 use qes_gguf::task::{Task, arith::Arith};
 use qes_gguf::update::Moves;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -93,7 +93,7 @@ impl Subject {
         } else {
             ResidualStore::Replay
         };
-        let applied = per_tile(&header.tensors, &history);
+        let applied = per_member(&header.tensors, &history, &residual);
         let slot = |name: &String| {
             let tensor = model.gguf.tensor(name).with_context(|| format!("{name} is not in the model"))?;
             Ok(TensorSlot::of(tensor))

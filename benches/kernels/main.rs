@@ -43,7 +43,7 @@ fn members(criterion: &mut Criterion) {
         let noise = Noise::new(sigma).expect("a usable sigma");
         let mut bytes = blocks(tensor_type, CODES);
         let mut applied: Vec<Applied> =
-            tiles(tensor_type, &noise, CODES).map(|_| Applied::default()).collect();
+            tiles(tensor_type, &noise, CODES).map(|_| Applied::keeping()).collect();
         group.throughput(Throughput::Elements(2 * CODES as u64));
         let mut seed = 0;
         group.bench_function(BenchmarkId::new(tensor_type.to_string(), sigma), |bencher| {

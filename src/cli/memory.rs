@@ -38,7 +38,7 @@ pub fn plan(args: &TuneArgs, header: &Header, model: &Model, threads: usize) -> 
     let history = History::new(header)?;
     let needed = OVERHEAD + model.working.base().len() as u64 + applied(header, &history);
     let scratch = threads as u64 * longest_tile(header, &history) * SCRATCH_BYTES;
-    let stored = STORED_BYTES * header.tensors.iter().map(|tensor| tensor.codes).sum::<u64>();
+    let stored = tensors(header).map(|(index, codes)| codes * stored_bytes(&history, index)).sum();
     let mode = mode(args, header, &history, stored, needed);
     let fixed = if mode == ResidualMode::Stored { needed + stored } else { needed };
     // The threads' scratch, a few megabytes, is left out of the limit, lest the sizes of contexts depend on their number.
@@ -68,6 +68,11 @@ fn mode(args: &TuneArgs, header: &Header, history: &History, stored: u64, needed
         None if pays && fits => ResidualMode::Stored,
         None => ResidualMode::Replay,
     }
+}
+
+/// Bytes a code that storing the residual takes, with what is then kept of dense noise's draws.
+fn stored_bytes(history: &History, tensor: u32) -> u64 {
+    STORED_BYTES + u64::from(history.noise(tensor).is_dense())
 }
 
 /// Bytes of the lists that hold a bit for each hit.

@@ -74,7 +74,7 @@ fn no_result_depends_on_the_layout() {
     let traces = |mut memory: Memory| {
         let mut traces = vec![memory.codes(&header)];
         let member = Member { pair: &Pair::new(3), sign: Sign::Plus };
-        let applied = &mut per_tile(specs, &history);
+        let applied = &mut per_member(specs, &history, &ResidualStore::Stored(Vec::new()));
         for what in [Edit::Perturb, Edit::Mirror] {
             edit_all(what, &mut memory.lend(), specs, &history, member, applied);
             traces.push(memory.codes(&header));
