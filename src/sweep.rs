@@ -57,6 +57,9 @@ fn tiles_together(arrangement: Arrangement, tile_len: usize) -> usize {
     apart / gcd(apart, tile_len)
 }
 
+/// Codes that a thread takes at least: less is hardly worth the handing out.
+const LEAST_WORK: usize = 1 << 15;
+
 fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
@@ -89,6 +92,7 @@ fn each_tile<T: Send>(
             }
             moves
         };
+        let units = units.with_min_len((LEAST_WORK / (together * tile_len)).max(1));
         units.map_init(Scratch::default, of_unit).reduce(Moves::default, |a, b| a + b)
     };
     tensors.par_iter_mut().zip(state.par_iter_mut()).map(of_tensor).reduce(Moves::default, |a, b| a + b)

@@ -73,7 +73,7 @@ pub struct Interleaved<B, const ROWS: usize, const PIECE: usize>(PhantomData<B>)
 
 impl<B: PackedBlock, const ROWS: usize, const PIECE: usize> Interleaved<B, ROWS, PIECE> {
     /// Bits of a code at their lowest place.
-    const MASK: u8 = u8::MAX >> (8 - B::BITS);
+    const MASK: u32 = (1 << B::BITS) - 1;
 
     /// Where a piece of a row's codes begins in a group: after everyone's scales, and after the pieces before it.
     #[inline]
@@ -96,15 +96,15 @@ impl<B: PackedBlock, const ROWS: usize, const PIECE: usize> CodeLayout for Inter
     #[inline]
     fn read_row(group: &[u8], row: usize, index: usize) -> i16 {
         let (byte, bit) = Self::place(row, index);
-        let bits = (group[byte] ^ B::FLIPPED) >> bit & Self::MASK;
-        if B::LO < 0 { i16::from(bits as i8) } else { i16::from(bits) }
+        let bits = u32::from(group[byte] ^ B::FLIPPED) >> bit & Self::MASK;
+        if B::LO < 0 { i16::from(bits as i8) } else { bits as i16 }
     }
 
     #[inline]
     fn write_row(group: &mut [u8], row: usize, index: usize, code: i16) {
         let (byte, bit) = Self::place(row, index);
-        let others = group[byte] & !(Self::MASK << bit);
-        group[byte] = others | ((code as u8 ^ B::FLIPPED >> bit) & Self::MASK) << bit;
+        let others = u32::from(group[byte] ^ B::FLIPPED) & !(Self::MASK << bit);
+        group[byte] = (others | (code as u32 & Self::MASK) << bit) as u8 ^ B::FLIPPED;
     }
 
     fn unpack(group: &[u8], row: usize, block: &mut [u8]) {
