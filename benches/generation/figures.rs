@@ -37,11 +37,19 @@ struct Edits {
 /// Evaluating a member.
 #[derive(Debug, Serialize)]
 struct Inference {
+    /// Tokens that the engine evaluates, and that llama.cpp by itself does, where sequences share none.
     tokens: usize,
+    stock_tokens: usize,
+    /// Tensors that llama.cpp interleaves.
+    interleaved: usize,
     tuned: Timing,
-    /// llama.cpp with repacked weights.
-    repacked: Timing,
-    /// The tuned engine's tokens per second, as a part of those with repacked weights.
+    /// With weights in the file's layout.
+    plain: Timing,
+    /// llama.cpp by itself.
+    stock: Timing,
+    /// How many times as fast as with the file's layout.
+    repacking_gain: f64,
+    /// Tokens a second, those of llama.cpp by itself being 1.
     speed_ratio: f64,
 }
 
@@ -117,13 +125,22 @@ impl Edits {
 impl Inference {
     fn measure(subject: &mut Subject, path: &Path) -> Result<Self> {
         let tokens = subject.tokens()?;
-        let [tuned, repacked] = subject.time_inference(path)?;
-        let speed_ratio = repacked.ratio(&tuned);
-        let (tuned, repacked) = (tuned.timing(), repacked.timing());
-        let rate = per_second(tokens as u64, tuned, "tokens");
-        show("inference, one member", tuned, &format!("{rate} ({tokens} tokens)"));
-        show("the same, repacked", repacked, &format!("ratio of speeds {speed_ratio:.3}"));
-        Ok(Self { tokens, tuned, repacked, speed_ratio })
+        let interleaved = subject.interleaved();
+        let ([tuned, plain, stock], stock_tokens) = subject.time_inference(path)?;
+        let repacking_gain = plain.ratio(&tuned);
+        let speed_ratio = stock.ratio(&tuned) * tokens as f64 / stock_tokens as f64;
+        let (tuned, plain, stock) = (tuned.timing(), plain.timing(), stock.timing());
+        let rate = |tokens: usize, timing| per_second(tokens as u64, timing, "tokens");
+        let of_tuned = rate(tokens, tuned);
+        show(
+            "inference, one member",
+            tuned,
+            &format!("{of_tuned} ({tokens} tokens, {interleaved} interleaved)"),
+        );
+        show("with the file's layout", plain, &format!("interleaving is {repacking_gain:.3} times as fast"));
+        let of_stock = rate(stock_tokens, stock);
+        show("llama.cpp by itself", stock, &format!("{of_stock} ({stock_tokens}), ratio {speed_ratio:.3}"));
+        Ok(Self { tokens, stock_tokens, interleaved, tuned, plain, stock, repacking_gain, speed_ratio })
     }
 }
 

@@ -8,6 +8,7 @@
 mod clock;
 mod figures;
 mod forged;
+mod stock;
 mod subject;
 
 use std::fs;

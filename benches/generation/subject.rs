@@ -20,6 +20,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::clock::{Samples, rounds, time};
 use crate::forged;
+use crate::stock::{self, Stock};
 
 /// Generations of history: an update replays K to 2K - 1 of them, 47.5 on average with the default K of 32.
 pub const HISTORY: u64 = 48;
@@ -138,26 +139,40 @@ impl Subject {
         Ok(samples.try_into().expect("three edits"))
     }
 
-    /// Evaluating a member: on this engine with a member's codes, and on llama.cpp with weights in the layout of its
-    /// choice; the same batches, in turns.
-    pub fn time_inference(&mut self, path: &Path) -> Result<[Samples; 2]> {
-        let options = LlamaOptions { repack: true, ..self.options.clone() };
-        let mut repacked = LlamaEngine::load(WorkingCopy::open(path)?, Vec::new(), &options)?;
+    /// Evaluating a member, in turns: on this engine with a member's codes, on one with the file's layout, and on llama.cpp
+    /// by itself. Also how many tokens the last evaluates, which does not share what sequences have in common.
+    pub fn time_inference(&mut self, path: &Path) -> Result<([Samples; 3], usize)> {
+        let options = LlamaOptions { repack: false, ..self.options.clone() };
+        let mut plain = LlamaEngine::load(WorkingCopy::open(path)?, Vec::new(), &options)?;
+        let stock = Stock::load(path)?;
+        let sequences = stock.sequences(&self.requests);
+        let mut context = stock.context(&sequences, options.threads)?;
+        let mut batches = stock::batches(&sequences)?;
         let pair = Pair::new(0);
         self.edit(Edit::Perturb, Member { pair: &pair, sign: Sign::Plus })?;
         let batch = self.prepared()?;
         let engine = &mut self.engine;
         let samples = rounds(self.repeats, |round| {
-            let mut seconds = vec![0.0; 2];
-            // Whoever comes second finds the other's leavings in the caches, so they change places.
-            for which in [round % 2, 1 - round % 2] {
-                let engine = if which == 0 { &mut *engine } else { &mut repacked };
-                seconds[which] = time(|| Ok(engine.score(&batch)?))?;
+            let mut seconds = vec![0.0; 3];
+            // Whoever comes next finds the other's leavings in the caches, so they change places.
+            for turn in 0..3 {
+                let which = (round + turn) % 3;
+                seconds[which] = time(|| match which {
+                    0 => Ok(drop(engine.score(&batch)?)),
+                    1 => Ok(drop(plain.score(&batch)?)),
+                    _ => stock::evaluate(&mut context, &mut batches),
+                })?;
             }
             Ok(seconds)
         })?;
         self.edit(Edit::Restore, Member { pair: &pair, sign: Sign::Plus })?;
-        Ok(samples.try_into().expect("two engines"))
+        let samples = samples.try_into().expect("three engines");
+        Ok((samples, sequences.iter().map(Vec::len).sum()))
+    }
+
+    /// How many tensors llama.cpp interleaves.
+    pub fn interleaved(&self) -> usize {
+        self.engine.interleaved()
     }
 
     /// The update of the newest generation, with each of these numbers of threads, in turns, and what the first one moved:
