@@ -3,10 +3,29 @@
 //! Each tunable type is one [`CodeBlock`] in a file of its own. Code that works on codes is generic over it, so that
 //! the type is chosen once per tensor by [`with_block!`](crate::with_block) and never inside a loop.
 
+mod iq4_nl;
+mod plane;
+mod q2_k;
+mod q3_k;
+mod q4_0;
+mod q4_1;
 mod q4_k;
+mod q5_0;
+mod q5_1;
+mod q5_k;
+mod q6_k;
 mod q8_0;
 
+pub use iq4_nl::Iq4Nl;
+pub use q2_k::Q2K;
+pub use q3_k::Q3K;
+pub use q4_0::Q4_0;
+pub use q4_1::Q4_1;
 pub use q4_k::Q4K;
+pub use q5_0::Q5_0;
+pub use q5_1::Q5_1;
+pub use q5_k::Q5K;
+pub use q6_k::Q6K;
 pub use q8_0::Q8_0;
 
 use crate::tensor_type::TensorType;
@@ -36,21 +55,22 @@ pub trait CodeBlock: 'static {
 /// Panics for a type that is not tunable: tensors are chosen by [`TensorType::is_tunable`] long before.
 #[macro_export]
 macro_rules! with_block {
-    ($tensor_type:expr, $block:ident => $body:expr) => {{
-        use $crate::block::{Q4K, Q8_0};
-        use $crate::tensor_type::TensorType;
+    ($tensor_type:expr, $block:ident => $body:expr) => {
+        $crate::with_block!(
+            $tensor_type, $block => $body,
+            Q4_0: Q4_0, Q4_1: Q4_1, Q5_0: Q5_0, Q5_1: Q5_1, Q8_0: Q8_0,
+            Q2_K: Q2K, Q3_K: Q3K, Q4_K: Q4K, Q5_K: Q5K, Q6_K: Q6K, IQ4_NL: Iq4Nl
+        )
+    };
+    ($tensor_type:expr, $block:ident => $body:expr, $($constant:ident: $layout:ident),+) => {
         match $tensor_type {
-            TensorType::Q4_K => {
-                type $block = Q4K;
+            $($crate::tensor_type::TensorType::$constant => {
+                type $block = $crate::block::$layout;
                 $body
-            }
-            TensorType::Q8_0 => {
-                type $block = Q8_0;
-                $body
-            }
+            })+
             other => unreachable!("tensors of type {other} are never selected for tuning"),
         }
-    }};
+    };
 }
 
 /// The code at `index` of a sequence of whole blocks.

@@ -4,23 +4,17 @@
 //! `qs` hold the codes 64c..64c+31 in their low halves and 64c+32..64c+63 in their high halves.
 
 use super::CodeBlock;
+use super::plane::Plane;
 use crate::tensor_type::TensorType;
 
-/// Bytes before `qs`.
-const SCALES: usize = 16;
+/// The field `qs`.
+const CODES: Plane = Plane { start: 16, bits: 4, stride: 32 };
 
 /// The Q4_K layout.
 #[derive(Clone, Copy, Debug)]
 pub struct Q4K;
 
-const _: () = assert!(Q4K::BYTES == SCALES + Q4K::LEN / 2);
-
-/// Byte of the code in the block, and by how many bits it is shifted there.
-#[inline]
-fn place(index: usize) -> (usize, u32) {
-    let byte = SCALES + index / 64 * 32 + index % 32;
-    (byte, (index as u32 / 32 % 2) * 4)
-}
+const _: () = assert!(Q4K::BYTES == CODES.start + CODES.bytes(Q4K::LEN));
 
 impl CodeBlock for Q4K {
     const TYPE: TensorType = TensorType::Q4_K;
@@ -31,13 +25,11 @@ impl CodeBlock for Q4K {
 
     #[inline]
     fn read(block: &[u8], index: usize) -> i16 {
-        let (byte, shift) = place(index);
-        i16::from(block[byte] >> shift & 0xf)
+        CODES.read(block, index)
     }
 
     #[inline]
     fn write(block: &mut [u8], index: usize, code: i16) {
-        let (byte, shift) = place(index);
-        block[byte] = block[byte] & !(0xf << shift) | (code as u8) << shift;
+        CODES.write(block, index, code);
     }
 }

@@ -63,14 +63,15 @@ fn every_tunable_type_passes() {
 /// dequantizer reads from those bytes; `tests/ggml_codes.rs` makes both anew and compares.
 #[test]
 fn codes_of_bytes_that_ggml_made() {
-    let q8_0 = include_bytes!("testdata/ggml-q8_0.bin");
-    let q4_k = include_bytes!("testdata/ggml-q4_k.bin");
-    let q8_0_codes = include_str!("testdata/ggml-q8_0.codes");
-    let q4_k_codes = include_str!("testdata/ggml-q4_k.codes");
-    let parse = |text: &str| -> Vec<i16> { text.split_whitespace().map(|n| n.parse().unwrap()).collect() };
-    let read_all = |bytes: &[u8], tensor_type: TensorType| -> Vec<i16> {
-        with_block!(tensor_type, B => (0..256).map(|i| read_code::<B>(bytes, i)).collect())
-    };
-    assert_eq!(read_all(q8_0, TensorType::Q8_0), parse(q8_0_codes));
-    assert_eq!(read_all(q4_k, TensorType::Q4_K), parse(q4_k_codes));
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/block/testdata");
+    for tensor_type in TensorType::TUNABLE {
+        let name = format!("ggml-{}", tensor_type.name().to_lowercase());
+        let bytes = std::fs::read(folder.join(format!("{name}.bin"))).unwrap();
+        let codes = std::fs::read_to_string(folder.join(format!("{name}.codes"))).unwrap();
+        let codes: Vec<i16> = codes.split_whitespace().map(|code| code.parse().unwrap()).collect();
+        assert_eq!(codes.len(), 256);
+        let read: Vec<i16> =
+            with_block!(tensor_type, B => (0..256).map(|i| read_code::<B>(&bytes, i)).collect());
+        assert_eq!(read, codes, "{tensor_type}");
+    }
 }

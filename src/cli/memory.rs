@@ -56,11 +56,16 @@ pub fn plan(args: &TuneArgs, header: &Header, model: &Model, threads: usize) -> 
 }
 
 /// Where the residual is kept. By default it is replayed, except where that would cost time for nothing: for a model so
-/// small that nobody misses the memory, and for dense noise, whose replay would take far longer than inference. It never
-/// takes more than half of what a budget leaves.
+/// small that nobody misses the memory, and where most codes have dense noise, whose replay would take far longer than
+/// inference. The few tensors of Q6_K in a Q4_K file are not worth 8 bytes for every code. The residual never takes more
+/// than half of what a budget leaves.
 fn mode(args: &TuneArgs, header: &Header, history: &History, stored: u64, needed: u64) -> ResidualMode {
-    let is_dense = tensors(header).any(|(index, _)| history.noise(index).is_dense());
-    let pays = stored <= recipe::SMALL_RESIDUAL || is_dense;
+    let codes = |dense_only: bool| -> u64 {
+        let counted = |(index, _): &(u32, u64)| !dense_only || history.noise(*index).is_dense();
+        tensors(header).filter(counted).map(|(_, codes)| codes).sum()
+    };
+    let mostly_dense = codes(true) > codes(false) / 2;
+    let pays = stored <= recipe::SMALL_RESIDUAL || mostly_dense;
     let fits = args.mem_budget.is_none_or(|budget| stored <= budget.saturating_sub(needed) / 2);
     match args.search.residual {
         Some(Residual::Replay) => ResidualMode::Replay,

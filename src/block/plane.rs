@@ -1,0 +1,79 @@
+//! Bit planes: how ggml packs codes of less than a byte.
+//!
+//! All its layouts put `stride` codes side by side, into the lowest bits of as many bytes; the next `stride` codes go into
+//! the next higher bits of the same bytes, and when these are full, the codes that follow into the next bytes. Codes of
+//! 3, 5 and 6 bits are split between two such planes.
+
+/// A few bits of every code of a block.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plane {
+    /// The plane's first byte in the block.
+    pub start: usize,
+    /// Bits of each code: 1, 2 or 4.
+    pub bits: u32,
+    /// Codes side by side.
+    pub stride: usize,
+}
+
+impl Plane {
+    /// Bytes that the bits of `codes` codes take.
+    pub const fn bytes(self, codes: usize) -> usize {
+        codes * self.bits as usize / 8
+    }
+
+    /// The byte that holds the code's bits, and by how many bits they are shifted there.
+    #[inline]
+    fn place(self, index: usize) -> (usize, u32) {
+        let in_a_byte = 8 / self.bits as usize;
+        let row = index / self.stride;
+        let byte = self.start + row / in_a_byte * self.stride + index % self.stride;
+        (byte, (row % in_a_byte) as u32 * self.bits)
+    }
+
+    fn mask(self) -> u8 {
+        (1 << self.bits) - 1
+    }
+
+    /// The code at `index`, as far as it is in this plane.
+    #[inline]
+    pub fn read(self, block: &[u8], index: usize) -> i16 {
+        let (byte, shift) = self.place(index);
+        i16::from(block[byte] >> shift & self.mask())
+    }
+
+    /// Sets the code at `index` to the lowest bits of `code`.
+    #[inline]
+    pub fn write(self, block: &mut [u8], index: usize, code: i16) {
+        let (byte, shift) = self.place(index);
+        block[byte] = block[byte] & !(self.mask() << shift) | (code as u8 & self.mask()) << shift;
+    }
+}
+
+/// A code that is split between two planes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Split {
+    /// Its lower bits.
+    pub low: Plane,
+    /// The bits above.
+    pub high: Plane,
+}
+
+impl Split {
+    /// Bytes that `codes` codes take.
+    pub const fn bytes(self, codes: usize) -> usize {
+        self.low.bytes(codes) + self.high.bytes(codes)
+    }
+
+    /// The code at `index`.
+    #[inline]
+    pub fn read(self, block: &[u8], index: usize) -> i16 {
+        self.low.read(block, index) | self.high.read(block, index) << self.low.bits
+    }
+
+    /// Sets the code at `index`.
+    #[inline]
+    pub fn write(self, block: &mut [u8], index: usize, code: i16) {
+        self.low.write(block, index, code);
+        self.high.write(block, index, code >> self.low.bits);
+    }
+}
