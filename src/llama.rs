@@ -23,7 +23,7 @@ mod score;
 mod weights;
 
 pub use prepare::Prepared;
-pub use quantize::quantize;
+pub use quantize::{Exception, quantize};
 
 use budget::Cost;
 use context::{Context, MAX_SEQUENCES, Size};

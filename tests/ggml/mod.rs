@@ -1,6 +1,11 @@
-//! What tests ask of ggml and llama.cpp directly: quantizing and dequantizing values.
+//! What tests ask of ggml and llama.cpp directly: quantizing and dequantizing values, and making models of other types.
+
+#![allow(dead_code)] // Each test file uses its part.
+
+use std::path::Path;
 
 use llama_cpp_sys_2 as ggml;
+use qes_gguf::llama;
 use qes_gguf::tensor_type::TensorType;
 
 /// Values in a row: whole blocks of every type.
@@ -34,4 +39,15 @@ pub fn dequantized(tensor_type: TensorType, bytes: &[u8]) -> Vec<f32> {
         traits.to_float.unwrap()(bytes.as_ptr().cast(), values.as_mut_ptr(), values.len() as i64);
     }
     values
+}
+
+/// The bundled model in another type, tensors that match a pattern in yet others.
+pub fn model(tensor_type: TensorType, exceptions: &[(&str, TensorType)]) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let output = dir.path().join("model.gguf");
+    let input = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/arith-tiny-q8_0.gguf");
+    let exceptions: Vec<llama::Exception> =
+        exceptions.iter().map(|(pattern, of_type)| ((*pattern).to_owned(), *of_type)).collect();
+    llama::quantize(&input, &output, tensor_type, &exceptions, 1).unwrap();
+    std::fs::read(output).unwrap()
 }
