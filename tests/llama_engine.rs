@@ -1,5 +1,7 @@
 //! The llama.cpp engine on the bundled model: scoring, completing, editing, and that the file is left alone.
 
+mod ggml;
+
 use std::ffi::{CStr, CString};
 use std::fs::{self, Permissions};
 use std::mem::ManuallyDrop;
@@ -12,10 +14,13 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
+use qes_gguf::block::nudge;
 use qes_gguf::engine::{Engine, Request, Score};
+use qes_gguf::gguf::Gguf;
 use qes_gguf::llama::{LlamaEngine, LlamaOptions, TensorSlot};
 use qes_gguf::store::WorkingCopy;
 use qes_gguf::tensor_type::TensorType;
+use qes_gguf::with_block;
 use sha2::{Digest, Sha256};
 
 fn model() -> PathBuf {
@@ -142,16 +147,42 @@ fn a_read_only_file_is_tuned_without_being_changed() {
     assert_eq!(hash(), before);
 }
 
+/// A model of every tunable type, and mixed ones.
 #[test]
 fn the_edited_model_is_exactly_the_file_with_the_edited_bytes() {
-    let mut engine = engine(&model());
-    flip(&mut engine);
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("edited.gguf");
-    fs::write(&path, engine.working_copy().bytes()).unwrap();
-    for text in ["12+34=", "7-3=", "hello"] {
-        assert_eq!(engine.logits(text).unwrap(), plain_logits(&path, text), "{text}");
+    let mixed =
+        [("attn_v|ffn_down", TensorType::Q6_K), ("ffn_up", TensorType::Q8_0), ("attn_q", TensorType::Q4_1)];
+    let models = TensorType::TUNABLE.map(|of| (of, &[][..])).into_iter();
+    for (main, exceptions) in models.chain([(TensorType::Q4_K, &mixed[..]), (TensorType::Q5_0, &mixed[..])]) {
+        let dir = tempfile::tempdir().unwrap();
+        let (base, edited) = (dir.path().join("base.gguf"), dir.path().join("edited.gguf"));
+        fs::write(&base, ggml::model(main, exceptions)).unwrap();
+        let mut engine = engine(&base);
+        let before = engine.logits("12+34=").unwrap();
+        nudge_all(&mut engine, &base);
+        fs::write(&edited, engine.working_copy().bytes()).unwrap();
+        assert_ne!(engine.logits("12+34=").unwrap(), before, "{main}: no edit was seen");
+        for text in ["12+34=", "7-3=", "hello"] {
+            assert_eq!(engine.logits(text).unwrap(), plain_logits(&edited, text), "{main}: {text}");
+        }
     }
+}
+
+/// Changes every 97th code of every tensor by one.
+fn nudge_all(engine: &mut LlamaEngine, path: &Path) {
+    let file = fs::read(path).unwrap();
+    let gguf = Gguf::parse(&file).unwrap();
+    let types: Vec<_> = slots(path).iter().map(|slot| gguf.tensor(&slot.name).unwrap()).collect();
+    let edited = engine.edit_codes(&mut |tensors| {
+        for (tensor, entry) in tensors.iter_mut().zip(&types) {
+            with_block!(entry.tensor_type, B => {
+                for index in (0..entry.elements() as usize).step_by(97) {
+                    let _ = nudge::<B>(tensor.bytes, index, 1) || nudge::<B>(tensor.bytes, index, -1);
+                }
+            });
+        }
+    });
+    edited.unwrap();
 }
 
 /// The logits of what follows a text by llama.cpp's ordinary way of loading a model, except that weights are not

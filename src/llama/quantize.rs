@@ -127,6 +127,20 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_that_is_none_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let input = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/arith-tiny-q8_0.gguf");
+        let quantize = |pattern: &str| {
+            let exceptions = [(pattern.to_owned(), TensorType::Q6_K)];
+            let done = quantize(&input, &dir.path().join("out.gguf"), TensorType::Q4_K, &exceptions, 1);
+            done.unwrap_err().to_string()
+        };
+        assert!(quantize("attn_(q").contains("quantizing"));
+        assert!(quantize("attn\0").contains("nul byte"));
+        assert!(!dir.path().join("out.gguf").exists());
+    }
+
+    #[test]
     fn types_without_a_recipe_are_named() {
         let dir = tempfile::tempdir().unwrap();
         let (input, output) = (dir.path().join("in.gguf"), dir.path().join("out.gguf"));
