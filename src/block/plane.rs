@@ -3,6 +3,9 @@
 //! All its layouts put `stride` codes side by side, into the lowest bits of as many bytes; the next `stride` codes go into
 //! the next higher bits of the same bytes, and when these are full, the codes that follow into the next bytes. Codes of
 //! 3, 5 and 6 bits are split between two such planes.
+//!
+//! Everything is inlined always: only where the plane is a constant do its divisions become shifts. Calls that a compiler
+//! left standing made perturbing a code of Q6_K take 20 ns in place of 3.5.
 
 /// A few bits of every code of a block.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +25,7 @@ impl Plane {
     }
 
     /// The byte that holds the code's bits, and by how many bits they are shifted there.
-    #[inline]
+    #[inline(always)]
     fn place(self, index: usize) -> (usize, u32) {
         let in_a_byte = 8 / self.bits as usize;
         let row = index / self.stride;
@@ -30,19 +33,20 @@ impl Plane {
         (byte, (row % in_a_byte) as u32 * self.bits)
     }
 
+    #[inline(always)]
     fn mask(self) -> u8 {
         (1 << self.bits) - 1
     }
 
     /// The code at `index`, as far as it is in this plane.
-    #[inline]
+    #[inline(always)]
     pub fn read(self, block: &[u8], index: usize) -> i16 {
         let (byte, shift) = self.place(index);
         i16::from(block[byte] >> shift & self.mask())
     }
 
     /// Sets the code at `index` to the lowest bits of `code`.
-    #[inline]
+    #[inline(always)]
     pub fn write(self, block: &mut [u8], index: usize, code: i16) {
         let (byte, shift) = self.place(index);
         block[byte] = block[byte] & !(self.mask() << shift) | (code as u8 & self.mask()) << shift;
@@ -65,13 +69,13 @@ impl Split {
     }
 
     /// The code at `index`.
-    #[inline]
+    #[inline(always)]
     pub fn read(self, block: &[u8], index: usize) -> i16 {
         self.low.read(block, index) | self.high.read(block, index) << self.low.bits
     }
 
     /// Sets the code at `index`.
-    #[inline]
+    #[inline(always)]
     pub fn write(self, block: &mut [u8], index: usize, code: i16) {
         self.low.write(block, index, code);
         self.high.write(block, index, code >> self.low.bits);

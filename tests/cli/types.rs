@@ -2,6 +2,7 @@
 //! that cannot. That llama.cpp computes with such a file what it computes live is checked in `tests/llama_engine.rs`.
 
 use qes_gguf::gguf::{Gguf, TensorEntry};
+use qes_gguf::select::is_block_matrix;
 use qes_gguf::tensor_type::TensorType;
 
 use super::helper::Dir;
@@ -75,12 +76,13 @@ fn with_every_type() -> Vec<u8> {
     ggml::model(TensorType::Q4_K, &exceptions)
 }
 
-/// RMS of the change from one model to another over the RMS of the weights, by type.
+/// RMS of the change from one model to another over the RMS of the weights, by type, of the matrices that are tuned.
 fn relative_changes(from: &[u8], to: &[u8]) -> Vec<f64> {
     let gguf = Gguf::parse(from).unwrap();
     let of_type = |tensor_type| {
         let (mut changes, mut weights) = (0.0, 0.0);
-        for tensor in gguf.tensors().iter().filter(|tensor| tensor.tensor_type == tensor_type) {
+        let is_tuned = |tensor: &&TensorEntry| tensor.tensor_type == tensor_type && is_block_matrix(tensor);
+        for tensor in gguf.tensors().iter().filter(is_tuned) {
             let values = |file| ggml::dequantized(tensor_type, bytes(tensor, file));
             for (before, after) in values(from).into_iter().zip(values(to)) {
                 changes += f64::from(after - before).powi(2);
