@@ -96,3 +96,30 @@ fn longest_tile(header: &Header, history: &History) -> u64 {
 fn tensors(header: &Header) -> impl Iterator<Item = (u32, u64)> + '_ {
     (0..).zip(&header.tensors).map(|(index, tensor)| (index, tensor.codes))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::{Args, Command};
+    use crate::seed_log::test_log;
+
+    /// Where a run keeps its residual whose header has these many codes with sparse noise and with dense.
+    fn mode_for(sparse: u64, dense: u64) -> ResidualMode {
+        let Command::Tune(args) = Args::parse_from(["qes-gguf", "tune", "model.gguf"]).command else {
+            panic!("not tune");
+        };
+        let mut header = test_log::header(test_log::settings());
+        (header.tensors[0].codes, header.tensors[1].codes) = (sparse, dense);
+        let history = History::new(&header).unwrap();
+        mode(&args, &header, &history, STORED_BYTES * (sparse + dense), 0)
+    }
+
+    #[test]
+    fn residuals_are_stored_where_they_are_small_or_most_noise_is_dense() {
+        assert_eq!(mode_for(1 << 20, 1 << 20), ResidualMode::Stored, "small");
+        assert_eq!(mode_for(1 << 20, 1 << 24), ResidualMode::Stored, "mostly dense");
+        assert_eq!(mode_for(1 << 24, 1 << 22), ResidualMode::Replay, "mostly sparse");
+    }
+}
