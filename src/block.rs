@@ -5,13 +5,32 @@
 //! once per tensor by [`with_layout!`](crate::with_layout) and never inside a loop.
 
 mod codes;
+mod iq4_nl;
 mod layout;
+mod plane;
+mod q2_k;
+mod q3_k;
+mod q4_0;
+mod q4_1;
 mod q4_k;
+mod q5_0;
+mod q5_1;
+mod q5_k;
+mod q6_k;
 mod q8_0;
 
 pub use codes::Codes;
+pub use iq4_nl::Iq4Nl;
 pub use layout::{Arrangement, CodeLayout, Interleaved, PackedBlock};
+pub use q2_k::Q2K;
+pub use q3_k::Q3K;
+pub use q4_0::Q4_0;
+pub use q4_1::Q4_1;
 pub use q4_k::Q4K;
+pub use q5_0::Q5_0;
+pub use q5_1::Q5_1;
+pub use q5_k::Q5K;
+pub use q6_k::Q6K;
 pub use q8_0::Q8_0;
 
 use crate::tensor_type::TensorType;
@@ -29,11 +48,23 @@ pub trait CodeBlock: 'static {
     /// Highest code.
     const HI: i16;
 
+    /// The code at `index` (below `LEN`) of a block whose byte `b` is `bytes[place(b)]`, for each `b` below `BYTES`.
+    fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16;
+
+    /// Sets the code at `index` (below `LEN`) of such a block; `code` must lie in `LO..=HI`.
+    fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16);
+
     /// The code at `index` (below `LEN`) of a block of `BYTES` bytes.
-    fn read(block: &[u8], index: usize) -> i16;
+    #[inline]
+    fn read(block: &[u8], index: usize) -> i16 {
+        Self::read_at(block, |byte| byte, index)
+    }
 
     /// Sets the code at `index` (below `LEN`) of a block of `BYTES` bytes; `code` must lie in `LO..=HI`.
-    fn write(block: &mut [u8], index: usize, code: i16);
+    #[inline]
+    fn write(block: &mut [u8], index: usize, code: i16) {
+        Self::write_at(block, |byte| byte, index, code);
+    }
 }
 
 /// Runs an expression with `$block` standing for the [`CodeBlock`] of a tunable [`TensorType`].
@@ -41,21 +72,22 @@ pub trait CodeBlock: 'static {
 /// Panics for a type that is not tunable: tensors are chosen by [`TensorType::is_tunable`] long before.
 #[macro_export]
 macro_rules! with_block {
-    ($tensor_type:expr, $block:ident => $body:expr) => {{
-        use $crate::block::{Q4K, Q8_0};
-        use $crate::tensor_type::TensorType;
+    ($tensor_type:expr, $block:ident => $body:expr) => {
+        $crate::with_block!(
+            $tensor_type, $block => $body,
+            Q4_0: Q4_0, Q4_1: Q4_1, Q5_0: Q5_0, Q5_1: Q5_1, Q8_0: Q8_0,
+            Q2_K: Q2K, Q3_K: Q3K, Q4_K: Q4K, Q5_K: Q5K, Q6_K: Q6K, IQ4_NL: Iq4Nl
+        )
+    };
+    ($tensor_type:expr, $block:ident => $body:expr, $($constant:ident: $layout:ident),+) => {
         match $tensor_type {
-            TensorType::Q4_K => {
-                type $block = Q4K;
+            $($crate::tensor_type::TensorType::$constant => {
+                type $block = $crate::block::$layout;
                 $body
-            }
-            TensorType::Q8_0 => {
-                type $block = Q8_0;
-                $body
-            }
+            })+
             other => unreachable!("tensors of type {other} are never selected for tuning"),
         }
-    }};
+    };
 }
 
 /// The code at `index` of a sequence of whole blocks.

@@ -28,7 +28,7 @@ mod score;
 mod weights;
 
 pub use prepare::Prepared;
-pub use quantize::quantize;
+pub use quantize::{Exception, quantize};
 
 use budget::Cost;
 use context::{Buffers, Context, MAX_SEQUENCES, Size};

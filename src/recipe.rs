@@ -1,7 +1,12 @@
 //! Default hyper-parameters: what a bare `tune` uses, by tensor type and kind of reward.
 //!
-//! Found on the bundled models; the README reports what they reach. A code of Q8_0 is worth a sixteenth of one of Q4_K, so
-//! its sigma and alpha are in another unit, and its noise is dense: it hits nearly every code.
+//! Found on the bundled models, for Q4_K and Q8_0; the README reports what they reach. A code of Q8_0 is worth a fifteenth
+//! of one of Q4_K, so its sigma and alpha are in another unit, and its noise is dense: it hits nearly every code. Those of
+//! the other types follow from what their codes are worth ([`relative_step`]): on logarithmic axes they lie on the straight
+//! line through the two tuned types. It is a little steeper than inverse proportion (sigma goes with the step to the power
+//! of -1.28), which coarse codes need: a small sigma is rounded to whole codes at random, and that leaves noise of the
+//! variance 0.8 sigma, not sigma squared. With these, one generation changes the weights of every type by amounts that
+//! differ by less than a factor of 3 (`tests/cli/types.rs`).
 //!
 //! Few prompts a member make its fitness noisy. But the noise that costs most is that of millions of codes moving in a few
 //! random directions, and more members on fresh prompts average that out faster than more prompts do. Measured on the
@@ -33,6 +38,27 @@ pub const POPULATION: u32 = 64;
 /// Default problems that each member is evaluated on.
 pub const PROMPTS: u32 = 64;
 
+/// What a code of a tunable type is worth: the RMS of what one code up or down changes, over the RMS of the weights.
+///
+/// Measured on the bundled model's block matrices, quantized to the type by ggml's reference quantizer; `tests/ggml_codes.rs`
+/// measures it again. Normally distributed weights give the same to within 2%, so it hardly depends on the model.
+pub fn relative_step(tensor_type: TensorType) -> f64 {
+    match tensor_type {
+        TensorType::Q2_K => 1.139,
+        TensorType::Q3_K => 0.544,
+        TensorType::Q4_0 => 0.301,
+        TensorType::Q4_1 => 0.280,
+        TensorType::IQ4_NL => 0.284,
+        TensorType::Q4_K => 0.283,
+        TensorType::Q5_0 => 0.150,
+        TensorType::Q5_1 => 0.136,
+        TensorType::Q5_K => 0.136,
+        TensorType::Q6_K => 0.0679,
+        TensorType::Q8_0 => 0.0190,
+        other => unreachable!("tensors of type {other} are never selected for tuning"),
+    }
+}
+
 /// Noise and step sizes of a type, for the default population.
 #[derive(Clone, Copy, Debug)]
 struct Scales {
@@ -41,16 +67,37 @@ struct Scales {
     alpha_final: f64,
 }
 
-fn scales(tensor_type: TensorType, reward: RewardKind) -> Scales {
-    match (tensor_type, reward) {
-        (TensorType::Q8_0, _) => Scales { sigma: 3.2, alpha: 0.18, alpha_final: 0.02 },
-        (_, RewardKind::Loglik) => Scales { sigma: 0.1, alpha: 0.006, alpha_final: 0.002 },
-        (_, RewardKind::Exact) => Scales { sigma: 0.1, alpha: 0.005, alpha_final: 0.002 },
+/// What was tuned on Q8_0.
+const Q8_0: Scales = Scales { sigma: 3.2, alpha: 0.18, alpha_final: 0.02 };
+
+/// What was tuned on Q4_K.
+fn q4_k(reward: RewardKind) -> Scales {
+    match reward {
+        RewardKind::Loglik => Scales { sigma: 0.1, alpha: 0.006, alpha_final: 0.002 },
+        RewardKind::Exact => Scales { sigma: 0.1, alpha: 0.005, alpha_final: 0.002 },
     }
 }
 
-/// Default noise and step sizes of a tensor type for a population. The sum over pairs grows with the square root of their
-/// number as long as it is mostly noise, so alpha shrinks with it: the share of codes that move stays the same.
+fn scales(tensor_type: TensorType, reward: RewardKind) -> Scales {
+    let finer = |than: TensorType| (relative_step(TensorType::Q4_K) / relative_step(than)).ln();
+    // 0 for Q4_K, 1 for Q8_0.
+    let place = finer(tensor_type) / finer(TensorType::Q8_0);
+    let on_the_line = |q4_k: f64, q8_0: f64| two_digits(q4_k * (q8_0 / q4_k).powf(place));
+    let q4_k = q4_k(reward);
+    Scales {
+        sigma: on_the_line(q4_k.sigma, Q8_0.sigma),
+        alpha: on_the_line(q4_k.alpha, Q8_0.alpha),
+        alpha_final: on_the_line(q4_k.alpha_final, Q8_0.alpha_final),
+    }
+}
+
+/// The number with two significant digits: no rule of thumb has more, and every machine has the same.
+fn two_digits(number: f64) -> f64 {
+    format!("{number:.1e}").parse().unwrap_or(number)
+}
+
+/// Default noise and step sizes of a tunable tensor type for a population. The sum over pairs grows with the square root of
+/// their number as long as it is mostly noise, so alpha shrinks with it: the share of codes that move stays the same.
 pub fn type_settings(tensor_type: TensorType, reward: RewardKind, population: u32) -> TypeSettings {
     let Scales { sigma, alpha, alpha_final } = scales(tensor_type, reward);
     let factor = (f64::from(POPULATION) / f64::from(population.max(2))).sqrt();
@@ -66,6 +113,18 @@ mod tests {
     fn alpha_follows_the_population() {
         let alpha = |population| type_settings(TensorType::Q4_K, RewardKind::Loglik, population).alpha;
         assert_eq!(alpha(256), alpha(64) / 2.0);
+    }
+
+    #[test]
+    fn the_tuned_types_have_what_was_tuned() {
+        let tuned = |tensor_type, reward| {
+            let of_type = type_settings(tensor_type, reward, POPULATION);
+            (of_type.sigma, of_type.alpha, of_type.alpha_final)
+        };
+        assert_eq!(tuned(TensorType::Q4_K, RewardKind::Loglik), (0.1, 0.006, 0.002));
+        assert_eq!(tuned(TensorType::Q4_K, RewardKind::Exact), (0.1, 0.005, 0.002));
+        assert_eq!(tuned(TensorType::Q8_0, RewardKind::Loglik), (3.2, 0.18, 0.02));
+        assert_eq!(tuned(TensorType::Q6_K, RewardKind::Loglik), (0.62, 0.036, 0.0068), "between them");
     }
 
     #[test]

@@ -16,10 +16,13 @@ pub enum SelectError {
          quantize it to one of these (llama-quantize) and try again", names(&TensorType::TUNABLE)
     )]
     NothingTunable { found: String },
-    #[error(
-        "no tensor with tunable codes matches the pattern \"{pattern}\"; `qes-gguf inspect` lists the names"
-    )]
+    #[error("no tensor matches the pattern \"{pattern}\"; `qes-gguf inspect --json` lists the names")]
     NothingMatches { pattern: String },
+    #[error(
+        "the pattern \"{pattern}\" chooses {name}, whose type {tensor_type} cannot be tuned; choose tensors of the types {} \
+         (`qes-gguf inspect --json` lists all tensors)", names(&TensorType::TUNABLE)
+    )]
+    NotTunable { pattern: String, name: String, tensor_type: TensorType },
     #[error("the model has no tensor \"{0}\", which the log tunes")]
     Missing(String),
     #[error("tensor \"{name}\" is not what the log tunes: it has {codes} codes of type {tensor_type}")]
@@ -39,10 +42,13 @@ pub fn is_block_matrix(tensor: &TensorEntry) -> bool {
         && !tensor.name.contains("ffn_gate_inp")
 }
 
-/// The tensors to tune, in file order: all tunable ones whose name matches the pattern, by default the block matrices.
+/// The tensors to tune, in file order: all that match the pattern, by default the block matrices.
+///
+/// By default matrices of other types are left alone. A pattern is meant as it is written, so it may not match those;
+/// only vectors, such as norms and biases, are passed over where it matches something to tune too.
 ///
 /// # Errors
-/// When there is none.
+/// When there is none, or the pattern matches a matrix whose type cannot be tuned.
 pub fn select<'a>(gguf: &'a Gguf, pattern: Option<&Regex>) -> Result<Vec<&'a TensorEntry>, SelectError> {
     let wanted = |tensor: &&TensorEntry| match pattern {
         Some(pattern) => pattern.is_match(&tensor.name),
@@ -51,20 +57,37 @@ pub fn select<'a>(gguf: &'a Gguf, pattern: Option<&Regex>) -> Result<Vec<&'a Ten
     let (tunable, fixed): (Vec<_>, Vec<_>) =
         gguf.tensors().iter().filter(wanted).partition(|tensor| tensor.tensor_type.is_tunable());
     match pattern {
-        _ if !tunable.is_empty() => Ok(tunable),
-        Some(pattern) => Err(SelectError::NothingMatches { pattern: pattern.to_string() }),
-        None => {
-            let mut types: Vec<TensorType> = fixed.iter().map(|tensor| tensor.tensor_type).collect();
-            types.sort_unstable();
-            types.dedup();
-            let found = if types.is_empty() {
-                "missing (it has no blk.* matrices)".to_owned()
-            } else {
-                names(&types)
-            };
-            Err(SelectError::NothingTunable { found })
-        }
+        Some(pattern) => check_pattern(pattern, &tunable, &fixed)?,
+        None if tunable.is_empty() => return Err(nothing_tunable(&fixed)),
+        None => {}
     }
+    Ok(tunable)
+}
+
+fn check_pattern(
+    pattern: &Regex,
+    tunable: &[&TensorEntry],
+    fixed: &[&TensorEntry],
+) -> Result<(), SelectError> {
+    let pattern = pattern.to_string();
+    let matrix = fixed.iter().find(|tensor| tensor.shape.len() >= 2);
+    match matrix.or(fixed.first().filter(|_| tunable.is_empty())) {
+        Some(tensor) => {
+            let (name, tensor_type) = (tensor.name.clone(), tensor.tensor_type);
+            Err(SelectError::NotTunable { pattern, name, tensor_type })
+        }
+        None if tunable.is_empty() => Err(SelectError::NothingMatches { pattern }),
+        None => Ok(()),
+    }
+}
+
+fn nothing_tunable(fixed: &[&TensorEntry]) -> SelectError {
+    let mut types: Vec<TensorType> = fixed.iter().map(|tensor| tensor.tensor_type).collect();
+    types.sort_unstable();
+    types.dedup();
+    let found =
+        if types.is_empty() { "missing (it has no blk.* matrices)".to_owned() } else { names(&types) };
+    SelectError::NothingTunable { found }
 }
 
 /// A tensor as a log names it.

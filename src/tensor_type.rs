@@ -45,23 +45,23 @@ const fn tunable(
 static TABLE: [Layout; 35] = [
     fixed(0, "F32", 1, 4),
     fixed(1, "F16", 1, 2),
-    fixed(2, "Q4_0", 32, 18),
-    fixed(3, "Q4_1", 32, 20),
-    fixed(6, "Q5_0", 32, 22),
-    fixed(7, "Q5_1", 32, 24),
+    tunable(2, "Q4_0", 32, 18, 0, 15),
+    tunable(3, "Q4_1", 32, 20, 0, 15),
+    tunable(6, "Q5_0", 32, 22, 0, 31),
+    tunable(7, "Q5_1", 32, 24, 0, 31),
     tunable(8, "Q8_0", 32, 34, -127, 127),
     fixed(9, "Q8_1", 32, 36),
-    fixed(10, "Q2_K", 256, 84),
-    fixed(11, "Q3_K", 256, 110),
+    tunable(10, "Q2_K", 256, 84, 0, 3),
+    tunable(11, "Q3_K", 256, 110, 0, 7),
     tunable(12, "Q4_K", 256, 144, 0, 15),
-    fixed(13, "Q5_K", 256, 176),
-    fixed(14, "Q6_K", 256, 210),
+    tunable(13, "Q5_K", 256, 176, 0, 31),
+    tunable(14, "Q6_K", 256, 210, 0, 63),
     fixed(15, "Q8_K", 256, 292),
     fixed(16, "IQ2_XXS", 256, 66),
     fixed(17, "IQ2_XS", 256, 74),
     fixed(18, "IQ3_XXS", 256, 98),
     fixed(19, "IQ1_S", 256, 50),
-    fixed(20, "IQ4_NL", 32, 18),
+    tunable(20, "IQ4_NL", 32, 18, 0, 15),
     fixed(21, "IQ3_S", 256, 110),
     fixed(22, "IQ2_S", 256, 82),
     fixed(23, "IQ4_XS", 256, 136),
@@ -81,12 +81,51 @@ static TABLE: [Layout; 35] = [
 ];
 
 impl TensorType {
-    /// The 4-bit K-quant: 256 codes of 0..=15 in 144 bytes.
-    pub const Q4_K: Self = Self(&TABLE[10]);
-    /// The 8-bit quant: 32 codes of -127..=127 in 34 bytes.
-    pub const Q8_0: Self = Self(&TABLE[6]);
-    /// The types whose codes this crate can change.
-    pub const TUNABLE: [Self; 2] = [Self::Q4_K, Self::Q8_0];
+    /// 32 codes of 4 bits and a scale.
+    pub const Q4_0: Self = Self::row(2);
+    /// 32 codes of 4 bits, a scale and a minimum.
+    pub const Q4_1: Self = Self::row(3);
+    /// 32 codes of 5 bits and a scale.
+    pub const Q5_0: Self = Self::row(6);
+    /// 32 codes of 5 bits, a scale and a minimum.
+    pub const Q5_1: Self = Self::row(7);
+    /// 32 codes of 8 bits and a scale.
+    pub const Q8_0: Self = Self::row(8);
+    /// The 2-bit K-quant: 256 codes with 16 scales and minimums.
+    pub const Q2_K: Self = Self::row(10);
+    /// The 3-bit K-quant: 256 codes with 16 scales.
+    pub const Q3_K: Self = Self::row(11);
+    /// The 4-bit K-quant: 256 codes with 8 scales and minimums.
+    pub const Q4_K: Self = Self::row(12);
+    /// The 5-bit K-quant: 256 codes with 8 scales and minimums.
+    pub const Q5_K: Self = Self::row(13);
+    /// The 6-bit K-quant: 256 codes with 16 scales.
+    pub const Q6_K: Self = Self::row(14);
+    /// 32 codes of 4 bits, each the place of a value in a table, and a scale.
+    pub const IQ4_NL: Self = Self::row(20);
+    /// The types whose codes this crate can change, in the order of their ids.
+    pub const TUNABLE: [Self; 11] = [
+        Self::Q4_0,
+        Self::Q4_1,
+        Self::Q5_0,
+        Self::Q5_1,
+        Self::Q8_0,
+        Self::Q2_K,
+        Self::Q3_K,
+        Self::Q4_K,
+        Self::Q5_K,
+        Self::Q6_K,
+        Self::IQ4_NL,
+    ];
+
+    /// The type with an id that is in the table; with any other this does not compile.
+    const fn row(ggml_id: u32) -> Self {
+        let mut row = 0;
+        while TABLE[row].ggml_id != ggml_id {
+            row += 1;
+        }
+        Self(&TABLE[row])
+    }
 
     /// The type with this id in `enum ggml_type`, or `None` for an id not in the table.
     pub fn from_ggml_id(id: u32) -> Option<Self> {
@@ -181,11 +220,9 @@ mod tests {
     #[test]
     fn the_tunable_constants_are_the_tunable_rows() {
         let rows: Vec<_> = TABLE.iter().filter(|row| row.codes.is_some()).map(TensorType).collect();
-        let mut constants = TensorType::TUNABLE.to_vec();
-        constants.sort();
-        assert_eq!(rows, constants);
-        assert_eq!(TensorType::Q4_K.name(), "Q4_K");
-        assert_eq!(TensorType::Q8_0.name(), "Q8_0");
+        assert_eq!(rows, TensorType::TUNABLE);
+        let names = TensorType::TUNABLE.map(TensorType::name).join(" ");
+        assert_eq!(names, "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL");
     }
 
     #[test]

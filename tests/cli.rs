@@ -1,5 +1,7 @@
 //! The real binary, run as a user runs it: commands in a folder with a read-only model.
 
+mod ggml;
+
 mod cli {
     mod bench;
     mod errors_log;
@@ -14,5 +16,6 @@ mod cli {
     mod json;
     mod resume;
     mod tune;
+    mod types;
     mod verify;
 }

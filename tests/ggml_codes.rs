@@ -1,56 +1,29 @@
 //! Codes as this crate reads them against ggml itself: bytes made by ggml's quantizer, values read by ggml's
 //! dequantizer.
 
+mod ggml;
+
 use std::path::PathBuf;
 
-use llama_cpp_sys_2 as ggml;
-use qes_gguf::block::{CodeBlock, read_code};
+use ggml::{ROW, dequantized};
+use qes_gguf::block::{CodeBlock, Codes, read_code};
+use qes_gguf::gguf::{Gguf, TensorEntry};
+use qes_gguf::recipe;
+use qes_gguf::select::select;
 use qes_gguf::tensor_type::TensorType;
 use qes_gguf::with_block;
 
-const LEN: usize = 256;
-
 /// Values without a pattern, both signs, no two blocks alike.
 fn values() -> Vec<f32> {
-    (0..LEN as i32).map(|i| (i * 37 % 101 - 50) as f32 / 10.0).collect()
-}
-
-fn ggml_type(tensor_type: TensorType) -> ggml::ggml_type {
-    tensor_type.ggml_id() as ggml::ggml_type
+    (0..ROW as i32).map(|i| (i * 37 % 101 - 50) as f32 / 10.0).collect()
 }
 
 fn quantized(tensor_type: TensorType) -> Vec<u8> {
-    let mut bytes = vec![0; tensor_type.bytes_of(LEN as u64).unwrap() as usize];
-    // SAFETY: source and destination are as long as one row of LEN values.
-    let written = unsafe {
-        let destination = bytes.as_mut_ptr().cast();
-        let source = values();
-        ggml::ggml_quantize_chunk(
-            ggml_type(tensor_type),
-            source.as_ptr(),
-            destination,
-            0,
-            1,
-            LEN as i64,
-            std::ptr::null(),
-        )
-    };
-    assert_eq!(written, bytes.len());
-    bytes
-}
-
-fn dequantized(tensor_type: TensorType, bytes: &[u8]) -> Vec<f32> {
-    let mut values = vec![0.0; LEN];
-    // SAFETY: the traits of a known type are static, and both buffers hold one row.
-    unsafe {
-        let traits = &*ggml::ggml_get_type_traits(ggml_type(tensor_type));
-        traits.to_float.unwrap()(bytes.as_ptr().cast(), values.as_mut_ptr(), LEN as i64);
-    }
-    values
+    ggml::quantized(tensor_type, &values())
 }
 
 fn codes(tensor_type: TensorType, bytes: &[u8]) -> Vec<i16> {
-    with_block!(tensor_type, B => (0..LEN).map(|i| read_code::<B>(bytes, i)).collect())
+    with_block!(tensor_type, B => (0..ROW).map(|i| read_code::<B>(bytes, i)).collect())
 }
 
 /// Where the golden bytes of the unit tests lie.
@@ -72,34 +45,97 @@ fn the_golden_bytes_are_what_ggml_makes() {
     }
 }
 
+/// The value of the code at `index` of `base` when it is set to `code`. Checks that no value besides it leaves `before`.
+fn value_at(tensor_type: TensorType, (base, before): (&[u8], &[f32]), index: usize, code: i16) -> f32 {
+    let mut bytes = base.to_vec();
+    with_block!(tensor_type, B => {
+        let block = index / B::LEN * B::BYTES;
+        B::write(&mut bytes[block..block + B::BYTES], index % B::LEN, code);
+    });
+    let after = dequantized(tensor_type, &bytes);
+    for other in (0..ROW).filter(|&other| other != index) {
+        assert_eq!(after[other], before[other], "{tensor_type}: code {index} changed value {other}");
+    }
+    after[index]
+}
+
+/// The entries of IQ4_NL's table (`kvalues_iq4nl` in ggml-common.h); every other type's values are evenly spaced.
+const IQ4_NL: [i16; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+
+/// Where the code's value lies among all values of its place, from 0 for that of the lowest code to 1 for the highest's.
+fn share(tensor_type: TensorType, code: i16) -> f32 {
+    let (lo, hi) = tensor_type.code_range().unwrap();
+    let place = |code| match tensor_type {
+        TensorType::IQ4_NL => f32::from(IQ4_NL[code as usize]),
+        _ => f32::from(code),
+    };
+    (place(code) - place(lo)) / (place(hi) - place(lo))
+}
+
 #[test]
 fn one_more_in_a_code_is_one_step_in_the_value_ggml_reads() {
     for tensor_type in TensorType::TUNABLE {
         let base = quantized(tensor_type);
-        let before = dequantized(tensor_type, &base);
+        let (before, codes) = (dequantized(tensor_type, &base), codes(tensor_type, &base));
         let (lo, hi) = tensor_type.code_range().unwrap();
-        for index in 0..LEN {
-            let at = |code: i16| {
-                let mut bytes = base.clone();
-                with_block!(tensor_type, B => {
-                    let block = index / B::LEN * B::BYTES;
-                    B::write(&mut bytes[block..block + B::BYTES], index % B::LEN, code);
-                });
-                let after = dequantized(tensor_type, &bytes);
-                for other in (0..LEN).filter(|&other| other != index) {
-                    assert_eq!(
-                        after[other], before[other],
-                        "{tensor_type}: code {index} changed value {other}"
-                    );
-                }
-                after[index]
-            };
-            let code = codes(tensor_type, &base)[index];
-            assert_eq!(at(code), before[index]);
-            let step = (at(hi) - at(lo)) / f32::from(hi - lo);
-            let expected = at(lo) + step * f32::from(code - lo);
-            assert!((expected - before[index]).abs() <= 1e-5, "{tensor_type} code {index}");
-            assert!(step > 0.0);
+        for index in 0..ROW {
+            let values: Vec<f32> =
+                (lo..=hi).map(|code| value_at(tensor_type, (&base, &before), index, code)).collect();
+            let (first, last) = (values[0], values[values.len() - 1]);
+            assert_eq!(values[(codes[index] - lo) as usize], before[index]);
+            // A negative scale makes the values fall; one of 0 would hide what a code means.
+            assert!(first != last, "{tensor_type} code {index}");
+            for (code, value) in (lo..=hi).zip(values) {
+                let expected = first + (last - first) * share(tensor_type, code);
+                let error = (expected - value).abs() / (last - first).abs();
+                assert!(error < 1e-4, "{tensor_type}: {value} is not {expected} for code {code} at {index}");
+            }
         }
     }
+}
+
+/// The block matrices of the bundled Q8_0 model.
+fn bundled_weights() -> Vec<f32> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models/arith-tiny-q8_0.gguf");
+    let file = std::fs::read(path).unwrap();
+    let gguf = Gguf::parse(&file).unwrap();
+    let tensors = select(&gguf, None).unwrap();
+    let bytes = |tensor: &TensorEntry| &file[tensor.range.start as usize..tensor.range.end as usize];
+    tensors.into_iter().flat_map(|tensor| dequantized(tensor.tensor_type, bytes(tensor))).collect()
+}
+
+/// Adds `delta` to every code that can take it: the sum of the values' squared changes, and how many codes took it.
+fn change(tensor_type: TensorType, bytes: &[u8], values: &[f32], delta: i16) -> (f64, u64) {
+    let mut shifted = bytes.to_vec();
+    let moved = with_block!(tensor_type, B => {
+        (0..values.len()).filter(|&index| Codes::<B>::of_file(&mut shifted).nudge(index, delta)).count()
+    });
+    (squares(dequantized(tensor_type, &shifted).iter().zip(values).map(|(a, b)| a - b)), moved as u64)
+}
+
+fn squares(values: impl Iterator<Item = f32>) -> f64 {
+    values.map(|value| f64::from(value).powi(2)).sum()
+}
+
+/// What a code is worth in a model made with this type: the RMS of the change by one code up or down, over the RMS of the
+/// weights.
+fn relative_step(tensor_type: TensorType, weights: &[f32]) -> f64 {
+    let bytes = ggml::quantized(tensor_type, weights);
+    let values = dequantized(tensor_type, &bytes);
+    let changes = [1, -1].map(|delta| change(tensor_type, &bytes, &values, delta));
+    let (sum, moved) = (changes[0].0 + changes[1].0, changes[0].1 + changes[1].1);
+    let rms = (squares(values.iter().copied()) / values.len() as f64).sqrt();
+    (sum / moved as f64).sqrt() / rms
+}
+
+#[test]
+fn the_recipe_knows_what_a_code_of_each_type_is_worth() {
+    let weights = bundled_weights();
+    let steps = TensorType::TUNABLE.map(|of| (of, relative_step(of, &weights), recipe::relative_step(of)));
+    let wrong: Vec<String> = steps
+        .iter()
+        .filter(|(_, measured, known)| (measured / known - 1.0).abs() > 0.02)
+        .map(|(of, measured, known)| format!("{of}: {measured:.4}, not {known}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

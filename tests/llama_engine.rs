@@ -1,5 +1,7 @@
 //! The llama.cpp engine on the bundled model: scoring, completing, editing, and that the file is left alone.
 
+mod ggml;
+
 use std::ffi::{CStr, CString};
 use std::fs::{self, Permissions};
 use std::mem::ManuallyDrop;
@@ -66,8 +68,10 @@ fn flip(engine: &mut LlamaEngine) {
                 let mut codes = Codes::<L>::new(bytes, arrangement.row_blocks, 0);
                 for index in (0..count).step_by(97) {
                     let (group, row, index) = codes.at(index);
-                    let code = L::read_row(group, row, index);
-                    L::write_row(group, row, index, code ^ 1);
+                    let flipped = L::read_row(group, row, index) ^ 1;
+                    if (<L as CodeLayout>::Block::LO..=<L as CodeLayout>::Block::HI).contains(&flipped) {
+                        L::write_row(group, row, index, flipped);
+                    }
                 }
             });
         }
@@ -152,17 +156,25 @@ fn a_read_only_file_is_tuned_without_being_changed() {
     assert_eq!(hash(), before);
 }
 
+/// A model of every tunable type, and mixed ones.
 #[test]
 fn the_edited_model_is_exactly_the_file_with_the_edited_bytes() {
+    let mixed =
+        [("attn_v|ffn_down", TensorType::Q6_K), ("ffn_up", TensorType::Q8_0), ("attn_q", TensorType::Q4_1)];
+    let models = TensorType::TUNABLE.map(|of| (of, &[][..])).into_iter();
+    let models = models.chain([(TensorType::Q4_K, &mixed[..]), (TensorType::Q5_0, &mixed[..])]);
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("edited.gguf");
-    for repack in [false, true] {
-        let mut engine = engine_with(&model(), repack);
+    let (base, edited) = (dir.path().join("base.gguf"), dir.path().join("edited.gguf"));
+    for ((main, exceptions), repack) in models.flat_map(|model| [(model, false), (model, true)]) {
+        fs::write(&base, ggml::model(main, exceptions)).unwrap();
+        let mut engine = engine_with(&base, repack);
+        let before = engine.logits("12+34=").unwrap();
         flip(&mut engine);
-        fs::write(&path, as_file(&mut engine, &model())).unwrap();
+        fs::write(&edited, as_file(&mut engine, &base)).unwrap();
+        assert_ne!(engine.logits("12+34=").unwrap(), before, "{main}: no edit was seen");
         for text in ["12+34=", "7-3=", "hello"] {
-            let expected = plain_logits(&path, text, repack);
-            assert_eq!(engine.logits(text).unwrap(), expected, "{text}, repacking {repack}");
+            let expected = plain_logits(&edited, text, repack);
+            assert_eq!(engine.logits(text).unwrap(), expected, "{main}: {text}, repacking {repack}");
         }
     }
 }

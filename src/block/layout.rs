@@ -54,17 +54,12 @@ impl<B: CodeBlock> CodeLayout for B {
     }
 }
 
-/// A block whose codes are bit fields of consecutive bytes that hold nothing else: what llama.cpp can interleave.
+/// A block whose codes have consecutive bytes to themselves: what llama.cpp can interleave.
 pub trait PackedBlock: CodeBlock {
     /// The bytes with the codes, in a file's block.
     const QS: Range<usize>;
-    /// Bits of a code; as a signed number where the range is.
-    const BITS: u32;
-    /// What each of the bytes is combined with (exclusive or) on its way into an interleaved layout and back.
+    /// What each of those bytes is combined with (exclusive or) on its way into an interleaved layout and back.
     const FLIPPED: u8 = 0;
-
-    /// The byte of `QS` that holds the code at `index`, counted from the first of them, and the code's lowest bit there.
-    fn place(index: usize) -> (usize, u32);
 }
 
 /// `ROWS` rows of blocks, interleaved in pieces of `PIECE` bytes.
@@ -72,20 +67,23 @@ pub trait PackedBlock: CodeBlock {
 pub struct Interleaved<B, const ROWS: usize, const PIECE: usize>(PhantomData<B>);
 
 impl<B: PackedBlock, const ROWS: usize, const PIECE: usize> Interleaved<B, ROWS, PIECE> {
-    /// Bits of a code at their lowest place.
-    const MASK: u32 = (1 << B::BITS) - 1;
-
     /// Where a piece of a row's codes begins in a group: after everyone's scales, and after the pieces before it.
-    #[inline]
+    #[inline(always)]
     fn start(row: usize, piece: usize) -> usize {
         ROWS * (B::BYTES - B::QS.end + B::QS.start) + (piece * ROWS + row % ROWS) * PIECE
     }
 
-    /// Where in a group the code at `index` of a row is: byte and lowest bit.
-    #[inline]
-    fn place(row: usize, index: usize) -> (usize, u32) {
-        let (byte, bit) = B::place(index);
-        (Self::start(row, byte / PIECE) + byte % PIECE, bit)
+    /// Where in a group the byte of a row's block is, which is one with codes.
+    #[inline(always)]
+    fn place(row: usize, byte: usize) -> usize {
+        let byte = byte - B::QS.start;
+        Self::start(row, byte / PIECE) + byte % PIECE
+    }
+
+    /// The code whose bits are flipped; only codes of four bits are.
+    #[inline(always)]
+    fn flip(code: i16) -> i16 {
+        code ^ i16::from(B::FLIPPED & 0xf)
     }
 }
 
@@ -95,16 +93,12 @@ impl<B: PackedBlock, const ROWS: usize, const PIECE: usize> CodeLayout for Inter
 
     #[inline]
     fn read_row(group: &[u8], row: usize, index: usize) -> i16 {
-        let (byte, bit) = Self::place(row, index);
-        let bits = u32::from(group[byte] ^ B::FLIPPED) >> bit & Self::MASK;
-        if B::LO < 0 { i16::from(bits as i8) } else { bits as i16 }
+        Self::flip(B::read_at(group, |byte| Self::place(row, byte), index))
     }
 
     #[inline]
     fn write_row(group: &mut [u8], row: usize, index: usize, code: i16) {
-        let (byte, bit) = Self::place(row, index);
-        let others = u32::from(group[byte] ^ B::FLIPPED) & !(Self::MASK << bit);
-        group[byte] = (others | (code as u32 & Self::MASK) << bit) as u8 ^ B::FLIPPED;
+        B::write_at(group, |byte| Self::place(row, byte), index, Self::flip(code));
     }
 
     fn unpack(group: &[u8], row: usize, block: &mut [u8]) {
@@ -122,6 +116,32 @@ impl<B: PackedBlock, const ROWS: usize, const PIECE: usize> CodeLayout for Inter
     }
 }
 
+/// The blocks that are interleaved, each with what `make_block_...x8` or `x4` in ggml's `repack.cpp` does.
+mod packed {
+    use super::{PackedBlock, Range};
+    use crate::block::{Iq4Nl, Q2K, Q4_0, Q4K, Q5K, Q6K, Q8_0};
+
+    macro_rules! packed {
+        ($($block:ident: $codes:expr $(, $flipped:expr)?;)+) => {
+            $(impl PackedBlock for $block {
+                const QS: Range<usize> = $codes;
+                $(const FLIPPED: u8 = $flipped;)?
+            })+
+        };
+    }
+
+    packed! {
+        // Signed there, so that the upper bit of each code is turned over.
+        Q4_0: 2..18, 0x88;
+        Q8_0: 2..34;
+        Iq4Nl: 2..18;
+        Q2K: 16..80;
+        Q4K: 16..144;
+        Q5K: 16..176;
+        Q6K: 0..192;
+    }
+}
+
 /// The layout of one tensor in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrangement {
@@ -135,39 +155,51 @@ pub struct Arrangement {
     pub row_blocks: usize,
 }
 
-/// The interleaved layouts in which codes can be addressed: type, rows, bytes of a piece. Eight rows by 8 bytes are for AVX2
-/// and for Arm with i8mm, by 4 bytes for Arm with dotprod only; the layouts of four rows are Arm's.
-const INTERLEAVED: [(TensorType, usize, usize); 4] =
-    [(TensorType::Q4_K, 8, 8), (TensorType::Q4_K, 8, 4), (TensorType::Q8_0, 4, 8), (TensorType::Q8_0, 4, 4)];
-
 /// Runs an expression with `$layout` standing for the [`CodeLayout`] of an [`Arrangement`] of a tunable type.
+///
+/// The list in it is that of all interleaved layouts in which codes can be addressed: type, rows, bytes of a piece. Eight rows
+/// by 8 bytes are for AVX2 and for Arm with i8mm, by 4 bytes for Arm with dotprod only; layouts of four rows are Arm's
+/// (`ggml_repack_get_optimal_repack_type` in ggml's `repack.cpp`).
 #[macro_export]
 macro_rules! with_layout {
-    ($arrangement:expr, $layout:ident => $body:expr) => {{
-        use $crate::block::{Arrangement, Interleaved, Q4K, Q8_0};
-        use $crate::tensor_type::TensorType;
+    ($arrangement:expr, $layout:ident => $body:expr) => {
+        $crate::with_layout!(@list choose, $arrangement, $layout => $body)
+    };
+    (@list $($what:tt)+) => {
+        $crate::with_layout!(@make [
+            (Q4_0, Q4_0, 8, 8) (Q4_0, Q4_0, 4, 8) (Q4_0, Q4_0, 4, 4)
+            (Q8_0, Q8_0, 4, 8) (Q8_0, Q8_0, 4, 4)
+            (Q2_K, Q2K, 8, 8)
+            (Q4_K, Q4K, 8, 8) (Q4_K, Q4K, 8, 4)
+            (Q5_K, Q5K, 8, 8) (Q5_K, Q5K, 8, 4)
+            (Q6_K, Q6K, 8, 8) (Q6_K, Q6K, 8, 4)
+            (IQ4_NL, Iq4Nl, 8, 8) (IQ4_NL, Iq4Nl, 4, 4)
+        ] $($what)+)
+    };
+    (@make [$(($constant:ident, $block:ident, $rows:literal, $piece:literal))+] table) => {
+        &[$(($crate::tensor_type::TensorType::$constant, $rows, $piece)),+]
+    };
+    (
+        @make [$(($constant:ident, $block:ident, $rows:literal, $piece:literal))+]
+        choose, $arrangement:expr, $layout:ident => $body:expr
+    ) => {
         match $arrangement {
-            Arrangement { tensor_type: TensorType::Q4_K, rows: 8, piece: 8, .. } => {
-                type $layout = Interleaved<Q4K, 8, 8>;
+            $($crate::block::Arrangement {
+                tensor_type: $crate::tensor_type::TensorType::$constant, rows: $rows, piece: $piece, ..
+            } => {
+                type $layout = $crate::block::Interleaved<$crate::block::$block, $rows, $piece>;
                 $body
+            })+
+            $crate::block::Arrangement { tensor_type, rows: 1, .. } => {
+                $crate::with_block!(tensor_type, $layout => $body)
             }
-            Arrangement { tensor_type: TensorType::Q4_K, rows: 8, piece: 4, .. } => {
-                type $layout = Interleaved<Q4K, 8, 4>;
-                $body
-            }
-            Arrangement { tensor_type: TensorType::Q8_0, rows: 4, piece: 8, .. } => {
-                type $layout = Interleaved<Q8_0, 4, 8>;
-                $body
-            }
-            Arrangement { tensor_type: TensorType::Q8_0, rows: 4, piece: 4, .. } => {
-                type $layout = Interleaved<Q8_0, 4, 4>;
-                $body
-            }
-            Arrangement { tensor_type, rows: 1, .. } => $crate::with_block!(tensor_type, $layout => $body),
             other => unreachable!("{other:?} is in no list of layouts"),
         }
-    }};
+    };
 }
+
+/// Type, rows, and bytes of a piece of every interleaved layout.
+const INTERLEAVED: &[(TensorType, usize, usize)] = crate::with_layout!(@list table);
 
 impl Arrangement {
     /// The file's layout.

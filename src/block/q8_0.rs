@@ -3,9 +3,7 @@
 //! f16 `d`, then 32 signed bytes `qs`. ggml never writes -128, and neither do we: the range is -127..=127. A foreign
 //! file's -128 is read as it is and can only move upwards.
 
-use std::ops::Range;
-
-use super::{CodeBlock, PackedBlock};
+use super::CodeBlock;
 use crate::tensor_type::TensorType;
 
 /// Bytes before `qs`.
@@ -25,22 +23,12 @@ impl CodeBlock for Q8_0 {
     const HI: i16 = 127;
 
     #[inline]
-    fn read(block: &[u8], index: usize) -> i16 {
-        i16::from(block[SCALES + index] as i8)
+    fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16 {
+        i16::from(bytes[place(SCALES + index)] as i8)
     }
 
     #[inline]
-    fn write(block: &mut [u8], index: usize, code: i16) {
-        block[SCALES + index] = code as i8 as u8;
-    }
-}
-
-impl PackedBlock for Q8_0 {
-    const QS: Range<usize> = SCALES..Self::BYTES;
-    const BITS: u32 = 8;
-
-    #[inline]
-    fn place(index: usize) -> (usize, u32) {
-        (index, 0)
+    fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16) {
+        bytes[place(SCALES + index)] = code as i8 as u8;
     }
 }

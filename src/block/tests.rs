@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use super::*;
 use crate::with_layout;
 
@@ -65,21 +67,22 @@ fn every_tunable_type_passes() {
 /// dequantizer reads from those bytes; `tests/ggml_codes.rs` makes both anew and compares.
 #[test]
 fn codes_of_bytes_that_ggml_made() {
-    let q8_0 = include_bytes!("testdata/ggml-q8_0.bin");
-    let q4_k = include_bytes!("testdata/ggml-q4_k.bin");
-    let q8_0_codes = include_str!("testdata/ggml-q8_0.codes");
-    let q4_k_codes = include_str!("testdata/ggml-q4_k.codes");
-    let parse = |text: &str| -> Vec<i16> { text.split_whitespace().map(|n| n.parse().unwrap()).collect() };
-    let read_all = |bytes: &[u8], tensor_type: TensorType| -> Vec<i16> {
-        with_block!(tensor_type, B => (0..256).map(|i| read_code::<B>(bytes, i)).collect())
-    };
-    assert_eq!(read_all(q8_0, TensorType::Q8_0), parse(q8_0_codes));
-    assert_eq!(read_all(q4_k, TensorType::Q4_K), parse(q4_k_codes));
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/block/testdata");
+    for tensor_type in TensorType::TUNABLE {
+        let name = format!("ggml-{}", tensor_type.name().to_lowercase());
+        let bytes = std::fs::read(folder.join(format!("{name}.bin"))).unwrap();
+        let codes = std::fs::read_to_string(folder.join(format!("{name}.codes"))).unwrap();
+        let codes: Vec<i16> = codes.split_whitespace().map(|code| code.parse().unwrap()).collect();
+        assert_eq!(codes.len(), 256);
+        let read: Vec<i16> =
+            with_block!(tensor_type, B => (0..256).map(|i| read_code::<B>(&bytes, i)).collect());
+        assert_eq!(read, codes, "{tensor_type}");
+    }
 }
 
 /// A tensor of 16 rows of 3 blocks in the file's layout, and in another one by what ggml's `repack.cpp` says of it: the
-/// scales of the rows in whatever order, then pieces of codes that take turns.
-fn file_and_interleaved(arrangement: Arrangement, qs: std::ops::Range<usize>) -> (Vec<u8>, Vec<u8>) {
+/// scales of the rows in whatever order, then pieces of codes that take turns, their bits turned over where they are signed.
+fn file_and_interleaved(arrangement: Arrangement, qs: Range<usize>, flipped: u8) -> (Vec<u8>, Vec<u8>) {
     let Arrangement { tensor_type, rows, piece, row_blocks } = arrangement;
     let bytes = tensor_type.block_bytes() as usize;
     let file = scrambled(16 * row_blocks * bytes);
@@ -89,7 +92,8 @@ fn file_and_interleaved(arrangement: Arrangement, qs: std::ops::Range<usize>) ->
             let block = |row: usize| &rows_of_group[(row * row_blocks + column) * bytes..][..bytes];
             interleaved.extend(std::iter::repeat_n(0xa5, rows * (bytes - qs.len())));
             for start in qs.clone().step_by(piece) {
-                (0..rows).for_each(|row| interleaved.extend_from_slice(&block(row)[start..start + piece]));
+                let pieces = (0..rows).flat_map(|row| &block(row)[start..start + piece]);
+                interleaved.extend(pieces.map(|byte| byte ^ flipped));
             }
         }
     }
@@ -99,9 +103,10 @@ fn file_and_interleaved(arrangement: Arrangement, qs: std::ops::Range<usize>) ->
 
 fn interleaved_codes_are_those_of_the_file<L: CodeLayout>(
     arrangement: Arrangement,
-    qs: std::ops::Range<usize>,
+    qs: Range<usize>,
+    flipped: u8,
 ) {
-    let (mut file, mut interleaved) = file_and_interleaved(arrangement, qs);
+    let (mut file, mut interleaved) = file_and_interleaved(arrangement, qs, flipped);
     let count = 16 * arrangement.row_blocks * L::Block::LEN;
     let (lo, hi) = (L::Block::LO, L::Block::HI);
     let original = interleaved.clone();
@@ -129,8 +134,8 @@ fn interleaved_codes_are_those_of_the_file<L: CodeLayout>(
     }
 }
 
-fn packing_is_unpacking_reversed<L: CodeLayout>(arrangement: Arrangement, qs: std::ops::Range<usize>) {
-    let (file, interleaved) = file_and_interleaved(arrangement, qs);
+fn packing_is_unpacking_reversed<L: CodeLayout>(arrangement: Arrangement, qs: Range<usize>, flipped: u8) {
+    let (file, interleaved) = file_and_interleaved(arrangement, qs, flipped);
     let (bytes, columns) = (L::Block::BYTES, arrangement.row_blocks);
     let mut packed = interleaved.clone();
     packed.iter_mut().filter(|byte| **byte != 0xa5).for_each(|byte| *byte = 0);
@@ -148,15 +153,23 @@ fn packing_is_unpacking_reversed<L: CodeLayout>(arrangement: Arrangement, qs: st
 
 #[test]
 fn every_interleaved_layout_passes() {
-    for (tensor_type, qs) in [(TensorType::Q4_K, 16..144), (TensorType::Q8_0, 2..34)] {
+    for (tensor_type, qs, flipped) in [
+        (TensorType::Q4_0, 2..18, 0x88),
+        (TensorType::Q8_0, 2..34, 0),
+        (TensorType::Q2_K, 16..80, 0),
+        (TensorType::Q4_K, 16..144, 0),
+        (TensorType::Q5_K, 16..176, 0),
+        (TensorType::Q6_K, 0..192, 0),
+        (TensorType::IQ4_NL, 2..18, 0),
+    ] {
         let arrangements: Vec<Arrangement> = Arrangement::interleaved(tensor_type, 3).collect();
         assert!(!arrangements.is_empty());
         for arrangement in arrangements {
             assert_eq!(arrangement.apart(), arrangement.rows * 3 * tensor_type.block_len() as usize);
             with_layout!(arrangement, L => {
                 assert_eq!(<L as CodeLayout>::ROWS, arrangement.rows);
-                interleaved_codes_are_those_of_the_file::<L>(arrangement, qs.clone());
-                packing_is_unpacking_reversed::<L>(arrangement, qs.clone());
+                interleaved_codes_are_those_of_the_file::<L>(arrangement, qs.clone(), flipped);
+                packing_is_unpacking_reversed::<L>(arrangement, qs.clone(), flipped);
             });
         }
     }

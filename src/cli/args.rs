@@ -101,7 +101,7 @@ pub struct SearchArgs {
     pub generations: Option<u64>,
     #[arg(long, value_name = "N", help = format!("Members of a generation, an even number [default: {}]", recipe::POPULATION))]
     pub population: Option<u32>,
-    /// Scale of the noise in code units, for all types or per type as Q4_K=0.1,Q8_0=1.6 [default: by type]
+    /// Scale of the noise in code units, for all types or per type as Q4_K=0.1,Q6_K=0.6 [default: by type]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub sigma: Option<String>,
     /// Step size of the first generation in code units, for all types or per type [default: by type]
@@ -122,11 +122,12 @@ pub struct SearchArgs {
     /// How differences in fitness become weights [default: zscore]
     #[arg(long, value_enum)]
     pub shaping: Option<ShapingArg>,
-    /// Tensors to tune, by a regular expression on their names [default: the weight matrices of the blocks]
+    /// Tensors to tune, by a regular expression on their names; it may choose no matrix whose type cannot be tuned
+    /// [default: the weight matrices of the blocks that can be]
     #[arg(long, value_name = "REGEX")]
     pub tensors: Option<String>,
     /// Draw the residual again for every update, or keep it in memory (8 bytes a code, faster); the result is the same
-    /// [default: stored up to 64 MiB, and where the noise hits nearly every code; else replay]
+    /// [default: stored up to 64 MiB, and where the noise of most codes is dense; else replay]
     #[arg(long, value_enum)]
     pub residual: Option<Residual>,
     #[arg(long, value_name = "N", help = format!("Generations between held-out evaluations, 0 for only the first and last [default: {}]", recipe::EVAL_EVERY))]

@@ -56,11 +56,16 @@ pub fn plan(args: &TuneArgs, header: &Header, model: &Model, threads: usize) -> 
 }
 
 /// Where the residual is kept. By default it is replayed, except where that would cost time for nothing: for a model so
-/// small that nobody misses the memory, and for dense noise, whose replay would take far longer than inference. It never
-/// takes more than half of what a budget leaves.
+/// small that nobody misses the memory, and where most codes have dense noise, whose replay would take far longer than
+/// inference. The few tensors of Q6_K in a Q4_K file are not worth 8 bytes for every code. The residual never takes more
+/// than half of what a budget leaves.
 fn mode(args: &TuneArgs, header: &Header, history: &History, stored: u64, needed: u64) -> ResidualMode {
-    let is_dense = tensors(header).any(|(index, _)| history.noise(index).is_dense());
-    let pays = stored <= recipe::SMALL_RESIDUAL || is_dense;
+    let codes = |dense_only: bool| -> u64 {
+        let counted = |(index, _): &(u32, u64)| !dense_only || history.noise(*index).is_dense();
+        tensors(header).filter(counted).map(|(_, codes)| codes).sum()
+    };
+    let mostly_dense = codes(true) > codes(false) / 2;
+    let pays = stored <= recipe::SMALL_RESIDUAL || mostly_dense;
     let fits = args.mem_budget.is_none_or(|budget| stored <= budget.saturating_sub(needed) / 2);
     match args.search.residual {
         Some(Residual::Replay) => ResidualMode::Replay,
@@ -95,4 +100,32 @@ fn longest_tile(header: &Header, history: &History) -> u64 {
 /// Position and codes of each tensor.
 fn tensors(header: &Header) -> impl Iterator<Item = (u32, u64)> + '_ {
     (0..).zip(&header.tensors).map(|(index, tensor)| (index, tensor.codes))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::{Args, Command};
+    use crate::seed_log::test_log;
+
+    /// Where a run keeps its residual whose header has these many codes with sparse noise and with dense.
+    fn mode_for(sparse: u64, dense: u64) -> ResidualMode {
+        let Command::Tune(args) = Args::parse_from(["qes-gguf", "tune", "model.gguf"]).command else {
+            panic!("not tune");
+        };
+        let mut header = test_log::header(test_log::settings());
+        header.settings.types[0].sigma = 0.1;
+        (header.tensors[0].codes, header.tensors[1].codes) = (sparse, dense);
+        let history = History::new(&header).unwrap();
+        mode(&args, &header, &history, STORED_BYTES * (sparse + dense), 0)
+    }
+
+    #[test]
+    fn residuals_are_stored_where_they_are_small_or_most_noise_is_dense() {
+        assert_eq!(mode_for(1 << 20, 1 << 20), ResidualMode::Stored, "small");
+        assert_eq!(mode_for(1 << 20, 1 << 24), ResidualMode::Stored, "mostly dense");
+        assert_eq!(mode_for(1 << 24, 1 << 22), ResidualMode::Replay, "mostly sparse");
+    }
 }

@@ -10,39 +10,58 @@ use super::log;
 use crate::engine::EngineError;
 use crate::tensor_type::TensorType;
 
-/// Writes a copy of the model `input` in which every matrix, embedding and output included, has this type.
+/// Tensors, by a regular expression on their names, and the type that they get.
+pub type Exception = (String, TensorType);
+
+/// Writes a copy of the model `input` in which every matrix, embedding and output included, has this type. Tensors that
+/// match a pattern among `exceptions` get its type instead; the first that matches counts.
 ///
-/// Rows that do not fill whole blocks of the type get a smaller one that llama.cpp chooses.
+/// Rows that do not fill whole blocks of the type get a smaller one that llama.cpp chooses. A model that is quantized
+/// already may be made into another, which loses more than making that from the original.
 ///
 /// # Errors
-/// When `output` exists, llama.cpp has no recipe for the type, or reading or writing fails.
+/// When `output` exists, llama.cpp has no recipe for the type, a pattern is none, or reading or writing fails.
 pub fn quantize(
     input: &Path,
     output: &Path,
     tensor_type: TensorType,
+    exceptions: &[Exception],
     threads: usize,
 ) -> Result<(), EngineError> {
-    run(input, output, tensor_type, threads)
+    run(input, output, tensor_type, exceptions, threads)
         .map_err(|source| EngineError::new(format!("quantizing {}", input.display()), source))
 }
 
-fn run(input: &Path, output: &Path, tensor_type: TensorType, threads: usize) -> Result<(), Failure> {
+fn run(
+    input: &Path,
+    output: &Path,
+    tensor_type: TensorType,
+    exceptions: &[Exception],
+    threads: usize,
+) -> Result<(), Failure> {
     log::start(false);
     if output.exists() {
         return Err(format!("{} exists; remove it or choose another name", output.display()).into());
     }
     let Some(recipe) = recipe(tensor_type) else {
-        return Err(format!("models cannot be made in {tensor_type}; choose Q4_K or Q8_0").into());
+        let types = TensorType::TUNABLE.map(TensorType::name).join(", ");
+        return Err(format!("models cannot be made in {tensor_type}; choose one of {types}").into());
     };
     let from = CString::new(input.as_os_str().as_encoded_bytes())?;
     let to = CString::new(output.as_os_str().as_encoded_bytes())?;
+    let patterns: Vec<CString> =
+        exceptions.iter().map(|(pattern, _)| CString::new(pattern.as_str())).collect::<Result<_, _>>()?;
+    let overrides = overrides(&patterns, exceptions);
     // SAFETY: takes nothing and returns plain data.
     let mut params = unsafe { sys::llama_model_quantize_default_params() };
     params.ftype = recipe;
     params.nthread = i32::try_from(threads)?;
     params.pure_ = true;
+    params.allow_requantize = true;
+    params.tt_overrides = overrides.as_ptr();
     log::take_errors("");
-    // SAFETY: both paths are null-terminated, and the parameters are the defaults with plain values changed.
+    // SAFETY: both paths are null-terminated, and the parameters are the defaults with plain values changed, and a list
+    // that ends in a null pointer and outlives the call.
     match unsafe { sys::llama_model_quantize(from.as_ptr(), to.as_ptr(), &raw const params) } {
         0 => Ok(()),
         code => {
@@ -53,11 +72,30 @@ fn run(input: &Path, output: &Path, tensor_type: TensorType, threads: usize) -> 
     }
 }
 
+/// The exceptions as llama.cpp takes them: a list of pointers to the patterns, the last one null.
+fn overrides(patterns: &[CString], exceptions: &[Exception]) -> Vec<sys::llama_model_tensor_override> {
+    let of = |pattern, tensor_type: TensorType| sys::llama_model_tensor_override {
+        pattern,
+        type_: tensor_type.ggml_id() as sys::ggml_type,
+    };
+    let listed = patterns.iter().zip(exceptions).map(|(pattern, (_, to))| of(pattern.as_ptr(), *to));
+    listed.chain([sys::llama_model_tensor_override { pattern: std::ptr::null(), type_: 0 }]).collect()
+}
+
 /// llama.cpp's recipe whose main type this is.
 fn recipe(tensor_type: TensorType) -> Option<sys::llama_ftype> {
     match tensor_type {
-        TensorType::Q4_K => Some(sys::LLAMA_FTYPE_MOSTLY_Q4_K_S),
+        TensorType::Q4_0 => Some(sys::LLAMA_FTYPE_MOSTLY_Q4_0),
+        TensorType::Q4_1 => Some(sys::LLAMA_FTYPE_MOSTLY_Q4_1),
+        TensorType::Q5_0 => Some(sys::LLAMA_FTYPE_MOSTLY_Q5_0),
+        TensorType::Q5_1 => Some(sys::LLAMA_FTYPE_MOSTLY_Q5_1),
         TensorType::Q8_0 => Some(sys::LLAMA_FTYPE_MOSTLY_Q8_0),
+        TensorType::Q2_K => Some(sys::LLAMA_FTYPE_MOSTLY_Q2_K),
+        TensorType::Q3_K => Some(sys::LLAMA_FTYPE_MOSTLY_Q3_K_S),
+        TensorType::Q4_K => Some(sys::LLAMA_FTYPE_MOSTLY_Q4_K_S),
+        TensorType::Q5_K => Some(sys::LLAMA_FTYPE_MOSTLY_Q5_K_S),
+        TensorType::Q6_K => Some(sys::LLAMA_FTYPE_MOSTLY_Q6_K),
+        TensorType::IQ4_NL => Some(sys::LLAMA_FTYPE_MOSTLY_IQ4_NL),
         _ => None,
     }
 }
@@ -67,7 +105,7 @@ mod tests {
     use super::*;
 
     fn message(input: &Path, output: &Path, tensor_type: &str) -> String {
-        quantize(input, output, tensor_type.parse().unwrap(), 1).unwrap_err().to_string()
+        quantize(input, output, tensor_type.parse().unwrap(), &[], 1).unwrap_err().to_string()
     }
 
     #[test]
@@ -89,9 +127,24 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_that_is_none_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let input = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/arith-tiny-q8_0.gguf");
+        let quantize = |pattern: &str| {
+            let exceptions = [(pattern.to_owned(), TensorType::Q6_K)];
+            let done = quantize(&input, &dir.path().join("out.gguf"), TensorType::Q4_K, &exceptions, 1);
+            done.unwrap_err().to_string()
+        };
+        assert!(quantize("attn_(q").contains("quantizing"));
+        assert!(quantize("attn\0").contains("nul byte"));
+        assert!(!dir.path().join("out.gguf").exists());
+    }
+
+    #[test]
     fn types_without_a_recipe_are_named() {
         let dir = tempfile::tempdir().unwrap();
         let (input, output) = (dir.path().join("in.gguf"), dir.path().join("out.gguf"));
-        assert!(message(&input, &output, "IQ2_XXS").contains("IQ2_XXS"));
+        let message = message(&input, &output, "IQ2_XXS");
+        assert!(message.contains("IQ2_XXS") && message.contains("Q4_0, Q4_1"), "{message}");
     }
 }

@@ -98,13 +98,12 @@ impl Dense {
     #[cold]
     fn second_draws(&self, halves: &[u16; RUN], values: &mut [i16; RUN], batches: &mut Batches) {
         let mut magnitudes = [0; BATCH];
-        let mut drawn = 0;
-        for (value, &half) in values.iter_mut().zip(halves).filter(|(_, half)| **half >> 1 < self.second) {
+        let wanted = values.iter_mut().zip(halves).filter(|(_, half)| **half >> 1 < self.second);
+        for (drawn, (value, &half)) in wanted.enumerate() {
             if drawn % BATCH == 0 {
                 magnitudes = self.rest.draw(&batches.next_batch());
             }
             *value = signed(half.into(), magnitudes[drawn % BATCH]);
-            drawn += 1;
         }
     }
 

@@ -5,7 +5,7 @@ use crate::fitness::{FitnessSummary, Shaping};
 use crate::settings::{Settings, TypeSettings, Window};
 use crate::tensor_type::TensorType;
 
-/// Settings of two pairs for both tunable types.
+/// Settings of two pairs for two types, one with sparse noise and one with dense.
 pub fn settings() -> Settings {
     let of_type = |tensor_type, sigma| TypeSettings {
         tensor_type,

@@ -151,7 +151,7 @@ fn an_unknown_tensor_type() {
 #[test]
 fn nothing_that_can_be_tuned() {
     let model = gguf("llama", &[], "blk.0.attn_q.weight", F32);
-    let words = ["cannot be tuned", "F32", "Q4_K, Q8_0", "llama-quantize"];
+    let words = ["cannot be tuned", "F32", "Q4_0, Q4_1", "IQ4_NL", "llama-quantize"];
     assert_refused_by(&[&format!("tune base.gguf -o run.qes {TINY}")], &model, &words);
     let dir = Dir::with_base(model);
     assert!(dir.run("inspect base.gguf").ok().contains("nothing in this model can be tuned"));

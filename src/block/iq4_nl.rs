@@ -1,0 +1,35 @@
+//! IQ4_NL (`block_iq4_nl` in ggml-common.h): 32 codes of 4 bits into a table.
+//!
+//! f16 `d`, then 16 bytes `qs` as in Q4_0. A value is `d` times an entry of a table of 16 integers, which rise with the
+//! code, but not evenly: one more in a code is the neighbouring entry.
+
+use super::CodeBlock;
+use super::plane::Plane;
+use crate::tensor_type::TensorType;
+
+/// The field `qs`.
+const CODES: Plane = Plane { start: 2, bits: 4, stride: 16 };
+
+/// The IQ4_NL layout.
+#[derive(Clone, Copy, Debug)]
+pub struct Iq4Nl;
+
+const _: () = assert!(Iq4Nl::BYTES == CODES.start + CODES.bytes(Iq4Nl::LEN));
+
+impl CodeBlock for Iq4Nl {
+    const TYPE: TensorType = TensorType::IQ4_NL;
+    const LEN: usize = 32;
+    const BYTES: usize = 18;
+    const LO: i16 = 0;
+    const HI: i16 = 15;
+
+    #[inline]
+    fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16 {
+        CODES.read(bytes, place, index)
+    }
+
+    #[inline]
+    fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16) {
+        CODES.write(bytes, place, index, code);
+    }
+}

@@ -1,0 +1,38 @@
+//! Q2_K (`block_q2_K` in ggml-common.h): 256 codes of 2 bits.
+//!
+//! 16 bytes of 4-bit sub-block scales and minimums, 64 bytes `qs`, f16 `d`, f16 `dmin`. Bytes 32c..32c+31 of `qs` hold the
+//! codes 128c..128c+127, 32 of them in each pair of bits from the lowest up.
+
+use super::CodeBlock;
+use super::plane::Plane;
+use crate::tensor_type::TensorType;
+
+/// The field `qs`.
+const CODES: Plane = Plane { start: 16, bits: 2, stride: 32 };
+
+/// Bytes of `d` and `dmin`, after `qs`.
+const SCALES: usize = 4;
+
+/// The Q2_K layout.
+#[derive(Clone, Copy, Debug)]
+pub struct Q2K;
+
+const _: () = assert!(Q2K::BYTES == CODES.start + CODES.bytes(Q2K::LEN) + SCALES);
+
+impl CodeBlock for Q2K {
+    const TYPE: TensorType = TensorType::Q2_K;
+    const LEN: usize = 256;
+    const BYTES: usize = 84;
+    const LO: i16 = 0;
+    const HI: i16 = 3;
+
+    #[inline]
+    fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16 {
+        CODES.read(bytes, place, index)
+    }
+
+    #[inline]
+    fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16) {
+        CODES.write(bytes, place, index, code);
+    }
+}

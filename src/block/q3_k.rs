@@ -1,0 +1,39 @@
+//! Q3_K (`block_q3_K` in ggml-common.h): 256 codes of 3 bits.
+//!
+//! 32 bytes `hmask`, 64 bytes `qs`, 12 bytes of 6-bit sub-block scales, f16 `d`. `hmask` holds the highest bits, those of
+//! the codes 32c..32c+31 in bit c of its bytes; `qs` the lower two as in Q2_K. A value is its scale times `code - 4`.
+
+use super::CodeBlock;
+use super::plane::{Plane, Split};
+use crate::tensor_type::TensorType;
+
+/// The fields `qs` and `hmask`.
+const CODES: Split =
+    Split { low: Plane { start: 32, bits: 2, stride: 32 }, high: Plane { start: 0, bits: 1, stride: 32 } };
+
+/// Bytes of the scales, after `qs`.
+const SCALES: usize = 14;
+
+/// The Q3_K layout.
+#[derive(Clone, Copy, Debug)]
+pub struct Q3K;
+
+const _: () = assert!(Q3K::BYTES == CODES.bytes(Q3K::LEN) + SCALES);
+
+impl CodeBlock for Q3K {
+    const TYPE: TensorType = TensorType::Q3_K;
+    const LEN: usize = 256;
+    const BYTES: usize = 110;
+    const LO: i16 = 0;
+    const HI: i16 = 7;
+
+    #[inline]
+    fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16 {
+        CODES.read(bytes, place, index)
+    }
+
+    #[inline]
+    fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16) {
+        CODES.write(bytes, place, index, code);
+    }
+}

@@ -1,0 +1,35 @@
+//! Q4_0 (`block_q4_0` in ggml-common.h): 32 codes of 4 bits.
+//!
+//! f16 `d`, then 16 bytes `qs`: the codes 0..15 in their low halves, 16..31 in their high halves. A value is
+//! `d * (code - 8)`; `d` is often negative, and then a higher code is a lower value.
+
+use super::CodeBlock;
+use super::plane::Plane;
+use crate::tensor_type::TensorType;
+
+/// The field `qs`.
+const CODES: Plane = Plane { start: 2, bits: 4, stride: 16 };
+
+/// The Q4_0 layout.
+#[derive(Clone, Copy, Debug)]
+pub struct Q4_0;
+
+const _: () = assert!(Q4_0::BYTES == CODES.start + CODES.bytes(Q4_0::LEN));
+
+impl CodeBlock for Q4_0 {
+    const TYPE: TensorType = TensorType::Q4_0;
+    const LEN: usize = 32;
+    const BYTES: usize = 18;
+    const LO: i16 = 0;
+    const HI: i16 = 15;
+
+    #[inline]
+    fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16 {
+        CODES.read(bytes, place, index)
+    }
+
+    #[inline]
+    fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16) {
+        CODES.write(bytes, place, index, code);
+    }
+}

@@ -1,0 +1,34 @@
+//! Q4_1 (`block_q4_1` in ggml-common.h): 32 codes of 4 bits.
+//!
+//! f16 `d`, f16 `m`, then 16 bytes `qs` as in Q4_0. A value is `d * code + m`.
+
+use super::CodeBlock;
+use super::plane::Plane;
+use crate::tensor_type::TensorType;
+
+/// The field `qs`.
+const CODES: Plane = Plane { start: 4, bits: 4, stride: 16 };
+
+/// The Q4_1 layout.
+#[derive(Clone, Copy, Debug)]
+pub struct Q4_1;
+
+const _: () = assert!(Q4_1::BYTES == CODES.start + CODES.bytes(Q4_1::LEN));
+
+impl CodeBlock for Q4_1 {
+    const TYPE: TensorType = TensorType::Q4_1;
+    const LEN: usize = 32;
+    const BYTES: usize = 20;
+    const LO: i16 = 0;
+    const HI: i16 = 15;
+
+    #[inline]
+    fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16 {
+        CODES.read(bytes, place, index)
+    }
+
+    #[inline]
+    fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16) {
+        CODES.write(bytes, place, index, code);
+    }
+}

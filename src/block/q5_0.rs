@@ -1,0 +1,36 @@
+//! Q5_0 (`block_q5_0` in ggml-common.h): 32 codes of 5 bits.
+//!
+//! f16 `d`, 4 bytes `qh`, 16 bytes `qs`. Bit i of `qh`, read as a little-endian number, is the highest bit of code i; `qs`
+//! holds the lower four as in Q4_0. A value is `d * (code - 16)`.
+
+use super::CodeBlock;
+use super::plane::{Plane, Split};
+use crate::tensor_type::TensorType;
+
+/// The fields `qs` and `qh`.
+const CODES: Split =
+    Split { low: Plane { start: 6, bits: 4, stride: 16 }, high: Plane { start: 2, bits: 1, stride: 1 } };
+
+/// The Q5_0 layout.
+#[derive(Clone, Copy, Debug)]
+pub struct Q5_0;
+
+const _: () = assert!(Q5_0::BYTES == CODES.high.start + CODES.bytes(Q5_0::LEN));
+
+impl CodeBlock for Q5_0 {
+    const TYPE: TensorType = TensorType::Q5_0;
+    const LEN: usize = 32;
+    const BYTES: usize = 22;
+    const LO: i16 = 0;
+    const HI: i16 = 31;
+
+    #[inline]
+    fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16 {
+        CODES.read(bytes, place, index)
+    }
+
+    #[inline]
+    fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16) {
+        CODES.write(bytes, place, index, code);
+    }
+}

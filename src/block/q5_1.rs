@@ -1,0 +1,35 @@
+//! Q5_1 (`block_q5_1` in ggml-common.h): 32 codes of 5 bits.
+//!
+//! f16 `d`, f16 `m`, then `qh` and `qs` as in Q5_0. A value is `d * code + m`.
+
+use super::CodeBlock;
+use super::plane::{Plane, Split};
+use crate::tensor_type::TensorType;
+
+/// The fields `qs` and `qh`.
+const CODES: Split =
+    Split { low: Plane { start: 8, bits: 4, stride: 16 }, high: Plane { start: 4, bits: 1, stride: 1 } };
+
+/// The Q5_1 layout.
+#[derive(Clone, Copy, Debug)]
+pub struct Q5_1;
+
+const _: () = assert!(Q5_1::BYTES == CODES.high.start + CODES.bytes(Q5_1::LEN));
+
+impl CodeBlock for Q5_1 {
+    const TYPE: TensorType = TensorType::Q5_1;
+    const LEN: usize = 32;
+    const BYTES: usize = 24;
+    const LO: i16 = 0;
+    const HI: i16 = 31;
+
+    #[inline]
+    fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16 {
+        CODES.read(bytes, place, index)
+    }
+
+    #[inline]
+    fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16) {
+        CODES.write(bytes, place, index, code);
+    }
+}

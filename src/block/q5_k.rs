@@ -1,0 +1,36 @@
+//! Q5_K (`block_q5_K` in ggml-common.h): 256 codes of 5 bits.
+//!
+//! f16 `d`, f16 `dmin`, 12 bytes of 6-bit sub-block scales and minimums, 32 bytes `qh`, 128 bytes `qs`. `qh` holds the
+//! highest bits, those of the codes 32c..32c+31 in bit c of its bytes; `qs` the lower four as in Q4_K.
+
+use super::CodeBlock;
+use super::plane::{Plane, Split};
+use crate::tensor_type::TensorType;
+
+/// The fields `qs` and `qh`.
+const CODES: Split =
+    Split { low: Plane { start: 48, bits: 4, stride: 32 }, high: Plane { start: 16, bits: 1, stride: 32 } };
+
+/// The Q5_K layout.
+#[derive(Clone, Copy, Debug)]
+pub struct Q5K;
+
+const _: () = assert!(Q5K::BYTES == CODES.high.start + CODES.bytes(Q5K::LEN));
+
+impl CodeBlock for Q5K {
+    const TYPE: TensorType = TensorType::Q5_K;
+    const LEN: usize = 256;
+    const BYTES: usize = 176;
+    const LO: i16 = 0;
+    const HI: i16 = 31;
+
+    #[inline]
+    fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16 {
+        CODES.read(bytes, place, index)
+    }
+
+    #[inline]
+    fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16) {
+        CODES.write(bytes, place, index, code);
+    }
+}
