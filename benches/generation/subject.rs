@@ -158,8 +158,8 @@ impl Subject {
             for turn in 0..3 {
                 let which = (round + turn) % 3;
                 seconds[which] = time(|| match which {
-                    0 => Ok(drop(engine.score(&batch)?)),
-                    1 => Ok(drop(plain.score(&batch)?)),
+                    0 => Ok(engine.score(&batch).map(drop)?),
+                    1 => Ok(plain.score(&batch).map(drop)?),
                     _ => stock::evaluate(&mut context, &mut batches),
                 })?;
             }
