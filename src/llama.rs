@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::engine::{Engine, EngineError, Request, Score, TensorBytes};
-use crate::store::WorkingCopy;
+use crate::store::{WorkingCopy, suitable_threads};
 
 mod budget;
 mod complete;
@@ -45,7 +45,7 @@ pub struct TensorSlot {
 /// How to run inference.
 #[derive(Clone, Debug)]
 pub struct LlamaOptions {
-    /// Threads that compute.
+    /// Threads that compute; by default one for each big core.
     pub threads: usize,
     /// Sequences side by side, at most 256; by default 128. A large vocabulary allows fewer.
     pub parallel: Option<usize>,
@@ -63,8 +63,14 @@ pub struct LlamaOptions {
 
 impl Default for LlamaOptions {
     fn default() -> Self {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { threads, parallel: None, ctx_size: None, context_bytes: None, verbose: false, repack: false }
+        Self {
+            threads: suitable_threads(),
+            parallel: None,
+            ctx_size: None,
+            context_bytes: None,
+            verbose: false,
+            repack: false,
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use qes_gguf::export::Model;
+use qes_gguf::store::suitable_threads;
 
 use figures::Figures;
 use subject::Workload;
@@ -32,7 +33,7 @@ struct Args {
     /// Also write the figures, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Threads [default: the processors of this machine]
+    /// Threads [default: those of `tune`]
     #[arg(short, long, value_name = "N")]
     threads: Option<usize>,
     /// Take the median of this many; of 3 where one takes over 20 seconds, of more where all are quick
@@ -63,10 +64,7 @@ fn forge(model: &Path, place: &Path) -> Result<()> {
 
 fn measure(args: Args) -> Result<()> {
     ensure!(args.repeats > 0 && args.threads != Some(0), "--repeats and --threads must be at least 1");
-    let threads = match args.threads {
-        Some(threads) => threads,
-        None => std::thread::available_parallelism()?.get(),
-    };
+    let threads = args.threads.unwrap_or_else(suitable_threads);
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     let (models, workload) = match args.models.as_slice() {
         [] => (bundled(), Workload::Defaults),

@@ -45,7 +45,7 @@ pub enum Command {
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Inference")]
 pub struct InferenceArgs {
-    /// Threads for inference and updates [default: the processors of this machine]
+    /// Threads for inference and updates [default: one for each core, on a machine with cores of several kinds for each big one]
     #[arg(short, long, value_name = "N", env = "LLAMA_ARG_THREADS")]
     pub threads: Option<usize>,
     /// Sequences evaluated side by side, also as -np [default: as many as pay]
