@@ -12,6 +12,7 @@ use crate::store::{WorkingCopy, suitable_threads};
 mod budget;
 mod complete;
 mod context;
+mod estimate;
 mod lanes;
 mod layout;
 mod log;
@@ -22,11 +23,12 @@ mod row;
 mod score;
 mod weights;
 
+pub use estimate::estimated_context_bytes;
 pub use prepare::Prepared;
 pub use quantize::quantize;
 
 use budget::Cost;
-use context::{Context, MAX_SEQUENCES, Size};
+use context::{Context, Size};
 use layout::Node;
 use model::{Layout, Model};
 
@@ -109,10 +111,7 @@ impl LlamaEngine {
         let model = Model::load(&path, layout).map_err(failed)?;
         let probe = weights::redirect(&model, &mut working, &tunable).map_err(failed)?;
         let cost = Cost::new(probe, model.vocabulary_len());
-        let (lanes, threads) = lanes::plan(model.bytes(), options.threads.max(1));
-        let size = Size { threads, ..size(&model, options) };
-        let limit = options.context_bytes.unwrap_or(u64::MAX);
-        let (lanes, size) = cost.fit(lanes, size, options.ctx_size.is_none(), limit).map_err(failed)?;
+        let (lanes, size) = cost.choose(model.bytes(), options).map_err(failed)?;
         let context_bytes = cost.of_lanes(lanes, size);
         // SAFETY: the engine owns contexts and model, and drops them in this order.
         let lane = |_| unsafe { Context::new(&model, size, |_| ()) };
@@ -188,20 +187,4 @@ impl Engine for LlamaEngine {
         edit(&mut tensors);
         Ok(())
     }
-}
-
-/// Tokens in one forward pass: more make it no faster on a CPU, and cost memory.
-const PASS_TOKENS: usize = 512;
-
-/// Memory for the logits of one forward pass, which bounds how many rows are kept when the vocabulary is large.
-const LOGITS_BYTES: usize = 32 << 20;
-
-/// Chooses the sizes of the context.
-fn size(model: &Model, options: &LlamaOptions) -> Size {
-    let asked = options.ctx_size.and_then(|cells| usize::try_from(cells).ok());
-    let cells = asked.unwrap_or(1024).max(1).next_multiple_of(256);
-    let tokens = cells.min(PASS_TOKENS);
-    let outputs = (LOGITS_BYTES / 4 / model.vocabulary_len().max(1)).clamp(8, tokens);
-    let sequences = options.parallel.unwrap_or(128).clamp(1, outputs.min(MAX_SEQUENCES));
-    Size { cells, sequences, tokens, outputs, threads: options.threads.max(1) }
 }

@@ -89,13 +89,17 @@ pub fn engine(
         Ok(TensorSlot { name: spec.name.clone(), range: byte_range(&tensor.range) })
     };
     let slots = specs.iter().map(slot).collect::<Result<Vec<_>, ExportError>>()?;
-    let options = LlamaOptions {
+    Ok(LlamaEngine::load(model.working, slots, &LlamaOptions { context_bytes, ..options(args, threads) })?)
+}
+
+/// How inference is to run, with whatever memory it takes.
+pub fn options(args: &InferenceArgs, threads: usize) -> LlamaOptions {
+    LlamaOptions {
         threads,
         parallel: args.parallel,
         ctx_size: args.ctx_size,
-        context_bytes,
+        context_bytes: None,
         verbose: args.verbose,
         repack: false,
-    };
-    Ok(LlamaEngine::load(model.working, slots, &options)?)
+    }
 }
