@@ -2,7 +2,8 @@
 //!
 //! Inference reads the tunable tensors from the private mapping of a [`WorkingCopy`], so an edit is seen by the next
 //! forward pass. `model` and `context` wrap what llama.cpp allocates, `weights` finds and redirects tensors, `layout`
-//! arranges sequences so that common prefixes are computed once, `row` reads logits.
+//! arranges sequences so that common prefixes are computed once, `schedule` decides which prompt is completed when, `row`
+//! reads logits.
 
 use std::ops::Range;
 
@@ -20,6 +21,7 @@ mod model;
 mod prepare;
 mod quantize;
 mod row;
+mod schedule;
 mod score;
 mod weights;
 

@@ -6,6 +6,7 @@
 //! its figures into a table.
 
 mod clock;
+mod completing;
 mod figures;
 mod forged;
 mod subject;
@@ -30,6 +31,9 @@ struct Args {
     /// Tune on what a bare `tune --task arith` does instead
     #[arg(long)]
     defaults: bool,
+    /// Only time greedy completion, with replies of very different lengths
+    #[arg(long)]
+    completing: bool,
     /// Also write the figures, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -71,6 +75,9 @@ fn measure(args: Args) -> Result<()> {
         _ if args.defaults => (args.models, Workload::Defaults),
         _ => (args.models, Workload::Letters),
     };
+    if args.completing {
+        return models.iter().try_for_each(|model| completing::measure(model, threads, args.repeats));
+    }
     let measure = |model: &PathBuf| Figures::measure(model, workload, threads, args.repeats);
     let figures = models.iter().map(measure).collect::<Result<Vec<_>>>()?;
     if let Some(place) = &args.json {
