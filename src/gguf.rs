@@ -17,7 +17,7 @@ mod header;
 mod metadata;
 mod tensors;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::ops::Range;
 

@@ -3,19 +3,21 @@
 //! An edit of a tunable tensor is seen by the next forward pass, since it is made where inference reads: in the private
 //! mapping of a [`WorkingCopy`], or, for types that llama.cpp computes faster with interleaved rows, in its own memory.
 //! `model` and `context` wrap what llama.cpp allocates, `weights` finds tensors and redirects them, `repack` knows the
-//! interleaved ones, `layout` arranges sequences so that common prefixes are computed once, `row` reads logits.
+//! interleaved ones, `layout` arranges sequences so that common prefixes are computed once, `schedule` decides which prompt
+//! is completed when, `row` reads logits.
 
 use std::ops::Range;
 
 use crate::block::Arrangement;
 use crate::engine::{Engine, EngineError, Request, Score, TensorBytes};
 use crate::gguf::TensorEntry;
-use crate::store::{StoreError, WorkingCopy};
+use crate::store::{StoreError, WorkingCopy, suitable_threads};
 use crate::tensor_type::TensorType;
 
 mod budget;
 mod complete;
 mod context;
+mod estimate;
 mod lanes;
 mod layout;
 mod log;
@@ -24,14 +26,16 @@ mod prepare;
 mod quantize;
 mod repack;
 mod row;
+mod schedule;
 mod score;
 mod weights;
 
+pub use estimate::estimated_context_bytes;
 pub use prepare::Prepared;
 pub use quantize::{Exception, quantize};
 
 use budget::Cost;
-use context::{Buffers, Context, MAX_SEQUENCES, Size};
+use context::{Buffers, Context, Size};
 use layout::Node;
 use model::{Layout, Model};
 use weights::Home;
@@ -74,7 +78,7 @@ impl TensorSlot {
 /// How to run inference.
 #[derive(Clone, Debug)]
 pub struct LlamaOptions {
-    /// Threads that compute.
+    /// Threads that compute; by default one for each big core.
     pub threads: usize,
     /// Sequences side by side, at most 256; by default 128. A large vocabulary allows fewer.
     pub parallel: Option<usize>,
@@ -92,8 +96,14 @@ pub struct LlamaOptions {
 
 impl Default for LlamaOptions {
     fn default() -> Self {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { threads, parallel: None, ctx_size: None, context_bytes: None, verbose: false, repack: true }
+        Self {
+            threads: suitable_threads(),
+            parallel: None,
+            ctx_size: None,
+            context_bytes: None,
+            verbose: false,
+            repack: true,
+        }
     }
 }
 
@@ -133,10 +143,7 @@ impl LlamaEngine {
         let Loaded { model, homes, probe } = loaded.map_err(failed)?;
         forget_copies(&mut working, &tunable, &homes).map_err(|source| failed(source.into()))?;
         let cost = Cost::new(probe, model.vocabulary_len());
-        let (lanes, threads) = lanes::plan(model.bytes(), options.threads.max(1));
-        let size = Size { threads, ..size(&model, options) };
-        let limit = options.context_bytes.unwrap_or(u64::MAX);
-        let (lanes, size) = cost.fit(lanes, size, options.ctx_size.is_none(), limit).map_err(failed)?;
+        let (lanes, size) = cost.choose(model.bytes(), options).map_err(failed)?;
         let context_bytes = cost.of_lanes(lanes, size);
         // SAFETY: the engine owns contexts and model, and drops them in this order.
         let lane = |_| unsafe { Context::new(&model, size, |_| ()) };
@@ -269,20 +276,4 @@ fn forget_copies(working: &mut WorkingCopy, slots: &[TensorSlot], homes: &[Home]
         .zip(homes)
         .filter_map(elsewhere)
         .try_for_each(|slot: &TensorSlot| working.revert(slot.range.clone()))
-}
-
-/// Tokens in one forward pass: more make it no faster on a CPU, and cost memory.
-const PASS_TOKENS: usize = 512;
-
-/// Memory for the logits of one forward pass, which bounds how many rows are kept when the vocabulary is large.
-const LOGITS_BYTES: usize = 32 << 20;
-
-/// Chooses the sizes of the context.
-fn size(model: &Model, options: &LlamaOptions) -> Size {
-    let asked = options.ctx_size.and_then(|cells| usize::try_from(cells).ok());
-    let cells = asked.unwrap_or(1024).max(1).next_multiple_of(256);
-    let tokens = cells.min(PASS_TOKENS);
-    let outputs = (LOGITS_BYTES / 4 / model.vocabulary_len().max(1)).clamp(8, tokens);
-    let sequences = options.parallel.unwrap_or(128).clamp(1, outputs.min(MAX_SEQUENCES));
-    Size { cells, sequences, tokens, outputs, threads: options.threads.max(1) }
 }

@@ -1,4 +1,4 @@
-//! Files as the tool uses them: the user's model is mapped, never written.
+//! Files as the tool uses them: the user's model is mapped, never written. And what the system says of this process.
 //!
 //! [`WorkingCopy`] shows the model's bytes twice, once as they are in the file and once as tuning has changed them.
 
@@ -9,12 +9,14 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 mod artefact;
+mod cores;
 mod log_file;
 mod memory;
 mod working_copy;
 
 pub use artefact::Artefact;
 pub(crate) use artefact::folder_of;
+pub use cores::suitable_threads;
 pub use log_file::{Journal, LogFile, read_log_file};
 pub use memory::peak_rss_bytes;
 pub use working_copy::WorkingCopy;

@@ -127,6 +127,63 @@ fn few_sequences_at_a_time_give_the_same_completions() {
     assert_eq!(narrow.complete(&batch, 8).unwrap(), expected);
 }
 
+/// With few places, so that most prompts take one that another has left, and share its beginning.
+#[test]
+fn prompts_complete_together_as_they_do_alone() {
+    let options =
+        LlamaOptions { threads: 1, parallel: Some(5), ctx_size: Some(256), ..LlamaOptions::default() };
+    let mut engine = LlamaEngine::load(WorkingCopy::open(model()).unwrap(), Vec::new(), &options).unwrap();
+    // Of many lengths, some the beginning of others, some that the model has never seen and replies to at length.
+    let prompt = |i: u32| match i % 4 {
+        0 => format!("{}+", i % 7),
+        1 => format!("{}-{}=", i % 90 + 10, i * 7 % 90 + 10),
+        2 => "ab".repeat(i as usize % 9 + 1),
+        _ => format!("{}+{}=", i % 90 + 10, i * 11 % 90 + 10),
+    };
+    let requests: Vec<Request> =
+        (0..100).map(|i| Request { prompt: prompt(i), completion: "0".to_owned() }).collect();
+    let mut complete = |requests: &[Request]| {
+        let batch = engine.prepare(requests).unwrap();
+        engine.complete(&batch, 24).unwrap()
+    };
+    let together = complete(&requests);
+    assert_eq!(complete(&requests), together, "and the same again");
+    let alone: Vec<String> =
+        requests.iter().map(|request| complete(std::slice::from_ref(request)).remove(0)).collect();
+    let lengths: Vec<usize> = alone.iter().map(String::len).collect();
+    assert!(
+        lengths.iter().any(|&length| length <= 2) && lengths.iter().any(|&length| length >= 8),
+        "{lengths:?}"
+    );
+    // Two tokens that are almost tied may change places when the last bits of their logits do.
+    let differing = together.iter().zip(&alone).filter(|(together, alone)| together != alone).count();
+    assert!(differing <= 3, "{differing} differ: {together:?} and {alone:?}");
+}
+
+#[test]
+fn completions_do_not_depend_on_the_number_of_lanes() {
+    let complete = |threads| {
+        let options = LlamaOptions { threads, ..LlamaOptions::default() };
+        let working = WorkingCopy::open(model()).unwrap();
+        let mut engine = LlamaEngine::load(working, Vec::new(), &options).unwrap();
+        let batch = engine.prepare(&requests(90)).unwrap();
+        engine.complete(&batch, 8).unwrap()
+    };
+    let expected = complete(1);
+    for threads in [2, 3] {
+        assert_eq!(complete(threads), expected, "{threads} threads");
+    }
+}
+
+#[test]
+fn a_reply_that_does_not_fit_is_refused() {
+    let mut engine = engine(&model());
+    let batch = engine.prepare(&requests(2)).unwrap();
+    let error = engine.complete(&batch, 2000).unwrap_err().to_string();
+    assert!(error.contains("2000 new ones do not fit in a context of 1024"), "{error}");
+    assert_eq!(engine.complete(&batch, 0).unwrap(), ["", ""]);
+}
+
 #[test]
 fn edits_take_effect_at_once_and_can_be_undone() {
     let mut engine = engine(&model());

@@ -6,6 +6,7 @@
 //! its figures into a table.
 
 mod clock;
+mod completing;
 mod figures;
 mod forged;
 mod stock;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use qes_gguf::export::Model;
+use qes_gguf::store::suitable_threads;
 
 use figures::Figures;
 use subject::Workload;
@@ -30,10 +32,13 @@ struct Args {
     /// Tune on what a bare `tune --task arith` does instead
     #[arg(long)]
     defaults: bool,
+    /// Only time greedy completion, with replies of very different lengths
+    #[arg(long)]
+    completing: bool,
     /// Also write the figures, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Threads [default: the processors of this machine]
+    /// Threads [default: those of `tune`]
     #[arg(short, long, value_name = "N")]
     threads: Option<usize>,
     /// Take the median of this many; of 3 where one takes over 20 seconds, of more where all are quick
@@ -64,16 +69,16 @@ fn forge(model: &Path, place: &Path) -> Result<()> {
 
 fn measure(args: Args) -> Result<()> {
     ensure!(args.repeats > 0 && args.threads != Some(0), "--repeats and --threads must be at least 1");
-    let threads = match args.threads {
-        Some(threads) => threads,
-        None => std::thread::available_parallelism()?.get(),
-    };
+    let threads = args.threads.unwrap_or_else(suitable_threads);
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     let (models, workload) = match args.models.as_slice() {
         [] => (bundled(), Workload::Defaults),
         _ if args.defaults => (args.models, Workload::Defaults),
         _ => (args.models, Workload::Letters),
     };
+    if args.completing {
+        return models.iter().try_for_each(|model| completing::measure(model, threads, args.repeats));
+    }
     let measure = |model: &PathBuf| Figures::measure(model, workload, threads, args.repeats);
     let figures = models.iter().map(measure).collect::<Result<Vec<_>>>()?;
     if let Some(place) = &args.json {

@@ -1,6 +1,7 @@
 //! What can be typed. Flags that llama.cpp has too are spelled its way.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
@@ -45,7 +46,7 @@ pub enum Command {
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Inference")]
 pub struct InferenceArgs {
-    /// Threads for inference and updates [default: the processors of this machine]
+    /// Threads for inference and updates [default: one for each core, on a machine with cores of several kinds for each big one]
     #[arg(short, long, value_name = "N", env = "LLAMA_ARG_THREADS")]
     pub threads: Option<usize>,
     /// Sequences evaluated side by side, also as -np [default: as many as pay]
@@ -91,6 +92,20 @@ pub struct TuneArgs {
     pub search: SearchArgs,
     #[command(flatten)]
     pub inference: InferenceArgs,
+}
+
+impl TuneArgs {
+    /// What a bare `tune` of this model has. Of its task, nothing depends on here.
+    ///
+    /// # Errors
+    /// When a variable of the environment makes no sense.
+    pub fn bare(model: &Path) -> Result<Box<Self>, clap::Error> {
+        let line = ["qes-gguf", "tune", "--task", task::NAMES[0], "--"].map(OsStr::new);
+        match Args::try_parse_from(line.into_iter().chain([model.as_os_str()]))?.command {
+            Command::Tune(args) => Ok(args),
+            _ => Err(clap::Error::new(clap::error::ErrorKind::InvalidSubcommand)),
+        }
+    }
 }
 
 /// Hyper-parameters. All are optional; a log that is resumed has its own.

@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::args::InspectArgs;
-use super::{Ending, out, setup};
+use super::{Ending, memory, out, setup};
 use crate::export::Model;
 use crate::store::StoreError;
 
@@ -20,7 +20,8 @@ pub fn run(args: &InspectArgs) -> Result<Ending> {
         (log::text(&args.file, &log), log::json(&log))
     } else {
         let model = Model::open(&args.file)?;
-        (model::text(&model), model::json(&model))
+        let forecast = if model::is_tunable(&model) { memory::forecast(&model)? } else { None };
+        (model::text(&model, forecast), model::json(&model, forecast))
     };
     if args.json {
         out::line(json)?

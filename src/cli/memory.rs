@@ -6,11 +6,12 @@
 use anyhow::{Result, bail};
 
 use super::args::{Residual, TuneArgs};
-use super::text;
+use super::{UsageError, setup, text};
 use crate::export::Model;
+use crate::llama::estimated_context_bytes;
 use crate::recipe;
 use crate::replay::{History, STORED_BYTES};
-use crate::seed_log::Header;
+use crate::seed_log::{BaseModel, Header};
 use crate::tune::ResidualMode;
 
 /// The program itself, the system's libraries, and buffers that llama.cpp grows as it works.
@@ -53,6 +54,59 @@ pub fn plan(args: &TuneArgs, header: &Header, model: &Model, threads: usize) -> 
         budget => budget.map(|budget| budget - fixed),
     };
     Ok(Plan { mode, fixed: fixed + scratch, contexts })
+}
+
+/// What a bare `tune` of a model would plan, its contexts by estimate.
+#[derive(Clone, Copy, Debug)]
+pub struct Forecast {
+    /// Where the residual would be kept.
+    pub mode: ResidualMode,
+    /// Threads it would use.
+    pub threads: usize,
+    /// Bytes of the contexts.
+    pub contexts: u64,
+    /// Bytes of a stored residual.
+    pub residual: u64,
+    /// Bytes in all with a replayed residual.
+    pub replayed: u64,
+    /// Bytes in all with a stored one.
+    pub stored: u64,
+}
+
+impl Forecast {
+    /// Bytes in all, with the residual where it would be kept.
+    pub fn peak(&self) -> u64 {
+        if self.mode == ResidualMode::Stored { self.stored } else { self.replayed }
+    }
+}
+
+/// Plans the memory of a bare `tune` without loading the model; `None` where that cannot be told beforehand.
+///
+/// # Errors
+/// When nothing in the model can be tuned, or the environment asks for nonsense.
+pub fn forecast(model: &Model) -> Result<Option<Forecast>> {
+    let mut args = TuneArgs::bare(model.working.path()).map_err(|e| UsageError(e.to_string()))?;
+    let threads = setup::threads(&args.inference)?;
+    let options = setup::options(&args.inference, threads);
+    let Some(contexts) = estimated_context_bytes(&model.gguf, &options) else { return Ok(None) };
+    // The hash of a large file takes long, and no plan depends on it.
+    let nobody = || BaseModel { file: String::new(), bytes: 0, sha256: String::new() };
+    let header = super::plan::header_with(&args, model, nobody)?;
+    let mut plan_with = |residual| {
+        args.search.residual = residual;
+        plan(&args, &header, model, threads)
+    };
+    let mode = plan_with(None)?.mode;
+    let replayed = plan_with(Some(Residual::Replay))?.fixed;
+    let stored = plan_with(Some(Residual::Stored))?.fixed;
+    Ok(Some(Forecast {
+        mode,
+        threads,
+        contexts,
+        residual: stored - replayed,
+        replayed: replayed + contexts,
+        stored: stored + contexts,
+    }))
 }
 
 /// Where the residual is kept. By default it is replayed, except where that would cost time for nothing: for a model so

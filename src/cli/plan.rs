@@ -8,7 +8,9 @@ use super::args::{SearchArgs, TuneArgs};
 use crate::export::Model;
 use crate::fitness::Shaping;
 use crate::recipe;
-use crate::seed_log::{FORMAT_VERSION, Header, MAX_PROBLEMS, RewardKind, TaskSpec, TensorSpec, pin_noise};
+use crate::seed_log::{
+    BaseModel, FORMAT_VERSION, Header, MAX_PROBLEMS, RewardKind, TaskSpec, TensorSpec, pin_noise,
+};
 use crate::select::{select, spec};
 use crate::settings::{Settings, TypeSettings, Window};
 use crate::tensor_type::TensorType;
@@ -18,6 +20,11 @@ const PATTERN_BYTES: usize = 1 << 20;
 
 /// The header of a new run on this model.
 pub fn header(args: &TuneArgs, model: &Model) -> Result<Header> {
+    header_with(args, model, || model.identity())
+}
+
+/// The header of a new run on a model whose identity is known, or of no account.
+pub fn header_with(args: &TuneArgs, model: &Model, identity: impl FnOnce() -> BaseModel) -> Result<Header> {
     let search = &args.search;
     let name = args.task.clone().ok_or_else(|| {
         UsageError(
@@ -35,7 +42,7 @@ pub fn header(args: &TuneArgs, model: &Model) -> Result<Header> {
     let header = Header {
         version: FORMAT_VERSION,
         tool: format!("qes-gguf {}", env!("CARGO_PKG_VERSION")),
-        base: model.identity(),
+        base: identity(),
         tensors,
         settings,
         noise: Vec::new(),

@@ -10,7 +10,7 @@ use crate::export::{ExportError, Model, same_file};
 use crate::llama::{LlamaEngine, LlamaOptions, TensorSlot};
 use crate::seed_log::{SeedLog, TensorSpec};
 use crate::select::SelectError;
-use crate::store::{folder_of, read_log_file};
+use crate::store::{folder_of, read_log_file, suitable_threads};
 
 /// Checks the inference flags and sizes rayon's pool.
 pub fn threads(args: &InferenceArgs) -> Result<usize> {
@@ -22,7 +22,7 @@ pub fn threads(args: &InferenceArgs) -> Result<usize> {
     if args.ctx_size == Some(0) {
         return Err(UsageError("--ctx-size is 0, but must be at least 1".to_owned()).into());
     }
-    let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let threads = args.threads.unwrap_or_else(suitable_threads);
     if threads > 1024 {
         return Err(UsageError(format!("--threads is {threads}, but must be at most 1024")).into());
     }
@@ -89,13 +89,17 @@ pub fn engine(
         Ok(TensorSlot::of(tensor))
     };
     let slots = specs.iter().map(slot).collect::<Result<Vec<_>, ExportError>>()?;
-    let options = LlamaOptions {
+    Ok(LlamaEngine::load(model.working, slots, &LlamaOptions { context_bytes, ..options(args, threads) })?)
+}
+
+/// How inference is to run, with whatever memory it takes.
+pub fn options(args: &InferenceArgs, threads: usize) -> LlamaOptions {
+    LlamaOptions {
         threads,
         parallel: args.parallel,
         ctx_size: args.ctx_size,
-        context_bytes,
+        context_bytes: None,
         verbose: args.verbose,
         repack: !args.no_repack,
-    };
-    Ok(LlamaEngine::load(model.working, slots, &options)?)
+    }
 }

@@ -1,6 +1,6 @@
 //! Tests of the validated view: files written by hand, one test for each rejection, and property tests.
 
-mod builder;
+pub(crate) mod builder;
 mod properties;
 mod rejects_header;
 mod rejects_metadata;

@@ -7,8 +7,8 @@
 //! Sizes are chosen for one context, and then as many contexts as fit: a size decides how requests are laid out, and the
 //! last bits of rewards with it, and must not depend on the number of threads.
 
-use super::Failure;
-use super::context::{Buffers, Size};
+use super::context::{Buffers, MAX_SEQUENCES, Size};
+use super::{Failure, LlamaOptions, lanes};
 
 /// The size of the context that others are extrapolated from.
 pub(super) const PROBE: Size = Size { cells: 256, sequences: 1, tokens: 64, outputs: 1, threads: 1 };
@@ -21,6 +21,12 @@ const LEAST_CELLS: usize = 256;
 
 /// Fewest rows of logits to go down to.
 const LEAST_OUTPUTS: usize = 8;
+
+/// Tokens in one forward pass: more make it no faster on a CPU, and cost memory.
+const PASS_TOKENS: usize = 512;
+
+/// Memory for the logits of one forward pass, which bounds how many rows are kept when the vocabulary is large.
+const LOGITS_BYTES: usize = 32 << 20;
 
 /// What the vocabulary takes for each token: its text in several tables.
 const TOKEN_BYTES: u64 = 256;
@@ -44,19 +50,36 @@ impl Cost {
     /// Bytes of a context.
     fn of(&self, size: Size) -> u64 {
         let Buffers { cells, states, compute } = self.probe;
-        let cells = cells * size.cells as u64 / PROBE.cells as u64;
-        let states = states * size.sequences as u64;
-        let compute = compute * size.tokens as u64 / PROBE.tokens as u64;
+        let cells = cells.saturating_mul(size.cells as u64) / PROBE.cells as u64;
+        let states = states.saturating_mul(size.sequences as u64);
+        let compute = compute.saturating_mul(size.tokens as u64) / PROBE.tokens as u64;
         // Of which cells each token may see, up to an f32 each; the probe's is too small to be told from the rest.
         let mask = 4 * (size.cells * size.tokens) as u64;
         // Once in the buffer of the forward pass and once kept for us.
         let logits = 2 * 4 * (size.outputs * self.vocabulary) as u64;
-        BOOKKEEPING + cells + states + compute + mask + logits
+        [cells, states, compute, mask, logits].into_iter().fold(BOOKKEEPING, u64::saturating_add)
     }
 
     /// Bytes of so many contexts, and of the model's vocabulary.
     pub(super) fn of_lanes(&self, lanes: usize, size: Size) -> u64 {
-        lanes as u64 * self.of(size) + TOKEN_BYTES * self.vocabulary as u64
+        (lanes as u64).saturating_mul(self.of(size)).saturating_add(TOKEN_BYTES * self.vocabulary as u64)
+    }
+
+    /// The contexts for a model of so many bytes: how many, and of which size.
+    pub(super) fn choose(&self, model_bytes: u64, options: &LlamaOptions) -> Result<(usize, Size), Failure> {
+        let (lanes, threads) = lanes::plan(model_bytes, options.threads.max(1));
+        let size = Size { threads, ..self.asked(options) };
+        self.fit(lanes, size, options.ctx_size.is_none(), options.context_bytes.unwrap_or(u64::MAX))
+    }
+
+    /// The size that options ask for, memory put aside.
+    fn asked(&self, options: &LlamaOptions) -> Size {
+        let asked = options.ctx_size.and_then(|cells| usize::try_from(cells).ok());
+        let cells = asked.unwrap_or(1024).max(1).next_multiple_of(256);
+        let tokens = cells.min(PASS_TOKENS);
+        let outputs = (LOGITS_BYTES / 4 / self.vocabulary.max(1)).clamp(8, tokens);
+        let sequences = options.parallel.unwrap_or(128).clamp(1, outputs.min(MAX_SEQUENCES));
+        Size { cells, sequences, tokens, outputs, threads: options.threads.max(1) }
     }
 
     /// The largest contexts that take no more than `limit` bytes, up to `lanes` of this size with one thread each: fewer

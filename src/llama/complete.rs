@@ -3,10 +3,11 @@
 use super::Failure;
 use super::context::Context;
 use super::lanes;
-use super::layout::{Chunk, Node, Token};
+use super::layout::{Room, Token};
 use super::model::Model;
 use super::prepare::Prepared;
 use super::row;
+use super::schedule::Schedule;
 
 /// Completes every prompt with up to `max_new_tokens` tokens.
 pub(super) fn complete(
@@ -16,52 +17,41 @@ pub(super) fn complete(
     max_new_tokens: usize,
 ) -> Result<Vec<String>, Failure> {
     let mut completions = vec![String::new(); batch.requests.len()];
-    let chunks = batch.prompts(max_new_tokens)?;
-    let generate = |context: &mut Context, chunk: &Chunk| generate(context, model, chunk, max_new_tokens);
-    for (chunk, generated) in chunks.iter().zip(lanes::deal(lanes, &chunks, generate)?) {
-        for (requests, tokens) in chunk.sequences.iter().zip(generated) {
-            let text = model.text(&tokens);
-            for &request in requests {
-                completions[request].clone_from(&text);
-            }
+    let room = batch.room_for(max_new_tokens)?;
+    if max_new_tokens == 0 {
+        return Ok(completions);
+    }
+    let prompts = batch.prompts();
+    let streams = batch.streams(&prompts);
+    let generate = |context: &mut Context, stream: &&[&[Token]]| generate(context, model, stream, room);
+    let generated = lanes::deal(lanes, &streams, generate)?.into_iter().flatten();
+    for (requests, tokens) in prompts.requests.iter().zip(generated) {
+        let text = model.text(&tokens);
+        for &request in requests {
+            completions[request].clone_from(&text);
         }
     }
     Ok(completions)
 }
 
-/// The tokens that each sequence of a chunk of prompts goes on with, without the one that ends it.
+/// The tokens that each prompt goes on with, without the one that ends it.
 fn generate(
     context: &mut Context,
     model: &Model,
-    chunk: &Chunk,
-    max_new_tokens: usize,
+    prompts: &[&[Token]],
+    room: Room,
 ) -> Result<Vec<Vec<Token>>, Failure> {
-    let mut generated = vec![Vec::new(); chunk.sequences.len()];
-    let mut step = chunk.nodes.clone();
+    let mut schedule = Schedule::new(prompts, room);
     context.clear();
-    for produced in 1..=max_new_tokens {
-        let mut next = Vec::new();
-        context.evaluate(&step, |node, logits| {
+    while let Some(step) = schedule.step() {
+        context.rearrange(&step.moves)?;
+        context.evaluate_as(&step.sequences, &step.nodes, |node, logits| {
             let token = Token::try_from(row::greedy(logits))?;
-            // Of the sequences that pass through a node, the one that ends there has the lowest number.
-            let sequence = node.sequences.start;
-            if !model.is_end(token) {
-                generated[sequence].push(token);
-                next.push(appended(node, token));
+            for &prompt in &node.readers {
+                schedule.tell(prompt, (!model.is_end(token)).then_some(token));
             }
             Ok(())
         })?;
-        step = next;
-        if step.is_empty() || produced == max_new_tokens {
-            break;
-        }
     }
-    Ok(generated)
-}
-
-/// A token that follows the last one of a sequence.
-fn appended(last: &Node, token: Token) -> Node {
-    let sequence = last.sequences.start;
-    let readers = last.readers.clone();
-    Node { token, position: last.position + 1, sequences: sequence..sequence + 1, readers }
+    Ok(schedule.replies())
 }

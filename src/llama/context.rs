@@ -11,16 +11,29 @@ use std::ptr::NonNull;
 
 use llama_cpp_sys_2::{
     llama_batch, llama_context, llama_context_default_params, llama_context_params, llama_decode, llama_free,
-    llama_get_logits_ith, llama_get_memory, llama_init_from_model, llama_memory_clear,
+    llama_get_logits_ith, llama_get_memory, llama_init_from_model, llama_memory_clear, llama_memory_seq_cp,
+    llama_memory_seq_rm,
 };
 
 use super::Failure;
 use super::layout::{self, Node};
 use super::log;
 use super::model::Model;
+use super::schedule::Move;
 
 /// llama.cpp's own limit (`LLAMA_MAX_SEQ`).
 pub(super) const MAX_SEQUENCES: usize = 256;
+
+/// 0, 1, 2 and so on: every list of consecutive sequence numbers is a part of it.
+const NUMBERS: [i32; MAX_SEQUENCES] = {
+    let mut numbers = [0; MAX_SEQUENCES];
+    let mut number = 0;
+    while number < MAX_SEQUENCES {
+        numbers[number] = number as i32;
+        number += 1;
+    }
+    numbers
+};
 
 /// The sizes of a context, fixed when it is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +80,6 @@ pub(super) struct Context {
     vocabulary: usize,
     size: Size,
     buffers: Buffers,
-    /// 0, 1, 2 and so on: every list of consecutive sequence numbers is a part of it.
-    sequence_numbers: Vec<i32>,
 }
 
 // SAFETY: llama.cpp ties a context to no thread; it is used by one at a time, since all use needs `&mut`. What contexts
@@ -104,14 +115,7 @@ impl Context {
         // caller answers for the rest.
         let raw = unsafe { llama_init_from_model(model.as_ptr(), params) };
         let raw = NonNull::new(raw).ok_or_else(|| log::take_errors("llama.cpp gave no reason"))?;
-        let sequence_numbers = (0..).take(MAX_SEQUENCES).collect();
-        Ok(Self {
-            raw,
-            vocabulary: model.vocabulary_len(),
-            size,
-            buffers: log::take_buffers(),
-            sequence_numbers,
-        })
+        Ok(Self { raw, vocabulary: model.vocabulary_len(), size, buffers: log::take_buffers() })
     }
 
     /// The sizes of its buffers.
@@ -125,14 +129,56 @@ impl Context {
         unsafe { llama_memory_clear(llama_get_memory(self.raw.as_ptr()), false) };
     }
 
+    /// Changes what sequences have in memory. Cells that no sequence owns any more are free.
+    pub(super) fn rearrange(&mut self, moves: &[Move]) -> Result<(), Failure> {
+        // SAFETY: the context is valid.
+        let memory = unsafe { llama_get_memory(self.raw.as_ptr()) };
+        for change in moves {
+            match *change {
+                Move::Keep { sequence, tokens } => {
+                    let (number, tokens) = (self.number(sequence)?, i32::try_from(tokens)?);
+                    // SAFETY: the memory is the context's, and the number that of a sequence; -1 means to the end.
+                    if !unsafe { llama_memory_seq_rm(memory, number, tokens, -1) } {
+                        return Err("the model's memory cannot let go of a sequence's end".into());
+                    }
+                }
+                Move::Share { from, to, tokens } => {
+                    let (from, to) = (self.number(from)?, self.number(to)?);
+                    let tokens = i32::try_from(tokens)?;
+                    // SAFETY: as before, with the numbers of two sequences.
+                    unsafe { llama_memory_seq_cp(memory, from, to, 0, tokens) };
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of a sequence, checked: llama.cpp ends the process at one that is too high.
+    fn number(&self, sequence: usize) -> Result<i32, Failure> {
+        if sequence >= self.size.sequences {
+            return Err(format!("there is no sequence {sequence} of {}", self.size.sequences).into());
+        }
+        Ok(i32::try_from(sequence)?)
+    }
+
     /// Appends nodes to the memory, handing `read` every node that has readers, and the logits of what follows it.
     pub(super) fn evaluate(
         &mut self,
         nodes: &[Node],
+        read: impl FnMut(&Node, &[f32]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.evaluate_as(&NUMBERS, nodes, read)
+    }
+
+    /// The same, where the sequences that nodes name are positions in a list of sequence numbers.
+    pub(super) fn evaluate_as(
+        &mut self,
+        numbers: &[i32],
+        nodes: &[Node],
         mut read: impl FnMut(&Node, &[f32]) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         for run in layout::runs(nodes, self.size.tokens, self.size.outputs) {
-            self.decode(run)?;
+            self.decode(numbers, run)?;
             for (i, node) in run.iter().enumerate().filter(|(_, node)| !node.readers.is_empty()) {
                 read(node, self.logits(i)?)?;
             }
@@ -141,15 +187,14 @@ impl Context {
     }
 
     /// One forward pass.
-    fn decode(&mut self, nodes: &[Node]) -> Result<(), Failure> {
+    fn decode(&mut self, numbers: &[i32], nodes: &[Node]) -> Result<(), Failure> {
         let mut token: Vec<i32> = nodes.iter().map(|node| node.token).collect();
         let mut pos: Vec<i32> =
             nodes.iter().map(|node| i32::try_from(node.position)).collect::<Result<_, _>>()?;
         let mut n_seq_id: Vec<i32> =
             nodes.iter().map(|node| i32::try_from(node.sequences.len())).collect::<Result<_, _>>()?;
-        let numbers = &mut self.sequence_numbers;
         let mut seq_id: Vec<*mut i32> =
-            nodes.iter().map(|node| numbers[node.sequences.clone()].as_mut_ptr()).collect();
+            nodes.iter().map(|node| numbers[node.sequences.clone()].as_ptr().cast_mut()).collect();
         let mut output: Vec<i8> = nodes.iter().map(|node| i8::from(!node.readers.is_empty())).collect();
         let batch = llama_batch {
             n_tokens: i32::try_from(nodes.len())?,
@@ -160,8 +205,8 @@ impl Context {
             seq_id: seq_id.as_mut_ptr(),
             logits: output.as_mut_ptr(),
         };
-        // SAFETY: every array has one element for each token and outlives the call, which copies them; each list of
-        // sequence numbers lies within `sequence_numbers`, since slicing has checked its bounds.
+        // SAFETY: every array has one element for each token and outlives the call, which copies them and writes none; each
+        // list of sequence numbers lies within `numbers`, since slicing has checked its bounds.
         match unsafe { llama_decode(self.raw.as_ptr(), batch) } {
             0 => Ok(()),
             1 => Err(format!("{} tokens do not fit in the context", nodes.len()).into()),

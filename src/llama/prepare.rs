@@ -18,6 +18,9 @@ const CHUNK_NODES: usize = 256;
 const EVEN_CHUNKS: usize = 4;
 const LEAST_NODES: usize = 40;
 
+/// Fewest prompts to complete side by side on a lane, when there are several lanes.
+const LEAST_PROMPTS: usize = 8;
+
 /// Requests that have been tokenized and laid out.
 #[derive(Clone, Debug)]
 pub struct Prepared {
@@ -25,6 +28,7 @@ pub struct Prepared {
     /// For scoring: every sequence is a prompt and its wanted completion.
     pub(super) chunks: Vec<Chunk>,
     room: Room,
+    is_small: bool,
 }
 
 /// One request as tokens.
@@ -51,12 +55,13 @@ impl Prepared {
         // Long sequences get larger chunks, lest a long common prefix is computed anew for every few of them.
         let cells = size.cells.min((4 * longest).next_multiple_of(CHUNK_NODES));
         let room_of_chunk = Room { cells, ..room };
-        let chunks = if lanes::is_small(model.bytes()) {
+        let is_small = lanes::is_small(model.bytes());
+        let chunks = if is_small {
             layout::even_chunks(&paths, room_of_chunk, EVEN_CHUNKS, LEAST_NODES)
         } else {
             layout::chunks(&paths, room_of_chunk)
         };
-        Ok(Self { requests, chunks, room })
+        Ok(Self { requests, chunks, room, is_small })
     }
 
     /// Tokens that scoring evaluates: those that requests share count once.
@@ -64,8 +69,8 @@ impl Prepared {
         self.chunks.iter().map(|chunk| chunk.nodes.len()).sum()
     }
 
-    /// The prompts alone, laid out with room for `new_tokens` more in each sequence.
-    pub(super) fn prompts(&self, new_tokens: usize) -> Result<Vec<Chunk>, Failure> {
+    /// The room for completing the prompts with up to `new_tokens` tokens each.
+    pub(super) fn room_for(&self, new_tokens: usize) -> Result<Room, Failure> {
         let longest = self.requests.iter().map(|tokens| tokens.prompt_len).max().unwrap_or(0);
         if longest + new_tokens > self.room.cells {
             return Err(format!(
@@ -75,9 +80,42 @@ impl Prepared {
             )
             .into());
         }
-        let paths: Vec<Path<'_>> = self.requests.iter().map(Tokens::prompt).collect();
-        Ok(layout::chunks(&paths, Room { reserve: new_tokens, ..self.room }))
+        Ok(Room { reserve: new_tokens, ..self.room })
     }
+
+    /// The prompts in the order of their tokens, equal ones once.
+    pub(super) fn prompts(&self) -> Prompts<'_> {
+        let mut order: Vec<(&[Token], usize)> =
+            (0..).zip(&self.requests).map(|(request, tokens)| (tokens.prompt(), request)).collect();
+        order.sort();
+        let mut prompts = Prompts { tokens: Vec::new(), requests: Vec::new() };
+        for (tokens, request) in order {
+            match prompts.requests.last_mut() {
+                Some(requests) if prompts.tokens.last() == Some(&tokens) => requests.push(request),
+                _ => {
+                    prompts.tokens.push(tokens);
+                    prompts.requests.push(vec![request]);
+                }
+            }
+        }
+        prompts
+    }
+
+    /// The prompts as they are completed, each part on one lane. How many there are must not depend on the number of lanes,
+    /// lest the last bits of logits do.
+    pub(super) fn streams<'a>(&self, prompts: &'a Prompts<'_>) -> Vec<&'a [&'a [Token]]> {
+        let len = prompts.tokens.len();
+        let most = if self.is_small { EVEN_CHUNKS } else { 1 };
+        prompts.tokens.chunks(len.div_ceil((len / LEAST_PROMPTS).clamp(1, most)).max(1)).collect()
+    }
+}
+
+/// Prompts that are different, in the order of their tokens.
+#[derive(Debug)]
+pub(super) struct Prompts<'a> {
+    pub(super) tokens: Vec<&'a [Token]>,
+    /// The requests of each.
+    pub(super) requests: Vec<Vec<usize>>,
 }
 
 impl Tokens {
@@ -86,8 +124,8 @@ impl Tokens {
         Path { tokens: &self.all[..self.all.len() - 1], read_from: self.prompt_len - 1 }
     }
 
-    fn prompt(&self) -> Path<'_> {
-        Path { tokens: &self.all[..self.prompt_len], read_from: self.prompt_len - 1 }
+    fn prompt(&self) -> &[Token] {
+        &self.all[..self.prompt_len]
     }
 }
 

@@ -1,6 +1,7 @@
 //! `inspect`: what is in a model or a log.
 
-use super::helper::{Dir, Q8_0};
+use super::gguf_bytes::{self, gguf};
+use super::helper::{Dir, Q4_K, Q8_0};
 
 #[test]
 fn a_model_is_described_by_its_types() {
@@ -10,6 +11,44 @@ fn a_model_is_described_by_its_types() {
             assert!(said.contains(word), "no {word:?} in {said}");
         }
     }
+}
+
+#[test]
+fn memory_is_planned_as_tune_plans_it() {
+    for name in [Q4_K, Q8_0] {
+        let dir = Dir::with_model(name);
+        let model = dir.run("inspect base.gguf --json").json();
+        let of_tune = |flags: &str| {
+            let line =
+                "tune base.gguf -o run.qes --task arith --generations 0 --eval-problems 4 --json --overwrite";
+            dir.run(&format!("{line} {flags}")).json_lines()[0]["planned_rss_bytes"].as_f64().unwrap()
+        };
+        for (planned, flags) in [
+            (&model["planned_rss_bytes"], ""),
+            (&model["planned"]["rss_bytes_stored"], "--residual stored"),
+            (&model["planned"]["rss_bytes_replay"], "--residual replay"),
+        ] {
+            let ratio = planned.as_f64().unwrap() / of_tune(flags);
+            assert!((0.98..1.02).contains(&ratio), "{name} {flags}: {ratio}, {model}");
+        }
+        assert_eq!(model["planned"]["residual"], "stored", "as small models have it");
+    }
+}
+
+#[test]
+fn planned_memory_is_described_with_its_parts() {
+    let said = Dir::new().run("inspect base.gguf").ok();
+    for word in ["defaults and 1 thread", "contexts", "27.3 MB  stored", "peak", "with --residual replay"] {
+        assert!(said.contains(word), "no {word:?} in {said}");
+    }
+}
+
+#[test]
+fn memory_that_cannot_be_told_is_said_to_be_so() {
+    let dir = Dir::with_base(gguf("mamba", &[], "blk.0.ssm_in.weight", gguf_bytes::Q4_K));
+    let said = dir.run("inspect base.gguf").ok();
+    assert!(said.contains("1,024 codes") && said.contains("cannot be told beforehand"), "{said}");
+    assert_eq!(dir.run("inspect base.gguf --json").json()["planned_rss_bytes"], serde_json::Value::Null);
 }
 
 #[test]

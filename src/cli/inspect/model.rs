@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
+use crate::cli::memory::Forecast;
 use crate::cli::text;
 use crate::export::Model;
 use crate::gguf::TensorEntry;
 use crate::replay::STORED_BYTES;
 use crate::select::is_block_matrix;
 use crate::tensor_type::TensorType;
+use crate::tune::ResidualMode;
 
 /// Tensors of one type.
 struct Group {
@@ -50,8 +52,13 @@ fn tuned(model: &Model) -> (u64, u64) {
     (tuned().map(TensorEntry::elements).sum(), tuned().map(bytes_of).sum())
 }
 
+/// Whether a bare `tune` finds something to tune.
+pub fn is_tunable(model: &Model) -> bool {
+    tuned(model).0 > 0
+}
+
 /// For people.
-pub fn text(model: &Model) -> String {
+pub fn text(model: &Model, forecast: Option<Forecast>) -> String {
     let gguf = &model.gguf;
     let size = model.working.base().len() as u64;
     let mut lines = vec![
@@ -80,22 +87,49 @@ pub fn text(model: &Model) -> String {
     }
     lines.push(String::new());
     let (codes, bytes) = tuned(model);
-    lines.push(if codes == 0 {
-        "  nothing in this model can be tuned".to_owned()
+    if codes == 0 {
+        lines.push("  nothing in this model can be tuned".to_owned());
     } else {
-        format!(
-            "  tuning changes {} codes; it needs the memory of inference, of which {} for the tuned tensors,\n  and {} \
-             more where the residual is stored",
-            text::count(codes),
-            text::bytes(bytes),
-            text::bytes(STORED_BYTES * codes),
-        )
-    });
+        lines.push(format!("  tuning changes {} codes in {}", text::count(codes), text::bytes(bytes)));
+        lines.push(forecast.map_or_else(|| unknown(codes), |forecast| memory(size, &forecast)));
+    }
     lines.join("\n")
 }
 
+/// What is said of memory where inference keeps more than keys and values.
+fn unknown(codes: u64) -> String {
+    format!(
+        "  its memory cannot be told beforehand: what inference takes (`eval`), and {} more where the residual is stored",
+        text::bytes(STORED_BYTES * codes)
+    )
+}
+
+/// The peak that a bare `tune` would plan, and its parts.
+fn memory(model_bytes: u64, forecast: &Forecast) -> String {
+    let Forecast { mode, threads, contexts, residual, replayed, stored } = *forecast;
+    let is_stored = mode == ResidualMode::Stored;
+    let (kept, here, flag, other) = if is_stored {
+        ("stored", residual, "--residual replay", replayed)
+    } else {
+        ("replayed", 0, "--residual stored", stored)
+    };
+    let row = |what: &str, bytes: u64, note: &str| {
+        format!("  {what:<10} {:>10}  {note}", text::bytes(bytes)).trim_end().to_owned()
+    };
+    let threads = if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
+    [
+        format!("  memory that `tune` plans with its defaults and {threads}:"),
+        row("model", model_bytes, ""),
+        row("contexts", contexts, "of inference, estimated"),
+        row("residual", here, kept),
+        row("rest", replayed - contexts - model_bytes, "the program, and lists of perturbed codes"),
+        row("peak", forecast.peak(), &format!("with {flag} {}", text::bytes(other))),
+    ]
+    .join("\n")
+}
+
 /// For programs.
-pub fn json(model: &Model) -> Value {
+pub fn json(model: &Model, forecast: Option<Forecast>) -> Value {
     let gguf = &model.gguf;
     let (codes, bytes) = tuned(model);
     let tensor = |tensor: &TensorEntry| {
@@ -118,6 +152,14 @@ pub fn json(model: &Model) -> Value {
         "tuned_codes": codes,
         "tuned_bytes": bytes,
         "stored_residual_bytes": STORED_BYTES * codes,
+        "planned_rss_bytes": forecast.map(|forecast| forecast.peak()),
+        "planned": forecast.map(|forecast| json!({
+            "threads": forecast.threads,
+            "context_bytes": forecast.contexts,
+            "residual": if forecast.mode == ResidualMode::Stored { "stored" } else { "replay" },
+            "rss_bytes_replay": forecast.replayed,
+            "rss_bytes_stored": forecast.stored,
+        })),
         "tensors": gguf.tensors().iter().map(tensor).collect::<Vec<_>>(),
     })
 }

@@ -1,0 +1,93 @@
+//! Greedy replies of very different lengths: all at once, where a place that is free is taken by the next prompt, and group
+//! by group, where each group waits for its slowest.
+//!
+//! Random weights hardly ever end a reply, so a copy of a synthetic model gets an end that is likelier: its row of the output
+//! matrix is twice as large.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use qes_gguf::engine::{Engine, Request};
+use qes_gguf::export::{Model, byte_range};
+use qes_gguf::llama::{LlamaEngine, LlamaOptions, Prepared};
+use qes_gguf::rng::{Domain, Source};
+use qes_gguf::store::WorkingCopy;
+use qes_gguf::tensor_type::TensorType;
+
+use crate::clock::{Samples, rounds, time};
+
+/// Longest reply.
+const NEW_TOKENS: usize = 64;
+
+/// Letters of a prompt; with the token that begins a text one more token.
+const LETTERS: usize = 7;
+
+/// What fits side by side into 1024 cells: 1 for the common beginning, and the letters and reply of each.
+const GROUP: usize = (1024 - 1) / (LETTERS + NEW_TOKENS);
+const GROUPS: usize = 4;
+
+/// Times both ways on a model, and prints them.
+pub fn measure(path: &Path, threads: usize, repeats: usize) -> Result<()> {
+    let options = LlamaOptions { threads, ctx_size: Some(1024), ..LlamaOptions::default() };
+    let folder = tempfile::tempdir()?;
+    let model = folder.path().join("model.gguf");
+    fs::write(&model, with_likelier_end(path)?)?;
+    let mut engine = LlamaEngine::load(WorkingCopy::open(&model)?, Vec::new(), &options)?;
+    let all = engine.prepare(&prompts())?;
+    let groups = prompts().chunks(GROUP).map(|group| engine.prepare(group)).collect::<Result<Vec<_>, _>>()?;
+    let lengths: Vec<usize> =
+        engine.complete(&all, NEW_TOKENS)?.iter().map(|reply| reply.chars().count()).collect();
+    let samples = rounds(repeats, |_| {
+        let at_once = time(|| Ok(engine.complete(&all, NEW_TOKENS)?))?;
+        let mut complete = |group: &Prepared| engine.complete(group, NEW_TOKENS);
+        let by_group = time(|| Ok(groups.iter().try_for_each(|group| complete(group).map(drop))?))?;
+        Ok(vec![at_once, by_group])
+    })?;
+    let [at_once, by_group]: [Samples; 2] = samples.try_into().expect("two ways");
+    let tokens: usize = lengths.iter().sum();
+    let rate = |samples: &Samples| tokens as f64 / samples.timing().seconds;
+    println!(
+        "{}: {} replies of {} to {} tokens, {tokens} in all, {threads} threads\n  all at once {:.0} tokens/s, groups of {GROUP} \
+         {:.0} tokens/s, ratio {:.3}, medians of {}",
+        path.display(),
+        lengths.len(),
+        lengths.iter().min().context("no replies")?,
+        lengths.iter().max().context("no replies")?,
+        rate(&at_once),
+        rate(&by_group),
+        by_group.ratio(&at_once),
+        at_once.timing().runs,
+    );
+    Ok(())
+}
+
+/// Texts of random letters, in order, as completion takes them anyway.
+fn prompts() -> Vec<Request> {
+    let prompt = |number: usize| {
+        let mut stream = Source::new(0, Domain::Problems).stream(number as u64);
+        let prompt = (0..LETTERS).map(|_| char::from(b'a' + stream.below(26) as u8)).collect();
+        Request { prompt, completion: "x".to_owned() }
+    };
+    let mut prompts: Vec<Request> = (0..GROUP * GROUPS).map(prompt).collect();
+    prompts.sort_by(|a, b| a.prompt.cmp(&b.prompt));
+    prompts
+}
+
+/// The bytes of a model; of a synthetic one, which is Q4_K, with the row of its end (token 2) doubled.
+fn with_likelier_end(path: &Path) -> Result<Vec<u8>> {
+    let model = Model::open(path)?;
+    let mut bytes = model.working.base().to_vec();
+    let is_synthetic = model.gguf.name().is_some_and(|name| name.starts_with("Synthetic"));
+    let output = model.gguf.tensor("output.weight").filter(|_| is_synthetic);
+    if let Some(output) = output.filter(|tensor| tensor.tensor_type == TensorType::Q4_K) {
+        let row = (output.shape[0] / 256 * 144) as usize;
+        let end = byte_range(&output.range).start + 2 * row;
+        for block in bytes[end..end + row].chunks_exact_mut(144) {
+            // The scales `d` and `dmin` are 16-bit floats; one more in the exponent doubles them.
+            block[1] += 4;
+            block[3] += 4;
+        }
+    }
+    Ok(bytes)
+}
