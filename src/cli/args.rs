@@ -55,7 +55,7 @@ pub struct InferenceArgs {
     /// Tokens of context for all sequences together [default: 1024]
     #[arg(short, long, value_name = "N", env = "LLAMA_ARG_CTX_SIZE")]
     pub ctx_size: Option<u32>,
-    /// Keep all weights in the file's layout, also as -nr: slower for some types, and mapped from the file
+    /// Keep all weights in the file's layout, also as -nr: mapped from the file, but slower for some types
     #[arg(long)]
     pub no_repack: bool,
     /// Show llama.cpp's own messages
