@@ -131,6 +131,27 @@ impl LlamaEngine {
         self.context_bytes
     }
 
+    /// Completes prompts as [`Engine::complete`] does, but ends each reply at a length that the prompt's own tokens decide,
+    /// anything from 0 to `max_new_tokens` and half of them below a quarter of it: for benchmarks on random weights, which
+    /// hardly ever end a reply.
+    ///
+    /// # Errors
+    /// When inference fails.
+    pub fn complete_variously(
+        &mut self,
+        batch: &Prepared,
+        max_new_tokens: usize,
+    ) -> Result<Vec<String>, EngineError> {
+        let is_over = |prompt: &[i32], replied: usize| {
+            let hash =
+                prompt.iter().fold(0_u32, |hash, &token| (hash ^ token as u32).wrapping_mul(0x9E37_79B1));
+            let share = f64::from(hash >> 16) / f64::from(1 << 16);
+            replied as f64 >= share * share * max_new_tokens as f64
+        };
+        complete::complete(&mut self.lanes, &self.model, batch, max_new_tokens, is_over)
+            .map_err(|source| EngineError::new("completing the requests", source))
+    }
+
     /// The logits of what follows a text, to compare engines exactly.
     ///
     /// # Errors
@@ -178,7 +199,7 @@ impl Engine for LlamaEngine {
     }
 
     fn complete(&mut self, batch: &Prepared, max_new_tokens: usize) -> Result<Vec<String>, EngineError> {
-        complete::complete(&mut self.lanes, &self.model, batch, max_new_tokens)
+        complete::complete(&mut self.lanes, &self.model, batch, max_new_tokens, |_, _| false)
             .map_err(|source| EngineError::new("completing the requests", source))
     }
 
