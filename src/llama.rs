@@ -179,6 +179,21 @@ impl LlamaEngine {
         Ok(tensors)
     }
 
+    /// Completes prompts as [`Engine::complete`] does, but also ends a reply where `is_over` says so of the prompt's tokens and
+    /// the number of tokens replied.
+    ///
+    /// # Errors
+    /// When inference fails.
+    pub fn complete_until(
+        &mut self,
+        batch: &Prepared,
+        max_new_tokens: usize,
+        is_over: impl Fn(&[i32], usize) -> bool + Sync,
+    ) -> Result<Vec<String>, EngineError> {
+        complete::complete(&mut self.lanes, &self.model, batch, max_new_tokens, is_over)
+            .map_err(|source| EngineError::new("completing the requests", source))
+    }
+
     /// The logits of what follows a text, to compare engines exactly.
     ///
     /// # Errors
@@ -226,8 +241,7 @@ impl Engine for LlamaEngine {
     }
 
     fn complete(&mut self, batch: &Prepared, max_new_tokens: usize) -> Result<Vec<String>, EngineError> {
-        complete::complete(&mut self.lanes, &self.model, batch, max_new_tokens)
-            .map_err(|source| EngineError::new("completing the requests", source))
+        self.complete_until(batch, max_new_tokens, |_, _| false)
     }
 
     fn edit_codes(&mut self, edit: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError> {

@@ -9,12 +9,14 @@ use super::prepare::Prepared;
 use super::row;
 use super::schedule::Schedule;
 
-/// Completes every prompt with up to `max_new_tokens` tokens.
+/// Completes every prompt with up to `max_new_tokens` tokens, and ends replies before that where `is_over` says so: it is
+/// given the prompt's tokens and the number of those that follow.
 pub(super) fn complete(
     lanes: &mut [Context],
     model: &Model,
     batch: &Prepared,
     max_new_tokens: usize,
+    is_over: impl Fn(&[Token], usize) -> bool + Sync,
 ) -> Result<Vec<String>, Failure> {
     let mut completions = vec![String::new(); batch.requests.len()];
     let room = batch.room_for(max_new_tokens)?;
@@ -23,7 +25,8 @@ pub(super) fn complete(
     }
     let prompts = batch.prompts();
     let streams = batch.streams(&prompts);
-    let generate = |context: &mut Context, stream: &&[&[Token]]| generate(context, model, stream, room);
+    let generate =
+        |context: &mut Context, stream: &&[&[Token]]| generate(context, model, stream, room, &is_over);
     let generated = lanes::deal(lanes, &streams, generate)?.into_iter().flatten();
     for (requests, tokens) in prompts.requests.iter().zip(generated) {
         let text = model.text(&tokens);
@@ -40,6 +43,7 @@ fn generate(
     model: &Model,
     prompts: &[&[Token]],
     room: Room,
+    is_over: &impl Fn(&[Token], usize) -> bool,
 ) -> Result<Vec<Vec<Token>>, Failure> {
     let mut schedule = Schedule::new(prompts, room);
     context.clear();
@@ -48,7 +52,8 @@ fn generate(
         context.evaluate_as(&step.sequences, &step.nodes, |node, logits| {
             let token = Token::try_from(row::greedy(logits))?;
             for &prompt in &node.readers {
-                schedule.tell(prompt, (!model.is_end(token)).then_some(token));
+                let ends = model.is_end(token) || is_over(prompts[prompt], schedule.replied(prompt));
+                schedule.tell(prompt, (!ends).then_some(token));
             }
             Ok(())
         })?;

@@ -146,6 +146,11 @@ impl<'a> Schedule<'a> {
         }
     }
 
+    /// How many tokens follow a prompt so far.
+    pub(super) fn replied(&self, prompt: usize) -> usize {
+        self.replies[prompt].len()
+    }
+
     /// What followed each prompt.
     pub(super) fn replies(self) -> Vec<Vec<Token>> {
         self.replies
