@@ -15,12 +15,18 @@ pub struct Applied {
     kept: Option<Kept>,
 }
 
-/// The values that dense noise drew last, a byte a code; empty after sparse noise.
+/// The perturbation that was drawn last.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Kept(Vec<i8>);
+pub(super) struct Kept {
+    /// Of sparse noise: where the hits are, and in the lowest bit whether they are negative.
+    hits: Vec<u32>,
+    /// Of dense noise: all values.
+    values: Vec<i8>,
+}
 
 impl Applied {
-    /// One that also keeps what dense noise draws, a byte a code, so that this is drawn once for a pair and not three times.
+    /// One that also keeps what is drawn, four bytes a hit or a byte a code, so that it is drawn once for a pair and not three
+    /// times.
     pub fn keeping() -> Self {
         Self { kept: Some(Kept::default()), ..Self::default() }
     }
@@ -95,12 +101,13 @@ impl Bits<'_> {
 }
 
 impl Kept {
-    /// Draws the pair's perturbation of a tile into `sink`, and keeps it if it is dense and fits bytes.
+    /// Draws the pair's perturbation of a tile into `sink`, and keeps it unless its values are too large for that.
     #[inline]
     pub(super) fn draw(&mut self, noise: &Noise, pair: &Pair, tile: &Tile, sink: &mut impl Sink) {
-        self.0.clear();
-        if noise.is_dense() && noise.largest() <= i8::MAX.unsigned_abs().into() {
-            draw_tile(noise, pair, tile, &mut Keeping { kept: &mut self.0, sink });
+        self.hits.clear();
+        self.values.clear();
+        if noise.largest() <= i8::MAX.unsigned_abs().into() {
+            draw_tile(noise, pair, tile, &mut Keeping { kept: self, sink });
         } else {
             draw_tile(noise, pair, tile, sink);
         }
@@ -109,31 +116,36 @@ impl Kept {
     /// Hands what was kept of the tile to `sink`; false when nothing was.
     #[inline]
     pub(super) fn repeat(&self, sink: &mut impl Sink) -> bool {
-        for (number, kept) in self.0.chunks(PIECE).enumerate() {
+        for &hit in &self.hits {
+            sink.hit(hit as usize >> 1, if hit & 1 == 0 { 1 } else { -1 });
+        }
+        for (number, kept) in self.values.chunks(PIECE).enumerate() {
             let mut values = [0; PIECE];
             values.iter_mut().zip(kept).for_each(|(value, &kept)| *value = kept.into());
             sink.values(number * PIECE, &values[..kept.len()]);
         }
-        !self.0.is_empty()
+        !(self.hits.is_empty() && self.values.is_empty())
     }
 }
 
 /// Keeps what passes through.
 struct Keeping<'a, S> {
-    kept: &'a mut Vec<i8>,
+    kept: &'a mut Kept,
     sink: &'a mut S,
 }
 
 impl<S: Sink> Sink for Keeping<'_, S> {
     #[inline]
     fn hit(&mut self, index: usize, u: i16) {
+        // Sparse noise has no other magnitude than 1, and a tile far fewer codes than 2^31.
+        self.kept.hits.push((index as u32) << 1 | u32::from(u < 0));
         self.sink.hit(index, u);
     }
 
     #[inline]
     fn values(&mut self, first: usize, values: &[i16]) {
-        debug_assert_eq!(first, self.kept.len());
-        self.kept.extend(values.iter().map(|&value| value as i8));
+        debug_assert_eq!(first, self.kept.values.len());
+        self.kept.values.extend(values.iter().map(|&value| value as i8));
         self.sink.values(first, values);
     }
 }
