@@ -54,6 +54,8 @@ pub struct TensorSlot {
     pub tensor_type: TensorType,
     /// Blocks in one of its rows.
     pub row_blocks: usize,
+    /// Rows of one of its matrices, of which a tensor of experts has several.
+    pub matrix_rows: usize,
 }
 
 impl TensorSlot {
@@ -66,12 +68,8 @@ impl TensorSlot {
             range: tensor.range.start as usize..tensor.range.end as usize,
             tensor_type: tensor.tensor_type,
             row_blocks: (row / tensor.tensor_type.block_len()).max(1) as usize,
+            matrix_rows: tensor.shape.get(1).copied().unwrap_or(1) as usize,
         }
-    }
-
-    /// Rows of the tensor, those of all its matrices together.
-    fn rows(&self) -> usize {
-        self.range.len() / (self.row_blocks * self.tensor_type.block_bytes() as usize)
     }
 }
 
@@ -138,7 +136,9 @@ impl LlamaEngine {
         let pays = options.repack && (tunable.is_empty() || tunable.iter().any(repack::interleaves));
         let mut load = |layout| load_model(layout, &mut working, &tunable);
         let repacked = pays.then(|| load(Layout::Repacked).ok()).flatten();
-        // Where llama.cpp has interleaved a tensor in a way that is not known, all are read as the file has them.
+        // Where llama.cpp has interleaved a tensor in a way that is not known, or none at all, the file is mapped.
+        let is_held = |home: &Home| matches!(home, Home::Held(_));
+        let repacked = repacked.filter(|loaded| tunable.is_empty() || loaded.homes.iter().any(is_held));
         let loaded = repacked.map_or_else(|| load(Layout::Plain), Ok);
         let Loaded { model, homes, probe } = loaded.map_err(failed)?;
         forget_copies(&mut working, &tunable, &homes).map_err(|source| failed(source.into()))?;

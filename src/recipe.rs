@@ -15,6 +15,7 @@
 //! With 4-bit codes alpha does not fall to 0: at decay 0.9 a step below about 0.002 never adds up to half a code. The codes
 //! of Q8_0 are fine enough for alpha to fall much further.
 
+use crate::replay::STORED_BYTES;
 use crate::seed_log::RewardKind;
 use crate::settings::TypeSettings;
 use crate::tensor_type::TensorType;
@@ -30,6 +31,14 @@ pub const EVAL_EVERY: u64 = 10;
 
 /// A residual of up to this many bytes is kept in memory by default, not replayed.
 pub const SMALL_RESIDUAL: u64 = 64 << 20;
+
+/// Whether a residual for so many codes, of which so many have dense noise, is kept in memory by default. It is replayed
+/// except where that would cost time for nothing: for a model so small that nobody misses the memory, and where most codes
+/// have dense noise, whose replay would take far longer than inference. The few tensors of Q6_K in a Q4_K file are not worth
+/// 8 bytes for every code.
+pub fn stores_residual(codes: u64, dense_codes: u64) -> bool {
+    codes.saturating_mul(STORED_BYTES) <= SMALL_RESIDUAL || dense_codes > codes / 2
+}
 
 /// Default number of generations.
 pub const GENERATIONS: u64 = 150;

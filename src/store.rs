@@ -18,6 +18,7 @@ pub use artefact::Artefact;
 pub(crate) use artefact::folder_of;
 pub use cores::suitable_threads;
 pub use log_file::{Journal, LogFile, read_log_file};
+pub(crate) use memory::page_size;
 pub use memory::peak_rss_bytes;
 pub use working_copy::WorkingCopy;
 

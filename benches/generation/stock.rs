@@ -78,9 +78,9 @@ pub fn batches(sequences: &[Vec<LlamaToken>]) -> Result<Vec<LlamaBatch<'static>>
     Ok(batches)
 }
 
-/// Evaluates all sequences from an empty memory.
+/// Evaluates all sequences from an empty memory, which is only forgotten and not overwritten, as the engine does.
 pub fn evaluate(context: &mut LlamaContext<'_>, batches: &mut [LlamaBatch<'_>]) -> Result<()> {
-    context.clear_kv_cache();
+    context.clear_kv_cache_seq(None, None, None)?;
     for batch in batches {
         context.decode(batch)?;
     }

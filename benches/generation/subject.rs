@@ -9,7 +9,7 @@ use qes_gguf::llama::{LlamaEngine, LlamaOptions, Prepared, TensorSlot};
 use qes_gguf::noise::Pair;
 use qes_gguf::perturb::{Applied, Edit, Member, Sign};
 use qes_gguf::recipe;
-use qes_gguf::replay::{History, STORED_BYTES};
+use qes_gguf::replay::History;
 use qes_gguf::rng::{Domain, Source};
 use qes_gguf::seed_log::{Header, RewardKind};
 use qes_gguf::store::WorkingCopy;
@@ -56,9 +56,10 @@ impl Workload {
 
     /// Whether a bare `tune` would keep the residual in memory.
     fn stores_residual(self, header: &Header, history: &History) -> bool {
-        let codes: u64 = header.tensors.iter().map(|tensor| tensor.codes).sum();
-        let is_dense = (0..header.tensors.len()).any(|tensor| history.noise(tensor as u32).is_dense());
-        self == Self::Defaults && (codes * STORED_BYTES <= recipe::SMALL_RESIDUAL || is_dense)
+        let tensors = || (0..).zip(&header.tensors);
+        let codes = tensors().map(|(_, tensor)| tensor.codes).sum();
+        let dense = tensors().filter(|(index, _)| history.noise(*index).is_dense());
+        self == Self::Defaults && recipe::stores_residual(codes, dense.map(|(_, tensor)| tensor.codes).sum())
     }
 }
 

@@ -157,9 +157,8 @@ pub struct Arrangement {
 
 /// Runs an expression with `$layout` standing for the [`CodeLayout`] of an [`Arrangement`] of a tunable type.
 ///
-/// The list in it is that of all interleaved layouts in which codes can be addressed: type, rows, bytes of a piece. Eight rows
-/// by 8 bytes are for AVX2 and for Arm with i8mm, by 4 bytes for Arm with dotprod only; layouts of four rows are Arm's
-/// (`ggml_repack_get_optimal_repack_type` in ggml's `repack.cpp`).
+/// The list in it is that of all interleaved layouts in which codes can be addressed: type, rows, bytes of a piece. Which
+/// processor has which, `ggml_repack_get_optimal_repack_type` in ggml's `repack.cpp` says.
 #[macro_export]
 macro_rules! with_layout {
     ($arrangement:expr, $layout:ident => $body:expr) => {

@@ -27,7 +27,13 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
         select(&model.gguf, None)
             .map_or_else(|_| Vec::new(), |tensors| tensors.into_iter().map(spec).collect())
     };
-    let mut engine = setup::engine(model, &specs, &args.inference, threads, None)?;
+    let mut engine = match setup::engine(model, &specs, &args.inference, threads, None) {
+        // Inference may not use all of a model's tensors, which only matters where they are tuned.
+        Err(_) if args.log.is_none() => {
+            setup::engine(Model::open(&args.model)?, &[], &args.inference, threads, None)?
+        }
+        loaded => loaded?,
+    };
     let exam = Exam::new(&engine, task.held_out(args.problems as usize))?;
     let grade = Grade::of(&exam.marks(&mut engine, task.as_ref())?);
     if args.json {

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 
 use super::args::{Residual, TuneArgs};
 use super::{UsageError, setup, text};
+use crate::block::Arrangement;
 use crate::export::Model;
 use crate::llama::estimated_context_bytes;
 use crate::recipe;
@@ -37,9 +38,10 @@ pub struct Plan {
 /// When the budget is less than what a run needs without any context.
 pub fn plan(args: &TuneArgs, header: &Header, model: &Model, threads: usize) -> Result<Plan> {
     let history = History::new(header)?;
-    let needed = OVERHEAD + model.working.base().len() as u64 + applied(header, &history);
+    let tied = if args.inference.no_repack { 0 } else { tied_output(model) };
+    let needed = OVERHEAD + model.working.base().len() as u64 + tied + applied(header, &history);
     let scratch = threads as u64 * longest_tile(header, &history) * SCRATCH_BYTES;
-    let stored = tensors(header).map(|(index, codes)| codes * stored_bytes(&history, index)).sum();
+    let stored = tensors(header).map(|(index, codes)| stored_bytes(&history, index, codes)).sum();
     let mode = mode(args, header, &history, stored, needed);
     let fixed = if mode == ResidualMode::Stored { needed + stored } else { needed };
     // The threads' scratch, a few megabytes, is left out of the limit, lest the sizes of contexts depend on their number.
@@ -109,17 +111,13 @@ pub fn forecast(model: &Model) -> Result<Option<Forecast>> {
     }))
 }
 
-/// Where the residual is kept. By default it is replayed, except where that would cost time for nothing: for a model so
-/// small that nobody misses the memory, and where most codes have dense noise, whose replay would take far longer than
-/// inference. The few tensors of Q6_K in a Q4_K file are not worth 8 bytes for every code. The residual never takes more
-/// than half of what a budget leaves.
+/// Where the residual is kept. It never takes more than half of what a budget leaves.
 fn mode(args: &TuneArgs, header: &Header, history: &History, stored: u64, needed: u64) -> ResidualMode {
     let codes = |dense_only: bool| -> u64 {
         let counted = |(index, _): &(u32, u64)| !dense_only || history.noise(*index).is_dense();
         tensors(header).filter(counted).map(|(_, codes)| codes).sum()
     };
-    let mostly_dense = codes(true) > codes(false) / 2;
-    let pays = stored <= recipe::SMALL_RESIDUAL || mostly_dense;
+    let pays = recipe::stores_residual(codes(false), codes(true));
     let fits = args.mem_budget.is_none_or(|budget| stored <= budget.saturating_sub(needed) / 2);
     match args.search.residual {
         Some(Residual::Replay) => ResidualMode::Replay,
@@ -129,9 +127,20 @@ fn mode(args: &TuneArgs, header: &Header, history: &History, stored: u64, needed
     }
 }
 
-/// Bytes a code that storing the residual takes, with what is then kept of dense noise's draws.
-fn stored_bytes(history: &History, tensor: u32) -> u64 {
-    STORED_BYTES + u64::from(history.noise(tensor).is_dense())
+/// Bytes that storing the residual of so many codes takes, with what is then kept of their noise's draws: a byte a code, or
+/// four bytes a hit in lists that grow by doubling.
+fn stored_bytes(history: &History, tensor: u32, codes: u64) -> u64 {
+    let noise = history.noise(tensor);
+    let hits = (codes as f64 * noise.hit_probability()).ceil() as u64;
+    STORED_BYTES * codes + if noise.is_dense() { codes } else { 2 * 4 * hits }
+}
+
+/// Bytes of a second copy that llama.cpp makes of an embedding which is its output matrix too, where it interleaves the latter.
+fn tied_output(model: &Model) -> u64 {
+    let tensor = |name| model.gguf.tensor(name);
+    let tied = tensor("token_embd.weight").filter(|_| tensor("output.weight").is_none());
+    tied.filter(|tied| Arrangement::interleaved(tied.tensor_type, 1).next().is_some())
+        .map_or(0, |tied| tied.range.end - tied.range.start)
 }
 
 /// Bytes of the lists that hold a bit for each hit.

@@ -25,14 +25,17 @@ const BUFFER_NAME: &CStr = c"CPU_REPACK";
 /// Bytes that are brought back into the file's layout at once.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// Whether llama.cpp would interleave this tensor on this machine, in a layout in which its codes can be addressed.
+/// Whether llama.cpp would interleave this tensor on this machine, in a layout in which its codes can be addressed. It takes
+/// the first of its special buffers that supports a tensor, which on some machines are of another kind.
 pub(super) fn interleaves(slot: &TensorSlot) -> bool {
-    Arrangement::interleaved(slot.tensor_type, slot.row_blocks).next().is_some()
-        && repack_buffers().is_some_and(|(device, buffers)| supports(device, buffers, slot))
+    let is_known = Arrangement::interleaved(slot.tensor_type, slot.row_blocks).next().is_some();
+    let supporting =
+        |(device, buffers): (_, Vec<_>)| buffers.into_iter().find(|&buffers| supports(device, buffers, slot));
+    is_known && special_buffers().and_then(supporting).is_some_and(is_repacked)
 }
 
-/// The processor, and llama.cpp's buffers for interleaved weights if it was built with them.
-fn repack_buffers() -> Option<(ggml_backend_dev_t, ggml_backend_buffer_type_t)> {
+/// The processor, and llama.cpp's buffers for weights in layouts of its own.
+fn special_buffers() -> Option<(ggml_backend_dev_t, Vec<ggml_backend_buffer_type_t>)> {
     type GetBuffers = unsafe extern "C" fn(ggml_backend_dev_t) -> *mut ggml_backend_buffer_type_t;
     let name: *const c_char = c"ggml_backend_dev_get_extra_bufts".as_ptr();
     // SAFETY: llama.cpp has been started, so that it knows its devices; the name is null-terminated. What it returns under
@@ -44,15 +47,13 @@ fn repack_buffers() -> Option<(ggml_backend_dev_t, ggml_backend_buffer_type_t)> 
         }
         let found = ggml_backend_reg_get_proc_address(ggml_backend_dev_backend_reg(device), name);
         let get = std::mem::transmute::<*mut std::ffi::c_void, Option<GetBuffers>>(found)?;
-        let mut next = get(device);
+        let (mut next, mut buffers) = (get(device), Vec::new());
         while !next.is_null() && !(*next).is_null() {
-            if is_repacked(*next) {
-                return Some((device, *next));
-            }
+            buffers.push(*next);
             next = next.add(1);
         }
+        Some((device, buffers))
     }
-    None
 }
 
 /// Whether buffers of this (valid) type hold interleaved weights.
@@ -65,7 +66,7 @@ fn is_repacked(buffers: ggml_backend_buffer_type_t) -> bool {
 fn supports(device: ggml_backend_dev_t, buffers: ggml_backend_buffer_type_t, slot: &TensorSlot) -> bool {
     let row = slot.row_blocks as u64 * slot.tensor_type.block_len();
     // ggml aborts the process where a product of dimensions overflows.
-    let (Ok(row), Ok(rows)) = (i32::try_from(row), i32::try_from(slot.rows())) else { return false };
+    let (Ok(row), Ok(rows)) = (i32::try_from(row), i32::try_from(slot.matrix_rows)) else { return false };
     let (row, rows) = (row.into(), rows.into());
     // SAFETY: the context holds the descriptions of three tensors and no data; all of it is freed after its last use.
     unsafe {
@@ -97,7 +98,7 @@ impl Held {
     /// The tensor of a loaded model if llama.cpp holds it in an interleaved layout.
     ///
     /// # Errors
-    /// When it does, but in none of the known layouts its codes are those of `base`, the file's bytes.
+    /// When it does, but not in exactly one of the known layouts its codes are those of `base`, the file's bytes.
     pub(super) fn find(
         tensor: NonNull<ggml_tensor>,
         slot: &TensorSlot,
@@ -115,10 +116,15 @@ impl Held {
         }
         let data = NonNull::new(data.cast::<u8>()).ok_or("has no data in llama.cpp")?;
         let candidates = Arrangement::interleaved(slot.tensor_type, slot.row_blocks);
-        let mut candidates = candidates.map(|arrangement| Self { data, len, arrangement });
-        let found =
-            candidates.find(|held| slot.rows().is_multiple_of(held.arrangement.rows) && held.holds(base));
-        found.map(Some).ok_or("is kept by llama.cpp in a layout that is not known")
+        let mut found = candidates
+            .map(|arrangement| Self { data, len, arrangement })
+            .filter(|held| slot.matrix_rows.is_multiple_of(held.arrangement.rows) && held.holds(base));
+        match (found.next(), found.next()) {
+            (Some(held), None) => Ok(Some(held)),
+            (None, _) => Err("is kept by llama.cpp in a layout that is not known"),
+            // Codes that repeat themselves may be the same in several; edits would not be.
+            _ => Err("is kept by llama.cpp in a layout that its codes do not tell from another"),
+        }
     }
 
     fn bytes(&self) -> &[u8] {

@@ -26,7 +26,7 @@ use super::context::{Buffers, Context};
 use super::layout::Node;
 use super::model::{Layout, Model};
 use super::repack::Held;
-use crate::store::WorkingCopy;
+use crate::store::{WorkingCopy, page_size};
 
 /// Where inference reads a tunable tensor.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub(super) fn place(
         unused.extend(left.into_iter().map(|bytes| (number, bytes)));
         homes.push(home);
     }
-    // Only a mapped file is in memory twice.
+    // What llama.cpp has read into memory of its own can stay there; a mapped file would be in memory twice.
     let others =
         if layout == Layout::Plain { adopt_others(&weights, working, slots, &unused)? } else { Vec::new() };
     // Once more, since reading a page lets the system map its neighbours too.
@@ -156,8 +156,7 @@ fn redirect_one(
 /// Unmaps the whole pages of llama.cpp's own mapping that nobody reads any more, so that they do not count twice.
 #[cfg(target_os = "linux")]
 fn release(bytes: *const [u8]) {
-    // SAFETY: only asks for a number.
-    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(1 << 16);
+    let page = page_size();
     let start = bytes.cast::<u8>();
     let skipped = start.align_offset(page).min(bytes.len());
     let len = (bytes.len() - skipped) / page * page;

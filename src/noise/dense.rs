@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn both_draws_together_are_the_distribution() {
-        for sigma in [0.16, 0.45, 1.6, 3.2, 7.0, 64.0] {
+        let rising = (0..60).map(|i| 0.16 * 1.1_f64.powi(i)).filter(|&sigma| sigma < 64.0);
+        for sigma in rising.chain([3.2, 64.0]) {
             let probabilities = magnitudes(sigma);
             let states = Dense::new(&probabilities).states();
             assert_eq!(states.iter().sum::<u64>(), 1 << 46, "sigma {sigma}");
@@ -153,6 +154,32 @@ mod tests {
                 let difference = (*states as f64 / (1_u64 << 46) as f64 - p).abs();
                 assert!(difference < 1.5e-11, "sigma {sigma}: magnitude {k} is off by {difference:e}");
             }
+        }
+    }
+
+    #[test]
+    fn every_half_of_a_word_draws_what_the_states_say() {
+        for sigma in [0.16, 0.6, 3.2, 64.0] {
+            let dense = Dense::new(&magnitudes(sigma));
+            let (mut counts, mut second) = (vec![0_u16; dense.thresholds.len() + 1], 0);
+            for half in 0..=u16::MAX {
+                let mut drawn_again = false;
+                let value = dense.value(half, &mut || {
+                    drawn_again = true;
+                    0
+                });
+                if drawn_again {
+                    second += 1;
+                } else {
+                    assert!(value == 0 || (value < 0) == (half & 1 == 1));
+                    counts[usize::from(value.unsigned_abs())] += 1;
+                }
+            }
+            assert_eq!(second, 2 * dense.second, "sigma {sigma}");
+            let ends = dense.thresholds.iter().copied().chain([STATES]);
+            let starts = std::iter::once(dense.second).chain(dense.thresholds.iter().copied());
+            let expected: Vec<u16> = starts.zip(ends).map(|(start, end)| 2 * (end - start)).collect();
+            assert_eq!(counts, expected, "sigma {sigma}");
         }
     }
 

@@ -1,4 +1,15 @@
-//! Memory that this process has used.
+//! Memory that this process has used, and the pages it comes in.
+
+/// Bytes of a page of memory.
+pub(crate) fn page_size() -> usize {
+    #[cfg(unix)]
+    // SAFETY: only asks for a number.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok();
+    #[cfg(not(unix))]
+    let page = None;
+    // No system has larger ones.
+    page.filter(|page| page.is_power_of_two()).unwrap_or(1 << 16)
+}
 
 /// The most memory (resident set) that this process has had so far, in bytes; `None` where the system does not tell.
 ///

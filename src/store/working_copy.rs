@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use memmap2::{Mmap, MmapMut, MmapOptions};
 
-use super::StoreError;
+use super::{StoreError, page_size};
 
 /// What is read of the base before it is let go: a multiple of every system's page size.
 const PIECE_BYTES: usize = 16 << 20;
@@ -86,7 +86,7 @@ impl WorkingCopy {
         &self.changed
     }
 
-    /// Whether bytes were lent to be changed.
+    /// Whether bytes were lent by [`WorkingCopy::bytes_mut`] or [`WorkingCopy::disjoint_mut`], and so may be changed.
     pub fn is_edited(&self) -> bool {
         self.edited
     }
@@ -102,26 +102,32 @@ impl WorkingCopy {
     /// # Errors
     /// When the range lies outside the file.
     pub fn revert(&mut self, range: Range<usize>) -> Result<(), StoreError> {
-        let (base, changed) = self.both(range.clone())?;
-        changed.copy_from_slice(base);
+        self.both(range.clone())?;
+        let pages = if cfg!(target_os = "linux") { whole_pages(&range) } else { range.end..range.end };
         #[cfg(target_os = "linux")]
-        // SAFETY: the range lies within the mapping, and its bytes are the file's, which is what Linux shows again in a
-        // private page that was let go.
-        let released = unsafe {
-            self.changed.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len())
-        };
-        #[cfg(target_os = "linux")]
-        // Pages that could not be let go cost memory, and nothing else.
-        drop(released);
+        if !pages.is_empty() {
+            let dont_need = memmap2::UncheckedAdvice::DontNeed;
+            // SAFETY: whole pages within the mapping, whose changes are to be lost. Linux shows the file's bytes again where
+            // a private page was let go. (No pages would be the one that they lie in.)
+            let released =
+                unsafe { self.changed.unchecked_advise_range(dont_need, pages.start, pages.len()) };
+            released.map_err(|source| StoreError::Map { path: self.path.clone(), source })?;
+        }
+        // Pages that are shared with a neighbour, whose changes stay.
+        for shared in [range.start..pages.start, pages.end..range.end] {
+            let (base, changed) = self.both(shared)?;
+            changed.copy_from_slice(base);
+        }
         self.release_base(range);
         Ok(())
     }
 
-    /// A part as it is in the file, and as it is to be changed.
+    /// A part as it is in the file, and as it is to be changed: for comparing them and for pointing inference there. What is
+    /// changed here is not counted by [`WorkingCopy::is_edited`].
     ///
     /// # Errors
     /// When the range lies outside the file.
-    pub fn both(&mut self, range: Range<usize>) -> Result<(&[u8], &mut [u8]), StoreError> {
+    pub(crate) fn both(&mut self, range: Range<usize>) -> Result<(&[u8], &mut [u8]), StoreError> {
         let len = self.base.len();
         match (self.base.get(range.clone()), self.changed.get_mut(range.clone())) {
             (Some(base), Some(changed)) => Ok((base, changed)),
@@ -170,6 +176,13 @@ impl WorkingCopy {
     }
 }
 
+/// The whole pages of a range; an empty range at its end when there are none.
+fn whole_pages(range: &Range<usize>) -> Range<usize> {
+    let page = page_size();
+    let (start, end) = (range.start.next_multiple_of(page), range.end / page * page);
+    if start < end { start..end } else { range.end..range.end }
+}
+
 /// The file's bytes read-only, and once more with private changes.
 fn map_twice(file: &File) -> std::io::Result<(Mmap, MmapMut)> {
     let mut options = MmapOptions::new();
@@ -211,6 +224,23 @@ mod tests {
         }
         assert!(working.base() == bytes);
         assert_eq!(working.bytes()[0], 77, "changes are not let go");
+    }
+
+    #[test]
+    fn reverting_a_part_leaves_its_neighbours_changes() {
+        let bytes: Vec<u8> = (0..5 * page_size() + 77).map(|i| (i / 100) as u8).collect();
+        let (_dir, mut working) = opened(&bytes);
+        let len = bytes.len();
+        for range in
+            [1000..1010, 100..3 * page_size() + 5, 0..len, page_size()..2 * page_size(), len - 1..len, 7..7]
+        {
+            working.bytes_mut().iter_mut().zip(&bytes).for_each(|(changed, base)| *changed = !base);
+            working.revert(range.clone()).unwrap();
+            let mut expected: Vec<u8> = bytes.iter().map(|byte| !byte).collect();
+            expected[range.clone()].copy_from_slice(&bytes[range.clone()]);
+            assert!(working.bytes() == expected, "{range:?}");
+        }
+        assert!(working.revert(len..len + 1).is_err());
     }
 
     #[test]
