@@ -141,7 +141,7 @@ pub struct SearchArgs {
     /// [default: the weight matrices of the blocks that can be]
     #[arg(long, value_name = "REGEX")]
     pub tensors: Option<String>,
-    /// Draw the residual again for every update, or keep it in memory (8 bytes a code, faster); the result is the same
+    /// Draw the residual again for every update, or keep it in memory (8 to 9 bytes a code, faster); the result is the same
     /// [default: stored up to 64 MiB, and where the noise of most codes is dense; else replay]
     #[arg(long, value_enum)]
     pub residual: Option<Residual>,
