@@ -91,7 +91,7 @@ impl Model {
             return Err(ExportError::OtherModel { path, wanted, found });
         }
         let tensors = find(&self.gguf, &log.header).map_err(|source| ExportError::Select { path, source })?;
-        Ok(tensors.iter().map(|tensor| byte_range(&tensor.range)).collect())
+        Ok(tensors.iter().map(|tensor| tensor.byte_range()).collect())
     }
 
     /// Brings the working copy to where the log's first `generations` generations lead, and returns the digest of the
@@ -135,11 +135,6 @@ pub fn check_digest(log: &SeedLog, generations: u64, digest: &str) -> Result<(),
         }
         _ => Ok(()),
     }
-}
-
-/// A range of file bytes as one of memory; the view's ranges lie within the mapped file, so nothing is lost.
-pub fn byte_range(range: &Range<u64>) -> Range<usize> {
-    range.start as usize..range.end as usize
 }
 
 /// SHA-256 over the bytes of all tuned tensors as a file holds them, in the log's order.

@@ -57,6 +57,11 @@ impl TensorEntry {
     pub fn elements(&self) -> u64 {
         self.shape.iter().product()
     }
+
+    /// The byte range as one of memory. It lies within a file that was mapped or read to be parsed, so nothing is lost.
+    pub fn byte_range(&self) -> Range<usize> {
+        self.range.start as usize..self.range.end as usize
+    }
 }
 
 impl Gguf {

@@ -64,8 +64,7 @@ impl TensorSlot {
         let row = tensor.shape.first().copied().unwrap_or(1);
         Self {
             name: tensor.name.clone(),
-            // The view's ranges lie within a file that is mapped, so nothing is lost.
-            range: tensor.range.start as usize..tensor.range.end as usize,
+            range: tensor.byte_range(),
             tensor_type: tensor.tensor_type,
             row_blocks: (row / tensor.tensor_type.block_len()).max(1) as usize,
             matrix_rows: tensor.shape.get(1).copied().unwrap_or(1) as usize,
@@ -137,8 +136,7 @@ impl LlamaEngine {
         let mut load = |layout| load_model(layout, &mut working, &tunable);
         let repacked = pays.then(|| load(Layout::Repacked).ok()).flatten();
         // Where llama.cpp has interleaved a tensor in a way that is not known, or none at all, the file is mapped.
-        let is_held = |home: &Home| matches!(home, Home::Held(_));
-        let repacked = repacked.filter(|loaded| tunable.is_empty() || loaded.homes.iter().any(is_held));
+        let repacked = repacked.filter(|loaded| tunable.is_empty() || loaded.homes.iter().any(Home::is_held));
         let loaded = repacked.map_or_else(|| load(Layout::Plain), Ok);
         let Loaded { model, homes, probe } = loaded.map_err(failed)?;
         forget_copies(&mut working, &tunable, &homes).map_err(|source| failed(source.into()))?;
@@ -153,7 +151,7 @@ impl LlamaEngine {
 
     /// How many of the tunable tensors llama.cpp keeps in its interleaved layouts.
     pub fn interleaved(&self) -> usize {
-        self.homes.iter().filter(|home| matches!(home, Home::Held(_))).count()
+        self.homes.iter().filter(|home| home.is_held()).count()
     }
 
     /// Bytes that the contexts take at most, as planned.
@@ -164,9 +162,8 @@ impl LlamaEngine {
     /// The bytes of all tunable tensors, where inference reads them.
     fn lend(&mut self) -> Result<Vec<TensorBytes<'_>>, StoreError> {
         let Self { working, slots, homes, .. } = self;
-        let mapped =
-            |(slot, home): (&TensorSlot, &Home)| matches!(home, Home::Mapped).then(|| slot.range.clone());
-        let ranges: Vec<Range<usize>> = slots.iter().zip(&*homes).filter_map(mapped).collect();
+        let mapped = slots.iter().zip(&*homes).filter(|(_, home)| !home.is_held());
+        let ranges: Vec<Range<usize>> = mapped.map(|(slot, _)| slot.range.clone()).collect();
         let mut parts = working.disjoint_mut(&ranges)?.into_iter();
         let mut tensors = Vec::with_capacity(slots.len());
         for (index, (slot, home)) in slots.iter().zip(homes).enumerate() {
@@ -284,10 +281,6 @@ fn forget_copies(working: &mut WorkingCopy, slots: &[TensorSlot], homes: &[Home]
     if !working.is_edited() {
         return Ok(());
     }
-    let elsewhere = |(slot, home)| matches!(home, &Home::Held(_)).then_some(slot);
-    slots
-        .iter()
-        .zip(homes)
-        .filter_map(elsewhere)
-        .try_for_each(|slot: &TensorSlot| working.revert(slot.range.clone()))
+    let elsewhere = slots.iter().zip(homes).filter(|(_, home)| home.is_held());
+    elsewhere.map(|(slot, _)| slot).try_for_each(|slot| working.revert(slot.range.clone()))
 }

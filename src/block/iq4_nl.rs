@@ -4,7 +4,7 @@
 //! code, but not evenly: one more in a code is the neighbouring entry.
 
 use super::CodeBlock;
-use super::plane::Plane;
+use super::plane::{Plane, codes_of};
 use crate::tensor_type::TensorType;
 
 /// The field `qs`.
@@ -23,13 +23,5 @@ impl CodeBlock for Iq4Nl {
     const LO: i16 = 0;
     const HI: i16 = 15;
 
-    #[inline]
-    fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16 {
-        CODES.read(bytes, place, index)
-    }
-
-    #[inline]
-    fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16) {
-        CODES.write(bytes, place, index, code);
-    }
+    codes_of!(CODES);
 }

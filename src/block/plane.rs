@@ -83,3 +83,20 @@ impl Split {
         self.high.write(bytes, place, index, code >> self.low.bits);
     }
 }
+
+/// The two methods of a [`CodeBlock`](super::CodeBlock) that read and write codes, for codes in a [`Plane`] or a [`Split`].
+macro_rules! codes_of {
+    ($planes:expr) => {
+        #[inline]
+        fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16 {
+            $planes.read(bytes, place, index)
+        }
+
+        #[inline]
+        fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16) {
+            $planes.write(bytes, place, index, code);
+        }
+    };
+}
+
+pub(super) use codes_of;

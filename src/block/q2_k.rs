@@ -4,7 +4,7 @@
 //! codes 128c..128c+127, 32 of them in each pair of bits from the lowest up.
 
 use super::CodeBlock;
-use super::plane::Plane;
+use super::plane::{Plane, codes_of};
 use crate::tensor_type::TensorType;
 
 /// The field `qs`.
@@ -26,13 +26,5 @@ impl CodeBlock for Q2K {
     const LO: i16 = 0;
     const HI: i16 = 3;
 
-    #[inline]
-    fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16 {
-        CODES.read(bytes, place, index)
-    }
-
-    #[inline]
-    fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16) {
-        CODES.write(bytes, place, index, code);
-    }
+    codes_of!(CODES);
 }

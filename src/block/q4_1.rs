@@ -3,7 +3,7 @@
 //! f16 `d`, f16 `m`, then 16 bytes `qs` as in Q4_0. A value is `d * code + m`.
 
 use super::CodeBlock;
-use super::plane::Plane;
+use super::plane::{Plane, codes_of};
 use crate::tensor_type::TensorType;
 
 /// The field `qs`.
@@ -22,13 +22,5 @@ impl CodeBlock for Q4_1 {
     const LO: i16 = 0;
     const HI: i16 = 15;
 
-    #[inline]
-    fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16 {
-        CODES.read(bytes, place, index)
-    }
-
-    #[inline]
-    fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16) {
-        CODES.write(bytes, place, index, code);
-    }
+    codes_of!(CODES);
 }

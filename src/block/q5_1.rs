@@ -3,7 +3,7 @@
 //! f16 `d`, f16 `m`, then `qh` and `qs` as in Q5_0. A value is `d * code + m`.
 
 use super::CodeBlock;
-use super::plane::{Plane, Split};
+use super::plane::{Plane, Split, codes_of};
 use crate::tensor_type::TensorType;
 
 /// The fields `qs` and `qh`.
@@ -23,13 +23,5 @@ impl CodeBlock for Q5_1 {
     const LO: i16 = 0;
     const HI: i16 = 31;
 
-    #[inline]
-    fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16 {
-        CODES.read(bytes, place, index)
-    }
-
-    #[inline]
-    fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16) {
-        CODES.write(bytes, place, index, code);
-    }
+    codes_of!(CODES);
 }

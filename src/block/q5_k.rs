@@ -4,7 +4,7 @@
 //! highest bits, those of the codes 32c..32c+31 in bit c of its bytes; `qs` the lower four as in Q4_K.
 
 use super::CodeBlock;
-use super::plane::{Plane, Split};
+use super::plane::{Plane, Split, codes_of};
 use crate::tensor_type::TensorType;
 
 /// The fields `qs` and `qh`.
@@ -24,13 +24,5 @@ impl CodeBlock for Q5K {
     const LO: i16 = 0;
     const HI: i16 = 31;
 
-    #[inline]
-    fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16 {
-        CODES.read(bytes, place, index)
-    }
-
-    #[inline]
-    fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16) {
-        CODES.write(bytes, place, index, code);
-    }
+    codes_of!(CODES);
 }

@@ -5,7 +5,7 @@
 //! in the order of Q2_K. A value is its scale times `code - 32`.
 
 use super::CodeBlock;
-use super::plane::{Plane, Split};
+use super::plane::{Plane, Split, codes_of};
 use crate::tensor_type::TensorType;
 
 /// The fields `ql` and `qh`.
@@ -28,13 +28,5 @@ impl CodeBlock for Q6K {
     const LO: i16 = 0;
     const HI: i16 = 63;
 
-    #[inline]
-    fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16 {
-        CODES.read(bytes, place, index)
-    }
-
-    #[inline]
-    fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16) {
-        CODES.write(bytes, place, index, code);
-    }
+    codes_of!(CODES);
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::args::VerifyArgs;
 use super::{Ending, out, setup, text};
-use crate::export::{Model, byte_range, logged_digest};
+use crate::export::{Model, logged_digest};
 use crate::seed_log::SeedLog;
 use crate::store::WorkingCopy;
 
@@ -64,7 +64,7 @@ fn difference(model: &Model, tuned: &[u8]) -> Option<String> {
         return Some(format!("it has {} bytes, not {}", tuned.len(), rebuilt.len()));
     }
     let at = rebuilt.iter().zip(tuned).position(|(a, b)| a != b)?;
-    let inside = |tensor: &&crate::gguf::TensorEntry| byte_range(&tensor.range).contains(&at);
+    let inside = |tensor: &&crate::gguf::TensorEntry| tensor.byte_range().contains(&at);
     let place = model.gguf.tensors().iter().find(inside);
     let place = place.map_or("outside all tensors".to_owned(), |tensor| format!("in tensor {}", tensor.name));
     Some(format!("the first different byte is {at}, {place}"))

@@ -129,7 +129,7 @@ impl Held {
 
     fn bytes(&self) -> &[u8] {
         // SAFETY: llama.cpp's buffers for interleaved weights are main memory, of as many bytes as the tensor has; the
-        // model outlives this, and its weights change only through `bytes_mut`.
+        // model outlives this, and its weights change only through `lend` and `fill`.
         unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.len) }
     }
 

@@ -37,6 +37,13 @@ pub(super) enum Home {
     Held(Held),
 }
 
+impl Home {
+    /// Whether llama.cpp interleaves the tensor.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self, Self::Held(_))
+    }
+}
+
 /// Finds, or makes, a home for every slot's tensor: where its codes can be edited and inference reads them. The working copy
 /// must outlive the model's use. Also returns the buffers of a context of size [`PROBE`], which it needs for that.
 pub(super) fn place(
