@@ -5,6 +5,8 @@
 //! the command line, 130 interrupted.
 
 mod args;
+mod course;
+mod definition;
 mod eval;
 mod export;
 mod inspect;
@@ -61,11 +63,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The process's arguments. llama.cpp's `-np` and `-nr` are long flags with one dash, which the parser does not know.
+/// The process's arguments. llama.cpp has long flags with one dash, such as `-np`, which the parser does not know.
 fn arguments() -> impl Iterator<Item = OsString> {
     std::env::args_os().map(|argument| match argument.to_str() {
         Some("-np") => "--parallel".into(),
         Some("-nr") => "--no-repack".into(),
+        Some("-jf") => "--json-schema-file".into(),
+        Some("-sys") => "--system".into(),
         _ => argument,
     })
 }

@@ -9,20 +9,51 @@ use std::error::Error;
 use thiserror::Error;
 
 use crate::block::Arrangement;
+use crate::task::Message;
 
 /// One text to be completed, with the completion that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The text before the completion, already in the model's chat template where it has one.
     pub prompt: String,
-    /// The wanted completion; it is followed by the model's end-of-generation token when it is scored.
+    /// The wanted completion.
     pub completion: String,
+    /// Whether the completion is not the end: else it is followed by the model's end-of-generation token when it is scored.
+    pub goes_on: bool,
+}
+
+impl Request {
+    /// A prompt and a completion after which the model is to end.
+    pub fn new(prompt: impl Into<String>, completion: impl Into<String>) -> Self {
+        Self { prompt: prompt.into(), completion: completion.into(), goes_on: false }
+    }
+}
+
+/// How replies come about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoding {
+    /// Most new tokens.
+    pub max_new_tokens: usize,
+    /// Temperature; 0 takes the likeliest token.
+    pub temp: f64,
+    /// What the tokens are drawn by. The same seed and prompts give every member the same random numbers.
+    pub seed: u64,
+    /// Texts that end a reply and are not part of it.
+    pub stop: Vec<String>,
+}
+
+impl Decoding {
+    /// The likeliest token each time, up to so many.
+    pub fn greedy(max_new_tokens: usize) -> Self {
+        Self { max_new_tokens, temp: 0.0, seed: 0, stop: Vec::new() }
+    }
 }
 
 /// How a model rates one wanted completion.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
-    /// Natural logarithm of the probability of the completion and of the end-of-generation token after it; at most 0.
+    /// Natural logarithm of the probability of the completion, and of the end-of-generation token after it unless the
+    /// completion goes on; at most 0.
     pub log_likelihood: f64,
     /// Whether greedy decoding would produce exactly this completion and then end.
     pub is_greedy: bool,
@@ -45,12 +76,12 @@ pub trait Engine {
     /// every member of a generation.
     type Batch;
 
-    /// The model's own chat template around one user message, up to where the reply starts; `None` when the model
-    /// has no template.
+    /// The model's own chat template around a conversation, up to where the reply starts; `None` when the model has no
+    /// template.
     ///
     /// # Errors
     /// When the model has a template that the engine cannot apply.
-    fn chat_prompt(&self, user: &str) -> Result<Option<String>, EngineError>;
+    fn chat_prompt(&self, conversation: &[Message]) -> Result<Option<String>, EngineError>;
 
     /// Tokenizes requests and lays them out in batches.
     ///
@@ -64,11 +95,17 @@ pub trait Engine {
     /// When inference fails.
     fn score(&mut self, batch: &Self::Batch) -> Result<Vec<Score>, EngineError>;
 
-    /// Completes every prompt greedily with up to `max_new_tokens` tokens, in the order of the requests.
+    /// Completes every prompt, in the order of the requests. Requests with the same prompt get the same reply.
     ///
     /// # Errors
     /// When inference fails.
-    fn complete(&mut self, batch: &Self::Batch, max_new_tokens: usize) -> Result<Vec<String>, EngineError>;
+    fn complete(&mut self, batch: &Self::Batch, how: &Decoding) -> Result<Vec<String>, EngineError>;
+
+    /// Whether each text follows a GBNF grammar from beginning to end.
+    ///
+    /// # Errors
+    /// When the grammar cannot be read.
+    fn follow(&self, grammar: &str, texts: &[String]) -> Result<Vec<bool>, EngineError>;
 
     /// Lends the bytes of all tunable tensors, in the order of the list the engine was made with, and returns once
     /// inference sees whatever `edit` changed.

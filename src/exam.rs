@@ -1,172 +1,301 @@
-//! Puts problems to a model and marks its replies.
+//! Puts problems to a model and grades it.
 //!
-//! A model without a chat template is asked in the plain form, where the reply must be exactly the answer and then end:
-//! one forward pass over prompt and answer tells both its log-likelihood and whether greedy decoding gives it. A chat
-//! model is asked through its template, and its greedy reply is read by the task.
+//! An [`Examiner`] knows the task and the rewards that count, an [`Exam`] is a set of problems ready to be put to an engine
+//! again and again. Rewards that look at likelihoods need one forward pass over prompts and wanted replies; those that look
+//! at replies let the model reply. A model without a chat template is asked in the plain form; where that demands exactly
+//! the wanted text and then an end, the same forward pass tells whether greedy decoding gives it.
 
-use crate::engine::{Engine, EngineError};
-use crate::seed_log::RewardKind;
-use crate::task::{Problem, Task};
+mod grade;
+mod grader;
 
-/// Marks of one problem.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Mark {
-    /// Whether greedy decoding solves it.
-    pub right: bool,
-    /// Log-likelihood of the wanted reply.
-    pub log_likelihood: f64,
+use thiserror::Error;
+
+pub use grade::{Difference, Grade, Mark};
+
+use grader::{Answers, Grader};
+
+use crate::engine::{Decoding, Engine, EngineError, Request};
+use crate::judge::{Judge, JudgeError};
+use crate::rng::{Domain, Source};
+use crate::task::{Definition, Message, Problem, Prompt, Reward, RewardKind, Task, Verdict};
+
+/// The stream that held-out replies are drawn by; generations have streams of their own number.
+const HELD_OUT: u64 = u64::MAX;
+
+/// Why an exam cannot be held.
+#[derive(Debug, Error)]
+#[allow(missing_docs)] // Each message says what its variant means.
+pub enum ExamError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("{place}: {source}")]
+    Problem { place: String, source: EngineError },
+    #[error("judging replies failed: {0}")]
+    Judge(#[from] JudgeError),
+    #[error("the reward {kind} needs {needs} of every problem, but {place} has none")]
+    Lacks { kind: &'static str, needs: &'static str, place: String },
+    #[error("a system message is given, but the model has no chat template that it could be put into")]
+    NoTemplate,
+    #[error("the reward {kind} has nobody who judges replies")]
+    NoJudge { kind: &'static str },
+    #[error("the reward {kind} gave {given} rewards for {asked} replies")]
+    Count { kind: &'static str, given: usize, asked: usize },
+    #[error("the reward {kind} of a reply is {reward}, which is no finite number")]
+    NotFinite { kind: &'static str, reward: f64 },
 }
 
 /// Problems, ready to be put to an engine again and again.
 #[derive(Debug)]
 pub struct Exam<B> {
     problems: Vec<Problem>,
-    batch: B,
+    /// Prompts as the engine gets them.
+    prompts: Vec<String>,
+    /// Prompts with the wanted replies.
+    wanted: B,
+    /// Prompts with the rejected replies, where the rewards look at them.
+    rejected: Option<B>,
     chat: bool,
+    seed: u64,
 }
 
-impl<B> Exam<B> {
-    /// Prepares problems for an engine.
+/// Knows the task and what counts.
+pub struct Examiner {
+    task: Box<dyn Task>,
+    graders: Vec<Grader>,
+    system: Option<String>,
+    decoding: Decoding,
+    seed: u64,
+}
+
+impl Examiner {
+    /// An examiner of `task` by a definition that has been validated. `seed` is the run's. `judge_of` makes the judges of
+    /// the rewards that neither the task nor the engine judges.
     ///
     /// # Errors
-    /// When the chat template cannot be applied or a problem is too long.
-    pub fn new<E: Engine<Batch = B>>(engine: &E, problems: Vec<Problem>) -> Result<Self, EngineError> {
-        let mut chat = false;
-        let mut requests = Vec::with_capacity(problems.len());
+    /// When a judge cannot be made.
+    pub fn new<E>(
+        task: Box<dyn Task>,
+        definition: &Definition,
+        seed: u64,
+        mut judge_of: impl FnMut(&Reward) -> Result<Option<Box<dyn Judge>>, E>,
+    ) -> Result<Self, E> {
+        let grader = |reward: &Reward| {
+            let (weight, kind, grammar) = (reward.weight, reward.kind, reward.grammar.clone());
+            Ok(Grader { weight, kind, judge: judge_of(reward)?, grammar })
+        };
+        let decoding = Decoding {
+            max_new_tokens: definition.predict.unwrap_or_else(|| task.reply_tokens()),
+            temp: definition.temp,
+            seed: 0,
+            stop: definition.stop.clone(),
+        };
+        let graders = definition.rewards.iter().map(grader).collect::<Result<_, E>>()?;
+        Ok(Self { task, graders, system: definition.system.clone(), decoding, seed })
+    }
+
+    /// The problems of a generation.
+    ///
+    /// # Errors
+    /// When they cannot be put to the engine.
+    pub fn training<E: Engine>(
+        &self,
+        engine: &E,
+        generation: u64,
+        count: usize,
+    ) -> Result<Exam<E::Batch>, ExamError> {
+        self.exam(engine, self.task.training(self.seed, generation, count), generation)
+    }
+
+    /// The first `count` held-out problems.
+    ///
+    /// # Errors
+    /// When they cannot be put to the engine.
+    pub fn held_out<E: Engine>(&self, engine: &E, count: usize) -> Result<Exam<E::Batch>, ExamError> {
+        self.exam(engine, self.task.held_out(count), HELD_OUT)
+    }
+
+    fn exam<E: Engine>(
+        &self,
+        engine: &E,
+        problems: Vec<Problem>,
+        stream: u64,
+    ) -> Result<Exam<E::Batch>, ExamError> {
+        self.check(&problems)?;
+        let (mut prompts, mut chat) = (Vec::with_capacity(problems.len()), false);
         for problem in &problems {
-            let chat_prompt = engine.chat_prompt(&problem.question)?;
-            chat = chat_prompt.is_some();
-            requests.push(problem.request(chat_prompt));
+            let template = self.chat_prompt(engine, &problem.prompt)?;
+            chat |= template.is_some();
+            prompts.push(template.unwrap_or_else(|| problem.prompt.plain.clone()));
         }
-        Ok(Self { batch: engine.prepare(&requests)?, problems, chat })
+        let prepare = |reply: fn(&Problem) -> Option<&str>| {
+            let request = |(prompt, problem): (&String, &Problem)| Request {
+                prompt: prompt.clone(),
+                completion: reply(problem).unwrap_or_default().to_owned(),
+                goes_on: problem.goes_on,
+            };
+            prepare(engine, &prompts.iter().zip(&problems).map(request).collect::<Vec<_>>(), &problems)
+        };
+        let wanted = prepare(|problem| problem.wanted.as_deref())?;
+        let looks_at_rejected = self.graders.iter().any(|grader| grader.kind == RewardKind::Margin);
+        let rejected =
+            looks_at_rejected.then(|| prepare(|problem| problem.rejected.as_deref())).transpose()?;
+        let seed = Source::new(self.seed, Domain::Replies).stream(stream).next_u64();
+        Ok(Exam { problems, prompts, wanted, rejected, chat, seed })
     }
 
-    /// Number of problems.
-    pub fn len(&self) -> usize {
-        self.problems.len()
+    /// Refuses problems without what a reward looks at.
+    fn check(&self, problems: &[Problem]) -> Result<(), ExamError> {
+        for Grader { kind, .. } in &self.graders {
+            let lacks = |problem: &&Problem| match kind {
+                RewardKind::Loglik | RewardKind::Numeric => problem.wanted.is_none(),
+                RewardKind::Margin => problem.wanted.is_none() || problem.rejected.is_none(),
+                _ => false,
+            };
+            if let Some(problem) = problems.iter().find(lacks) {
+                let needs = if *kind == RewardKind::Margin {
+                    "a chosen and a rejected reply"
+                } else {
+                    "a wanted reply"
+                };
+                return Err(ExamError::Lacks { kind: kind.name(), needs, place: problem.place.clone() });
+            }
+        }
+        Ok(())
     }
 
-    /// Whether there are no problems.
-    pub fn is_empty(&self) -> bool {
-        self.problems.is_empty()
+    fn chat_prompt<E: Engine>(&self, engine: &E, prompt: &Prompt) -> Result<Option<String>, ExamError> {
+        if prompt.chat.is_empty() {
+            return Ok(None);
+        }
+        let system =
+            self.system.iter().map(|content| Message { role: "system".to_owned(), content: content.clone() });
+        let conversation: Vec<Message> = system.chain(prompt.chat.iter().cloned()).collect();
+        let template = engine.chat_prompt(&conversation)?;
+        if template.is_none() && self.system.is_some() {
+            return Err(ExamError::NoTemplate);
+        }
+        Ok(template)
     }
 
     /// The reward of each problem.
     ///
     /// # Errors
-    /// When inference fails.
-    pub fn rewards<E: Engine<Batch = B>>(
-        &self,
+    /// When inference or a judge fails.
+    pub fn rewards<E: Engine>(
+        &mut self,
         engine: &mut E,
-        task: &dyn Task,
-        kind: RewardKind,
-    ) -> Result<Vec<f64>, EngineError> {
-        match kind {
-            RewardKind::Loglik => {
-                Ok(engine.score(&self.batch)?.iter().map(|score| score.log_likelihood).collect())
-            }
-            RewardKind::Exact => Ok(self.right(engine, task)?.into_iter().map(f64::from).collect()),
-        }
+        exam: &Exam<E::Batch>,
+    ) -> Result<Vec<f64>, ExamError> {
+        let marks = self.grade(engine, exam, &mut Answers::default())?;
+        Ok(marks.into_iter().map(|mark| mark.reward).collect())
     }
 
-    /// Both marks of each problem.
+    /// All marks of each problem.
     ///
     /// # Errors
-    /// When inference fails.
-    pub fn marks<E: Engine<Batch = B>>(
+    /// When inference or a judge fails.
+    pub fn marks<E: Engine>(
+        &mut self,
+        engine: &mut E,
+        exam: &Exam<E::Batch>,
+    ) -> Result<Vec<Mark>, ExamError> {
+        let mut answers = Answers::default();
+        if exam.problems.iter().all(|problem| problem.wanted.is_some()) {
+            answers.scores(engine, exam)?;
+        }
+        let mut marks = self.grade(engine, exam, &mut answers)?;
+        if self.task.has_right_replies() && marks.iter().all(|mark| mark.right.is_none()) {
+            let verdicts = self.verdicts(engine, exam, &mut answers)?;
+            marks.iter_mut().zip(verdicts).for_each(|(mark, verdict)| mark.right = Some(verdict.right));
+        }
+        for (mark, score) in marks.iter_mut().zip(answers.wanted.iter().flatten()) {
+            mark.log_likelihood = Some(score.log_likelihood);
+        }
+        Ok(marks)
+    }
+
+    /// Rewards, and whether problems are solved by the first of the graders that can tell.
+    fn grade<E: Engine>(
+        &mut self,
+        engine: &mut E,
+        exam: &Exam<E::Batch>,
+        answers: &mut Answers,
+    ) -> Result<Vec<Mark>, ExamError> {
+        let unmarked = Mark { reward: 0.0, right: None, log_likelihood: None };
+        let mut marks = vec![unmarked; exam.problems.len()];
+        let mut graders = std::mem::take(&mut self.graders);
+        let graded = graders.iter_mut().try_for_each(|grader| {
+            let rewards = self.values(grader, engine, exam, answers)?;
+            for (mark, reward) in marks.iter_mut().zip(rewards) {
+                mark.reward += grader.weight * reward;
+                mark.right = mark.right.or(grader.solves(reward));
+            }
+            Ok(())
+        });
+        self.graders = graders;
+        graded.map(|()| marks)
+    }
+
+    /// What one grader says of each problem.
+    fn values<E: Engine>(
+        &self,
+        grader: &mut Grader,
+        engine: &mut E,
+        exam: &Exam<E::Batch>,
+        answers: &mut Answers,
+    ) -> Result<Vec<f64>, ExamError> {
+        match grader.kind {
+            RewardKind::Loglik => {
+                Ok(answers.scores(engine, exam)?.iter().map(|score| score.log_likelihood).collect())
+            }
+            RewardKind::Margin => answers.margins(engine, exam),
+            RewardKind::Exact => {
+                Ok(self.verdicts(engine, exam, answers)?.into_iter().map(|verdict| verdict.reward).collect())
+            }
+            _ => {
+                let replies = answers.replies(engine, exam, &self.decoding)?;
+                grader.judge(engine, exam, replies)
+            }
+        }
+    }
+
+    /// What the task says of each reply.
+    fn verdicts<E: Engine>(
         &self,
         engine: &mut E,
-        task: &dyn Task,
-    ) -> Result<Vec<Mark>, EngineError> {
-        let scores = engine.score(&self.batch)?;
-        let right = if self.chat {
-            self.right(engine, task)?
-        } else {
-            scores.iter().map(|score| score.is_greedy).collect()
-        };
-        let mark = |(score, right): (&crate::engine::Score, bool)| Mark {
-            right,
-            log_likelihood: score.log_likelihood,
-        };
-        Ok(scores.iter().zip(right).map(mark).collect())
-    }
-
-    fn right<E: Engine<Batch = B>>(&self, engine: &mut E, task: &dyn Task) -> Result<Vec<bool>, EngineError> {
-        if !self.chat {
-            return Ok(engine.score(&self.batch)?.iter().map(|score| score.is_greedy).collect());
+        exam: &Exam<E::Batch>,
+        answers: &mut Answers,
+    ) -> Result<Vec<Verdict>, ExamError> {
+        if !exam.chat && self.task.is_exact_in_plain() && self.decoding.temp == 0.0 {
+            return Ok(answers
+                .scores(engine, exam)?
+                .iter()
+                .map(|score| Verdict::of(score.is_greedy))
+                .collect());
         }
-        let replies = engine.complete(&self.batch, task.reply_tokens())?;
-        Ok(self.problems.iter().zip(&replies).map(|(problem, reply)| task.is_right(problem, reply)).collect())
+        let replies = answers.replies(engine, exam, &self.decoding)?;
+        Ok(exam
+            .problems
+            .iter()
+            .zip(replies)
+            .map(|(problem, reply)| self.task.judge(problem, reply))
+            .collect())
     }
 }
 
-/// Summary of an exam.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Grade {
-    /// Problems put.
-    pub problems: u64,
-    /// Problems solved.
-    pub correct: u64,
-    /// Mean log-likelihood of the wanted replies.
-    pub mean_loglik: f64,
-}
-
-impl Grade {
-    /// Adds up marks.
-    pub fn of(marks: &[Mark]) -> Self {
-        let logliks: Vec<f64> = marks.iter().map(|mark| mark.log_likelihood).collect();
-        Self {
-            problems: marks.len() as u64,
-            correct: marks.iter().filter(|mark| mark.right).count() as u64,
-            mean_loglik: crate::fitness::mean(&logliks),
+/// Prepares requests; where that fails because of one of them, the error says where it stands in the user's data.
+fn prepare<E: Engine>(engine: &E, requests: &[Request], problems: &[Problem]) -> Result<E::Batch, ExamError> {
+    engine.prepare(requests).map_err(|error| {
+        for (request, problem) in
+            requests.iter().zip(problems).filter(|(_, problem)| !problem.place.is_empty())
+        {
+            if let Err(source) = engine.prepare(std::slice::from_ref(request)) {
+                return ExamError::Problem { place: problem.place.clone(), source };
+            }
         }
-    }
-
-    /// Share of the problems solved, 0.0..=1.0; 0 for no problems.
-    pub fn accuracy(&self) -> f64 {
-        crate::fitness::share(self.correct, self.problems)
-    }
-
-    /// The accuracy's 95% interval.
-    pub fn interval(&self) -> (f64, f64) {
-        wilson(self.correct, self.problems)
-    }
-}
-
-/// Wilson's 95% score interval of a proportion; the whole range for no trials.
-fn wilson(successes: u64, trials: u64) -> (f64, f64) {
-    if trials == 0 {
-        return (0.0, 1.0);
-    }
-    // The 97.5% quantile of the standard normal distribution.
-    let z = 1.959_964;
-    let n = trials as f64;
-    let p = successes as f64 / n;
-    let centre = p + z * z / (2.0 * n);
-    let margin = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-    let scale = 1.0 + z * z / n;
-    (((centre - margin) / scale).max(0.0), ((centre + margin) / scale).min(1.0))
+        error.into()
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wilson_intervals_of_known_cases() {
-        // Values from the formula's textbook example: 5 of 10, and the ends.
-        let (low, high) = wilson(5, 10);
-        assert!((low - 0.2366).abs() < 1e-4 && (high - 0.7634).abs() < 1e-4, "{low} {high}");
-        assert_eq!(wilson(0, 10).0, 0.0);
-        assert!(wilson(10, 10).1 > 0.999_999);
-        assert_eq!(wilson(0, 0), (0.0, 1.0));
-    }
-
-    #[test]
-    fn grades_add_up() {
-        let mark = |right, log_likelihood| Mark { right, log_likelihood };
-        let grade = Grade::of(&[mark(true, -1.0), mark(false, -3.0), mark(true, -0.5), mark(false, -3.5)]);
-        assert_eq!(grade, Grade { problems: 4, correct: 2, mean_loglik: -2.0 });
-        assert_eq!(grade.accuracy(), 0.5);
-    }
-}
+mod tests;

@@ -53,7 +53,7 @@ pub fn share(part: u64, whole: u64) -> f64 {
 }
 
 /// Standard deviation around the mean, of the population.
-fn deviation(values: &[f64]) -> f64 {
+pub(crate) fn deviation(values: &[f64]) -> f64 {
     let centre = mean(values);
     let squares: Vec<f64> = values.iter().map(|v| (v - centre) * (v - centre)).collect();
     mean(&squares).sqrt()

@@ -21,13 +21,14 @@
 //! | [`fitness`] | from rewards to weights |
 //! | [`update`] | THE one step |
 //! | [`settings`] | the hyper-parameters of a run |
+//! | [`task`] | problems, rewards, and what a reply is worth |
 //! | [`seed_log`] | a run's log: records, hash chain, validation |
 //! | [`replay`] | the residual and the codes from a log |
 //! | [`es`] | `ask` and `tell` over generations |
 //! | [`select`] | which tensors are tuned |
 //! | [`engine`] | what tuning needs of inference, as a trait |
-//! | [`task`] | problems and rewards |
-//! | [`exam`] | puts problems to an engine and marks the replies |
+//! | [`judge`] | what replies are worth, by rules of the user's |
+//! | [`exam`] | puts problems to an engine and grades it |
 //! | [`sweep`] | work on all tiles, in parallel |
 //! | [`store`] | mappings, atomic files, the append-only log |
 //! | [`llama`] | the engine on llama.cpp; the only foreign code |
@@ -48,6 +49,7 @@ pub mod exam;
 pub mod export;
 pub mod fitness;
 pub mod gguf;
+pub mod judge;
 pub mod llama;
 pub mod noise;
 pub mod perturb;

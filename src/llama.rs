@@ -9,15 +9,17 @@
 use std::ops::Range;
 
 use crate::block::Arrangement;
-use crate::engine::{Engine, EngineError, Request, Score, TensorBytes};
+use crate::engine::{Decoding, Engine, EngineError, Request, Score, TensorBytes};
 use crate::gguf::TensorEntry;
 use crate::store::{StoreError, WorkingCopy, suitable_threads};
+use crate::task::Message;
 use crate::tensor_type::TensorType;
 
 mod budget;
 mod complete;
 mod context;
 mod estimate;
+mod grammar;
 mod lanes;
 mod layout;
 mod log;
@@ -184,10 +186,10 @@ impl LlamaEngine {
     pub fn complete_until(
         &mut self,
         batch: &Prepared,
-        max_new_tokens: usize,
+        how: &Decoding,
         is_over: impl Fn(&[i32], usize) -> bool + Sync,
     ) -> Result<Vec<String>, EngineError> {
-        complete::complete(&mut self.lanes, &self.model, batch, max_new_tokens, is_over)
+        complete::complete(&mut self.lanes, &self.model, batch, how, is_over)
             .map_err(|source| EngineError::new("completing the requests", source))
     }
 
@@ -223,8 +225,10 @@ impl LlamaEngine {
 impl Engine for LlamaEngine {
     type Batch = Prepared;
 
-    fn chat_prompt(&self, user: &str) -> Result<Option<String>, EngineError> {
-        self.model.chat_prompt(user).map_err(|source| EngineError::new("applying the chat template", source))
+    fn chat_prompt(&self, conversation: &[Message]) -> Result<Option<String>, EngineError> {
+        self.model
+            .chat_prompt(conversation)
+            .map_err(|source| EngineError::new("applying the chat template", source))
     }
 
     fn prepare(&self, requests: &[Request]) -> Result<Prepared, EngineError> {
@@ -237,8 +241,13 @@ impl Engine for LlamaEngine {
             .map_err(|source| EngineError::new("scoring the requests", source))
     }
 
-    fn complete(&mut self, batch: &Prepared, max_new_tokens: usize) -> Result<Vec<String>, EngineError> {
-        self.complete_until(batch, max_new_tokens, |_, _| false)
+    fn complete(&mut self, batch: &Prepared, how: &Decoding) -> Result<Vec<String>, EngineError> {
+        self.complete_until(batch, how, |_, _| false)
+    }
+
+    fn follow(&self, grammar: &str, texts: &[String]) -> Result<Vec<bool>, EngineError> {
+        grammar::follow(&self.model, grammar, texts)
+            .map_err(|source| EngineError::new("judging replies by the grammar", source))
     }
 
     fn edit_codes(&mut self, edit: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError> {

@@ -16,7 +16,6 @@
 //! of Q8_0 are fine enough for alpha to fall much further.
 
 use crate::replay::STORED_BYTES;
-use crate::seed_log::RewardKind;
 use crate::settings::TypeSettings;
 use crate::tensor_type::TensorType;
 
@@ -47,6 +46,9 @@ pub const POPULATION: u32 = 64;
 /// Default problems that each member is evaluated on.
 pub const PROMPTS: u32 = 64;
 
+/// Default problems of what is to be retained that each member is evaluated on.
+pub const RETAIN_PROMPTS: u32 = 16;
+
 /// What a code of a tunable type is worth: the RMS of what one code up or down changes, over the RMS of the weights.
 ///
 /// Measured on the bundled model's block matrices, quantized to the type by ggml's reference quantizer; `tests/ggml_codes.rs`
@@ -68,6 +70,15 @@ pub fn relative_step(tensor_type: TensorType) -> f64 {
     }
 }
 
+/// What a run's rewards look at, which decides how noisy they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Log-likelihoods of given replies: a little better is seen as a little better.
+    Likelihoods,
+    /// Replies, most of which are as good or bad as before.
+    Replies,
+}
+
 /// Noise and step sizes of a type, for the default population.
 #[derive(Clone, Copy, Debug)]
 struct Scales {
@@ -80,19 +91,19 @@ struct Scales {
 const Q8_0: Scales = Scales { sigma: 3.2, alpha: 0.18, alpha_final: 0.02 };
 
 /// What was tuned on Q4_K.
-fn q4_k(reward: RewardKind) -> Scales {
-    match reward {
-        RewardKind::Loglik => Scales { sigma: 0.1, alpha: 0.006, alpha_final: 0.002 },
-        RewardKind::Exact => Scales { sigma: 0.1, alpha: 0.005, alpha_final: 0.002 },
+fn q4_k(signal: Signal) -> Scales {
+    match signal {
+        Signal::Likelihoods => Scales { sigma: 0.1, alpha: 0.006, alpha_final: 0.002 },
+        Signal::Replies => Scales { sigma: 0.1, alpha: 0.005, alpha_final: 0.002 },
     }
 }
 
-fn scales(tensor_type: TensorType, reward: RewardKind) -> Scales {
+fn scales(tensor_type: TensorType, signal: Signal) -> Scales {
     let finer = |than: TensorType| (relative_step(TensorType::Q4_K) / relative_step(than)).ln();
     // 0 for Q4_K, 1 for Q8_0.
     let place = finer(tensor_type) / finer(TensorType::Q8_0);
     let on_the_line = |q4_k: f64, q8_0: f64| two_digits(q4_k * (q8_0 / q4_k).powf(place));
-    let q4_k = q4_k(reward);
+    let q4_k = q4_k(signal);
     Scales {
         sigma: on_the_line(q4_k.sigma, Q8_0.sigma),
         alpha: on_the_line(q4_k.alpha, Q8_0.alpha),
@@ -107,8 +118,8 @@ fn two_digits(number: f64) -> f64 {
 
 /// Default noise and step sizes of a tunable tensor type for a population. The sum over pairs grows with the square root of
 /// their number as long as it is mostly noise, so alpha shrinks with it: the share of codes that move stays the same.
-pub fn type_settings(tensor_type: TensorType, reward: RewardKind, population: u32) -> TypeSettings {
-    let Scales { sigma, alpha, alpha_final } = scales(tensor_type, reward);
+pub fn type_settings(tensor_type: TensorType, signal: Signal, population: u32) -> TypeSettings {
+    let Scales { sigma, alpha, alpha_final } = scales(tensor_type, signal);
     let factor = (f64::from(POPULATION) / f64::from(population.max(2))).sqrt();
     TypeSettings { tensor_type, sigma, alpha: alpha * factor, alpha_final: alpha_final * factor }
 }
@@ -120,27 +131,27 @@ mod tests {
 
     #[test]
     fn alpha_follows_the_population() {
-        let alpha = |population| type_settings(TensorType::Q4_K, RewardKind::Loglik, population).alpha;
+        let alpha = |population| type_settings(TensorType::Q4_K, Signal::Likelihoods, population).alpha;
         assert_eq!(alpha(256), alpha(64) / 2.0);
     }
 
     #[test]
     fn the_tuned_types_have_what_was_tuned() {
-        let tuned = |tensor_type, reward| {
-            let of_type = type_settings(tensor_type, reward, POPULATION);
+        let tuned = |tensor_type, signal| {
+            let of_type = type_settings(tensor_type, signal, POPULATION);
             (of_type.sigma, of_type.alpha, of_type.alpha_final)
         };
-        assert_eq!(tuned(TensorType::Q4_K, RewardKind::Loglik), (0.1, 0.006, 0.002));
-        assert_eq!(tuned(TensorType::Q4_K, RewardKind::Exact), (0.1, 0.005, 0.002));
-        assert_eq!(tuned(TensorType::Q8_0, RewardKind::Loglik), (3.2, 0.18, 0.02));
-        assert_eq!(tuned(TensorType::Q6_K, RewardKind::Loglik), (0.62, 0.036, 0.0068), "between them");
+        assert_eq!(tuned(TensorType::Q4_K, Signal::Likelihoods), (0.1, 0.006, 0.002));
+        assert_eq!(tuned(TensorType::Q4_K, Signal::Replies), (0.1, 0.005, 0.002));
+        assert_eq!(tuned(TensorType::Q8_0, Signal::Likelihoods), (3.2, 0.18, 0.02));
+        assert_eq!(tuned(TensorType::Q6_K, Signal::Likelihoods), (0.62, 0.036, 0.0068), "between them");
     }
 
     #[test]
     fn every_tunable_type_has_usable_defaults() {
         for tensor_type in TensorType::TUNABLE {
-            for reward in [RewardKind::Loglik, RewardKind::Exact] {
-                let settings = type_settings(tensor_type, reward, POPULATION);
+            for signal in [Signal::Likelihoods, Signal::Replies] {
+                let settings = type_settings(tensor_type, signal, POPULATION);
                 assert!(Noise::new(settings.sigma).is_ok());
                 assert!(settings.alpha >= settings.alpha_final && settings.alpha_final > 0.0);
             }

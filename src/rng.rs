@@ -21,6 +21,8 @@ pub enum Domain {
     Problems,
     /// Problems that a task draws for evaluation; the seed is 0, the stream the task's own.
     HeldOut,
+    /// Tokens of replies that are drawn at a temperature; the seed is the exam's, the stream a prompt and a position.
+    Replies,
 }
 
 impl Domain {
@@ -30,6 +32,7 @@ impl Domain {
             Self::Perturbation => b"qes-gguf 1 perturbation ",
             Self::Problems => b"qes-gguf 1 problems     ",
             Self::HeldOut => b"qes-gguf 1 held out     ",
+            Self::Replies => b"qes-gguf 1 replies      ",
         }
     }
 }
@@ -86,6 +89,18 @@ impl Stream {
                 return word % bound;
             }
         }
+    }
+
+    /// Puts fewer than 2^32 items in a random order, each equally likely.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last as u32 + 1) as usize);
+        }
+    }
+
+    /// A number from 0 to just below 1, with 32 bits.
+    pub fn unit(&mut self) -> f64 {
+        f64::from(self.next_u32()) / 4_294_967_296.0
     }
 }
 

@@ -160,6 +160,22 @@ impl SeedLog {
         Ok(text)
     }
 
+    /// The evaluation with the highest mean reward, the earliest of several: where the run was best.
+    pub fn best(&self) -> Option<&EvaluationRecord> {
+        let better = |best, next| if next > best { next } else { best };
+        let highest = self.evaluations.iter().map(|record| record.mean_reward).reduce(better)?;
+        self.evaluations.iter().find(|record| record.mean_reward == highest)
+    }
+
+    /// Whether the run's patience has come to an end: so many evaluations brought no new best one.
+    pub fn is_out_of_patience(&self) -> bool {
+        let Some(patience) = self.header.task.patience else { return false };
+        let since = |best: &EvaluationRecord| {
+            self.evaluations.iter().filter(|record| record.generations > best.generations).count() as u64
+        };
+        self.best().is_some_and(|best| since(best) >= patience)
+    }
+
     fn accept(&mut self, number: LineNumber, line: Line) -> Result<(), LogError> {
         match line {
             Line::Header(_) => Err(LogError::SecondHeader { line: number }),
@@ -170,18 +186,8 @@ impl SeedLog {
                 Ok(())
             }
             Line::Evaluation(record) => {
-                let expected = self.generations.len() as u64;
-                if record.generations != expected
-                    || record.correct > record.problems
-                    || !record.mean_loglik.is_finite()
-                {
-                    let problem = format!(
-                        "{} of {} problems right, mean log-likelihood {}, after {} generations, but {expected} generations \
-                         come before it",
-                        record.correct, record.problems, record.mean_loglik, record.generations
-                    );
-                    return Err(LogError::Record { line: number, problem });
-                }
+                check_evaluation(self.generations.len() as u64, &record)
+                    .map_err(|problem| LogError::Record { line: number, problem })?;
                 self.evaluations.push(record);
                 Ok(())
             }
@@ -250,8 +256,23 @@ fn check_header(header: &Header) -> Result<(), LogError> {
 }
 
 fn check_task(task: &TaskSpec) -> Result<(), LogError> {
-    let counts = [("prompts", task.prompts), ("eval_problems", task.eval_problems)];
-    match counts.iter().find(|(_, count)| !(1..=MAX_PROBLEMS).contains(count)) {
+    let retained = task.retain.iter();
+    for definition in retained.clone().map(|retain| &retain.definition).chain([&task.definition]) {
+        definition.validate().map_err(|e| LogError::Header(e.to_string()))?;
+    }
+    if let Some(weight) =
+        retained.clone().map(|retain| retain.weight).find(|weight| !(0.0..=1e6).contains(weight))
+    {
+        return Err(LogError::Header(format!(
+            "its weight of what is retained is {weight}, but must be from 0 to 1000000"
+        )));
+    }
+    if task.patience == Some(0) {
+        return Err(LogError::Header("its patience is 0, but must be at least 1".to_owned()));
+    }
+    let prompts = retained.map(|retain| ("retain.prompts", retain.prompts));
+    let mut counts = prompts.chain([("prompts", task.prompts), ("eval_problems", task.eval_problems)]);
+    match counts.find(|(_, count)| !(1..=MAX_PROBLEMS).contains(count)) {
         Some((name, count)) => {
             Err(LogError::Header(format!("{name} is {count}, but must be from 1 to {MAX_PROBLEMS}")))
         }
@@ -295,6 +316,23 @@ fn check_generation(header: &Header, expected: u64, record: &GenerationRecord) -
     }
     if record.alpha.len() != sigma.len() || record.alpha.iter().any(|a| !ALPHA_RANGE.contains(a)) {
         return Err("its alpha is not one number from 0 to 1000 for each type".to_owned());
+    }
+    Ok(())
+}
+
+fn check_evaluation(expected: u64, record: &EvaluationRecord) -> Result<(), String> {
+    if record.generations != expected {
+        return Err(format!(
+            "an evaluation after {} generations, but {expected} generations come before it",
+            record.generations
+        ));
+    }
+    if let Some(correct) = record.correct.filter(|correct| *correct > record.problems) {
+        return Err(format!("{correct} of {} problems solved", record.problems));
+    }
+    let means = [Some(record.mean_reward), record.mean_loglik, record.retained];
+    if means.into_iter().flatten().any(|mean| !mean.is_finite()) {
+        return Err("a mean reward or log-likelihood in it is not a finite number".to_owned());
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod artefact;
 mod cores;
 mod log_file;
 mod memory;
+mod text_file;
 mod working_copy;
 
 pub use artefact::Artefact;
@@ -20,6 +21,7 @@ pub use cores::suitable_threads;
 pub use log_file::{Journal, LogFile, read_log_file};
 pub(crate) use memory::page_size;
 pub use memory::peak_rss_bytes;
+pub use text_file::read_text;
 pub use working_copy::WorkingCopy;
 
 /// A file could not be used, or bytes were asked for that it does not have.
@@ -58,6 +60,12 @@ pub enum StoreError {
     /// A file is far too long for a log.
     #[error("{} is not a seed log: it is far too long for one; give a .qes file", path.display())]
     TooLong {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that people write is far too long, or no text.
+    #[error("{} is no UTF-8 text of at most {} bytes; check that it is the right file", path.display(), text_file::MAX_BYTES)]
+    NotText {
         /// The file.
         path: PathBuf,
     },

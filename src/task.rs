@@ -1,34 +1,81 @@
-//! What a model is tuned on: prompts, the replies that are wanted, and what a reply is worth.
+//! What a model is tuned on: problems, the replies that are wanted, and what a reply is worth.
 //!
-//! Every task splits its problems in two for good: those that tuning draws from and those that only evaluation sees.
+//! Every task splits its problems in two for good: those that tuning draws from and those that only evaluation sees. A
+//! [`Definition`] says which task it is and which rewards count; it is what a task file, the command line and a log's
+//! header have in common.
 
 pub mod arith;
+mod definition;
+mod examples;
 
-use crate::engine::Request;
+use std::sync::Arc;
 
-/// One problem, in both forms that a model may be asked in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The text that a model without a chat template continues with the answer.
-    pub plain: String,
-    /// The question for a model with a chat template.
-    pub question: String,
-    /// The wanted reply.
-    pub answer: String,
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use definition::{Definition, DefinitionError, Problems, Reward, RewardKind};
+pub use examples::{Examples, is_wanted};
+
+/// One message of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks: `system`, `user` or `assistant`.
+    pub role: String,
+    /// What is said.
+    pub content: String,
 }
 
-impl Problem {
-    /// The problem as the engine is asked, with the chat prompt of its question where the model has a chat template.
-    pub fn request(&self, chat_prompt: Option<String>) -> Request {
-        Request { prompt: chat_prompt.unwrap_or_else(|| self.plain.clone()), completion: self.answer.clone() }
+impl Message {
+    /// A message of the user.
+    pub fn user(content: impl Into<String>) -> Self {
+        Self { role: "user".to_owned(), content: content.into() }
+    }
+}
+
+/// What a model is asked, in both forms that a model may be asked in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prompt {
+    /// The text that a model without a chat template continues.
+    pub plain: String,
+    /// The conversation so far, for a model with a chat template; empty for a text that every model continues as it is.
+    pub chat: Vec<Message>,
+}
+
+/// One problem.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problem {
+    /// What the model is asked.
+    pub prompt: Prompt,
+    /// The wanted reply, where one is known.
+    pub wanted: Option<String>,
+    /// A reply that is less wanted.
+    pub rejected: Option<String>,
+    /// Whether the text goes on after the wanted reply, so that the model is not to end there.
+    pub goes_on: bool,
+    /// Where the problem stands in the user's data, as `notes.jsonl, line 3`; empty for a generated one.
+    pub place: String,
+    /// What else is known of the problem: the user's own line, or what the task's judgement goes by.
+    pub facts: Arc<Map<String, Value>>,
+}
+
+/// What a reply is worth to the task itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Verdict {
+    /// Whether it solves the problem.
+    pub right: bool,
+    /// The reward: 1 for a right reply, and what else the task counts.
+    pub reward: f64,
+}
+
+impl Verdict {
+    /// 1 for a right reply, 0 for any other.
+    pub fn of(right: bool) -> Self {
+        Self { right, reward: f64::from(right) }
     }
 }
 
 /// A source of problems and a judge of replies.
 pub trait Task {
-    /// The name on the command line and in logs.
-    fn name(&self) -> &'static str;
-
     /// Problems to tune on, drawn from (seed, generation): the same for every member of a generation, and never one of
     /// the held-out problems.
     fn training(&self, seed: u64, generation: u64, count: usize) -> Vec<Problem>;
@@ -36,20 +83,20 @@ pub trait Task {
     /// The first `count` held-out problems, in an order of the task's own that never changes; fewer when it has fewer.
     fn held_out(&self, count: usize) -> Vec<Problem>;
 
-    /// Whether a chat model's reply solves the problem.
-    fn is_right(&self, problem: &Problem, reply: &str) -> bool;
+    /// What a reply is worth.
+    fn judge(&self, problem: &Problem, reply: &str) -> Verdict;
 
-    /// New tokens to let a chat model reply with.
+    /// Whether every problem has a reply that is right, so that an accuracy says something.
+    fn has_right_replies(&self) -> bool {
+        true
+    }
+
+    /// Whether a model without a chat template must reply with exactly the wanted text and then end, which one forward pass
+    /// over it tells.
+    fn is_exact_in_plain(&self) -> bool {
+        false
+    }
+
+    /// New tokens to let a model reply with where the user asks for no number.
     fn reply_tokens(&self) -> usize;
 }
-
-/// The task with this name.
-pub fn by_name(name: &str) -> Option<Box<dyn Task>> {
-    match name {
-        arith::NAME => Some(Box::new(arith::Arith)),
-        _ => None,
-    }
-}
-
-/// Names of all tasks.
-pub const NAMES: [&str; 1] = [arith::NAME];

@@ -1,6 +1,6 @@
 //! The loop over generations: perturb, evaluate, restore, log, update.
 //!
-//! The loop knows an [`Engine`], a [`Task`] and a [`Journal`]; it draws nothing, decides no code and writes no file
+//! The loop knows an [`Engine`], an [`Examiner`] and a [`Journal`]; it draws nothing, decides no code and writes no file
 //! itself. A generation's record is durable in the journal before its update touches a code, so a run that dies at any
 //! point is continued by replaying its log.
 
@@ -16,7 +16,7 @@ pub use watch::{Split, Watch};
 
 use crate::engine::{Engine, EngineError};
 use crate::es::{Es, Population};
-use crate::exam::{Exam, Grade};
+use crate::exam::{Exam, ExamError, Examiner, Grade};
 use crate::export::{ExportError, check_digest, live_digest};
 use crate::fitness::{PairFitness, mean};
 use crate::noise::Pair;
@@ -25,7 +25,6 @@ use crate::replay::History;
 use crate::seed_log::{EvaluationRecord, Line, LogError, SeedLog};
 use crate::store::{Journal, StoreError};
 use crate::sweep::{PerTile, ResidualStore, edit_all, per_member, per_tile, rebuild_all, update_all};
-use crate::task::Task;
 use crate::update::Moves;
 
 /// Why a run ended early. Everything before the fault is in the log.
@@ -34,6 +33,8 @@ use crate::update::Moves;
 pub enum TuneError {
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Exam(#[from] ExamError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -52,6 +53,8 @@ pub enum TuneError {
 pub enum Outcome {
     /// All planned generations are in the log.
     Done,
+    /// The log's patience has come to an end before them.
+    OutOfPatience,
     /// It was asked to stop; the log is whole and the run can be resumed.
     Stopped,
 }
@@ -65,17 +68,34 @@ pub enum ResidualMode {
     Stored,
 }
 
-/// A run: a model, a task, and the log that connects them.
+/// A run: a model, an examiner, and the log that connects them.
 pub struct Tuner<'a, E: Engine> {
     engine: E,
-    task: &'a dyn Task,
+    examiners: Examiners,
     log: SeedLog,
     journal: &'a mut dyn Journal,
     history: History,
     residual: ResidualStore,
     applied: PerTile<Applied>,
     held_out: Exam<E::Batch>,
+    /// What is to be retained, as evaluations see it.
+    retained: Option<Exam<E::Batch>>,
     watch: Watch,
+}
+
+/// Those who examine the members of a run.
+pub struct Examiners {
+    /// On what the model is tuned on.
+    pub task: Examiner,
+    /// On what must not get worse.
+    pub retain: Option<Examiner>,
+}
+
+/// The problems of a generation.
+struct Exams<B> {
+    task: Exam<B>,
+    /// Only where it counts.
+    retain: Option<Exam<B>>,
 }
 
 impl<'a, E: Engine> Tuner<'a, E> {
@@ -85,7 +105,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
     /// When the log's settings do not hold together or the held-out problems cannot be put to the engine.
     pub fn new(
         mut engine: E,
-        task: &'a dyn Task,
+        examiners: Examiners,
         log: SeedLog,
         journal: &'a mut dyn Journal,
         mode: ResidualMode,
@@ -102,10 +122,13 @@ impl<'a, E: Engine> Tuner<'a, E> {
             })?;
             check_digest(&log, history.len(), &live_digest(&mut engine)?)?;
         }
-        let problems = task.held_out(log.header.task.eval_problems as usize);
-        let held_out = Exam::new(&engine, problems)?;
+        let count = log.header.task.eval_problems as usize;
+        let held_out = examiners.task.held_out(&engine, count)?;
+        let retained =
+            examiners.retain.as_ref().map(|examiner| examiner.held_out(&engine, count)).transpose()?;
         let applied = per_member(tensors, &history, &residual);
-        Ok(Self { engine, task, log, journal, history, residual, applied, held_out, watch: Watch::start() })
+        let watch = Watch::start();
+        Ok(Self { engine, examiners, log, journal, history, residual, applied, held_out, retained, watch })
     }
 
     /// The log so far.
@@ -129,6 +152,9 @@ impl<'a, E: Engine> Tuner<'a, E> {
         }
         let mut es = Es::new(self.log.header.settings.clone(), self.history.len());
         while let Some(population) = es.ask() {
+            if self.log.is_out_of_patience() {
+                return Ok(Outcome::OutOfPatience);
+            }
             self.watch.begin_generation();
             let Some(fitness) = self.evaluate_population(&population, stop, observer)? else {
                 return Ok(Outcome::Stopped);
@@ -172,9 +198,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
         observer: &mut dyn Observer,
     ) -> Result<Option<Vec<PairFitness>>, TuneError> {
         let header = &self.log.header;
-        let problems =
-            self.task.training(header.settings.seed, population.generation, header.task.prompts as usize);
-        let exam = Exam::new(&self.engine, problems)?;
+        let exams = self.exams(population.generation)?;
         let of = header.settings.population;
         let mut fitness = Vec::with_capacity(population.pairs.len());
         for (number, pair) in population.pairs.iter().enumerate() {
@@ -186,7 +210,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
                 }
                 goes_on
             };
-            let Some(of_pair) = self.evaluate_pair(&exam, pair, &mut may_begin)? else { return Ok(None) };
+            let Some(of_pair) = self.evaluate_pair(&exams, pair, &mut may_begin)? else { return Ok(None) };
             fitness.push(of_pair);
         }
         Ok(Some(fitness))
@@ -195,7 +219,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
     /// The fitness of both members of a pair, or `None` when `may_begin` does not let one of them begin.
     fn evaluate_pair(
         &mut self,
-        exam: &Exam<E::Batch>,
+        exams: &Exams<E::Batch>,
         pair: &Pair,
         may_begin: &mut dyn FnMut(Sign) -> bool,
     ) -> Result<Option<PairFitness>, TuneError> {
@@ -204,7 +228,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
         }
         let [plus, minus] = [Sign::Plus, Sign::Minus].map(|sign| Member { pair, sign });
         self.edit(Edit::Perturb, plus)?;
-        let of_plus = self.fitness(exam);
+        let of_plus = self.fitness(exams);
         let goes_on = of_plus.is_ok() && may_begin(Sign::Minus);
         if !goes_on {
             // Restored even after inference failed, so that the codes are those of the log again.
@@ -212,17 +236,39 @@ impl<'a, E: Engine> Tuner<'a, E> {
             return of_plus.map(|_| None);
         }
         self.edit(Edit::Mirror, plus)?;
-        let of_minus = self.fitness(exam);
+        let of_minus = self.fitness(exams);
         self.edit(Edit::Restore, minus)?;
         Ok(Some(PairFitness { plus: of_plus?, minus: of_minus? }))
     }
 
-    /// Mean reward of the codes as they are.
-    fn fitness(&mut self, exam: &Exam<E::Batch>) -> Result<f64, TuneError> {
-        let Self { engine, log, task, watch, .. } = self;
-        let kind = log.header.task.reward;
-        let rewards = watch.time(|split| &mut split.inference, || exam.rewards(engine, *task, kind))?;
-        Ok(mean(&rewards))
+    /// The problems of a generation.
+    fn exams(&self, generation: u64) -> Result<Exams<E::Batch>, TuneError> {
+        let Self { engine, examiners, log, .. } = self;
+        let spec = &log.header.task;
+        let task = examiners.task.training(engine, generation, spec.prompts as usize)?;
+        let counts = spec.retain.as_ref().filter(|retain| retain.weight > 0.0);
+        let retain = examiners.retain.as_ref().zip(counts);
+        let retain = retain
+            .map(|(examiner, spec)| examiner.training(engine, generation, spec.prompts as usize))
+            .transpose()?;
+        Ok(Exams { task, retain })
+    }
+
+    /// Mean reward of the codes as they are, and that of what is to be retained, with its weight.
+    fn fitness(&mut self, exams: &Exams<E::Batch>) -> Result<f64, TuneError> {
+        let Self { engine, examiners, log, watch, .. } = self;
+        let Examiners { task, retain } = examiners;
+        watch.time(
+            |split| &mut split.inference,
+            || {
+                let mut fitness = mean(&task.rewards(engine, &exams.task)?);
+                let weight = log.header.task.retain.as_ref().map_or(0.0, |retain| retain.weight);
+                if let (Some(examiner), Some(exam)) = (retain, &exams.retain) {
+                    fitness += weight * mean(&examiner.rewards(engine, exam)?);
+                }
+                Ok(fitness)
+            },
+        )
     }
 
     fn edit(&mut self, what: Edit, member: Member<'_>) -> Result<(), TuneError> {
@@ -264,15 +310,36 @@ impl<'a, E: Engine> Tuner<'a, E> {
             return Ok(last.clone());
         }
         observer.event(&Event::Evaluating { generations: self.history.len() });
-        let Self { engine, held_out, task, watch, .. } = self;
-        let marks = watch.time(|split| &mut split.inference, || held_out.marks(engine, *task))?;
-        let codes_sha256 = live_digest(engine)?;
-        let Grade { problems, correct, mean_loglik } = Grade::of(&marks);
-        let generations = self.history.len();
-        let record = EvaluationRecord { generations, problems, correct, mean_loglik, codes_sha256 };
+        let grade = self.grade()?;
+        let retained = self.retained()?;
+        let Grade { problems, correct, mean_reward, mean_loglik } = grade;
+        let record = EvaluationRecord {
+            generations: self.history.len(),
+            problems,
+            correct,
+            mean_reward,
+            mean_loglik,
+            retained,
+            codes_sha256: live_digest(&mut self.engine)?,
+        };
         self.write(Line::Evaluation(record.clone()))?;
         observer.event(&Event::Evaluation(&record));
         Ok(record)
+    }
+
+    /// How the codes as they are do on the held-out problems.
+    fn grade(&mut self) -> Result<Grade, TuneError> {
+        let Self { engine, held_out, examiners, watch, .. } = self;
+        let marks = watch.time(|split| &mut split.inference, || examiners.task.marks(engine, held_out))?;
+        Ok(Grade::of(&marks))
+    }
+
+    /// Their mean reward on what is to be retained.
+    fn retained(&mut self) -> Result<Option<f64>, TuneError> {
+        let Self { engine, retained, examiners, watch, .. } = self;
+        let (Some(examiner), Some(exam)) = (&mut examiners.retain, retained) else { return Ok(None) };
+        let rewards = watch.time(|split| &mut split.inference, || examiner.rewards(engine, exam))?;
+        Ok(Some(mean(&rewards)))
     }
 
     fn write(&mut self, line: Line) -> Result<(), TuneError> {

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// The modules of the library, each above those that may import it. `lib.rs` and `main.rs` stand outside.
-const ROWS: [&str; 24] = [
+const ROWS: [&str; 25] = [
     "rng",
     "tensor_type",
     "block",
@@ -20,12 +20,13 @@ const ROWS: [&str; 24] = [
     "fitness",
     "update",
     "settings",
+    "task",
     "seed_log",
     "replay",
     "es",
     "select",
     "engine",
-    "task",
+    "judge",
     "exam",
     "sweep",
     "store",

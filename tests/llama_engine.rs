@@ -15,11 +15,12 @@ use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 use qes_gguf::block::{CodeBlock, CodeLayout, Codes};
-use qes_gguf::engine::{Engine, Request, Score, TensorBytes};
+use qes_gguf::engine::{Decoding, Engine, Request, Score, TensorBytes};
 use qes_gguf::gguf::Gguf;
 use qes_gguf::llama::{LlamaEngine, LlamaOptions, TensorSlot};
 use qes_gguf::select::select;
 use qes_gguf::store::WorkingCopy;
+use qes_gguf::task::Message;
 use qes_gguf::tensor_type::TensorType;
 use qes_gguf::with_layout;
 use sha2::{Digest, Sha256};
@@ -49,7 +50,7 @@ fn requests(count: u32) -> Vec<Request> {
         .map(|i| {
             let (a, b) = (i * 37 % 100, i * 61 % 100);
             let sum = if i % 4 == 3 { i } else { a + b };
-            Request { prompt: format!("{a}+{b}="), completion: sum.to_string() }
+            Request::new(format!("{a}+{b}="), sum.to_string())
         })
         .collect()
 }
@@ -100,7 +101,7 @@ fn greedy_completions_are_those_that_score_as_greedy() {
     requests.push(requests[5].clone());
     let batch = engine.prepare(&requests).unwrap();
     let scores = engine.score(&batch).unwrap();
-    let completions = engine.complete(&batch, 8).unwrap();
+    let completions = engine.complete(&batch, &Decoding::greedy(8)).unwrap();
     let disagreeing = requests
         .iter()
         .zip(scores.iter().zip(&completions))
@@ -108,7 +109,7 @@ fn greedy_completions_are_those_that_score_as_greedy() {
     assert!(disagreeing.count() <= 3);
     assert!(scores.iter().filter(|score| score.is_greedy).count() > 20);
     assert_eq!(completions[128], completions[5]);
-    let short = engine.complete(&batch, 1).unwrap();
+    let short = engine.complete(&batch, &Decoding::greedy(1)).unwrap();
     for (short, completion) in short.iter().zip(&completions) {
         assert_eq!(*short, completion[..completion.len().min(1)]);
     }
@@ -122,9 +123,9 @@ fn few_sequences_at_a_time_give_the_same_completions() {
     let mut narrow = LlamaEngine::load(WorkingCopy::open(&path).unwrap(), Vec::new(), &options).unwrap();
     let mut wide = engine(&path);
     let batch = wide.prepare(&requests(20)).unwrap();
-    let expected = wide.complete(&batch, 8).unwrap();
+    let expected = wide.complete(&batch, &Decoding::greedy(8)).unwrap();
     let batch = narrow.prepare(&requests(20)).unwrap();
-    assert_eq!(narrow.complete(&batch, 8).unwrap(), expected);
+    assert_eq!(narrow.complete(&batch, &Decoding::greedy(8)).unwrap(), expected);
 }
 
 /// With few places, so that most prompts take one that another has left, and share its beginning.
@@ -140,11 +141,10 @@ fn prompts_complete_together_as_they_do_alone() {
         2 => "ab".repeat(i as usize % 9 + 1),
         _ => format!("{}+{}=", i % 90 + 10, i * 11 % 90 + 10),
     };
-    let requests: Vec<Request> =
-        (0..100).map(|i| Request { prompt: prompt(i), completion: "0".to_owned() }).collect();
+    let requests: Vec<Request> = (0..100).map(|i| Request::new(prompt(i), "0")).collect();
     let mut complete = |requests: &[Request]| {
         let batch = engine.prepare(requests).unwrap();
-        engine.complete(&batch, 24).unwrap()
+        engine.complete(&batch, &Decoding::greedy(24)).unwrap()
     };
     let together = complete(&requests);
     assert_eq!(complete(&requests), together, "and the same again");
@@ -167,7 +167,7 @@ fn completions_do_not_depend_on_the_number_of_lanes() {
         let working = WorkingCopy::open(model()).unwrap();
         let mut engine = LlamaEngine::load(working, Vec::new(), &options).unwrap();
         let batch = engine.prepare(&requests(90)).unwrap();
-        engine.complete(&batch, 8).unwrap()
+        engine.complete(&batch, &Decoding::greedy(8)).unwrap()
     };
     let expected = complete(1);
     for threads in [2, 3] {
@@ -179,9 +179,9 @@ fn completions_do_not_depend_on_the_number_of_lanes() {
 fn a_reply_that_does_not_fit_is_refused() {
     let mut engine = engine(&model());
     let batch = engine.prepare(&requests(2)).unwrap();
-    let error = engine.complete(&batch, 2000).unwrap_err().to_string();
+    let error = engine.complete(&batch, &Decoding::greedy(2000)).unwrap_err().to_string();
     assert!(error.contains("2000 new ones do not fit in a context of 1024"), "{error}");
-    assert_eq!(engine.complete(&batch, 0).unwrap(), ["", ""]);
+    assert_eq!(engine.complete(&batch, &Decoding::greedy(0)).unwrap(), ["", ""]);
 }
 
 #[test]
@@ -302,11 +302,55 @@ fn with_template(dir: &Path, template: &str) -> PathBuf {
 }
 
 #[test]
+fn drawn_replies_are_decided_by_seed_and_prompt() {
+    let mut engine = engine(&model());
+    let requests: Vec<Request> = (10..40).map(|i| Request::new(format!("{i}+{}=", 90 - i), "0")).collect();
+    let batch = engine.prepare(&requests).unwrap();
+    let mut drawn =
+        |temp, seed| engine.complete(&batch, &Decoding { temp, seed, ..Decoding::greedy(8) }).unwrap();
+    let greedy = drawn(0.0, 1);
+    assert_eq!(drawn(2.0, 1), drawn(2.0, 1));
+    assert_ne!(drawn(2.0, 1), drawn(2.0, 2));
+    assert_ne!(drawn(2.0, 1), greedy);
+    assert_eq!(drawn(1e-4, 1), greedy, "hardly any temperature is none");
+}
+
+#[test]
+fn a_stop_text_ends_a_reply_and_is_not_part_of_it() {
+    let mut engine = engine(&model());
+    let requests: Vec<Request> = (10..40).map(|i| Request::new(format!("{i}+{}=", 90 - i), "0")).collect();
+    let batch = engine.prepare(&requests).unwrap();
+    let free = engine.complete(&batch, &Decoding::greedy(8)).unwrap();
+    // Nearly all replies are "90".
+    for stop in ["0", "90", "9"] {
+        let how = Decoding { stop: vec!["#".to_owned(), stop.to_owned()], ..Decoding::greedy(8) };
+        let stopped = engine.complete(&batch, &how).unwrap();
+        for (free, stopped) in free.iter().zip(&stopped) {
+            assert_eq!(free.split(stop).next(), Some(stopped.as_str()), "{free} until {stop}");
+        }
+        assert_ne!(free, stopped);
+    }
+}
+
+#[test]
+fn texts_follow_a_grammar_or_do_not() {
+    let engine = engine(&model());
+    let grammar = "root ::= \"-\"? [1-9] [0-9]* (\" apples\" | \" pears\")?";
+    let texts = ["12", "-7 apples", "7 pears", "", "-", "07", "7 ap", "7 apples ", "seven", "7\n"];
+    let follow = engine.follow(grammar, &texts.map(str::to_owned)).unwrap();
+    assert_eq!(follow, [true, true, true, false, false, false, false, false, false, false]);
+    let error = engine.follow("root ::= [", &["x".to_owned()]).unwrap_err().to_string();
+    assert!(error.contains("the grammar cannot be read"), "{error}");
+    let error = engine.follow("start ::= \"x\"", &["x".to_owned()]).unwrap_err().to_string();
+    assert!(error.contains("the grammar cannot be read"), "{error}");
+}
+
+#[test]
 fn a_known_chat_template_is_applied() {
     let dir = tempfile::tempdir().unwrap();
     let path =
         with_template(dir.path(), "{% for m in messages %}<|im_start|>{{ m.role }}...<|im_end|>{% endfor %}");
-    let prompt = engine(&path).chat_prompt("1+1").unwrap().unwrap();
+    let prompt = engine(&path).chat_prompt(&[Message::user("1+1")]).unwrap().unwrap();
     assert_eq!(prompt, "<|im_start|>user\n1+1<|im_end|>\n<|im_start|>assistant\n");
 }
 
@@ -314,19 +358,19 @@ fn a_known_chat_template_is_applied() {
 fn an_unknown_chat_template_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = with_template(dir.path(), "{{ strange }}");
-    let error = engine(&path).chat_prompt("1+1").unwrap_err().to_string();
+    let error = engine(&path).chat_prompt(&[Message::user("1+1")]).unwrap_err().to_string();
     assert!(error.contains("{{ strange }}"), "{error}");
 }
 
 #[test]
 fn a_model_without_a_template_has_no_chat_prompt() {
-    assert_eq!(engine(&model()).chat_prompt("hello").unwrap(), None);
+    assert_eq!(engine(&model()).chat_prompt(&[Message::user("hello")]).unwrap(), None);
 }
 
 #[test]
 fn a_request_longer_than_the_context_is_refused() {
     let engine = engine(&model());
-    let request = Request { prompt: "1+".repeat(2000), completion: "2".to_owned() };
+    let request = Request::new("1+".repeat(2000), "2");
     let error = engine.prepare(&[request]).unwrap_err().to_string();
     assert!(error.contains("make the context larger"), "{error}");
 }

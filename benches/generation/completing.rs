@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use qes_gguf::engine::{Engine, Request};
+use qes_gguf::engine::{Decoding, Engine, Request};
 use qes_gguf::llama::{LlamaEngine, LlamaOptions, Prepared};
 use qes_gguf::rng::{Domain, Source};
 use qes_gguf::store::WorkingCopy;
@@ -33,13 +33,14 @@ fn is_over(prompt: &[i32], replied: usize) -> bool {
 pub fn measure(path: &Path, threads: usize, repeats: usize) -> Result<()> {
     let options = LlamaOptions { threads, ctx_size: Some(1024), ..LlamaOptions::default() };
     let mut engine = LlamaEngine::load(WorkingCopy::open(path)?, Vec::new(), &options)?;
+    let how = Decoding::greedy(NEW_TOKENS);
     let all = engine.prepare(&prompts())?;
     let groups = prompts().chunks(GROUP).map(|group| engine.prepare(group)).collect::<Result<Vec<_>, _>>()?;
     let lengths: Vec<usize> =
-        engine.complete_until(&all, NEW_TOKENS, is_over)?.iter().map(|reply| reply.chars().count()).collect();
+        engine.complete_until(&all, &how, is_over)?.iter().map(|reply| reply.chars().count()).collect();
     let samples = rounds(repeats, |_| {
-        let at_once = time(|| Ok(engine.complete_until(&all, NEW_TOKENS, is_over)?))?;
-        let mut complete = |group: &Prepared| engine.complete_until(group, NEW_TOKENS, is_over);
+        let at_once = time(|| Ok(engine.complete_until(&all, &how, is_over)?))?;
+        let mut complete = |group: &Prepared| engine.complete_until(group, &how, is_over);
         let by_group = time(|| Ok(groups.iter().try_for_each(|group| complete(group).map(drop))?))?;
         Ok(vec![at_once, by_group])
     })?;
@@ -65,8 +66,8 @@ pub fn measure(path: &Path, threads: usize, repeats: usize) -> Result<()> {
 fn prompts() -> Vec<Request> {
     let prompt = |number: usize| {
         let mut stream = Source::new(0, Domain::Problems).stream(number as u64);
-        let prompt = (0..LETTERS).map(|_| char::from(b'a' + stream.below(26) as u8)).collect();
-        Request { prompt, completion: "x".to_owned() }
+        let prompt: String = (0..LETTERS).map(|_| char::from(b'a' + stream.below(26) as u8)).collect();
+        Request::new(prompt, "x")
     };
     let mut prompts: Vec<Request> = (0..GROUP * GROUPS).map(prompt).collect();
     prompts.sort_by(|a, b| a.prompt.cmp(&b.prompt));

@@ -5,12 +5,10 @@ use anyhow::Result;
 use qes_gguf::export::Model;
 use qes_gguf::fitness::{FitnessSummary, Shaping};
 use qes_gguf::recipe;
-use qes_gguf::seed_log::{
-    FORMAT_VERSION, GenerationRecord, Header, Line, RewardKind, SeedLog, TaskSpec, pin_noise,
-};
+use qes_gguf::seed_log::{FORMAT_VERSION, GenerationRecord, Header, Line, SeedLog, TaskSpec, pin_noise};
 use qes_gguf::select::{select, spec};
 use qes_gguf::settings::{Settings, TypeSettings, Window};
-use qes_gguf::task::arith;
+use qes_gguf::task::{Definition, Problems, RewardKind};
 use qes_gguf::tensor_type::TensorType;
 
 /// Members of a generation with sparse noise.
@@ -40,8 +38,10 @@ pub fn header(model: &Model, population: u32, scales: impl Fn(TensorType) -> Typ
         shaping: Shaping::Zscore,
     };
     let task = TaskSpec {
-        name: arith::NAME.to_owned(),
-        reward: RewardKind::Loglik,
+        definition: Definition::new("arith", Problems::Arith, RewardKind::Loglik),
+        data_sha256: None,
+        retain: None,
+        patience: None,
         prompts: recipe::PROMPTS,
         eval_problems: recipe::EVAL_PROBLEMS,
         eval_every: 0,

@@ -8,13 +8,13 @@ use qes_gguf::export::Model;
 use qes_gguf::llama::{LlamaEngine, LlamaOptions, Prepared, TensorSlot};
 use qes_gguf::noise::Pair;
 use qes_gguf::perturb::{Applied, Edit, Member, Sign};
-use qes_gguf::recipe;
+use qes_gguf::recipe::{self, Signal};
 use qes_gguf::replay::History;
 use qes_gguf::rng::{Domain, Source};
-use qes_gguf::seed_log::{Header, RewardKind};
+use qes_gguf::seed_log::Header;
 use qes_gguf::store::WorkingCopy;
 use qes_gguf::sweep::{PerTile, ResidualStore, edit_all, per_member, per_tile, update_all};
-use qes_gguf::task::{Task, arith::Arith};
+use qes_gguf::task::{Problem, Task, arith::Arith};
 use qes_gguf::update::Moves;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -39,7 +39,7 @@ impl Workload {
         match self {
             Self::Letters => forged::header(model, forged::POPULATION, forged::sparse),
             Self::Defaults => forged::header(model, recipe::POPULATION, |tensor_type| {
-                recipe::type_settings(tensor_type, RewardKind::Loglik, recipe::POPULATION)
+                recipe::type_settings(tensor_type, Signal::Likelihoods, recipe::POPULATION)
             }),
         }
     }
@@ -49,7 +49,9 @@ impl Workload {
             Self::Letters => (0..64).map(letters).collect(),
             Self::Defaults => {
                 let problems = Arith.training(0, HISTORY, recipe::PROMPTS as usize);
-                problems.iter().map(|problem| problem.request(None)).collect()
+                let request =
+                    |problem: Problem| Request::new(problem.prompt.plain, problem.wanted.unwrap_or_default());
+                problems.into_iter().map(request).collect()
             }
         }
     }
@@ -66,8 +68,8 @@ impl Workload {
 /// A text that is 64 tokens to evaluate on a model of bytes: what begins a text, 55 letters of prompt, 8 of completion.
 fn letters(number: u64) -> Request {
     let mut stream = Source::new(0, Domain::Problems).stream(number);
-    let mut text = |len| (0..len).map(|_| char::from(b'a' + stream.below(26) as u8)).collect();
-    Request { prompt: text(55), completion: text(8) }
+    let mut text = |len| -> String { (0..len).map(|_| char::from(b'a' + stream.below(26) as u8)).collect() };
+    Request::new(text(55), text(8))
 }
 
 /// A model in the middle of a run.

@@ -1,15 +1,19 @@
 //! What can be typed. Flags that llama.cpp has too are spelled its way.
 
+mod retain;
+mod task;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+pub use retain::RetainArgs;
+pub use task::TaskArgs;
+
 use crate::fitness::Shaping;
 use crate::recipe;
-use crate::seed_log::RewardKind;
 use crate::settings::Window;
-use crate::task;
 
 /// Fine-tunes quantized GGUF models in place, without backpropagation.
 ///
@@ -67,9 +71,6 @@ pub struct InferenceArgs {
 pub struct TuneArgs {
     /// The GGUF model to tune; it is only read
     pub model: PathBuf,
-    /// What to tune on [required unless --resume] [possible values: arith]
-    #[arg(long, value_name = "TASK", value_parser = task::NAMES, hide_possible_values = true)]
-    pub task: Option<String>,
     /// The seed log to write; an existing one is not overwritten unless told to [default: the model's name with .qes, in this folder]
     #[arg(short, long, value_name = "RUN.qes")]
     pub output: Option<PathBuf>,
@@ -89,6 +90,10 @@ pub struct TuneArgs {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
+    pub task: TaskArgs,
+    #[command(flatten)]
+    pub retain: RetainArgs,
+    #[command(flatten)]
     pub search: SearchArgs,
     #[command(flatten)]
     pub inference: InferenceArgs,
@@ -100,7 +105,7 @@ impl TuneArgs {
     /// # Errors
     /// When a variable of the environment makes no sense.
     pub fn bare(model: &Path) -> Result<Box<Self>, clap::Error> {
-        let line = ["qes-gguf", "tune", "--task", task::NAMES[0], "--"].map(OsStr::new);
+        let line = ["qes-gguf", "tune", "--task", "arith", "--"].map(OsStr::new);
         match Args::try_parse_from(line.into_iter().chain([model.as_os_str()]))?.command {
             Command::Tune(args) => Ok(args),
             _ => Err(clap::Error::new(clap::error::ErrorKind::InvalidSubcommand)),
@@ -131,9 +136,6 @@ pub struct SearchArgs {
     pub window: Option<Window>,
     #[arg(long, value_name = "N", help = format!("Problems that each member is evaluated on [default: {}]", recipe::PROMPTS))]
     pub prompts: Option<u32>,
-    /// What a reply is worth: 1 when exactly right, or the log-likelihood of the right reply [default: loglik]
-    #[arg(long, value_enum)]
-    pub reward: Option<Reward>,
     /// How differences in fitness become weights [default: zscore]
     #[arg(long, value_enum)]
     pub shaping: Option<ShapingArg>,
@@ -158,18 +160,20 @@ pub struct SearchArgs {
 pub struct EvalArgs {
     /// The GGUF model
     pub model: PathBuf,
-    /// What to evaluate on
-    #[arg(long, value_name = "TASK", value_parser = task::NAMES)]
-    pub task: String,
-    /// Evaluate the model as tuned by this log
+    /// Evaluate the model as tuned by this log, on the log's task unless another is named
     #[arg(long, value_name = "RUN.qes")]
     pub log: Option<PathBuf>,
+    /// Another model, such as the one before tuning, to be evaluated on the same problems
+    #[arg(long, value_name = "BASE")]
+    pub compare: Option<PathBuf>,
     /// Held-out problems; fewer when the task has fewer
     #[arg(long, value_name = "N", default_value_t = recipe::EVAL_PROBLEMS)]
     pub problems: u32,
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub task: TaskArgs,
     #[command(flatten)]
     pub inference: InferenceArgs,
 }
@@ -183,9 +187,27 @@ pub struct ExportArgs {
     /// The tuned model to write; an existing file is replaced
     #[arg(short, long, value_name = "TUNED.gguf")]
     pub output: PathBuf,
-    /// Stop after this many generations [default: all]
-    #[arg(long, value_name = "G")]
-    pub generation: Option<u64>,
+    /// Stop after this many generations, or where the held-out evaluation was best [default: all]
+    #[arg(long, value_name = "G|best", value_parser = until)]
+    pub generation: Option<Until>,
+}
+
+/// How much of a log to export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// This many generations.
+    Generation(u64),
+    /// Those before the best held-out evaluation.
+    Best,
+}
+
+fn until(text: &str) -> Result<Until, String> {
+    match text {
+        "best" => Ok(Until::Best),
+        number => {
+            number.parse().map(Until::Generation).map_err(|_| "expected a number or \"best\"".to_owned())
+        }
+    }
 }
 
 #[derive(Debug, ClapArgs)]
@@ -205,21 +227,6 @@ pub struct InspectArgs {
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Reward {
-    Exact,
-    Loglik,
-}
-
-impl From<Reward> for RewardKind {
-    fn from(reward: Reward) -> Self {
-        match reward {
-            Reward::Exact => Self::Exact,
-            Reward::Loglik => Self::Loglik,
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

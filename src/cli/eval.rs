@@ -1,68 +1,155 @@
-//! `qes-gguf eval`: accuracy on held-out problems.
+//! `qes-gguf eval`: how a model does on held-out problems, and how it compares with another.
 
-use anyhow::{Context, Result};
-use serde_json::json;
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::{Value, json};
 
 use super::args::EvalArgs;
-use super::{Ending, UsageError, out, setup, text};
-use crate::exam::{Exam, Grade};
+use super::course::Course;
+use super::{Ending, UsageError, definition, out, setup, text};
+use crate::exam::{Difference, Examiner, Grade, Mark};
 use crate::export::{Model, check_digest};
+use crate::llama::LlamaEngine;
+use crate::seed_log::SeedLog;
 use crate::select::{select, spec};
-use crate::task;
+use crate::task::Definition;
 
 pub fn run(args: &EvalArgs) -> Result<Ending> {
     let threads = setup::threads(&args.inference)?;
     if args.problems == 0 {
         return Err(UsageError("--problems is 0, but must be at least 1".to_owned()).into());
     }
-    let task = task::by_name(&args.task).context("no such task")?;
-    let mut model = Model::open(&args.model)?;
-    let specs = if let Some(path) = &args.log {
-        let log = setup::read_log(path)?;
+    let log = args.log.as_deref().map(setup::read_log).transpose()?;
+    let (definition, course) = task(args, log.as_ref())?;
+    let seed = log.as_ref().map_or(0, |log| log.header.settings.seed);
+    let mut examiner = course.examiner(&definition, seed)?;
+    // One model after the other, lest both are in memory.
+    let mut marks_of = |path: &Path, log: Option<&SeedLog>| {
+        let engine = engine(args, path, log, threads)?;
+        marks(&mut examiner, engine, args.problems as usize)
+    };
+    let of_base = args.compare.as_deref().map(|base| marks_of(base, None)).transpose()?;
+    let marks = marks_of(&args.model, log.as_ref())?;
+    let report = Report { args, definition: &definition, grade: Grade::of(&marks) };
+    let difference = of_base.map(|of_base| (Grade::of(&of_base), Difference::of(&of_base, &marks)));
+    out::line(if args.json { report.object(difference).to_string() } else { report.lines(difference) })?;
+    Ok(Ending::Success)
+}
+
+fn marks(examiner: &mut Examiner, mut engine: LlamaEngine, problems: usize) -> Result<Vec<Mark>> {
+    let exam = examiner.held_out(&engine, problems)?;
+    Ok(examiner.marks(&mut engine, &exam)?)
+}
+
+/// A model, as tuned by a log where there is one.
+fn engine(args: &EvalArgs, path: &Path, log: Option<&SeedLog>, threads: usize) -> Result<LlamaEngine> {
+    let mut model = Model::open(path)?;
+    let specs = if let Some(log) = log {
         let generations = log.generations.len() as u64;
-        check_digest(&log, generations, &model.replay(&log, generations)?)?;
-        log.header.tensors
+        check_digest(log, generations, &model.replay(log, generations)?)?;
+        log.header.tensors.clone()
     } else {
         // What a run would tune, so that the model is laid out, and its last bits come out, as in a run.
         select(&model.gguf, None)
             .map_or_else(|_| Vec::new(), |tensors| tensors.into_iter().map(spec).collect())
     };
-    let mut engine = match setup::engine(model, &specs, &args.inference, threads, None) {
+    match setup::engine(model, &specs, &args.inference, threads, None) {
         // Inference may not use all of a model's tensors, which only matters where they are tuned.
-        Err(_) if args.log.is_none() => {
-            setup::engine(Model::open(&args.model)?, &[], &args.inference, threads, None)?
-        }
-        loaded => loaded?,
-    };
-    let exam = Exam::new(&engine, task.held_out(args.problems as usize))?;
-    let grade = Grade::of(&exam.marks(&mut engine, task.as_ref())?);
-    if args.json {
-        out::line(object(args, &grade))?;
-    } else {
-        out::line(format!(
-            "{} on {}, {} held-out problems\n  accuracy             {}\n  mean log-likelihood  {:.4}",
-            args.model.display(),
-            args.task,
-            text::count(grade.problems),
-            text::accuracy(&grade),
-            grade.mean_loglik,
-        ))?;
+        Err(_) if log.is_none() => setup::engine(Model::open(path)?, &[], &args.inference, threads, None),
+        loaded => loaded,
     }
-    Ok(Ending::Success)
 }
 
-fn object(args: &EvalArgs, grade: &Grade) -> serde_json::Value {
-    let (low, high) = grade.interval();
+/// The task that is named, else the log's.
+fn task(args: &EvalArgs, log: Option<&SeedLog>) -> Result<(Definition, Course)> {
+    if let (None, Some(log)) = (&args.task.task, log) {
+        if let Some(flag) = args.task.first_given() {
+            let message = format!("{flag} needs --task: without one, the log's task is taken as it is");
+            return Err(UsageError(message).into());
+        }
+        let spec = &log.header.task;
+        let course = Course::of_log(&spec.definition, spec.data_sha256.as_deref())?;
+        return Ok((spec.definition.clone(), course));
+    }
+    let definition = definition::of_args(&args.task)?;
+    let course = Course::load(&definition)?;
+    Ok((definition, course))
+}
+
+/// What is told of an evaluation.
+struct Report<'a> {
+    args: &'a EvalArgs,
+    definition: &'a Definition,
+    grade: Grade,
+}
+
+impl Report<'_> {
+    /// For people. A comparison is with the other model's grade.
+    fn lines(&self, difference: Option<(Grade, Difference)>) -> String {
+        let Self { args, definition, grade } = self;
+        let problems = text::count(grade.problems);
+        let head = format!("{} on {}, {problems} held-out problems", args.model.display(), definition.name);
+        let mut lines = vec![head];
+        lines.extend(self.measures(grade));
+        if let (Some((of_base, difference)), Some(base)) = (difference, &args.compare) {
+            lines.push(format!("{} on the same", base.display()));
+            lines.extend(self.measures(&of_base));
+            let (mean, margin) = (difference.mean, difference.margin);
+            let (low, high) = (mean - margin, mean + margin);
+            lines.push(if grade.correct.is_some() {
+                let [mean, low, high] = [mean, low, high].map(|share| 100.0 * share);
+                format!("difference             {mean:+.1} points (95% interval {low:+.1} to {high:+.1})")
+            } else {
+                format!("difference             {mean:+.4} (95% interval {low:+.4} to {high:+.4})")
+            });
+        }
+        lines.join("\n")
+    }
+
+    fn measures(&self, grade: &Grade) -> Vec<String> {
+        let mut lines = Vec::new();
+        if grade.correct.is_some() {
+            lines.push(format!("  accuracy             {}", text::headline(grade)));
+        }
+        let rewards = self.definition.rewards_text();
+        if rewards != "loglik" {
+            lines.push(format!("  mean reward          {:.4} ({rewards})", grade.mean_reward));
+        }
+        if let Some(loglik) = grade.mean_loglik {
+            lines.push(format!("  mean log-likelihood  {loglik:.4}"));
+        }
+        lines
+    }
+
+    /// For programs.
+    fn object(&self, difference: Option<(Grade, Difference)>) -> Value {
+        let Self { args, definition, grade } = self;
+        let mut object = of_grade(grade);
+        object["model"] = json!(args.model.display().to_string());
+        object["log"] = json!(args.log.as_ref().map(|path| path.display().to_string()));
+        object["task"] = json!(definition.name);
+        object["reward"] = json!(definition.rewards_text());
+        object["peak_rss_bytes"] = json!(crate::store::peak_rss_bytes());
+        if let Some((of_base, Difference { mean, margin })) = difference {
+            object["compare"] = of_grade(&of_base);
+            object["compare"]["model"] = json!(args.compare.as_ref().map(|path| path.display().to_string()));
+            object["difference"] =
+                json!({ "mean": mean, "ci95_low": mean - margin, "ci95_high": mean + margin });
+        }
+        object
+    }
+}
+
+fn of_grade(grade: &Grade) -> Value {
+    let interval = grade.interval();
     json!({
-        "model": args.model.display().to_string(),
-        "log": args.log.as_ref().map(|path| path.display().to_string()),
-        "task": args.task,
         "problems": grade.problems,
         "correct": grade.correct,
         "accuracy": grade.accuracy(),
-        "ci95_low": low,
-        "ci95_high": high,
+        "ci95_low": interval.map(|(low, _)| low),
+        "ci95_high": interval.map(|(_, high)| high),
+        "mean_reward": grade.mean_reward,
         "mean_loglik": grade.mean_loglik,
-        "peak_rss_bytes": crate::store::peak_rss_bytes(),
     })
 }

@@ -6,7 +6,8 @@
 use anyhow::{Result, bail};
 
 use super::args::{Residual, TuneArgs};
-use super::{UsageError, setup, text};
+use super::plan::{Subject, header_with};
+use super::{UsageError, definition, setup, text};
 use crate::block::Arrangement;
 use crate::export::Model;
 use crate::llama::estimated_context_bytes;
@@ -93,7 +94,8 @@ pub fn forecast(model: &Model) -> Result<Option<Forecast>> {
     let Some(contexts) = estimated_context_bytes(&model.gguf, &options) else { return Ok(None) };
     // The hash of a large file takes long, and no plan depends on it.
     let nobody = || BaseModel { file: String::new(), bytes: 0, sha256: String::new() };
-    let header = super::plan::header_with(&args, model, nobody)?;
+    let subject = Subject { definition: definition::of_args(&args.task)?, data_sha256: None, retain: None };
+    let header = header_with(&args, model, subject, nobody)?;
     let mut plan_with = |residual| {
         args.search.residual = residual;
         plan(&args, &header, model, threads)

@@ -7,38 +7,49 @@ use super::UsageError;
 use super::args::{SearchArgs, TuneArgs};
 use crate::export::Model;
 use crate::fitness::Shaping;
-use crate::recipe;
+use crate::recipe::{self, Signal};
 use crate::seed_log::{
-    BaseModel, FORMAT_VERSION, Header, MAX_PROBLEMS, RewardKind, TaskSpec, TensorSpec, pin_noise,
+    BaseModel, FORMAT_VERSION, Header, MAX_PROBLEMS, RetainSpec, TaskSpec, TensorSpec, pin_noise,
 };
 use crate::select::{select, spec};
 use crate::settings::{Settings, TypeSettings, Window};
+use crate::task::Definition;
 use crate::tensor_type::TensorType;
 
 /// A pattern compiles to at most this many bytes.
 const PATTERN_BYTES: usize = 1 << 20;
 
+/// What a run is about.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The task.
+    pub definition: Definition,
+    /// SHA-256 over the user's data, where there is some.
+    pub data_sha256: Option<String>,
+    /// What must not get worse.
+    pub retain: Option<RetainSpec>,
+}
+
 /// The header of a new run on this model.
-pub fn header(args: &TuneArgs, model: &Model) -> Result<Header> {
-    header_with(args, model, || model.identity())
+pub fn header(args: &TuneArgs, model: &Model, subject: Subject) -> Result<Header> {
+    header_with(args, model, subject, || model.identity())
 }
 
 /// The header of a new run on a model whose identity is known, or of no account.
-pub fn header_with(args: &TuneArgs, model: &Model, identity: impl FnOnce() -> BaseModel) -> Result<Header> {
+pub fn header_with(
+    args: &TuneArgs,
+    model: &Model,
+    subject: Subject,
+    identity: impl FnOnce() -> BaseModel,
+) -> Result<Header> {
     let search = &args.search;
-    let name = args.task.clone().ok_or_else(|| {
-        UsageError(
-            "the following required argument was not provided: --task <TASK> (such as --task arith)"
-                .to_owned(),
-        )
-    })?;
-    let reward = search.reward.map_or(RewardKind::Loglik, Into::into);
+    let signal = if subject.definition.reads_replies() { Signal::Replies } else { Signal::Likelihoods };
     // Settings are checked before the model's bytes are read for their hash, so that nonsense is told at once.
     let tensors = tensors(search, model)?;
     let types = types(&tensors);
-    let settings = settings(search, &types, reward)?;
+    let settings = settings(search, &types, signal)?;
     settings.validate().map_err(|e| UsageError(e.to_string()))?;
-    let task = task(search, name, reward)?;
+    let task = task(args, subject)?;
     let header = Header {
         version: FORMAT_VERSION,
         tool: format!("qes-gguf {}", env!("CARGO_PKG_VERSION")),
@@ -72,13 +83,13 @@ fn types(tensors: &[TensorSpec]) -> Vec<TensorType> {
     types
 }
 
-fn settings(search: &SearchArgs, types: &[TensorType], reward: RewardKind) -> Result<Settings> {
+fn settings(search: &SearchArgs, types: &[TensorType], signal: Signal) -> Result<Settings> {
     let population = search.population.unwrap_or(recipe::POPULATION);
     Ok(Settings {
         seed: search.seed.unwrap_or(0),
         population,
         generations: search.generations.unwrap_or(recipe::GENERATIONS),
-        types: type_settings(search, types, reward, population)?,
+        types: type_settings(search, types, signal, population)?,
         decay: search.decay.unwrap_or(recipe::DECAY),
         window: search.window.unwrap_or(Window::Last(recipe::WINDOW)),
         shaping: search.shaping.map_or(Shaping::Zscore, Into::into),
@@ -88,7 +99,7 @@ fn settings(search: &SearchArgs, types: &[TensorType], reward: RewardKind) -> Re
 fn type_settings(
     search: &SearchArgs,
     types: &[TensorType],
-    reward: RewardKind,
+    signal: Signal,
     population: u32,
 ) -> Result<Vec<TypeSettings>> {
     for (flag, text) in
@@ -97,7 +108,7 @@ fn type_settings(
         check_applies(flag, text.as_deref(), types)?;
     }
     let of_type = |&tensor_type: &TensorType| {
-        let default = recipe::type_settings(tensor_type, reward, population);
+        let default = recipe::type_settings(tensor_type, signal, population);
         let given = |flag, text: &Option<String>| value_for(flag, text.as_deref(), tensor_type);
         let alpha = given("--alpha", &search.alpha)?;
         // A given alpha keeps the default's fall.
@@ -146,14 +157,20 @@ fn value_for(flag: &str, text: Option<&str>, tensor_type: TensorType) -> Result<
     Ok(value)
 }
 
-fn task(search: &SearchArgs, name: String, reward: RewardKind) -> Result<TaskSpec> {
+fn task(args: &TuneArgs, subject: Subject) -> Result<TaskSpec> {
+    let search = &args.search;
+    if args.retain.patience == Some(0) {
+        return Err(UsageError("--patience is 0, but must be at least 1 evaluation".to_owned()).into());
+    }
     let at_least_one = |flag: &str, given: Option<u32>, default: u32| match given.unwrap_or(default) {
         number @ 1..=MAX_PROBLEMS => Ok(number),
         number => Err(UsageError(format!("{flag} is {number}, but must be from 1 to {MAX_PROBLEMS}"))),
     };
     Ok(TaskSpec {
-        name,
-        reward,
+        definition: subject.definition,
+        data_sha256: subject.data_sha256,
+        retain: subject.retain,
+        patience: args.retain.patience,
         prompts: at_least_one("--prompts", search.prompts, recipe::PROMPTS)?,
         eval_problems: at_least_one("--eval-problems", search.eval_problems, recipe::EVAL_PROBLEMS)?,
         eval_every: search.eval_every.unwrap_or(recipe::EVAL_EVERY),

@@ -74,9 +74,11 @@ impl TextReport {
         let number = record.generation + 1;
         let width = self.outline.generations.to_string().len();
         let share = moves.moved as f64 / self.outline.codes.max(1) as f64;
-        let held_out = held_out
-            .map(text::grade)
-            .map_or(String::new(), |grade| format!("  held-out {}", text::percent(grade.accuracy())));
+        let retained = held_out.and_then(|record| record.retained);
+        let held_out = held_out.map(text::grade).map_or(String::new(), |grade| match grade.accuracy() {
+            Some(accuracy) => format!("  held-out {}", text::percent(accuracy)),
+            None => format!("  held-out {:.4}", grade.mean_reward),
+        }) + &retained.map_or(String::new(), |retained| format!("  retained {retained:.4}"));
         self.line(&format!(
             "generation {number:>width$}/{}  fitness {:.4}  best {:.4}  moved {:>5} of codes  {}{held_out}",
             self.outline.generations,
@@ -99,7 +101,8 @@ impl Observer for TextReport {
             }
             Event::Evaluating { .. } => self.bar.set_message("held-out problems"),
             Event::Evaluation(record) if record.generations == 0 => {
-                self.line(&format!("before: held-out accuracy {}", text::accuracy(&text::grade(record))));
+                let grade = text::grade(record);
+                self.line(&format!("before: held-out {} {}", text::measure(&grade), text::headline(&grade)));
             }
             Event::Evaluation(_) => {}
             Event::Generation { record, moves, split, evaluation } => {
@@ -113,14 +116,19 @@ impl Observer for TextReport {
 pub fn summary(summary: &Summary, planned: u64) -> String {
     let mut lines = Vec::new();
     if let (Some(before), Some(after)) = (&summary.before, &summary.after) {
+        let retained = before.retained.zip(after.retained);
         let (before, after) = (text::grade(before), text::grade(after));
-        lines.push(format!("before          {}", text::accuracy(&before)));
-        lines.push(format!("after           {}", text::accuracy(&after)));
-        let gain = 100.0 * (after.accuracy() - before.accuracy());
+        lines.push(format!("before          {}", text::headline(&before)));
+        lines.push(format!("after           {}", text::headline(&after)));
         lines.push(format!(
-            "change          {gain:+.1} points on {} held-out problems",
+            "change          {} on {} held-out problems",
+            text::change(&before, &after),
             text::count(after.problems)
         ));
+        if let Some((before, after)) = retained {
+            let change = text::relative(before, after);
+            lines.push(format!("retained        {before:.4} before, {after:.4} after ({change})"));
+        }
     }
     let Split { perturb, inference, restore, update, .. } = summary.total;
     lines.push(format!(
@@ -160,15 +168,17 @@ impl Observer for JsonReport {
 
 fn evaluation(record: &EvaluationRecord) -> Value {
     let grade = text::grade(record);
-    let (low, high) = grade.interval();
+    let interval = grade.interval();
     json!({
         "event": "evaluation",
         "generations": record.generations,
         "problems": record.problems,
         "accuracy": grade.accuracy(),
-        "ci95_low": low,
-        "ci95_high": high,
+        "ci95_low": interval.map(|(low, _)| low),
+        "ci95_high": interval.map(|(_, high)| high),
+        "mean_reward": record.mean_reward,
         "mean_loglik": record.mean_loglik,
+        "retained": record.retained,
     })
 }
 
@@ -207,12 +217,17 @@ pub fn start(header: &Header, done: u64, log: &str, planned: u64) -> Value {
 
 /// The last line of `tune --json`: `event` is `done` or `interrupted`.
 pub fn end(event: &str, summary: &Summary, planned: u64) -> Value {
-    let accuracy = |record: &Option<EvaluationRecord>| record.as_ref().map(EvaluationRecord::accuracy);
+    let accuracy = |record: &Option<EvaluationRecord>| record.as_ref().and_then(EvaluationRecord::accuracy);
+    let reward = |record: &Option<EvaluationRecord>| record.as_ref().map(|record| record.mean_reward);
     json!({
         "event": event,
         "generations": summary.generations,
         "accuracy_before": accuracy(&summary.before),
         "accuracy_after": accuracy(&summary.after),
+        "reward_before": reward(&summary.before),
+        "reward_after": reward(&summary.after),
+        "retained_before": summary.before.as_ref().and_then(|record| record.retained),
+        "retained_after": summary.after.as_ref().and_then(|record| record.retained),
         "seconds": summary.seconds,
         "seconds_inference": summary.total.inference,
         "outside_inference": summary.outside_inference(),

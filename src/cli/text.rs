@@ -8,15 +8,43 @@ pub fn percent(share: f64) -> String {
     format!("{:.1}%", 100.0 * share)
 }
 
-/// An accuracy with its 95% interval.
-pub fn accuracy(grade: &Grade) -> String {
-    let (low, high) = grade.interval();
-    format!("{} (95% interval {} to {})", percent(grade.accuracy()), percent(low), percent(high))
+/// What counts of a grade: the accuracy with its 95% interval, or the mean reward where nothing is right or wrong.
+pub fn headline(grade: &Grade) -> String {
+    match (grade.accuracy(), grade.interval()) {
+        (Some(accuracy), Some((low, high))) => {
+            format!("{} (95% interval {} to {})", percent(accuracy), percent(low), percent(high))
+        }
+        _ => format!("{:.4}", grade.mean_reward),
+    }
+}
+
+/// What [`headline`] tells, in two words.
+pub fn measure(grade: &Grade) -> &'static str {
+    if grade.correct.is_some() { "accuracy" } else { "mean reward" }
+}
+
+/// From one grade to another.
+pub fn change(before: &Grade, after: &Grade) -> String {
+    match (before.accuracy(), after.accuracy()) {
+        (Some(before), Some(after)) => format!("{:+.1} points", 100.0 * (after - before)),
+        _ => format!("{:+.4}", after.mean_reward - before.mean_reward),
+    }
+}
+
+/// By how much a number that is better when higher has changed, in percent of its size.
+pub fn relative(before: f64, after: f64) -> String {
+    let change = 100.0 * (after - before) / before.abs();
+    if change.is_finite() {
+        format!("{:.1}% {}", change.abs(), if change < 0.0 { "worse" } else { "better" })
+    } else {
+        "from 0".to_owned()
+    }
 }
 
 /// The grade that an evaluation record holds.
 pub fn grade(record: &EvaluationRecord) -> Grade {
-    Grade { problems: record.problems, correct: record.correct, mean_loglik: record.mean_loglik }
+    let EvaluationRecord { problems, correct, mean_reward, mean_loglik, .. } = *record;
+    Grade { problems, correct, mean_reward, mean_loglik }
 }
 
 /// Bytes with a unit, three digits.
@@ -82,6 +110,8 @@ mod tests {
         assert_eq!(seconds(59.97), "1 min 00 s");
         assert_eq!(seconds(3725.0), "1 h 02 min");
         assert_eq!(percent(0.12345), "12.3%");
+        assert_eq!(relative(-1.0, -1.02), "2.0% worse");
+        assert_eq!(relative(-1.0, -0.9), "10.0% better");
         assert_eq!(quoted(std::path::Path::new("a b.gguf")), "'a b.gguf'");
     }
 }

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::args::{SearchArgs, TuneArgs};
+use super::args::TuneArgs;
+use super::course::Courses;
+use super::plan;
 use super::report::{self, JsonReport, Outline, TextReport};
-use super::{Ending, UsageError, interrupt, memory, out, plan, setup, text};
+use super::{Ending, UsageError, definition, interrupt, memory, out, setup, text};
 use crate::export::{ExportError, Model, export, same_file};
 use crate::seed_log::{LogError, SeedLog};
 use crate::store::{Artefact, Journal, LogFile, StoreError, read_log_file};
-use crate::task;
 use crate::tune::{Observer, Outcome, Summary, Tuner};
 
 pub fn run(args: &TuneArgs) -> Result<Ending> {
@@ -18,18 +19,16 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let path = log_path(args);
     check_export(args, &path)?;
     let model = Model::open(&args.model)?;
-    let (log, journal) =
-        if args.resume { resume(args, &path, &model)? } else { (begin(args, &path, &model)?, None) };
-    let task = task::by_name(&log.header.task.name).with_context(|| {
-        format!("the log's task \"{}\" is not known to this version", log.header.task.name)
-    })?;
+    let Start { log, journal, courses } =
+        if args.resume { resume(args, &path, &model)? } else { begin(args, &path, &model)? };
+    let examiners = courses.examiners(&log.header)?;
     let stop = interrupt::flag()?;
     let plan = memory::plan(args, &log.header, &model, threads)?;
     let engine = setup::engine(model, &log.header.tensors, &args.inference, threads, plan.contexts)?;
     let planned = plan.fixed + engine.context_bytes();
     let mut journal = journal.map_or_else(|| create(args, &path, &log), Ok)?;
     let mut display = Display::start(args, &log, &path, planned);
-    let tuner = Tuner::new(engine, task.as_ref(), log, &mut journal, plan.mode);
+    let tuner = Tuner::new(engine, examiners, log, &mut journal, plan.mode);
     if tuner.is_err() && !args.resume {
         discard(&path);
     }
@@ -43,7 +42,7 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     drop(tuner);
     match outcome {
         Outcome::Stopped => Ok(stopped(args, &path, &summary, planned)),
-        Outcome::Done => done(args, &path, &summary, &log, planned),
+        Outcome::Done | Outcome::OutOfPatience => done(args, &path, &summary, &log, planned),
     }
 }
 
@@ -64,12 +63,23 @@ fn check_export(args: &TuneArgs, log: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The log of a new run, in memory.
-fn begin(args: &TuneArgs, path: &Path, model: &Model) -> Result<SeedLog> {
+/// Where a run starts from.
+struct Start {
+    log: SeedLog,
+    /// The log's file, where there is one already.
+    journal: Option<LogFile>,
+    courses: Courses,
+}
+
+/// A new run, its log in memory.
+fn begin(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
+    let definition = definition::of_args(&args.task)?;
     if path.exists() {
         refuse_overwriting(args, path)?;
     }
-    Ok(SeedLog::start(plan::header(args, model)?)?.0)
+    let (courses, subject) = Courses::load(definition, &args.retain)?;
+    let (log, _) = SeedLog::start(plan::header(args, model, subject)?)?;
+    Ok(Start { log, journal: None, courses })
 }
 
 /// Lets an existing file be overwritten only when that was asked for and it is a seed log, or the beginning of one.
@@ -106,20 +116,20 @@ fn discard(path: &Path) {
     let _ = std::fs::remove_file(path);
 }
 
-/// The log of a run to be continued, and its file without a torn tail.
-fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<(SeedLog, Option<LogFile>)> {
-    refuse_settings(&args.search)?;
+/// A run to be continued, its log's file without a torn tail.
+fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
+    refuse_settings(args)?;
     let (mut file, bytes) = LogFile::open(path)?;
     let mut log = setup::parse_log(path, &bytes)?;
     // Refuses another model before the file is touched.
     model.ranges(&log)?;
-    if let Some(task) = &args.task
-        && *task != log.header.task.name
+    let of_log = &log.header.task.definition;
+    if let Some(task) = &args.task.task
+        && !definition::is_called(task, of_log)
     {
-        return Err(
-            UsageError(format!("--task is {task}, but the log's task is {}", log.header.task.name)).into()
-        );
+        return Err(UsageError(format!("--task is {task}, but the log's task is {}", of_log.name)).into());
     }
+    let courses = Courses::of_log(&log.header.task)?;
     if log.torn_bytes > 0 {
         out::warn(format!("warning: {}: {}", path.display(), setup::torn(&log)));
         file.truncate(log.whole_bytes)?;
@@ -134,11 +144,12 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<(SeedLog, Optio
         log.header.settings.generations = generations;
         log.header.settings.validate().map_err(|e| UsageError(e.to_string()))?;
     }
-    Ok((log, Some(file)))
+    Ok(Start { log, journal: Some(file), courses })
 }
 
 /// A log's settings cannot be changed half-way: replay would no longer be one rule.
-fn refuse_settings(search: &SearchArgs) -> Result<()> {
+fn refuse_settings(args: &TuneArgs) -> Result<()> {
+    let search = &args.search;
     let given = [
         ("--population", search.population.is_some()),
         ("--sigma", search.sigma.is_some()),
@@ -147,15 +158,15 @@ fn refuse_settings(search: &SearchArgs) -> Result<()> {
         ("--decay", search.decay.is_some()),
         ("--window", search.window.is_some()),
         ("--prompts", search.prompts.is_some()),
-        ("--reward", search.reward.is_some()),
         ("--shaping", search.shaping.is_some()),
         ("--tensors", search.tensors.is_some()),
         ("--eval-every", search.eval_every.is_some()),
         ("--eval-problems", search.eval_problems.is_some()),
         ("--seed", search.seed.is_some()),
     ];
-    match given.iter().find(|(_, given)| *given) {
-        Some((flag, _)) => Err(UsageError(format!(
+    let of_search = given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag);
+    match args.task.first_given().or(args.retain.first_given()).or(of_search) {
+        Some(flag) => Err(UsageError(format!(
             "{flag} cannot be used with --resume: the run goes on with its log's settings"
         ))
         .into()),
@@ -257,25 +268,56 @@ fn stopped(args: &TuneArgs, path: &Path, summary: &Summary, planned: u64) -> End
 }
 
 fn done(args: &TuneArgs, path: &Path, summary: &Summary, log: &SeedLog, planned: u64) -> Result<Ending> {
+    let generations = exported(log);
     if let Some(place) = &args.export {
-        export(&args.model, log, summary.generations, place)?;
+        export(&args.model, log, generations, place)?;
     }
     if args.json {
         out::line(report::end("done", summary, planned))?;
         return Ok(Ending::Success);
     }
-    out::line(format!("\n{}\n\n{}", report::summary(summary, planned), next_step(args, path)))?;
+    let ended = if generations < summary.generations || log.is_out_of_patience() {
+        format!("\n{}", early_end(log, summary, generations))
+    } else {
+        String::new()
+    };
+    out::line(format!("\n{}{ended}\n\n{}", report::summary(summary, planned), next_step(args, path, log)))?;
     Ok(Ending::Success)
 }
 
-fn next_step(args: &TuneArgs, path: &Path) -> String {
-    let (model, log) = (text::quoted(&args.model), text::quoted(path));
+/// Generations of the model that a run leaves: where a run with patience was best, and else all.
+fn exported(log: &SeedLog) -> u64 {
+    let all = log.generations.len() as u64;
+    let best = log.best().filter(|_| log.header.task.patience.is_some());
+    best.map_or(all, |best| best.generations)
+}
+
+/// Says why a run with patience ended, and where it was best.
+fn early_end(log: &SeedLog, summary: &Summary, best: u64) -> String {
+    let why = match log.header.task.patience {
+        Some(patience) if log.is_out_of_patience() => {
+            format!(
+                "ended after {} generations: {patience} evaluations brought nothing better",
+                summary.generations
+            )
+        }
+        _ => format!("{} generations", summary.generations),
+    };
+    let grade = log.best().map(text::grade);
+    let held_out = grade
+        .map_or(String::new(), |grade| format!(": {} {}", text::measure(&grade), text::headline(&grade)));
+    format!("best            after {best} generations{held_out}\n                {why}")
+}
+
+fn next_step(args: &TuneArgs, path: &Path, log: &SeedLog) -> String {
+    let (model, path) = (text::quoted(&args.model), text::quoted(path));
+    let until = if exported(log) < log.generations.len() as u64 { " --generation best" } else { "" };
     match &args.export {
         Some(place) => format!("wrote {}; try it:\n  llama-cli -m {}", place.display(), text::quoted(place)),
         None => {
             let stem = args.model.file_stem().unwrap_or_default().to_string_lossy();
             let place = text::quoted(Path::new(&format!("{stem}-tuned.gguf")));
-            format!("to write the tuned model:\n  qes-gguf export {model} {log} -o {place}")
+            format!("to write the tuned model:\n  qes-gguf export {model} {path} -o {place}{until}")
         }
     }
 }

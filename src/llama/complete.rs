@@ -1,35 +1,36 @@
-//! Greedy decoding of many prompts side by side.
+//! Decoding of many prompts side by side.
 
 use super::Failure;
 use super::context::Context;
 use super::lanes;
 use super::layout::{Room, Token};
 use super::model::Model;
-use super::prepare::Prepared;
+use super::prepare::{Prepared, Stream};
 use super::row;
 use super::schedule::Schedule;
+use crate::engine::Decoding;
+use crate::rng::{Domain, Source};
 
-/// Completes every prompt with up to `max_new_tokens` tokens, and ends replies before that where `is_over` says so: it is
-/// given the prompt's tokens and the number of those that follow.
+/// Completes every prompt, and ends replies early where `is_over` says so: it is given the prompt's tokens and the number
+/// of those that follow.
 pub(super) fn complete(
     lanes: &mut [Context],
     model: &Model,
     batch: &Prepared,
-    max_new_tokens: usize,
+    how: &Decoding,
     is_over: impl Fn(&[Token], usize) -> bool + Sync,
 ) -> Result<Vec<String>, Failure> {
     let mut completions = vec![String::new(); batch.requests.len()];
-    let room = batch.room_for(max_new_tokens)?;
-    if max_new_tokens == 0 {
+    let room = batch.room_for(how.max_new_tokens)?;
+    if how.max_new_tokens == 0 {
         return Ok(completions);
     }
     let prompts = batch.prompts();
     let streams = batch.streams(&prompts);
-    let generate =
-        |context: &mut Context, stream: &&[&[Token]]| generate(context, model, stream, room, &is_over);
-    let generated = lanes::deal(lanes, &streams, generate)?.into_iter().flatten();
-    for (requests, tokens) in prompts.requests.iter().zip(generated) {
-        let text = model.text(&tokens);
+    let writer = Writer { model, how, source: Source::new(how.seed, Domain::Replies), is_over };
+    let generated = lanes::deal(lanes, &streams, |context, stream| writer.generate(context, stream, room))?;
+    for (requests, tokens) in prompts.requests.iter().zip(generated.into_iter().flatten()) {
+        let text = writer.text(&tokens);
         for &request in requests {
             completions[request].clone_from(&text);
         }
@@ -37,26 +38,67 @@ pub(super) fn complete(
     Ok(completions)
 }
 
-/// The tokens that each prompt goes on with, without the one that ends it.
-fn generate(
-    context: &mut Context,
-    model: &Model,
-    prompts: &[&[Token]],
-    room: Room,
-    is_over: &impl Fn(&[Token], usize) -> bool,
-) -> Result<Vec<Vec<Token>>, Failure> {
-    let mut schedule = Schedule::new(prompts, room);
-    context.clear();
-    while let Some(step) = schedule.step() {
-        context.rearrange(&step.moves)?;
-        context.evaluate_as(&step.sequences, &step.nodes, |node, logits| {
-            let token = Token::try_from(row::greedy(logits))?;
-            for &prompt in &node.readers {
-                let ends = model.is_end(token) || is_over(prompts[prompt], schedule.replied(prompt));
-                schedule.tell(prompt, (!ends).then_some(token));
-            }
-            Ok(())
-        })?;
+/// Decides how replies go on and when they end.
+struct Writer<'a, F> {
+    model: &'a Model,
+    how: &'a Decoding,
+    source: Source,
+    is_over: F,
+}
+
+impl<F: Fn(&[Token], usize) -> bool + Sync> Writer<'_, F> {
+    /// The tokens that each prompt goes on with, without the one that ends it.
+    fn generate(
+        &self,
+        context: &mut Context,
+        stream: &Stream<'_>,
+        room: Room,
+    ) -> Result<Vec<Vec<Token>>, Failure> {
+        let mut schedule = Schedule::new(stream.prompts, room);
+        context.clear();
+        while let Some(step) = schedule.step() {
+            context.rearrange(&step.moves)?;
+            context.evaluate_as(&step.sequences, &step.nodes, |node, logits| {
+                for &prompt in &node.readers {
+                    let replied = schedule.reply(prompt).len();
+                    let token = Token::try_from(self.choose(logits, stream.first + prompt, replied))?;
+                    let ends = self.model.is_end(token) || (self.is_over)(stream.prompts[prompt], replied);
+                    schedule.tell(prompt, (!ends).then_some(token));
+                    if !ends && replied + 1 < room.reserve && self.stop(schedule.reply(prompt)).is_some() {
+                        schedule.tell(prompt, None);
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        Ok(schedule.replies())
     }
-    Ok(schedule.replies())
+
+    /// The token after `replied` tokens of the reply to a prompt. Drawn ones depend on the seed, the prompt's number among
+    /// those of the batch, and the position: every member of a population draws by the same numbers.
+    fn choose(&self, logits: &[f32], prompt: usize, replied: usize) -> usize {
+        if self.how.temp == 0.0 {
+            return row::greedy(logits);
+        }
+        let mut stream = self.source.stream((prompt as u64) << 32 | replied as u64);
+        row::drawn(logits, self.how.temp, stream.unit())
+    }
+
+    /// The first of the reply's bytes that belong to a stop text, if there is one.
+    fn stop(&self, reply: &[Token]) -> Option<usize> {
+        if self.how.stop.is_empty() {
+            return None;
+        }
+        let text = self.model.text(reply);
+        self.how.stop.iter().filter_map(|stop| text.find(stop.as_str())).min()
+    }
+
+    /// A reply as text, without the stop text that ended it.
+    fn text(&self, reply: &[Token]) -> String {
+        let mut text = self.model.text(reply);
+        if let Some(end) = self.stop(reply) {
+            text.truncate(end);
+        }
+        text
+    }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::ptr::NonNull;
 
 use llama_cpp_2::model::{LlamaChatMessage, LlamaModel};
+use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_sys_2::{
     LLAMA_LOAD_MODE_MMAP, LLAMA_LOAD_MODE_NONE, llama_model, llama_model_default_params,
@@ -14,6 +15,7 @@ use llama_cpp_sys_2::{
 use super::Failure;
 use super::layout::Token;
 use super::log;
+use crate::task::Message;
 
 /// How llama.cpp keeps a model's weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,11 +118,18 @@ impl Model {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// The model's chat template around one user message; `None` when it has no template.
-    pub(super) fn chat_prompt(&self, user: &str) -> Result<Option<String>, Failure> {
+    /// A sampler that lets through what a GBNF grammar allows to follow.
+    pub(super) fn grammar(&self, grammar: &str, root: &str) -> Result<LlamaSampler, Failure> {
+        Ok(LlamaSampler::grammar(&self.safe, grammar, root)?)
+    }
+
+    /// The model's chat template around a conversation; `None` when it has no template.
+    pub(super) fn chat_prompt(&self, conversation: &[Message]) -> Result<Option<String>, Failure> {
         let Ok(template) = self.safe.chat_template(None) else { return Ok(None) };
-        let message = LlamaChatMessage::new("user".to_owned(), user.to_owned())?;
-        match self.safe.apply_chat_template(&template, &[message], true) {
+        let message =
+            |message: &Message| LlamaChatMessage::new(message.role.clone(), message.content.clone());
+        let messages = conversation.iter().map(message).collect::<Result<Vec<_>, _>>()?;
+        match self.safe.apply_chat_template(&template, &messages, true) {
             Ok(prompt) => Ok(Some(prompt)),
             Err(_) => {
                 let start: String = template.as_c_str().to_string_lossy().chars().take(60).collect();

@@ -34,7 +34,7 @@ pub struct Prepared {
 /// One request as tokens.
 #[derive(Clone, Debug)]
 pub(super) struct Tokens {
-    /// Prompt, completion, and the token that ends generation.
+    /// Prompt, completion, and, unless that goes on, the token that ends generation.
     pub(super) all: Vec<Token>,
     /// How many of them are the prompt.
     pub(super) prompt_len: usize,
@@ -103,10 +103,12 @@ impl Prepared {
 
     /// The prompts as they are completed, each part on one lane. How many there are must not depend on the number of lanes,
     /// lest the last bits of logits do.
-    pub(super) fn streams<'a>(&self, prompts: &'a Prompts<'_>) -> Vec<&'a [&'a [Token]]> {
+    pub(super) fn streams<'a>(&self, prompts: &'a Prompts<'_>) -> Vec<Stream<'a>> {
         let len = prompts.tokens.len();
         let most = if self.is_small { EVEN_CHUNKS } else { 1 };
-        prompts.tokens.chunks(len.div_ceil((len / LEAST_PROMPTS).clamp(1, most)).max(1)).collect()
+        let part = len.div_ceil((len / LEAST_PROMPTS).clamp(1, most)).max(1);
+        let stream = |(number, prompts)| Stream { prompts, first: number * part };
+        prompts.tokens.chunks(part).enumerate().map(stream).collect()
     }
 }
 
@@ -116,6 +118,14 @@ pub(super) struct Prompts<'a> {
     pub(super) tokens: Vec<&'a [Token]>,
     /// The requests of each.
     pub(super) requests: Vec<Vec<usize>>,
+}
+
+/// Prompts that are completed side by side.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stream<'a> {
+    pub(super) prompts: &'a [&'a [Token]],
+    /// The number of the first of them among all prompts.
+    pub(super) first: usize,
 }
 
 impl Tokens {
@@ -136,7 +146,9 @@ fn tokens(model: &Model, request: &Request, size: Size) -> Result<Tokens, Failur
         return Err("a prompt is empty, and the model has no token that begins a text".into());
     }
     all.extend(model.completion_tokens(&request.completion));
-    all.push(model.end_token()?);
+    if !request.goes_on || all.len() == prompt_len {
+        all.push(model.end_token()?);
+    }
     if all.len() > size.cells {
         return Err(format!(
             "the request that begins with {:?} has {} tokens, but the context only {}; make the context larger (-c, \

@@ -36,6 +36,20 @@ impl<'a> Row<'a> {
     }
 }
 
+/// The token that a number from 0 to below 1 draws at a temperature above 0: the tokens in their order share out that range
+/// by their probabilities. Members whose logits are close draw the same token from the same number, but for few.
+pub(super) fn drawn(logits: &[f32], temp: f64, number: f64) -> usize {
+    let max = maximum(logits);
+    let share = |&logit: &f32| (f64::from(logit - max) / temp).exp();
+    let wanted = number * logits.iter().map(share).sum::<f64>();
+    let mut sum = 0.0;
+    let reaches = |logit| {
+        sum += share(logit);
+        sum > wanted
+    };
+    logits.iter().position(reaches).unwrap_or_else(|| greedy(logits))
+}
+
 /// The token that greedy decoding takes: the first of those with the highest logit.
 pub(super) fn greedy(logits: &[f32]) -> usize {
     let max = maximum(logits);
@@ -77,6 +91,21 @@ mod tests {
         let row = Row::new(&logits).unwrap();
         assert_eq!(greedy(&logits), 17);
         assert!(row.is_greedy(17) && !row.is_greedy(41) && !row.is_greedy(0));
+    }
+
+    #[test]
+    fn tokens_are_drawn_by_their_probabilities() {
+        // Probabilities 1/6, 2/6 and 3/6 at temperature 1; their squares' shares, 1/14, 4/14 and 9/14, at one half.
+        let logits: Vec<f32> = (1..=3).map(|i| (i as f32).ln() + 100.0).collect();
+        for (temp, first, second) in [(1.0, 1.0 / 6.0, 3.0 / 6.0), (0.5, 1.0 / 14.0, 5.0 / 14.0)] {
+            let near = 1e-5;
+            assert_eq!(drawn(&logits, temp, 0.0), 0);
+            assert_eq!(drawn(&logits, temp, first - near), 0);
+            assert_eq!(drawn(&logits, temp, first + near), 1);
+            assert_eq!(drawn(&logits, temp, second - near), 1);
+            assert_eq!(drawn(&logits, temp, second + near), 2);
+            assert_eq!(drawn(&logits, temp, 1.0 - 1e-12), 2);
+        }
     }
 
     #[test]

@@ -146,9 +146,9 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// How many tokens follow a prompt so far.
-    pub(super) fn replied(&self, prompt: usize) -> usize {
-        self.replies[prompt].len()
+    /// The tokens that follow a prompt so far.
+    pub(super) fn reply(&self, prompt: usize) -> &[Token] {
+        &self.replies[prompt]
     }
 
     /// What followed each prompt.

@@ -62,7 +62,7 @@ mod tests {
         let request = |i: u32| {
             let (a, b) = (i * 37 % 100, i * 61 % 100);
             let answer = if i % 4 == 3 { i } else { a + b };
-            Request { prompt: format!("{a}+{b}="), completion: answer.to_string() }
+            Request::new(format!("{a}+{b}="), answer.to_string())
         };
         (0..128).map(request).collect()
     }

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::fitness::{FitnessSummary, share};
 use crate::settings::Settings;
+use crate::task::Definition;
 use crate::tensor_type::TensorType;
 
 /// The format version that this crate writes. It rises whenever an older version's log would replay to other codes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// One line of a log, without its hash.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,33 +78,45 @@ pub struct NoiseSpec {
 }
 
 /// The task and its settings.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskSpec {
-    /// Name, such as `arith`.
-    pub name: String,
-    /// How a reply is rewarded.
-    pub reward: RewardKind,
+    /// Which task, and which rewards count.
+    pub definition: Definition,
+    /// SHA-256 over the user's data, lower-case hexadecimal; only of a task that has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_sha256: Option<String>,
     /// Problems that each member of a generation is evaluated on.
     pub prompts: u32,
     /// Problems of a held-out evaluation.
     pub eval_problems: u32,
     /// Generations between held-out evaluations; 0 evaluates only before and after.
     pub eval_every: u64,
+    /// What must not get worse meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retain: Option<RetainSpec>,
+    /// Held-out evaluations without a new best one after which the run ends; at least 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u64>,
+}
+
+/// What must not get worse while a model is tuned on something else: it is evaluated too, and counts with its weight.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetainSpec {
+    /// Its problems and rewards.
+    pub definition: Definition,
+    /// SHA-256 over its data, lower-case hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_sha256: Option<String>,
+    /// What its mean reward counts in a member's fitness, at least 0; with 0 it is only watched.
+    pub weight: f64,
+    /// Its problems that each member of a generation is evaluated on, where the weight is not 0.
+    pub prompts: u32,
 }
 
 /// Most problems in a generation or a held-out evaluation.
 pub const MAX_PROBLEMS: u32 = 1 << 20;
-
-/// How a reply is rewarded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RewardKind {
-    /// 1 for the right reply, else 0.
-    Exact,
-    /// Log-likelihood of the right reply.
-    Loglik,
-}
 
 /// One generation: with the header, all that its update needs. Pair seeds are derived from the run's seed and the
 /// generation's number.
@@ -132,17 +145,24 @@ pub struct EvaluationRecord {
     pub generations: u64,
     /// Held-out problems.
     pub problems: u64,
-    /// Problems answered right.
-    pub correct: u64,
-    /// Mean log-likelihood of the right replies.
-    pub mean_loglik: f64,
+    /// Problems solved, where problems can be solved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correct: Option<u64>,
+    /// Mean reward.
+    pub mean_reward: f64,
+    /// Mean log-likelihood of the wanted replies, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_loglik: Option<f64>,
+    /// Mean reward on what is to be retained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained: Option<f64>,
     /// SHA-256 over the bytes of all tuned tensors, in the header's order, lower-case hexadecimal.
     pub codes_sha256: String,
 }
 
 impl EvaluationRecord {
-    /// Share of the problems answered right.
-    pub fn accuracy(&self) -> f64 {
-        share(self.correct, self.problems)
+    /// Share of the problems solved, where problems can be solved.
+    pub fn accuracy(&self) -> Option<f64> {
+        self.correct.map(|correct| share(correct, self.problems))
     }
 }

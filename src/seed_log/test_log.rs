@@ -3,6 +3,7 @@
 use super::*;
 use crate::fitness::{FitnessSummary, Shaping};
 use crate::settings::{Settings, TypeSettings, Window};
+use crate::task::{Definition, Problems, RewardKind};
 use crate::tensor_type::TensorType;
 
 /// Settings of two pairs for two types, one with sparse noise and one with dense.
@@ -35,8 +36,10 @@ pub fn header(settings: Settings) -> Header {
         settings,
         noise: Vec::new(),
         task: TaskSpec {
-            name: "arith".to_owned(),
-            reward: RewardKind::Loglik,
+            definition: Definition::new("arith", Problems::Arith, RewardKind::Loglik),
+            data_sha256: None,
+            retain: None,
+            patience: None,
             prompts: 8,
             eval_problems: 16,
             eval_every: 0,
@@ -77,8 +80,10 @@ pub fn evaluation(generations: u64) -> EvaluationRecord {
     EvaluationRecord {
         generations,
         problems: 16,
-        correct: 9,
-        mean_loglik: -0.7,
+        correct: Some(9),
+        mean_reward: -0.7,
+        mean_loglik: Some(-0.7),
+        retained: None,
         codes_sha256: "ab".repeat(32),
     }
 }

@@ -170,8 +170,8 @@ fn rubbish_between_lines_is_refused() {
 fn another_version_is_refused_before_its_content() {
     let text = text();
     let header = text.lines().next().unwrap();
-    let content = header.split(HASH_KEY).next().unwrap().replace("\"version\":1", "\"version\":2,\"new\":0");
-    assert!(matches!(refused(&forged(&[content + "}"])), LogError::Version(2)));
+    let content = header.split(HASH_KEY).next().unwrap().replace("\"version\":2", "\"version\":3,\"new\":0");
+    assert!(matches!(refused(&forged(&[content + "}"])), LogError::Version(3)));
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn other_noise_tables_are_refused() {
 fn an_evaluation_out_of_place_is_refused() {
     let (mut log, _) = test_log::log(2);
     assert!(log.push(Line::Evaluation(test_log::evaluation(1))).is_err());
-    let impossible = EvaluationRecord { correct: 17, ..test_log::evaluation(2) };
+    let impossible = EvaluationRecord { correct: Some(17), ..test_log::evaluation(2) };
     assert!(log.push(Line::Evaluation(impossible)).is_err());
 }
 

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
-use super::{Problem, Task};
+use super::{Message, Problem, Prompt, Task, Verdict};
 use crate::rng::{Domain, Source, Stream};
 
 /// The task's name.
@@ -29,10 +29,11 @@ const ORDER_STREAM: u64 = 0;
 pub struct Arith;
 
 fn problem(text: &str, answer: i64) -> Problem {
+    let question = format!("What is {text}? Reply with the number only.");
     Problem {
-        plain: format!("{text}="),
-        question: format!("What is {text}? Reply with the number only."),
-        answer: answer.to_string(),
+        prompt: Prompt { plain: format!("{text}="), chat: vec![Message::user(question)] },
+        wanted: Some(answer.to_string()),
+        ..Problem::default()
     }
 }
 
@@ -64,10 +65,7 @@ fn all_held_out() -> &'static [Problem] {
             .filter(|(text, _)| is_held_out(text))
             .map(|(text, answer)| problem(&text, answer))
             .collect();
-        let mut stream = Source::new(0, Domain::HeldOut).stream(ORDER_STREAM);
-        for last in (1..problems.len()).rev() {
-            problems.swap(last, stream.below(last as u32 + 1) as usize);
-        }
+        Source::new(0, Domain::HeldOut).stream(ORDER_STREAM).shuffle(&mut problems);
         problems
     })
 }
@@ -81,10 +79,6 @@ fn first_number(text: &str) -> Option<i64> {
 }
 
 impl Task for Arith {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
     fn training(&self, seed: u64, generation: u64, count: usize) -> Vec<Problem> {
         let mut stream = Source::new(seed, Domain::Problems).stream(generation);
         let mut problems = Vec::with_capacity(count);
@@ -101,8 +95,13 @@ impl Task for Arith {
         all_held_out().iter().take(count).cloned().collect()
     }
 
-    fn is_right(&self, problem: &Problem, reply: &str) -> bool {
-        first_number(reply).is_some_and(|number| number.to_string() == problem.answer)
+    fn judge(&self, problem: &Problem, reply: &str) -> Verdict {
+        let number = first_number(reply).map(|number| number.to_string());
+        Verdict::of(number.is_some() && number == problem.wanted)
+    }
+
+    fn is_exact_in_plain(&self) -> bool {
+        true
     }
 
     fn reply_tokens(&self) -> usize {
@@ -119,12 +118,12 @@ mod tests {
     #[test]
     fn a_fifth_is_held_out_and_never_trained_on() {
         let held_out: HashSet<String> =
-            Arith.held_out(usize::MAX).into_iter().map(|problem| problem.plain).collect();
+            Arith.held_out(usize::MAX).into_iter().map(|problem| problem.prompt.plain).collect();
         // scripts/train_tiny_model.py counts the same number.
         assert_eq!(held_out.len(), 3196);
         for generation in 0..50 {
             for problem in Arith.training(1, generation, 128) {
-                assert!(!held_out.contains(&problem.plain), "{}", problem.plain);
+                assert!(!held_out.contains(&problem.prompt.plain), "{problem:?}");
             }
         }
     }
@@ -141,13 +140,13 @@ mod tests {
     #[test]
     fn answers_are_right() {
         for problem in Arith.held_out(500) {
-            let text = problem.plain.trim_end_matches('=');
+            let text = problem.prompt.plain.trim_end_matches('=');
             let (a, b, sign) = match text.split_once('+') {
                 Some((a, b)) => (a, b, 1),
                 None => text.split_once('-').map(|(a, b)| (a, b, -1)).unwrap(),
             };
             let expected = a.parse::<i64>().unwrap() + sign * b.parse::<i64>().unwrap();
-            assert_eq!(problem.answer, expected.to_string(), "{text}");
+            assert_eq!(problem.wanted, Some(expected.to_string()), "{text}");
         }
     }
 
@@ -155,10 +154,10 @@ mod tests {
     fn the_first_number_of_a_reply_counts() {
         let problem = problem("12-34", -22);
         for reply in ["-22", " -22\n", "The answer is -22.", "\u{2212}22", "-22 because 12 is less than 34"] {
-            assert!(Arith.is_right(&problem, reply), "{reply:?}");
+            assert!(Arith.judge(&problem, reply).right, "{reply:?}");
         }
         for reply in ["", "22", "- 22", "-221", "I think 12-34 is -22", "99999999999999999999"] {
-            assert!(!Arith.is_right(&problem, reply), "{reply:?}");
+            assert!(!Arith.judge(&problem, reply).right, "{reply:?}");
         }
     }
 }

@@ -4,10 +4,11 @@ use std::sync::atomic::AtomicBool;
 
 use super::*;
 use crate::block::{Arrangement, Q4K};
-use crate::engine::{Request, Score, TensorBytes};
+use crate::engine::{Decoding, Request, Score, TensorBytes};
 use crate::perturb::read_codes;
 use crate::seed_log::{Header, test_log};
 use crate::settings::{Settings, Window};
+use crate::task::Message;
 use crate::task::arith::Arith;
 use crate::tensor_type::TensorType;
 
@@ -41,7 +42,7 @@ impl FakeEngine {
 impl Engine for FakeEngine {
     type Batch = Vec<Request>;
 
-    fn chat_prompt(&self, _: &str) -> Result<Option<String>, EngineError> {
+    fn chat_prompt(&self, _: &[Message]) -> Result<Option<String>, EngineError> {
         Ok(None)
     }
 
@@ -58,8 +59,12 @@ impl Engine for FakeEngine {
         Ok(batch.iter().map(|_| Score { log_likelihood, is_greedy: log_likelihood > -19.9 }).collect())
     }
 
-    fn complete(&mut self, batch: &Self::Batch, _: usize) -> Result<Vec<String>, EngineError> {
+    fn complete(&mut self, batch: &Self::Batch, _: &Decoding) -> Result<Vec<String>, EngineError> {
         Ok(vec![String::new(); batch.len()])
+    }
+
+    fn follow(&self, _: &str, texts: &[String]) -> Result<Vec<bool>, EngineError> {
+        Ok(vec![false; texts.len()])
     }
 
     fn edit_codes(&mut self, edit: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError> {
@@ -108,6 +113,13 @@ impl Observer for Nobody {
     fn event(&mut self, _: &Event<'_>) {}
 }
 
+fn examiners() -> Examiners {
+    let Header { settings, task, .. } = header();
+    let no_judge = |_: &crate::task::Reward| Ok::<_, std::convert::Infallible>(None);
+    let task = Examiner::new(Box::new(Arith), &task.definition, settings.seed, no_judge).unwrap();
+    Examiners { task, retain: None }
+}
+
 fn header() -> Header {
     test_log::header(Settings {
         population: 16,
@@ -124,7 +136,7 @@ type Traces = (String, Vec<Vec<u8>>);
 fn whole_run(mode: ResidualMode) -> Traces {
     let (log, first) = SeedLog::start(header()).unwrap();
     let mut journal = Lines(first);
-    let mut tuner = Tuner::new(FakeEngine::new(&header()), &Arith, log, &mut journal, mode).unwrap();
+    let mut tuner = Tuner::new(FakeEngine::new(&header()), examiners(), log, &mut journal, mode).unwrap();
     assert_eq!(tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap(), Outcome::Done);
     let codes = std::mem::take(&mut tuner.engine().tensors);
     drop(tuner);
@@ -139,13 +151,14 @@ fn codes_are_those_of_the_log_wherever_a_run_stops() {
         let mut journal = Lines::default();
         let stop = AtomicBool::new(false);
         let engine = FakeEngine::new(&header());
-        let mut tuner = Tuner::new(engine, &Arith, log, &mut journal, ResidualMode::Replay).unwrap();
+        let mut tuner = Tuner::new(engine, examiners(), log, &mut journal, ResidualMode::Replay).unwrap();
         assert_eq!(tuner.run(&stop, &mut StopAt(member, &stop)).unwrap(), Outcome::Stopped);
         let log = tuner.log().clone();
         let codes = std::mem::take(&mut tuner.engine().tensors);
         drop(tuner);
         let mut again =
-            Tuner::new(FakeEngine::new(&header()), &Arith, log, &mut journal, ResidualMode::Replay).unwrap();
+            Tuner::new(FakeEngine::new(&header()), examiners(), log, &mut journal, ResidualMode::Replay)
+                .unwrap();
         assert!(again.engine().tensors == codes, "stopped at member {member}");
     }
 }
@@ -155,11 +168,11 @@ fn interrupted_run(member: u32, mode: ResidualMode) -> Traces {
     let (log, first) = SeedLog::start(header()).unwrap();
     let mut journal = Lines(first);
     let stop = AtomicBool::new(false);
-    let mut tuner = Tuner::new(FakeEngine::new(&header()), &Arith, log, &mut journal, mode).unwrap();
+    let mut tuner = Tuner::new(FakeEngine::new(&header()), examiners(), log, &mut journal, mode).unwrap();
     assert_eq!(tuner.run(&stop, &mut StopAt(member, &stop)).unwrap(), Outcome::Stopped);
     drop(tuner);
     let log = SeedLog::parse(journal.0.as_bytes()).unwrap();
-    let mut tuner = Tuner::new(FakeEngine::new(&header()), &Arith, log, &mut journal, mode).unwrap();
+    let mut tuner = Tuner::new(FakeEngine::new(&header()), examiners(), log, &mut journal, mode).unwrap();
     assert_eq!(tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap(), Outcome::Done);
     let codes = std::mem::take(&mut tuner.engine().tensors);
     drop(tuner);
@@ -223,9 +236,9 @@ fn a_record_is_in_the_journal_before_its_update_and_a_failure_leaves_the_logs_co
     let mut journal = Lines(first);
     // One score before the run, sixteen for each generation: this fails in the fourth.
     let engine = FakeEngine { fail_at: Some(1 + 16 * 3 + 5), ..FakeEngine::new(&header()) };
-    let mut tuner = Tuner::new(engine, &Arith, log, &mut journal, ResidualMode::Replay).unwrap();
+    let mut tuner = Tuner::new(engine, examiners(), log, &mut journal, ResidualMode::Replay).unwrap();
     let error = tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap_err();
-    assert!(matches!(error, TuneError::Engine(_)), "{error}");
+    assert!(matches!(error, TuneError::Exam(ExamError::Engine(_))), "{error}");
     let codes = tuner.engine().tensors.clone();
     drop(tuner);
     let log = SeedLog::parse(journal.0.as_bytes()).unwrap();
@@ -255,7 +268,7 @@ fn a_journal_that_fails_stops_the_run_before_the_update() {
     let (log, _) = SeedLog::start(header()).unwrap();
     let mut journal = Full(2);
     let mut tuner =
-        Tuner::new(FakeEngine::new(&header()), &Arith, log, &mut journal, ResidualMode::Replay).unwrap();
+        Tuner::new(FakeEngine::new(&header()), examiners(), log, &mut journal, ResidualMode::Replay).unwrap();
     assert!(matches!(tuner.run(&AtomicBool::new(false), &mut Nobody), Err(TuneError::Store(_))));
     assert!(tuner.engine().tensors == FakeEngine::new(&header()).tensors);
 }
@@ -266,7 +279,7 @@ fn nothing_planned_is_nothing_done() {
     let (log, first) = SeedLog::start(header.clone()).unwrap();
     let mut journal = Lines(first);
     let mut tuner =
-        Tuner::new(FakeEngine::new(&header), &Arith, log, &mut journal, ResidualMode::Replay).unwrap();
+        Tuner::new(FakeEngine::new(&header), examiners(), log, &mut journal, ResidualMode::Replay).unwrap();
     assert_eq!(tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap(), Outcome::Done);
     assert_eq!(tuner.summary().generations, 0);
 }

@@ -167,8 +167,8 @@ fn a_log_for_a_model_with_one_other_byte() {
 /// What a newer program may write there is unknown, so its version is told before anything else is looked at.
 #[test]
 fn a_future_version() {
-    let log = forged(&good(), 1, "\"version\":1", "\"version\":2,\"new\":[]");
-    assert_refused(log, &["format version 2", "reads version 1", "use the version"]);
+    let log = forged(&good(), 1, "\"version\":2", "\"version\":3,\"new\":[]");
+    assert_refused(log, &["format version 3", "reads version 2", "use the version"]);
 }
 
 #[test]
@@ -239,10 +239,14 @@ fn a_second_header() {
 }
 
 #[test]
-fn a_task_that_is_not_known() {
-    let dir = Dir::tuned();
-    dir.write("bad.qes", forged(&good(), 1, "\"name\":\"arith\"", "\"name\":\"poetry\""));
-    dir.run("tune base.gguf -o bad.qes --resume").fails(1, &["task \"poetry\" is not known"]);
-    // Replaying needs no task.
-    dir.run("verify base.gguf bad.qes").ok();
+fn problems_and_rewards_that_are_not_known() {
+    assert_refused(forged(&good(), 1, "\"source\":\"arith\"", "\"source\":\"poetry\""), &["poetry", "arith"]);
+    assert_refused(forged(&good(), 1, "\"kind\":\"loglik\"", "\"kind\":\"applause\""), &["applause", "loglik"]);
+}
+
+#[test]
+fn a_reward_without_sense() {
+    let with = |more: &str| forged(&good(), 1, "\"kind\":\"loglik\"", &format!("\"kind\":\"loglik\",{more}"));
+    assert_refused(with("\"weight\":0"), &["loglik", "weight 0"]);
+    assert_refused(with("\"pattern\":\"x\""), &["loglik", "pattern"]);
 }

@@ -116,7 +116,6 @@ fn a_task_is_needed_and_known() {
 
 #[test]
 fn another_task_than_the_logs_is_refused() {
-    // There is one task today, so the log is for one that this version does not know.
     let dir = Dir::tuned();
     let log = super::forge::forged(&dir.text("run.qes"), 1, "\"name\":\"arith\"", "\"name\":\"poetry\"");
     dir.write("run.qes", log);

@@ -85,7 +85,8 @@ fn inspect_describes_a_log() {
     let log = dir.run("inspect run.qes --json").json();
     assert_eq!(log["kind"], "log");
     assert_eq!(log["header"]["settings"]["population"], 4);
-    assert_eq!(log["header"]["task"]["name"], "arith");
+    assert_eq!(log["header"]["task"]["definition"]["name"], "arith");
+    assert_eq!(log["header"]["task"]["definition"]["problems"]["source"], "arith");
     assert_eq!(log["generations"].as_array().unwrap().len(), 3);
     assert_eq!(log["evaluations"].as_array().unwrap().len(), 2);
     assert_eq!(log["bytes"], dir.read("run.qes").len());

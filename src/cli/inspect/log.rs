@@ -20,7 +20,9 @@ pub fn text(path: &Path, log: &SeedLog) -> String {
         log.generations.len(),
         log.header.settings.generations
     ));
-    lines.push(format!("  {:>10} {:>9} {:>9}  {}", "generation", "fitness", "held-out", "held-out accuracy"));
+    let measure = log.evaluations.first().map_or("accuracy", |first| text::measure(&text::grade(first)));
+    let head = format!("  {:>10} {:>9} {:>9}  held-out {measure}", "generation", "fitness", "held-out");
+    lines.push(head);
     lines.extend(curve(log));
     lines.join("\n")
 }
@@ -40,9 +42,9 @@ fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
         format!("              SHA-256 {}", header.base.sha256.escape_debug()),
         format!("  tuned       {} codes in {} tensors", text::count(codes), header.tensors.len()),
         format!(
-            "  task        {}, reward {:?}, {} problems",
-            header.task.name.escape_debug(),
-            header.task.reward,
+            "  task        {}, reward {}, {} problems",
+            header.task.definition.name.escape_debug(),
+            header.task.definition.rewards_text(),
             header.task.prompts
         ),
         format!("  population  {}, seed {}", settings.population, settings.seed),
@@ -62,12 +64,21 @@ fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
 
 /// A line for each evaluation, with the mean fitness of the generation before it.
 fn curve(log: &SeedLog) -> impl Iterator<Item = String> + '_ {
-    log.evaluations.iter().map(|record| {
-        let accuracy = record.accuracy();
+    let rewards = || log.evaluations.iter().map(|record| record.mean_reward);
+    let (low, high) = (rewards().fold(f64::INFINITY, f64::min), rewards().fold(f64::NEG_INFINITY, f64::max));
+    log.evaluations.iter().map(move |record| {
+        // An accuracy fills its share of the bar; rewards, which have no ends, lie between the run's lowest and highest.
+        let (share, held_out) = match record.accuracy() {
+            Some(accuracy) => (accuracy, text::percent(accuracy)),
+            None => {
+                let share = (record.mean_reward - low) / (high - low).max(f64::MIN_POSITIVE);
+                (share, format!("{:.4}", record.mean_reward))
+            }
+        };
         let before = record.generations.checked_sub(1).and_then(|last| log.generations.get(last as usize));
         let fitness = before.map_or(String::new(), |generation| format!("{:.4}", generation.fitness.mean));
-        let bar = "#".repeat((accuracy * BAR).round() as usize);
-        format!("  {:>10} {fitness:>9} {:>9}  {bar}", record.generations, text::percent(accuracy))
+        let bar = "#".repeat((share * BAR).round() as usize);
+        format!("  {:>10} {fitness:>9} {held_out:>9}  {bar}", record.generations)
     })
 }
 

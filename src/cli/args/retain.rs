@@ -1,0 +1,30 @@
+//! What can be typed of what a run must not lose.
+
+use clap::Args as ClapArgs;
+
+/// What must not get worse, and when a run ends early.
+#[derive(Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Retaining")]
+pub struct RetainArgs {
+    /// What must not get worse: a text or examples (their log-likelihood), or a task as for --task; every evaluation tells
+    /// how it does
+    #[arg(long, value_name = "PATH|TASK")]
+    pub retain: Option<String>,
+    /// What it counts in a member's fitness, next to the task's own reward; 0 only watches it [default: 0]
+    #[arg(long, value_name = "X", requires = "retain", allow_negative_numbers = true)]
+    pub retain_weight: Option<f64>,
+    /// Its problems that each member is evaluated on, where it counts [default: 16]
+    #[arg(long, value_name = "N", requires = "retain")]
+    pub retain_prompts: Option<u32>,
+    /// End the run after this many held-out evaluations without a new best one
+    #[arg(long, value_name = "N")]
+    pub patience: Option<u64>,
+}
+
+impl RetainArgs {
+    /// The first flag that is given.
+    pub fn first_given(&self) -> Option<&'static str> {
+        let given = [("--retain", self.retain.is_some()), ("--patience", self.patience.is_some())];
+        given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
+    }
+}

@@ -1,0 +1,125 @@
+//! From a task's definition to someone who examines models: reads the user's data and makes the judges.
+
+use anyhow::{Result, bail};
+
+use super::args::RetainArgs;
+use super::plan::Subject;
+use super::{UsageError, definition};
+use crate::exam::Examiner;
+use crate::judge::Judge;
+use crate::recipe;
+use crate::seed_log::{Header, MAX_PROBLEMS, RetainSpec, TaskSpec};
+use crate::task::{Definition, Problems, Reward, RewardKind, Task, arith::Arith};
+use crate::tune::Examiners;
+
+/// A task that is ready, and what identifies its data.
+pub struct Course {
+    task: Box<dyn Task>,
+    data_sha256: Option<String>,
+}
+
+impl Course {
+    /// Makes the task of a definition; reads the user's data.
+    ///
+    /// # Errors
+    /// When data cannot be read or makes no sense.
+    pub fn load(definition: &Definition) -> Result<Self> {
+        match &definition.problems {
+            Problems::Arith => Ok(Self { task: Box::new(Arith), data_sha256: None }),
+            Problems::Data { .. } => bail!("not there yet"),
+        }
+    }
+
+    /// Makes the task of a log again.
+    ///
+    /// # Errors
+    /// When data cannot be read, makes no sense, or is not what it was.
+    pub fn of_log(definition: &Definition, data_sha256: Option<&str>) -> Result<Self> {
+        let course = Self::load(definition)?;
+        if course.data_sha256.as_deref() != data_sha256 {
+            bail!(
+                "the data of {} is not what it was when the run started, so the run cannot go on as it began: bring the \
+                 data back as it was, or start a new run with another -o",
+                definition.name
+            );
+        }
+        Ok(course)
+    }
+
+    /// The examiner of the task.
+    ///
+    /// # Errors
+    /// When a judge cannot be made.
+    pub fn examiner(self, definition: &Definition, seed: u64) -> Result<Examiner> {
+        Examiner::new(self.task, definition, seed, judge)
+    }
+}
+
+/// The judge of a reward that neither the task nor the engine judges.
+fn judge(reward: &Reward) -> Result<Option<Box<dyn Judge>>> {
+    match reward.kind {
+        RewardKind::Loglik | RewardKind::Margin | RewardKind::Exact | RewardKind::Grammar => Ok(None),
+        _ => bail!("not there yet"),
+    }
+}
+
+/// What a model is tuned on, and what it must not lose.
+pub struct Courses {
+    task: Course,
+    retain: Option<Course>,
+}
+
+impl Courses {
+    /// Makes the tasks of a new run, and says what they are.
+    ///
+    /// # Errors
+    /// When data cannot be read, or the flags make no sense.
+    pub fn load(definition: Definition, retain: &RetainArgs) -> Result<(Self, Subject)> {
+        let task = Course::load(&definition)?;
+        let data_sha256 = task.data_sha256.clone();
+        let (retain, retain_spec) = retain_course(retain)?.unzip();
+        Ok((Self { task, retain }, Subject { definition, data_sha256, retain: retain_spec }))
+    }
+
+    /// Makes the tasks of a log again.
+    ///
+    /// # Errors
+    /// When data cannot be read, makes no sense, or is not what it was.
+    pub fn of_log(spec: &TaskSpec) -> Result<Self> {
+        let task = Course::of_log(&spec.definition, spec.data_sha256.as_deref())?;
+        let retain = spec.retain.as_ref();
+        let retain = retain.map(|spec| Course::of_log(&spec.definition, spec.data_sha256.as_deref()));
+        Ok(Self { task, retain: retain.transpose()? })
+    }
+
+    /// Those who examine the members of a run with this header.
+    ///
+    /// # Errors
+    /// When a judge cannot be made.
+    pub fn examiners(self, header: &Header) -> Result<Examiners> {
+        let seed = header.settings.seed;
+        let retain = self.retain.zip(header.task.retain.as_ref());
+        Ok(Examiners {
+            task: self.task.examiner(&header.task.definition, seed)?,
+            retain: retain.map(|(course, spec)| course.examiner(&spec.definition, seed)).transpose()?,
+        })
+    }
+}
+
+fn retain_course(args: &RetainArgs) -> Result<Option<(Course, RetainSpec)>> {
+    let Some(retained) = &args.retain else { return Ok(None) };
+    let weight = args.retain_weight.unwrap_or(0.0);
+    if !(0.0..=1e6).contains(&weight) {
+        let message = format!("--retain-weight is {weight}, but must be from 0 to 1000000");
+        return Err(UsageError(message).into());
+    }
+    let prompts = args.retain_prompts.unwrap_or(recipe::RETAIN_PROMPTS);
+    if !(1..=MAX_PROBLEMS).contains(&prompts) {
+        let message = format!("--retain-prompts is {prompts}, but must be from 1 to {MAX_PROBLEMS}");
+        return Err(UsageError(message).into());
+    }
+    let definition = definition::of_retained(retained)?;
+    let course = Course::load(&definition)?;
+    let data_sha256 = course.data_sha256.clone();
+    Ok(Some((course, RetainSpec { definition, data_sha256, weight, prompts })))
+}

@@ -1,0 +1,144 @@
+//! Marks, and what they add up to.
+
+use crate::fitness::{deviation, mean, share};
+
+/// What one problem showed of a model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mark {
+    /// The reward that a run tunes for.
+    pub reward: f64,
+    /// Whether the problem is solved; `None` where nothing is right or wrong.
+    pub right: Option<bool>,
+    /// Log-likelihood of the wanted reply, where there is one.
+    pub log_likelihood: Option<f64>,
+}
+
+/// Summary of an exam.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Grade {
+    /// Problems put.
+    pub problems: u64,
+    /// Problems solved; `None` where nothing is right or wrong.
+    pub correct: Option<u64>,
+    /// Mean reward.
+    pub mean_reward: f64,
+    /// Mean log-likelihood of the wanted replies, where there are any.
+    pub mean_loglik: Option<f64>,
+}
+
+impl Grade {
+    /// Adds up marks.
+    pub fn of(marks: &[Mark]) -> Self {
+        let rewards: Vec<f64> = marks.iter().map(|mark| mark.reward).collect();
+        let right: Option<Vec<bool>> = marks.iter().map(|mark| mark.right).collect();
+        let logliks: Option<Vec<f64>> = marks.iter().map(|mark| mark.log_likelihood).collect();
+        Self {
+            problems: marks.len() as u64,
+            correct: right.map(|right| right.into_iter().filter(|&right| right).count() as u64),
+            mean_reward: mean(&rewards),
+            mean_loglik: logliks.map(|logliks| mean(&logliks)),
+        }
+    }
+
+    /// Share of the problems solved, 0.0..=1.0, where problems can be solved; 0 for no problems.
+    pub fn accuracy(&self) -> Option<f64> {
+        self.correct.map(|correct| share(correct, self.problems))
+    }
+
+    /// The accuracy's 95% interval.
+    pub fn interval(&self) -> Option<(f64, f64)> {
+        self.correct.map(|correct| wilson(correct, self.problems))
+    }
+}
+
+/// How two models' marks on the same problems differ.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Difference {
+    /// Mean of what the second model's measure is above the first's: 1 or 0 for a solved problem where problems can be
+    /// solved, else the reward.
+    pub mean: f64,
+    /// Half the width of its 95% interval.
+    pub margin: f64,
+}
+
+impl Difference {
+    /// Compares marks of the same problems, pair by pair: what both models find hard alike does not blur it.
+    pub fn of(first: &[Mark], second: &[Mark]) -> Self {
+        let measure = |mark: &Mark| mark.right.map_or(mark.reward, f64::from);
+        let differences: Vec<f64> = first.iter().zip(second).map(|(a, b)| measure(b) - measure(a)).collect();
+        let n = differences.len().max(2) as f64;
+        let variance = deviation(&differences).powi(2) * n / (n - 1.0);
+        Self { mean: mean(&differences), margin: NORMAL_97_5 * (variance / n).sqrt() }
+    }
+}
+
+/// The 97.5% quantile of the standard normal distribution.
+const NORMAL_97_5: f64 = 1.959_964;
+
+/// Wilson's 95% score interval of a proportion; the whole range for no trials.
+fn wilson(successes: u64, trials: u64) -> (f64, f64) {
+    if trials == 0 {
+        return (0.0, 1.0);
+    }
+    let z = NORMAL_97_5;
+    let n = trials as f64;
+    let p = successes as f64 / n;
+    let centre = p + z * z / (2.0 * n);
+    let margin = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + z * z / n;
+    (((centre - margin) / scale).max(0.0), ((centre + margin) / scale).min(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wilson_intervals_of_known_cases() {
+        // Values from the formula's textbook example: 5 of 10, and the ends.
+        let (low, high) = wilson(5, 10);
+        assert!((low - 0.2366).abs() < 1e-4 && (high - 0.7634).abs() < 1e-4, "{low} {high}");
+        assert_eq!(wilson(0, 10).0, 0.0);
+        assert!(wilson(10, 10).1 > 0.999_999);
+        assert_eq!(wilson(0, 0), (0.0, 1.0));
+    }
+
+    #[test]
+    fn grades_add_up() {
+        let mark = |right, log_likelihood: f64| Mark {
+            reward: 2.0 * log_likelihood,
+            right: Some(right),
+            log_likelihood: Some(log_likelihood),
+        };
+        let marks = [mark(true, -1.0), mark(false, -3.0), mark(true, -0.5), mark(false, -3.5)];
+        let grade = Grade::of(&marks);
+        let expected = Grade { problems: 4, correct: Some(2), mean_reward: -4.0, mean_loglik: Some(-2.0) };
+        assert_eq!(grade, expected);
+        assert_eq!(grade.accuracy(), Some(0.5));
+    }
+
+    #[test]
+    fn pairs_of_marks_are_compared() {
+        let mark = |right| Mark { reward: 0.0, right: Some(right), log_likelihood: None };
+        let before = [mark(true), mark(false), mark(false), mark(false)];
+        let after = [mark(true), mark(true), mark(false), mark(true)];
+        let Difference { mean, margin } = Difference::of(&before, &after);
+        // Differences 0, 1, 0, 1: sample variance 1/3, of their mean 1/12.
+        assert_eq!(mean, 0.5);
+        assert!((margin - 1.959_964 / 12.0_f64.sqrt()).abs() < 1e-12);
+        let reward = |reward| Mark { reward, right: None, log_likelihood: None };
+        assert_eq!(
+            Difference::of(&[reward(1.0); 3], &[reward(1.5); 3]),
+            Difference { mean: 0.5, margin: 0.0 }
+        );
+    }
+
+    #[test]
+    fn what_not_every_problem_has_is_not_told() {
+        let bare = Mark { reward: 1.0, right: None, log_likelihood: None };
+        let full = Mark { reward: 0.0, right: Some(true), log_likelihood: Some(-1.0) };
+        let grade = Grade::of(&[bare, full]);
+        assert_eq!(grade, Grade { problems: 2, correct: None, mean_reward: 0.5, mean_loglik: None });
+        assert_eq!((grade.accuracy(), grade.interval()), (None, None));
+    }
+}

@@ -1,0 +1,95 @@
+//! What a model said to an exam, asked once, and the rewards that look at it.
+
+use super::{Exam, ExamError};
+use crate::engine::{Decoding, Engine, Score};
+use crate::judge::{Asked, Judge};
+use crate::task::RewardKind;
+
+/// What a model said, as far as it has been asked.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    pub(super) wanted: Option<Vec<Score>>,
+    replies: Option<Vec<String>>,
+}
+
+impl Answers {
+    /// How the model rates the wanted replies.
+    pub(super) fn scores<E: Engine>(
+        &mut self,
+        engine: &mut E,
+        exam: &Exam<E::Batch>,
+    ) -> Result<&[Score], ExamError> {
+        let scores = self.wanted.take().map_or_else(|| engine.score(&exam.wanted), Ok)?;
+        Ok(self.wanted.insert(scores))
+    }
+
+    /// By how much it likes the wanted replies better than the rejected ones.
+    pub(super) fn margins<E: Engine>(
+        &mut self,
+        engine: &mut E,
+        exam: &Exam<E::Batch>,
+    ) -> Result<Vec<f64>, ExamError> {
+        let rejected = exam.rejected.as_ref().map_or_else(|| Ok(Vec::new()), |batch| engine.score(batch))?;
+        let margin = |(wanted, rejected): (&Score, &Score)| wanted.log_likelihood - rejected.log_likelihood;
+        Ok(self.scores(engine, exam)?.iter().zip(&rejected).map(margin).collect())
+    }
+
+    /// What it replies.
+    pub(super) fn replies<E: Engine>(
+        &mut self,
+        engine: &mut E,
+        exam: &Exam<E::Batch>,
+        how: &Decoding,
+    ) -> Result<&[String], ExamError> {
+        let how = Decoding { seed: exam.seed, ..how.clone() };
+        let replies = self.replies.take().map_or_else(|| engine.complete(&exam.wanted, &how), Ok)?;
+        Ok(self.replies.insert(replies))
+    }
+}
+
+/// One of the rewards that count.
+pub(super) struct Grader {
+    pub(super) weight: f64,
+    pub(super) kind: RewardKind,
+    /// Who judges replies where neither the task nor the engine does.
+    pub(super) judge: Option<Box<dyn Judge>>,
+    /// What the engine judges replies by.
+    pub(super) grammar: Option<String>,
+}
+
+impl Grader {
+    /// Whether a problem with this reward is solved; `None` where that cannot be told.
+    pub(super) fn solves(&self, reward: f64) -> Option<bool> {
+        match self.kind {
+            RewardKind::Loglik => None,
+            RewardKind::Margin => Some(reward > 0.0),
+            _ => Some(reward >= 1.0),
+        }
+    }
+
+    /// The rewards of replies.
+    pub(super) fn judge<E: Engine>(
+        &mut self,
+        engine: &mut E,
+        exam: &Exam<E::Batch>,
+        replies: &[String],
+    ) -> Result<Vec<f64>, ExamError> {
+        if let Some(grammar) = &self.grammar {
+            return Ok(engine.follow(grammar, replies)?.into_iter().map(f64::from).collect());
+        }
+        let kind = self.kind.name();
+        let judge = self.judge.as_mut().ok_or(ExamError::NoJudge { kind })?;
+        let asked = exam.problems.iter().zip(&exam.prompts).zip(replies).map(|((problem, prompt), reply)| {
+            Asked { prompt, reply, wanted: problem.wanted.as_deref(), line: Some(&problem.facts) }
+        });
+        let asked: Vec<Asked<'_>> = asked.collect();
+        let rewards = judge.judge(&asked)?;
+        if rewards.len() != asked.len() {
+            return Err(ExamError::Count { kind, given: rewards.len(), asked: asked.len() });
+        }
+        match rewards.iter().find(|reward| !reward.is_finite()) {
+            Some(&reward) => Err(ExamError::NotFinite { kind, reward }),
+            None => Ok(rewards),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Exams of a fake model whose replies and likelihoods are known.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::*;
+use crate::engine::{Score, TensorBytes};
+use crate::judge::Asked;
+use crate::task::Problems;
+
+/// Replies with its prompt in capitals; likes short completions.
+#[derive(Default)]
+struct Parrot {
+    template: bool,
+    asked: RefCell<Vec<&'static str>>,
+}
+
+impl Engine for Parrot {
+    type Batch = Vec<Request>;
+
+    fn chat_prompt(&self, conversation: &[Message]) -> Result<Option<String>, EngineError> {
+        let text: Vec<String> = conversation.iter().map(|m| format!("{}:{}", m.role, m.content)).collect();
+        Ok(self.template.then(|| text.join("|")))
+    }
+
+    fn prepare(&self, requests: &[Request]) -> Result<Self::Batch, EngineError> {
+        match requests.iter().find(|request| request.completion.len() > 50) {
+            Some(_) => Err(EngineError::new("preparing", "too long")),
+            None => Ok(requests.to_vec()),
+        }
+    }
+
+    fn score(&mut self, batch: &Self::Batch) -> Result<Vec<Score>, EngineError> {
+        self.asked.borrow_mut().push("score");
+        let score = |request: &Request| Score {
+            log_likelihood: -(request.completion.len() as f64),
+            is_greedy: request.completion == request.prompt.to_uppercase(),
+        };
+        Ok(batch.iter().map(score).collect())
+    }
+
+    fn complete(&mut self, batch: &Self::Batch, _: &Decoding) -> Result<Vec<String>, EngineError> {
+        self.asked.borrow_mut().push("complete");
+        Ok(batch.iter().map(|request| request.prompt.to_uppercase()).collect())
+    }
+
+    fn follow(&self, grammar: &str, texts: &[String]) -> Result<Vec<bool>, EngineError> {
+        Ok(texts.iter().map(|text| text.starts_with(grammar)).collect())
+    }
+
+    fn edit_codes(&mut self, _: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn read_tensors(&mut self, _: &mut dyn FnMut(&[u8])) -> Result<(), EngineError> {
+        Ok(())
+    }
+}
+
+/// Always the same problems; a reply is right when it is the wanted one.
+struct Same {
+    problems: Vec<Problem>,
+    has_right: bool,
+    exact_in_plain: bool,
+}
+
+impl Task for Same {
+    fn training(&self, _: u64, _: u64, count: usize) -> Vec<Problem> {
+        self.held_out(count)
+    }
+
+    fn held_out(&self, count: usize) -> Vec<Problem> {
+        self.problems.iter().take(count).cloned().collect()
+    }
+
+    fn judge(&self, problem: &Problem, reply: &str) -> Verdict {
+        Verdict { right: Some(reply) == problem.wanted.as_deref(), reward: reply.len() as f64 / 10.0 }
+    }
+
+    fn has_right_replies(&self) -> bool {
+        self.has_right
+    }
+
+    fn is_exact_in_plain(&self) -> bool {
+        self.exact_in_plain
+    }
+
+    fn reply_tokens(&self) -> usize {
+        8
+    }
+}
+
+fn problem(plain: &str, wanted: Option<&str>, rejected: Option<&str>) -> Problem {
+    Problem {
+        prompt: Prompt { plain: plain.to_owned(), chat: vec![Message::user(plain)] },
+        wanted: wanted.map(str::to_owned),
+        rejected: rejected.map(str::to_owned),
+        place: format!("data.jsonl, line {}", plain.len()),
+        facts: Arc::new(json!({"note": plain}).as_object().cloned().unwrap_or_default()),
+        ..Problem::default()
+    }
+}
+
+/// Gives the length of the note in each problem's facts, times a number.
+struct NoteLength(f64);
+
+impl Judge for NoteLength {
+    fn judge(&mut self, asked: &[Asked<'_>]) -> Result<Vec<f64>, JudgeError> {
+        let length = |asked: &Asked<'_>| Some(asked.line?.get("note")?.as_str()?.len() as f64);
+        asked
+            .iter()
+            .map(|asked| length(asked).map(|length| self.0 * length).ok_or("no note".into()))
+            .collect()
+    }
+}
+
+fn examiner(task: Same, rewards: Vec<Reward>) -> Examiner {
+    let problems = Problems::Data { path: "data.jsonl".to_owned(), held_out: 0.5 };
+    let definition = Definition { rewards, ..Definition::new("test", problems, RewardKind::Loglik) };
+    let judge = |reward: &Reward| {
+        let judge: Option<Box<dyn Judge>> = match reward.kind {
+            RewardKind::Command => Some(Box::new(NoteLength(1.0))),
+            RewardKind::Json => Some(Box::new(NoteLength(f64::NAN))),
+            _ => None,
+        };
+        Ok::<_, std::convert::Infallible>(judge)
+    };
+    Examiner::new(Box::new(task), &definition, 0, judge).unwrap()
+}
+
+fn same(problems: Vec<Problem>) -> Same {
+    Same { problems, has_right: true, exact_in_plain: false }
+}
+
+fn rewards(kinds: &[(RewardKind, f64)]) -> Vec<Reward> {
+    let reward = |&(kind, weight): &(RewardKind, f64)| {
+        let grammar = (kind == RewardKind::Grammar).then(|| "AB".to_owned());
+        Reward { weight, grammar, ..kind.into() }
+    };
+    kinds.iter().map(reward).collect()
+}
+
+fn marks_of(task: Same, kinds: &[(RewardKind, f64)]) -> Result<(Vec<Mark>, Vec<&'static str>), ExamError> {
+    let mut engine = Parrot::default();
+    let mut examiner = examiner(task, rewards(kinds));
+    let exam = examiner.held_out(&engine, 9)?;
+    let marks = examiner.marks(&mut engine, &exam)?;
+    let of_run: Vec<f64> = marks.iter().map(|mark| mark.reward).collect();
+    assert_eq!(examiner.rewards(&mut Parrot::default(), &exam)?, of_run);
+    Ok((marks, engine.asked.into_inner()))
+}
+
+#[test]
+fn rewards_add_up_by_their_weights_and_the_model_is_asked_once() {
+    let problems = vec![problem("ab", Some("AB"), Some("ABCD")), problem("xyz", Some("x"), Some(""))];
+    let kinds = [
+        (RewardKind::Loglik, 1.0),
+        (RewardKind::Grammar, 10.0),
+        (RewardKind::Command, 100.0),
+        (RewardKind::Exact, 1000.0),
+        (RewardKind::Margin, 10_000.0),
+    ];
+    let (marks, asked) = marks_of(same(problems), &kinds).unwrap();
+    let rewards: Vec<f64> = marks.iter().map(|mark| mark.reward).collect();
+    assert_eq!(rewards, [-2.0 + 10.0 + 200.0 + 200.0 + 20_000.0, -1.0 + 300.0 + 300.0 - 10_000.0]);
+    // The first reward that can tell is the grammar's.
+    assert_eq!(marks.iter().map(|mark| mark.right).collect::<Vec<_>>(), [Some(true), Some(false)]);
+    assert_eq!(marks[0].log_likelihood, Some(-2.0));
+    assert_eq!(asked, ["score", "complete", "score"], "wanted, replies, rejected");
+}
+
+#[test]
+fn likelihoods_alone_ask_for_replies_only_where_some_are_right() {
+    let problems = || vec![problem("ab", Some("AB"), None)];
+    let (marks, asked) = marks_of(same(problems()), &[(RewardKind::Loglik, 1.0)]).unwrap();
+    assert_eq!((marks[0].right, asked), (Some(true), vec!["score", "complete"]));
+    let told_by_scores = Same { exact_in_plain: true, ..same(problems()) };
+    let (marks, asked) = marks_of(told_by_scores, &[(RewardKind::Exact, 1.0)]).unwrap();
+    assert_eq!((marks[0].reward, marks[0].right, asked), (1.0, Some(true), vec!["score"]));
+    let without_right = Same { has_right: false, ..same(problems()) };
+    let (marks, asked) = marks_of(without_right, &[(RewardKind::Loglik, 1.0)]).unwrap();
+    assert_eq!((marks[0].right, asked), (None, vec!["score"]));
+}
+
+#[test]
+fn problems_without_a_wanted_reply_are_judged_by_what_needs_none() {
+    let (marks, asked) = marks_of(
+        Same { has_right: false, ..same(vec![problem("ab", None, None)]) },
+        &[(RewardKind::Command, 1.0)],
+    )
+    .unwrap();
+    assert_eq!(marks, [Mark { reward: 2.0, right: Some(true), log_likelihood: None }]);
+    assert_eq!(asked, ["complete"]);
+}
+
+#[test]
+fn a_problem_that_lacks_what_a_reward_needs_is_named() {
+    let cases = [
+        (problem("ab", None, None), RewardKind::Loglik, "data.jsonl, line 2 has none"),
+        (problem("abc", Some("x"), None), RewardKind::Margin, "a chosen and a rejected reply"),
+        (problem("ab", Some("x"), None), RewardKind::Json, "json of a reply is NaN"),
+        (problem("ab", Some("x"), None), RewardKind::Numeric, "nobody who judges"),
+        (problem("abcd", Some(&"x".repeat(60)), None), RewardKind::Loglik, "data.jsonl, line 4: preparing"),
+    ];
+    for (problem, kind, part) in cases {
+        let error = marks_of(same(vec![problem]), &[(kind, 1.0)]).unwrap_err().to_string();
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[test]
+fn a_system_message_needs_a_template() {
+    let with = |template, system: Option<&str>| {
+        let mut examiner =
+            examiner(same(vec![problem("ab", Some("AB"), None)]), rewards(&[(RewardKind::Loglik, 1.0)]));
+        examiner.system = system.map(str::to_owned);
+        let engine = Parrot { template, ..Parrot::default() };
+        examiner.held_out(&engine, 1).map(|exam| exam.prompts).map_err(|e| e.to_string())
+    };
+    assert_eq!(with(true, Some("be brief")).unwrap(), ["system:be brief|user:ab"]);
+    assert_eq!(with(true, None).unwrap(), ["user:ab"]);
+    assert_eq!(with(false, None).unwrap(), ["ab"]);
+    assert!(with(false, Some("be brief")).unwrap_err().contains("no chat template"));
+}

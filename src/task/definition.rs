@@ -1,0 +1,302 @@
+//! Which problems, and which rewards: what a task file, the command line and a log's header say of a task.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+
+/// Most tokens that a reply may be asked for.
+const MAX_PREDICT: usize = 1 << 20;
+
+/// Everything that decides which problems a model gets and what its replies are worth, apart from the user's data itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Definition {
+    /// What people call it: `arith`, or the name of the user's task file.
+    #[serde(default)]
+    pub name: String,
+    /// Where its problems come from.
+    pub problems: Problems,
+    /// What counts; the weighted sum is a member's reward.
+    pub rewards: Vec<Reward>,
+    /// A system message before every conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// Most new tokens of a reply; by default the task's own number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predict: Option<usize>,
+    /// Temperature that replies are drawn at; 0 takes the likeliest token.
+    #[serde(default)]
+    pub temp: f64,
+    /// Texts that end a reply, and are not part of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stop: Vec<String>,
+}
+
+/// Where problems come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "source", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Problems {
+    /// Generated sums and differences ([`super::arith`]).
+    Arith,
+    /// The user's own examples.
+    Data {
+        /// A file or folder.
+        path: String,
+        /// Share of a single file's examples that is held out, more than 0 and less than 1.
+        #[serde(default = "fifth", rename = "held-out")]
+        held_out: f64,
+    },
+}
+
+fn fifth() -> f64 {
+    0.2
+}
+
+/// One of the rewards of a task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reward {
+    /// What it looks at.
+    pub kind: RewardKind,
+    /// What it counts in the sum.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub weight: f64,
+    /// Of `regex`: the pattern; without one, each example's wanted reply is the pattern.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// Of `json`: a JSON schema; without one, any JSON will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
+    /// Of `grammar`: a GBNF grammar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grammar: Option<String>,
+    /// Of `command`: the program that is asked, as a shell would be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// Of `command`: seconds that it may take for a reply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<f64>,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn is_one(weight: &f64) -> bool {
+    *weight == 1.0
+}
+
+/// What a reward looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RewardKind {
+    /// Log-likelihood of the wanted reply.
+    Loglik,
+    /// Log-likelihood of the wanted reply less that of the rejected one.
+    Margin,
+    /// What the task itself says of a reply: 1 when right, else 0.
+    Exact,
+    /// 1 when the last number of a reply is that of the wanted one, else 0.
+    Numeric,
+    /// 1 when a pattern is found in the reply, else 0.
+    Regex,
+    /// Whether the reply is JSON, and of a schema.
+    Json,
+    /// 1 when the reply follows a grammar, else 0.
+    Grammar,
+    /// What a program of the user's says.
+    Command,
+}
+
+impl RewardKind {
+    /// The name on the command line, in task files and in logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Loglik => "loglik",
+            Self::Margin => "margin",
+            Self::Exact => "exact",
+            Self::Numeric => "numeric",
+            Self::Regex => "regex",
+            Self::Json => "json",
+            Self::Grammar => "grammar",
+            Self::Command => "command",
+        }
+    }
+
+    /// Whether the model has to reply, which takes a forward pass a token; else likelihoods are enough.
+    pub fn reads_replies(self) -> bool {
+        !matches!(self, Self::Loglik | Self::Margin)
+    }
+}
+
+impl From<RewardKind> for Reward {
+    fn from(kind: RewardKind) -> Self {
+        Self { kind, weight: 1.0, pattern: None, schema: None, grammar: None, command: None, timeout: None }
+    }
+}
+
+/// A definition that makes no sense.
+#[derive(Debug, Error, PartialEq)]
+#[allow(missing_docs)] // Each message says what its variant means.
+pub enum DefinitionError {
+    #[error("the task has no reward; name at least one, such as kind = \"loglik\"")]
+    NoReward,
+    #[error("the reward {0} has the weight {1}, but must have a finite number other than 0")]
+    Weight(&'static str, f64),
+    #[error("the reward {kind} has no {field}, which it goes by")]
+    Missing { kind: &'static str, field: &'static str },
+    #[error("the reward {kind} has a {field}, which it knows nothing of")]
+    Superfluous { kind: &'static str, field: &'static str },
+    #[error("the temperature is {0}, but must be from 0 to 100")]
+    Temperature(f64),
+    #[error("a reply of {0} tokens is asked for, but must be from 1 to {MAX_PREDICT}")]
+    Predict(usize),
+    #[error("a stop text is empty, which would end every reply before it begins")]
+    EmptyStop,
+    #[error("the timeout is {0} seconds, but must be more than 0 and at most 86400")]
+    Timeout(f64),
+    #[error("the share that is held out is {0}, but must be more than 0 and less than 1")]
+    HeldOut(f64),
+}
+
+impl Definition {
+    /// A task with one reward and nothing special.
+    pub fn new(name: impl Into<String>, problems: Problems, reward: impl Into<Reward>) -> Self {
+        Self {
+            name: name.into(),
+            problems,
+            rewards: vec![reward.into()],
+            system: None,
+            predict: None,
+            temp: 0.0,
+            stop: Vec::new(),
+        }
+    }
+
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// For the first value that makes no sense.
+    pub fn validate(&self) -> Result<(), DefinitionError> {
+        if self.rewards.is_empty() {
+            return Err(DefinitionError::NoReward);
+        }
+        self.rewards.iter().try_for_each(Reward::validate)?;
+        if !(0.0..=100.0).contains(&self.temp) {
+            return Err(DefinitionError::Temperature(self.temp));
+        }
+        if let Some(predict) = self.predict
+            && !(1..=MAX_PREDICT).contains(&predict)
+        {
+            return Err(DefinitionError::Predict(predict));
+        }
+        if self.stop.iter().any(String::is_empty) {
+            return Err(DefinitionError::EmptyStop);
+        }
+        self.problems.validate()
+    }
+
+    /// Whether any reward has to see replies.
+    pub fn reads_replies(&self) -> bool {
+        self.rewards.iter().any(|reward| reward.kind.reads_replies())
+    }
+
+    /// The rewards as people read them: `loglik`, or `loglik + 0.5 regex`.
+    pub fn rewards_text(&self) -> String {
+        let text = |reward: &Reward| match reward.weight {
+            1.0 => reward.kind.name().to_owned(),
+            weight => format!("{weight} {}", reward.kind.name()),
+        };
+        self.rewards.iter().map(text).collect::<Vec<_>>().join(" + ")
+    }
+}
+
+impl Problems {
+    fn validate(&self) -> Result<(), DefinitionError> {
+        match self {
+            Self::Data { held_out, .. } if !(*held_out > 0.0 && *held_out < 1.0) => {
+                Err(DefinitionError::HeldOut(*held_out))
+            }
+            Self::Arith | Self::Data { .. } => Ok(()),
+        }
+    }
+}
+
+impl Reward {
+    fn validate(&self) -> Result<(), DefinitionError> {
+        let kind = self.kind.name();
+        if !self.weight.is_finite() || self.weight == 0.0 {
+            return Err(DefinitionError::Weight(kind, self.weight));
+        }
+        // Field, whether it is there, the kind that it is for, and whether that needs it.
+        let fields = [
+            ("pattern", self.pattern.is_some(), RewardKind::Regex, false),
+            ("schema", self.schema.is_some(), RewardKind::Json, false),
+            ("grammar", self.grammar.is_some(), RewardKind::Grammar, true),
+            ("command", self.command.is_some(), RewardKind::Command, true),
+            ("timeout", self.timeout.is_some(), RewardKind::Command, false),
+        ];
+        for (field, is_there, of, is_needed) in fields {
+            if is_there && self.kind != of {
+                return Err(DefinitionError::Superfluous { kind, field });
+            }
+            if !is_there && self.kind == of && is_needed {
+                return Err(DefinitionError::Missing { kind, field });
+            }
+        }
+        match self.timeout {
+            Some(timeout) if !(timeout > 0.0 && timeout <= 86_400.0) => {
+                Err(DefinitionError::Timeout(timeout))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arith() -> Definition {
+        Definition::new("arith", Problems::Arith, RewardKind::Loglik)
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let data = |held_out| Problems::Data { path: "x".to_owned(), held_out };
+        let reward = |change: fn(&mut Reward)| {
+            let mut reward = Reward::from(RewardKind::Exact);
+            change(&mut reward);
+            vec![reward]
+        };
+        let cases = [
+            (Definition { rewards: Vec::new(), ..arith() }, "no reward"),
+            (Definition { rewards: reward(|r| r.weight = f64::NAN), ..arith() }, "weight NaN"),
+            (Definition { rewards: reward(|r| r.weight = 0.0), ..arith() }, "weight 0"),
+            (
+                Definition { rewards: reward(|r| r.pattern = Some("x".into())), ..arith() },
+                "exact has a pattern",
+            ),
+            (Definition { rewards: reward(|r| r.kind = RewardKind::Grammar), ..arith() }, "no grammar"),
+            (Definition { rewards: reward(|r| r.kind = RewardKind::Command), ..arith() }, "no command"),
+            (Definition { temp: -1.0, ..arith() }, "temperature is -1"),
+            (Definition { temp: f64::NAN, ..arith() }, "temperature is NaN"),
+            (Definition { predict: Some(0), ..arith() }, "0 tokens"),
+            (Definition { stop: vec![String::new()], ..arith() }, "stop text is empty"),
+            (Definition { problems: data(0.0), ..arith() }, "held out is 0"),
+            (Definition { problems: data(1.0), ..arith() }, "held out is 1"),
+        ];
+        for (definition, part) in cases {
+            let error = definition.validate().map_err(|e| e.to_string());
+            assert!(error.clone().is_err_and(|message| message.contains(part)), "{part}: {error:?}");
+        }
+        assert_eq!(arith().validate(), Ok(()));
+    }
+
+    #[test]
+    fn rewards_read_as_a_sum() {
+        let half = Reward { weight: 0.5, ..RewardKind::Json.into() };
+        let definition = Definition { rewards: vec![RewardKind::Loglik.into(), half], ..arith() };
+        assert_eq!(definition.rewards_text(), "loglik + 0.5 json");
+    }
+}
