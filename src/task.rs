@@ -8,7 +8,7 @@ pub mod arith;
 mod definition;
 mod examples;
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -55,7 +55,7 @@ pub struct Problem {
     /// Where the problem stands in the user's data, as `notes.jsonl, line 3`; empty for a generated one.
     pub place: String,
     /// What else is known of the problem: the user's own line, or what the task's judgement goes by.
-    pub facts: Arc<Map<String, Value>>,
+    pub facts: Rc<Map<String, Value>>,
 }
 
 /// What a reply is worth to the task itself.

@@ -1,7 +1,7 @@
 //! Exams of a fake model whose replies and likelihoods are known.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use serde_json::json;
 
@@ -98,7 +98,7 @@ fn problem(plain: &str, wanted: Option<&str>, rejected: Option<&str>) -> Problem
         wanted: wanted.map(str::to_owned),
         rejected: rejected.map(str::to_owned),
         place: format!("data.jsonl, line {}", plain.len()),
-        facts: Arc::new(json!({"note": plain}).as_object().cloned().unwrap_or_default()),
+        facts: Rc::new(json!({"note": plain}).as_object().cloned().unwrap_or_default()),
         ..Problem::default()
     }
 }
