@@ -120,6 +120,7 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<(SeedLog, Optio
             UsageError(format!("--task is {task}, but the log's task is {}", log.header.task.name)).into()
         );
     }
+    plan::check_method(&args.search, log.header.settings.method)?;
     if log.torn_bytes > 0 {
         out::warn(format!("warning: {}: {}", path.display(), setup::torn(&log)));
         file.truncate(log.whole_bytes)?;
@@ -144,8 +145,10 @@ fn refuse_settings(search: &SearchArgs) -> Result<()> {
         ("--sigma", search.sigma.is_some()),
         ("--alpha", search.alpha.is_some()),
         ("--alpha-final", search.alpha_final.is_some()),
+        ("--method", search.method.is_some()),
         ("--decay", search.decay.is_some()),
         ("--window", search.window.is_some()),
+        ("--anchor", search.anchor.is_some()),
         ("--prompts", search.prompts.is_some()),
         ("--reward", search.reward.is_some()),
         ("--shaping", search.shaping.is_some()),

@@ -6,8 +6,9 @@ use crate::fitness::{FitnessSummary, share};
 use crate::settings::Settings;
 use crate::tensor_type::TensorType;
 
-/// The format version that this crate writes. It rises whenever an older version's log would replay to other codes.
-pub const FORMAT_VERSION: u32 = 1;
+/// The format version that this crate writes. It rises whenever an older version's log would replay to other codes, or does
+/// not say what its replay depends on.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// One line of a log, without its hash.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

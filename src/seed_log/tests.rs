@@ -170,8 +170,8 @@ fn rubbish_between_lines_is_refused() {
 fn another_version_is_refused_before_its_content() {
     let text = text();
     let header = text.lines().next().unwrap();
-    let content = header.split(HASH_KEY).next().unwrap().replace("\"version\":1", "\"version\":2,\"new\":0");
-    assert!(matches!(refused(&forged(&[content + "}"])), LogError::Version(2)));
+    let content = header.split(HASH_KEY).next().unwrap().replace("\"version\":2", "\"version\":3,\"new\":0");
+    assert!(matches!(refused(&forged(&[content + "}"])), LogError::Version(3)));
 }
 
 #[test]

@@ -167,8 +167,8 @@ fn a_log_for_a_model_with_one_other_byte() {
 /// What a newer program may write there is unknown, so its version is told before anything else is looked at.
 #[test]
 fn a_future_version() {
-    let log = forged(&good(), 1, "\"version\":1", "\"version\":2,\"new\":[]");
-    assert_refused(log, &["format version 2", "reads version 1", "use the version"]);
+    let log = forged(&good(), 1, "\"version\":2", "\"version\":3,\"new\":[]");
+    assert_refused(log, &["format version 3", "reads version 2", "use the version"]);
 }
 
 #[test]
@@ -184,6 +184,11 @@ fn settings_that_make_no_sense() {
         ("\"sigma\":0.1", "\"sigma\":0", "sigma is 0"),
         ("\"window\":1", "\"window\":0", "window is 0"),
         ("\"decay\":0.9", "\"decay\":1.5", "decay is 1.5"),
+        ("\"anchor\":0.0", "\"anchor\":2", "anchor is 2"),
+        ("\"method\":\"qes\"", "\"method\":\"qes-gated\"", "window is 1"),
+        ("\"method\":\"qes\"", "\"method\":\"quzo\"", "quzo has no residual"),
+        ("\"method\":\"qes\"", "\"method\":\"best\"", "best"),
+        (",\"anchor\":0.0", "", "anchor"),
     ] {
         assert_refused(forged(&good(), 1, from, to), &[word]);
     }
