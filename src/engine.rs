@@ -59,7 +59,7 @@ pub struct Score {
     pub is_greedy: bool,
 }
 
-/// The bytes of one tunable tensor where inference reads them.
+/// The bytes of one tunable tensor, where inference reads them and as they were before tuning.
 #[derive(Debug)]
 pub struct TensorBytes<'a> {
     /// Position in the list of tunable tensors that the engine was made with.
@@ -68,6 +68,8 @@ pub struct TensorBytes<'a> {
     pub bytes: &'a mut [u8],
     /// How the blocks lie in them.
     pub arrangement: Arrangement,
+    /// The same number of bytes as they are in the base model's file.
+    pub base: &'a [u8],
 }
 
 /// A model that can be evaluated and whose codes can be changed between evaluations.

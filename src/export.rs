@@ -106,13 +106,15 @@ impl Model {
         }
         let ranges = self.ranges(log)?;
         let history = History::of_log(log, generations)?;
-        let parts = self.working.disjoint_mut(&ranges)?.into_iter().zip(&log.header.tensors).enumerate();
+        let (base, parts) = self.working.disjoint_mut(&ranges)?;
         let lend = |(index, (bytes, spec)): (usize, (_, &TensorSpec))| TensorBytes {
             index,
             bytes,
             arrangement: Arrangement::plain(spec.tensor_type),
+            base: &base[ranges[index].clone()],
         };
-        let mut tensors: Vec<TensorBytes<'_>> = parts.map(lend).collect();
+        let mut tensors: Vec<TensorBytes<'_>> =
+            parts.into_iter().zip(&log.header.tensors).enumerate().map(lend).collect();
         rebuild_all(&mut tensors, &log.header.tensors, &history, &mut ResidualStore::Replay);
         Ok(digest(&tensors))
     }

@@ -161,19 +161,21 @@ impl LlamaEngine {
         self.context_bytes
     }
 
-    /// The bytes of all tunable tensors, where inference reads them.
+    /// The bytes of all tunable tensors, where inference reads them and as they are in the file.
     fn lend(&mut self) -> Result<Vec<TensorBytes<'_>>, StoreError> {
         let Self { working, slots, homes, .. } = self;
         let mapped = slots.iter().zip(&*homes).filter(|(_, home)| !home.is_held());
         let ranges: Vec<Range<usize>> = mapped.map(|(slot, _)| slot.range.clone()).collect();
-        let mut parts = working.disjoint_mut(&ranges)?.into_iter();
+        let (base, parts) = working.disjoint_mut(&ranges)?;
+        let mut parts = parts.into_iter();
         let mut tensors = Vec::with_capacity(slots.len());
         for (index, (slot, home)) in slots.iter().zip(homes).enumerate() {
             let lent = match home {
                 Home::Mapped => parts.next().map(|bytes| (bytes, Arrangement::plain(slot.tensor_type))),
                 Home::Held(held) => Some(held.lend()),
             };
-            tensors.extend(lent.map(|(bytes, arrangement)| TensorBytes { index, bytes, arrangement }));
+            let base = &base[slot.range.clone()];
+            tensors.extend(lent.map(|(bytes, arrangement)| TensorBytes { index, bytes, arrangement, base }));
         }
         Ok(tensors)
     }

@@ -18,6 +18,7 @@
 mod alias;
 mod dense;
 mod distribution;
+mod hits;
 
 use std::ops::Range;
 
@@ -25,8 +26,9 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::rng::{Batches, Domain, Source};
-use alias::{AliasTable, OUTCOMES};
 use dense::Dense;
+
+pub use hits::Hits;
 
 /// Hit probability from which on every code gets a draw of its own: about where both ways cost the same. Below it, all hits
 /// have magnitude 1, others being too rare to matter.
@@ -38,9 +40,6 @@ const HITS_PER_RUN: f64 = 256.0;
 
 /// Longest run, in codes, as a power of two: a tile holds at least one, and has to fit the cache.
 const MAX_RUN_BITS: u32 = 16;
-
-/// The last outcome of the table of gaps means: that many codes without a hit, draw again.
-const NO_HIT: u16 = OUTCOMES as u16 - 1;
 
 /// Smallest and largest usable sigma, in code units.
 pub const SIGMA_RANGE: std::ops::RangeInclusive<f64> = 1e-5..=64.0;
@@ -62,7 +61,7 @@ pub struct Noise {
 #[derive(Clone, Debug)]
 enum Draws {
     /// By the gaps between hits.
-    Sparse(AliasTable),
+    Sparse(Hits),
     /// Code by code.
     Dense(Dense),
 }
@@ -84,7 +83,7 @@ impl Noise {
         }
         let fits = |&bits: &u32| (1_u64 << bits) as f64 * hit_probability <= HITS_PER_RUN;
         let run_bits = (0..=MAX_RUN_BITS).rev().find(fits).unwrap_or_default();
-        Ok(Self { sigma, run_bits, draws: Draws::Sparse(gap_table(hit_probability)) })
+        Ok(Self { sigma, run_bits, draws: Draws::Sparse(Hits::new(hit_probability)) })
     }
 
     /// The scale, in code units.
@@ -121,7 +120,7 @@ impl Noise {
         let mut hash = Sha256::new();
         hash.update(self.run_bits.to_le_bytes());
         let (gaps, magnitudes): (Vec<u8>, Vec<u8>) = match &self.draws {
-            Draws::Sparse(gaps) => (gaps.bytes().collect(), Vec::new()),
+            Draws::Sparse(hits) => (hits.bytes().collect(), Vec::new()),
             Draws::Dense(dense) => (Vec::new(), dense.bytes().collect()),
         };
         for bytes in [gaps, magnitudes] {
@@ -136,10 +135,15 @@ impl Noise {
     #[inline]
     pub fn draw(&self, batches: &mut Batches, run: RunAddress, codes: Range<usize>, sink: &mut impl Sink) {
         debug_assert!(codes.len() <= self.run_len());
-        batches.start(u64::from(run.tensor) << 40 | run.run);
         match &self.draws {
-            Draws::Sparse(gaps) => sparse(batches, gaps, codes, sink),
-            Draws::Dense(dense) => sink.values(codes.start, &dense.draw(batches)[..codes.len()]),
+            // With so small a sigma, all hits have magnitude 1.
+            Draws::Sparse(hits) => {
+                hits.draw(batches, run, codes, |index, word| sink.hit(index, signed(word, 1)))
+            }
+            Draws::Dense(dense) => {
+                batches.start(run.stream());
+                sink.values(codes.start, &dense.draw(batches)[..codes.len()]);
+            }
         }
     }
 }
@@ -178,6 +182,13 @@ pub struct RunAddress {
     pub run: u64,
 }
 
+impl RunAddress {
+    /// The number of the run's random stream.
+    pub fn stream(self) -> u64 {
+        u64::from(self.tensor) << 40 | self.run
+    }
+}
+
 /// The source of one antithetic pair's perturbation.
 #[derive(Clone, Debug)]
 pub struct Pair(Source);
@@ -200,41 +211,10 @@ impl Pair {
     }
 }
 
-/// The distribution of the number of codes before the next hit.
-fn gap_table(hit_probability: f64) -> AliasTable {
-    let mut none_yet = 1.0;
-    let mut gaps = Vec::with_capacity(OUTCOMES);
-    for _ in 0..NO_HIT {
-        gaps.push(none_yet * hit_probability);
-        none_yet *= 1.0 - hit_probability;
-    }
-    gaps.push(none_yet);
-    AliasTable::new(&gaps)
-}
-
 #[inline]
 fn signed(word: u32, magnitude: u16) -> i16 {
     let magnitude = magnitude as i16;
     if word & 1 == 0 { magnitude } else { -magnitude }
-}
-
-/// Noise with few hits, all of magnitude 1.
-#[inline]
-fn sparse(batches: &mut Batches, gaps: &AliasTable, codes: Range<usize>, sink: &mut impl Sink) {
-    let mut index = codes.start;
-    loop {
-        let words = batches.next_batch();
-        for (gap, word) in gaps.draw(&words).into_iter().zip(words) {
-            index += usize::from(gap);
-            if index >= codes.end {
-                return;
-            }
-            if gap != NO_HIT {
-                sink.hit(index, signed(word, 1));
-                index += 1;
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,15 +7,18 @@
 //! - [`History::update_stored`] keeps two residuals a code (8 bytes) and draws only the newest generation;
 //! - [`History::rebuild`] walks the whole log, for resuming and exporting.
 //!
-//! Windows are anchored ([`crate::settings::Window`]), so two residuals are enough: the one in use and the one that the
-//! next window will use.
+//! Windows start at multiples of their length ([`crate::settings::Window`]), so two residuals are enough: the one in use and
+//! the one that the next window will use.
+//!
+//! Of the other methods, two have no residual, and that of [`Method::QesGated`] is a function of the codes too: it is kept,
+//! or rebuilt with them from the base model's.
 
-use crate::block::{CodeLayout, Codes};
+use crate::block::CodeLayout;
 use crate::noise::{Noise, Pair};
 use crate::seed_log::{GenerationRecord, Header, LogError, SeedLog};
 use crate::settings::Window;
 use crate::tile::{Tile, tile_len};
-use crate::update::{Moves, StepRule, apply, step, weighted_sum};
+use crate::update::{Anchor, Buffers, Method, Moves, StepRule, Tuned, Update, step};
 
 /// What replay needs of each generation.
 #[derive(Clone, Debug)]
@@ -30,8 +33,10 @@ struct Step {
 pub struct History {
     seed: u64,
     pairs: usize,
+    method: Method,
     decay: f64,
     window: Window,
+    anchor: Option<Anchor>,
     /// Per entry of the settings' types.
     noises: Vec<Noise>,
     /// Per tuned tensor: position of its type's settings.
@@ -42,15 +47,15 @@ pub struct History {
 /// Arrays of a tile's length that the work on one tile needs; used again and again.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    sum: Vec<f32>,
+    buffers: Buffers,
     copy: Vec<f32>,
     residual: Residual,
 }
 
-/// Bytes that a stored residual takes for each code: two f32.
+/// Bytes that a stored residual takes for each code, with the defaults: two f32.
 pub const STORED_BYTES: u64 = 8;
 
-/// The two residuals of a tile: of the window in use, and of the one after it.
+/// The residuals of a tile: of the window in use, and of the one after it. Each is empty where there is no such thing.
 #[derive(Clone, Debug, Default)]
 pub struct Residual {
     current: Vec<f32>,
@@ -58,13 +63,6 @@ pub struct Residual {
 }
 
 impl Residual {
-    fn reset(&mut self, len: usize) {
-        for residual in [&mut self.current, &mut self.next] {
-            residual.clear();
-            residual.resize(len, 0.0);
-        }
-    }
-
     /// Before generation `generation`: a window that begins here starts a residual from zero, and the one that began a
     /// window ago takes over.
     fn turn(&mut self, generation: u64, window: Window) {
@@ -80,22 +78,20 @@ impl Residual {
         }
     }
 
-    /// One generation: `sum` holds its weighted sums and receives its deltas.
-    fn advance(
+    /// One generation of the residual of the window after the one in use; `sum` holds the weighted sums.
+    fn advance_next(
         &mut self,
         generation: u64,
         window: Window,
-        sum: &mut [f32],
+        sum: &[f32],
         copy: &mut Vec<f32>,
         rule: StepRule,
     ) {
-        self.turn(generation, window);
-        if matches!(window, Window::Last(length) if generation >= length) {
+        if !self.next.is_empty() && matches!(window, Window::Last(length) if generation >= length) {
             copy.clear();
             copy.extend_from_slice(sum);
             step(copy, &mut self.next, rule);
         }
-        step(sum, &mut self.current, rule);
     }
 }
 
@@ -115,8 +111,10 @@ impl History {
         Ok(Self {
             seed: settings.seed,
             pairs: settings.pairs(),
+            method: settings.method,
             decay: settings.decay,
             window: settings.window,
+            anchor: Anchor::new(settings.seed, settings.anchor),
             noises: noises.collect::<Result<_, _>>().map_err(|e| LogError::Header(e.to_string()))?,
             types: header.tensors.iter().map(type_of).collect::<Result<_, _>>()?,
             steps: Vec::new(),
@@ -165,76 +163,119 @@ impl History {
         Pair::of_generation(self.seed, generation, self.pairs)
     }
 
-    fn rule(&self, generation: u64, tensor: u32) -> StepRule {
-        self.steps[generation as usize].rules[self.types[tensor as usize]]
+    /// Whether the residual has to be kept from update to update, since the log alone does not tell it.
+    pub fn must_store(&self) -> bool {
+        self.method.looks_at_codes()
     }
 
-    fn weighted_sum(&self, generation: u64, tile: &Tile, sum: &mut Vec<f32>) {
-        sum.resize(tile.len, 0.0);
-        let pairs = self.pairs_of(generation);
-        let weights = &self.steps[generation as usize].weights;
-        weighted_sum(sum, tile, self.noise(tile.tensor), &pairs, weights);
+    /// Residuals that a code has: with a window, one is in use and one is for the window after it.
+    fn chains(&self) -> usize {
+        match self.window {
+            _ if !self.method.has_residual() => 0,
+            Window::Last(_) => 2,
+            Window::All => 1,
+        }
+    }
+
+    /// Bytes that a stored residual takes for each code.
+    pub fn residual_bytes(&self) -> u64 {
+        self.chains() as u64 * size_of::<f32>() as u64
+    }
+
+    /// The generation from which on those up to `generation` decide its update, the codes before it given.
+    fn first_of(&self, generation: u64) -> u64 {
+        if self.method.has_residual() { self.window.start(generation) } else { generation }
+    }
+
+    fn reset(&self, residual: &mut Residual, len: usize) {
+        for (number, chain) in [&mut residual.current, &mut residual.next].into_iter().enumerate() {
+            chain.clear();
+            chain.resize(if number < self.chains() { len } else { 0 }, 0.0);
+        }
+    }
+
+    fn update(&self, generation: u64, tensor: u32) -> Update<'_> {
+        let step = &self.steps[generation as usize];
+        Update {
+            method: self.method,
+            seed: self.seed,
+            generation,
+            noise: self.noise(tensor),
+            pairs: self.pairs_of(generation),
+            weights: &step.weights,
+            rule: step.rules[self.types[tensor as usize]],
+            anchor: self.anchor.as_ref(),
+        }
     }
 
     /// Applies the newest generation to the codes of a tile, its residual replayed from the window.
+    ///
+    /// # Panics
+    /// When the history [must store](History::must_store) its residual.
     pub fn update_replayed<L: CodeLayout>(
         &self,
-        codes: &mut Codes<'_, L>,
+        tuned: &mut Tuned<'_, L>,
         tile: &Tile,
         scratch: &mut Scratch,
     ) -> Moves {
+        assert!(!self.must_store(), "this residual is a function of codes that are gone");
         let Some(newest) = self.len().checked_sub(1) else { return Moves::default() };
-        scratch.residual.reset(tile.len);
-        for generation in self.window.start(newest)..=newest {
-            self.weighted_sum(generation, tile, &mut scratch.sum);
-            step(&mut scratch.sum, &mut scratch.residual.current, self.rule(generation, tile.tensor));
+        let Scratch { buffers, residual, .. } = scratch;
+        self.reset(residual, tile.len);
+        for generation in self.first_of(newest)..newest {
+            let update = self.update(generation, tile.tensor);
+            update.weigh_blindly(tile, &mut buffers.sum);
+            step(&mut buffers.sum, &mut residual.current, update.rule);
         }
-        apply(codes, &scratch.sum)
+        let update = self.update(newest, tile.tensor);
+        update.weigh_blindly(tile, &mut buffers.sum);
+        update.apply(tuned, tile, &mut residual.current, buffers)
     }
 
     /// Applies the newest generation to the codes of a tile, its residual kept in `residual` from call to call (empty
     /// at first).
     pub fn update_stored<L: CodeLayout>(
         &self,
-        codes: &mut Codes<'_, L>,
+        tuned: &mut Tuned<'_, L>,
         tile: &Tile,
         residual: &mut Residual,
         scratch: &mut Scratch,
     ) -> Moves {
         let Some(newest) = self.len().checked_sub(1) else { return Moves::default() };
         if residual.current.len() != tile.len {
-            residual.reset(tile.len);
+            self.reset(residual, tile.len);
         }
-        self.advance(newest, codes, tile, residual, &mut scratch.sum, &mut scratch.copy)
+        self.advance(newest, tuned, tile, residual, scratch)
     }
 
     /// Applies all generations, in order, to the base model's codes of a tile. `residual` ends as
     /// [`History::update_stored`] would have left it.
     pub fn rebuild<L: CodeLayout>(
         &self,
-        codes: &mut Codes<'_, L>,
+        tuned: &mut Tuned<'_, L>,
         tile: &Tile,
         residual: &mut Residual,
         scratch: &mut Scratch,
     ) -> Moves {
-        residual.reset(tile.len);
+        self.reset(residual, tile.len);
         (0..self.len()).fold(Moves::default(), |moves, generation| {
-            moves + self.advance(generation, codes, tile, residual, &mut scratch.sum, &mut scratch.copy)
+            moves + self.advance(generation, tuned, tile, residual, scratch)
         })
     }
 
     fn advance<L: CodeLayout>(
         &self,
         generation: u64,
-        codes: &mut Codes<'_, L>,
+        tuned: &mut Tuned<'_, L>,
         tile: &Tile,
         residual: &mut Residual,
-        sum: &mut Vec<f32>,
-        copy: &mut Vec<f32>,
+        Scratch { buffers, copy, .. }: &mut Scratch,
     ) -> Moves {
-        self.weighted_sum(generation, tile, sum);
-        residual.advance(generation, self.window, sum, copy, self.rule(generation, tile.tensor));
-        apply(codes, sum)
+        let update = self.update(generation, tile.tensor);
+        update.weigh(tuned, tile, buffers);
+        residual.turn(generation, self.window);
+        residual.advance_next(generation, self.window, &buffers.sum, copy, update.rule);
+        update.apply(tuned, tile, &mut residual.current, buffers)
     }
 }
 

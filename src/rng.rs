@@ -23,6 +23,10 @@ pub enum Domain {
     HeldOut,
     /// Tokens of replies that are drawn at a temperature; the seed is the exam's, the stream a prompt and a position.
     Replies,
+    /// Rounding at random; the seed is the run's, with the generation, the stream a run of a tensor.
+    Rounding,
+    /// Which codes the anchor pulls; the seed is the run's, with the generation, the stream a run of a tensor.
+    Pull,
 }
 
 impl Domain {
@@ -33,6 +37,8 @@ impl Domain {
             Self::Problems => b"qes-gguf 1 problems     ",
             Self::HeldOut => b"qes-gguf 1 held out     ",
             Self::Replies => b"qes-gguf 1 replies      ",
+            Self::Rounding => b"qes-gguf 1 round        ",
+            Self::Pull => b"qes-gguf 1 pull         ",
         }
     }
 }
@@ -48,6 +54,14 @@ impl Source {
         key[..8].copy_from_slice(&seed.to_le_bytes());
         key[8..].copy_from_slice(domain.tag());
         Self(key)
+    }
+
+    /// The family of one generation of the run with this seed: as [`Source::new`], but the last 8 bytes of the tag, which no
+    /// domain needs to differ from another, are the generation's number.
+    pub fn of_generation(seed: u64, generation: u64, domain: Domain) -> Self {
+        let mut source = Self::new(seed, domain);
+        source.0[24..].copy_from_slice(&generation.to_le_bytes());
+        source
     }
 
     /// All streams of the family, for words by the batch.
@@ -140,6 +154,11 @@ mod tests {
         assert_eq!(words, [2_273_146_541, 4_291_831_529, 344_310_160, 844_235_111]);
         let mut stream = Source::new(42, Domain::PairSeeds).stream(7);
         assert_eq!(stream.next_u64(), 17_005_136_681_446_432_019);
+        let first = |domain| Source::of_generation(42, 7, domain).stream(3).next_u64();
+        assert_eq!(
+            [first(Domain::Rounding), first(Domain::Pull)],
+            [2_926_053_626_371_485_847, 9_168_239_680_502_627_657]
+        );
     }
 
     #[test]
@@ -171,6 +190,28 @@ mod tests {
         assert_ne!(first(0, Domain::Perturbation), first(1, Domain::Perturbation));
         assert_ne!(first(0, Domain::Perturbation), first(0, Domain::PairSeeds));
         assert_ne!(first(0, Domain::Problems), first(0, Domain::PairSeeds));
+    }
+
+    #[test]
+    fn families_of_generations_are_no_others() {
+        let all = [
+            Domain::PairSeeds,
+            Domain::Perturbation,
+            Domain::Problems,
+            Domain::HeldOut,
+            Domain::Rounding,
+            Domain::Pull,
+        ];
+        let mut keys = Vec::new();
+        for domain in all {
+            keys.push(Source::new(5, domain).0);
+            keys.extend([0, 1, 1 << 24].map(|generation| Source::of_generation(5, generation, domain).0));
+            keys.push(Source::of_generation(6, 0, domain).0);
+        }
+        let count = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), count);
     }
 
     #[test]

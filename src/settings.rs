@@ -6,6 +6,7 @@ use thiserror::Error;
 use crate::fitness::Shaping;
 use crate::noise::{Noise, SigmaError};
 use crate::tensor_type::TensorType;
+use crate::update::Method;
 
 /// Largest population: beyond it a generation takes days on any machine, and a log's records would not fit memory.
 pub const MAX_POPULATION: u32 = 1 << 16;
@@ -28,10 +29,14 @@ pub struct Settings {
     pub generations: u64,
     /// Noise and step size of each tensor type that is tuned.
     pub types: Vec<TypeSettings>,
-    /// Share of the residual that the next generation keeps: 0 <= decay < 1.
+    /// By which rule codes move.
+    pub method: Method,
+    /// Share of the residual that the next generation keeps: 0 <= decay < 1, and 0 where there is no residual.
     pub decay: f64,
-    /// How much of the log the residual is rebuilt from.
+    /// How much of the log the residual is rebuilt from: all of it where it depends on the codes, 1 where there is none.
     pub window: Window,
+    /// Probability with which each code that is away from its base value is pulled a step back after an update; 0 for none.
+    pub anchor: f64,
     /// How fitness differences become weights.
     pub shaping: Shaping,
 }
@@ -102,6 +107,15 @@ impl Window {
     }
 }
 
+impl std::fmt::Display for Window {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Last(length) => write!(f, "{length}"),
+            Self::All => f.write_str("all"),
+        }
+    }
+}
+
 /// A hyper-parameter that makes no sense.
 #[derive(Debug, Error, PartialEq)]
 #[allow(missing_docs)] // Each message says what its variant means.
@@ -120,6 +134,17 @@ pub enum SettingsError {
     Decay(f64),
     #[error("window is 0, but must be at least 1 generation, or \"all\"")]
     Window,
+    #[error(
+        "decay is {decay} and window {window}, but {name} has no residual, so they must be 0 and 1", name = method.name()
+    )]
+    NoResidual { method: Method, decay: f64, window: Window },
+    #[error(
+        "window is {window}, but must be \"all\": the residual of {name} depends on the codes of every generation",
+        name = method.name()
+    )]
+    Truncated { method: Method, window: Window },
+    #[error("anchor is {0}, but must be a probability from 0 to 1")]
+    Anchor(f64),
     #[error("{0} is listed twice")]
     DuplicateType(TensorType),
     #[error("{0} cannot be tuned")]
@@ -144,11 +169,27 @@ impl Settings {
         if self.window == Window::Last(0) {
             return Err(SettingsError::Window);
         }
+        self.validate_method()?;
+        if !(0.0..=1.0).contains(&self.anchor) {
+            return Err(SettingsError::Anchor(self.anchor));
+        }
         for (position, of_type) in self.types.iter().enumerate() {
             of_type.validate()?;
             if self.types[..position].iter().any(|other| other.tensor_type == of_type.tensor_type) {
                 return Err(SettingsError::DuplicateType(of_type.tensor_type));
             }
+        }
+        Ok(())
+    }
+
+    /// Checks that decay and window are what the method can have.
+    fn validate_method(&self) -> Result<(), SettingsError> {
+        let Self { method, decay, window, .. } = *self;
+        if !method.has_residual() && (decay, window) != (0.0, Window::Last(1)) {
+            return Err(SettingsError::NoResidual { method, decay, window });
+        }
+        if method.looks_at_codes() && window != Window::All {
+            return Err(SettingsError::Truncated { method, window });
         }
         Ok(())
     }
@@ -199,8 +240,10 @@ mod tests {
             population: 4,
             generations: 5,
             types: vec![of_type],
+            method: Method::Qes,
             decay: 0.9,
             window: Window::Last(32),
+            anchor: 0.0,
             shaping: Shaping::Zscore,
         }
     }
@@ -222,12 +265,40 @@ mod tests {
         assert!(refused(|s| s.decay = -0.1).contains("decay"));
         assert!(refused(|s| s.decay = f64::NAN).contains("decay is NaN"));
         assert!(refused(|s| s.window = Window::Last(0)).contains("window"));
+        assert!(refused(|s| s.anchor = 1.5).contains("anchor is 1.5"));
+        assert!(refused(|s| s.anchor = -0.1).contains("anchor"));
+        assert!(refused(|s| s.anchor = f64::NAN).contains("anchor is NaN"));
         assert!(refused(|s| s.types[0].sigma = 0.0).contains("Q4_K: sigma is 0"));
         assert!(refused(|s| s.types[0].sigma = f64::NAN).contains("sigma is NaN"));
         assert!(refused(|s| s.types[0].alpha = -1.0).contains("alpha is -1"));
         assert!(refused(|s| s.types[0].alpha_final = f64::INFINITY).contains("final alpha is inf"));
         assert!(refused(|s| s.types.push(s.types[0].clone())).contains("listed twice"));
         assert!(refused(|s| s.types[0].tensor_type = TensorType::from_ggml_id(0).unwrap()).contains("F32"));
+    }
+
+    #[test]
+    fn a_method_has_the_decay_and_window_that_it_can_have() {
+        let with = |method, decay, window| {
+            Settings { method, decay, window, ..settings() }.validate().map_err(|e| e.to_string())
+        };
+        assert_eq!(with(Method::Qes, 0.0, Window::All), Ok(()));
+        assert_eq!(with(Method::QesGated, 0.5, Window::All), Ok(()));
+        let refused = with(Method::QesGated, 0.9, Window::Last(32)).unwrap_err();
+        assert!(refused.contains("window is 32") && refused.contains("qes-gated"), "{refused}");
+        for method in [Method::Quzo, Method::EsRound] {
+            assert_eq!(with(method, 0.0, Window::Last(1)), Ok(()));
+            for (decay, window) in [(0.9, Window::Last(1)), (0.0, Window::Last(2)), (0.0, Window::All)] {
+                let refused = with(method, decay, window).unwrap_err();
+                assert!(refused.contains(&format!("{} has no residual", method.name())), "{refused}");
+            }
+        }
+    }
+
+    #[test]
+    fn methods_have_one_name() {
+        for method in [Method::Qes, Method::QesGated, Method::Quzo, Method::EsRound] {
+            assert_eq!(serde_json::to_string(&method).unwrap(), format!("{:?}", method.name()));
+        }
     }
 
     #[test]

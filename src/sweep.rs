@@ -9,7 +9,7 @@ use crate::perturb::{self, Applied, Edit, Member};
 use crate::replay::{History, Residual, Scratch};
 use crate::seed_log::TensorSpec;
 use crate::tile::Tile;
-use crate::update::Moves;
+use crate::update::{Moves, Tuned};
 use crate::with_layout;
 
 /// Something kept for each tile of each tensor, from call to call.
@@ -42,11 +42,18 @@ struct TileCodes<'a> {
     arrangement: Arrangement,
     /// The first block of the tile, counted from the beginning of `bytes` in the order of a file.
     first_block: usize,
+    /// The tile's blocks as they are in the base model's file.
+    base: &'a [u8],
 }
 
 impl TileCodes<'_> {
     fn codes<L: CodeLayout>(&mut self) -> Codes<'_, L> {
         Codes::new(self.bytes, self.arrangement.row_blocks, self.first_block)
+    }
+
+    fn tuned<L: CodeLayout>(&mut self) -> Tuned<'_, L> {
+        let base = self.base;
+        Tuned { codes: self.codes(), base }
     }
 }
 
@@ -75,19 +82,22 @@ fn each_tile<T: Send>(
     let of_tensor = |(tensor, state): (&mut TensorBytes<'_>, &mut Vec<T>)| {
         let index = tensor.index as u32;
         let TensorSpec { codes, tensor_type, .. } = specs[tensor.index];
-        let arrangement = tensor.arrangement;
+        let (arrangement, base) = (tensor.arrangement, tensor.base);
         let tile_len = history.tile_len(index);
         let tile_blocks = tile_len / tensor_type.block_len() as usize;
+        let tile_bytes = tile_blocks * tensor_type.block_bytes() as usize;
         let together = tiles_together(arrangement, tile_len);
-        let bytes = together * tile_blocks * tensor_type.block_bytes() as usize;
+        let bytes = together * tile_bytes;
         let units = tensor.bytes.par_chunks_mut(bytes).zip(state.par_chunks_mut(together)).enumerate();
         let of_unit = |scratch: &mut Scratch, (unit, (bytes, state)): (usize, (&mut [u8], &mut [T]))| {
             let mut moves = Moves::default();
             for (number, state) in state.iter_mut().enumerate() {
-                let first = ((unit * together + number) * tile_len) as u64;
+                let tile = unit * together + number;
+                let first = (tile * tile_len) as u64;
                 let len = (codes - first).min(tile_len as u64) as usize;
-                let mut of_tile =
-                    TileCodes { bytes: &mut *bytes, arrangement, first_block: number * tile_blocks };
+                let base = &base[tile * tile_bytes..base.len().min((tile + 1) * tile_bytes)];
+                let first_block = number * tile_blocks;
+                let mut of_tile = TileCodes { bytes: &mut *bytes, arrangement, first_block, base };
                 moves = moves + work(&mut of_tile, &Tile { tensor: index, first, len }, state, scratch);
             }
             moves
@@ -116,12 +126,13 @@ pub fn edit_all(
     });
 }
 
-/// Where the residual of the next update comes from. Both give the same codes, bit for bit.
+/// Where the residual of the next update comes from, where there is one. Both give the same codes, bit for bit.
 #[derive(Debug)]
 pub enum ResidualStore {
-    /// Drawn again from the log's window at every update; takes no memory.
+    /// Drawn again from the log's window at every update; takes no memory. A history that
+    /// [must store](History::must_store) its residual is rebuilt without, but not updated.
     Replay,
-    /// Kept in memory, 8 bytes a code; updates are faster.
+    /// Kept in memory, up to 8 bytes a code; updates are faster.
     Stored(PerTile<Residual>),
 }
 
@@ -140,7 +151,7 @@ pub fn update_all(
                 specs,
                 history,
                 nothing,
-                |codes, tile, (), scratch| with_layout!(codes.arrangement, L => history.update_replayed(&mut codes.codes::<L>(), tile, scratch)),
+                |codes, tile, (), scratch| with_layout!(codes.arrangement, L => history.update_replayed(&mut codes.tuned::<L>(), tile, scratch)),
             )
         }
         ResidualStore::Stored(residuals) => each_tile(
@@ -148,7 +159,7 @@ pub fn update_all(
             specs,
             history,
             residuals,
-            |codes, tile, residual, scratch| with_layout!(codes.arrangement, L => history.update_stored(&mut codes.codes::<L>(), tile, residual, scratch)),
+            |codes, tile, residual, scratch| with_layout!(codes.arrangement, L => history.update_stored(&mut codes.tuned::<L>(), tile, residual, scratch)),
         ),
     }
 }
@@ -165,7 +176,7 @@ pub fn rebuild_all(
             let nothing = &mut per_tile::<()>(specs, history);
             each_tile(tensors, specs, history, nothing, |codes, tile, (), scratch| {
                 let residual = &mut Residual::default();
-                with_layout!(codes.arrangement, L => history.rebuild(&mut codes.codes::<L>(), tile, residual, scratch))
+                with_layout!(codes.arrangement, L => history.rebuild(&mut codes.tuned::<L>(), tile, residual, scratch))
             })
         }
         ResidualStore::Stored(residuals) => each_tile(
@@ -173,7 +184,7 @@ pub fn rebuild_all(
             specs,
             history,
             residuals,
-            |codes, tile, residual, scratch| with_layout!(codes.arrangement, L => history.rebuild(&mut codes.codes::<L>(), tile, residual, scratch)),
+            |codes, tile, residual, scratch| with_layout!(codes.arrangement, L => history.rebuild(&mut codes.tuned::<L>(), tile, residual, scratch)),
         ),
     }
 }

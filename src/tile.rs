@@ -9,6 +9,10 @@ use std::ops::Range;
 /// Shortest tile, in codes: two f32 arrays of this length take 64 KiB.
 const MIN_LEN: usize = 8192;
 
+/// Codes of a run of what an update draws by itself, besides the noise of perturbations: any tile begins with one. It is part
+/// of what a log means.
+pub const UPDATE_RUN: usize = 8192;
+
 /// Codes per tile for noise with runs of `run_len` codes (a power of two): whole runs and whole blocks.
 pub fn tile_len(run_len: usize) -> usize {
     run_len.max(MIN_LEN)
@@ -52,6 +56,7 @@ mod tests {
     fn a_tile_holds_whole_runs() {
         for bits in 5..=20 {
             assert_eq!(tile_len(1 << bits) % (1 << bits), 0);
+            assert_eq!(tile_len(1 << bits) % UPDATE_RUN, 0);
         }
     }
 }

@@ -59,7 +59,7 @@ pub enum Outcome {
     Stopped,
 }
 
-/// How to keep the residual.
+/// How to keep the residual; one that cannot be replayed is stored either way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResidualMode {
     /// Draw it again from the log's window at every update.
@@ -113,8 +113,8 @@ impl<'a, E: Engine> Tuner<'a, E> {
         let history = History::of_log(&log, log.generations.len() as u64)?;
         let tensors = &log.header.tensors;
         let mut residual = match mode {
-            ResidualMode::Replay => ResidualStore::Replay,
-            ResidualMode::Stored => ResidualStore::Stored(per_tile(tensors, &history)),
+            ResidualMode::Replay if !history.must_store() => ResidualStore::Replay,
+            _ => ResidualStore::Stored(per_tile(tensors, &history)),
         };
         if !history.is_empty() {
             engine.edit_codes(&mut |codes| {

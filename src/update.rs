@@ -1,15 +1,61 @@
-//! THE one step: a generation's gradient estimate and the residual to code deltas.
+//! THE one step: a generation's gradient estimate and the residual to code deltas, by one of four methods.
 //!
 //! Error feedback (QES, arXiv 2602.03120, section 3): v = alpha * g + decay * e, delta = round(v) with ties to even,
 //! e := v - delta. The residual never looks at the codes: e := v - delta whether or not a code could move, so that it is
-//! a function of seeds and weights alone and can be replayed exactly (docs/ALGORITHM.md). Live tuning, resuming and
+//! a function of seeds and weights alone and can be replayed exactly (docs/ALGORITHM.md). The other methods are there to be
+//! compared with: `gated` is the paper's own rule, `rounding` has no feedback. Live tuning, resuming and
 //! exporting all come through here. The arithmetic is f32 in a fixed order without fused multiply-add, so every machine
 //! gets the same bits.
+
+mod anchor;
+mod gated;
+mod rounding;
+
+use serde::{Deserialize, Serialize};
+
+pub use anchor::Anchor;
 
 use crate::block::{CodeLayout, Codes};
 use crate::noise::{Noise, Pair, Sink};
 use crate::perturb::draw_tile;
+use crate::rng::{Domain, Source};
 use crate::tile::Tile;
+
+/// By which rule a generation's sums move the codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Error feedback that never looks at the codes.
+    Qes,
+    /// Error feedback by the paper's own rule, which does.
+    QesGated,
+    /// Rounding at random, without feedback.
+    Quzo,
+    /// Rounding to the nearest, without feedback.
+    EsRound,
+}
+
+impl Method {
+    /// Whether it has a residual, in which evidence too small for a step is kept.
+    pub fn has_residual(self) -> bool {
+        matches!(self, Self::Qes | Self::QesGated)
+    }
+
+    /// Whether its residual depends on the codes of the generations before, so that it cannot be replayed by itself.
+    pub fn looks_at_codes(self) -> bool {
+        self == Self::QesGated
+    }
+
+    /// Its name in logs and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Qes => "qes",
+            Self::QesGated => "qes-gated",
+            Self::Quzo => "quzo",
+            Self::EsRound => "es-round",
+        }
+    }
+}
 
 /// What one generation does to the tensors of one type.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,13 +80,108 @@ pub struct Moves {
     pub moved: u64,
     /// Codes with a delta that would have left their range, and so stayed.
     pub gated: u64,
+    /// Codes that the anchor then pulled one step towards their base value.
+    pub pulled: u64,
 }
 
 impl std::ops::Add for Moves {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self { moved: self.moved + other.moved, gated: self.gated + other.gated }
+        Self {
+            moved: self.moved + other.moved,
+            gated: self.gated + other.gated,
+            pulled: self.pulled + other.pulled,
+        }
+    }
+}
+
+/// The codes of a tile, and the bytes that its blocks have in the base model's file.
+#[derive(Debug)]
+pub struct Tuned<'a, L> {
+    /// The codes as they are now.
+    pub codes: Codes<'a, L>,
+    /// The blocks as they were before any tuning, in the file's layout.
+    pub base: &'a [u8],
+}
+
+/// Arrays of a tile's length that an update needs; used again and again.
+#[derive(Clone, Debug, Default)]
+pub struct Buffers {
+    /// Weighted sums, and then deltas.
+    pub sum: Vec<f32>,
+    /// Codes, for the method that looks at them.
+    codes: Vec<i16>,
+}
+
+/// One generation's update of the tensors of one type: its sums are made by [`Update::weigh`] and used up by
+/// [`Update::apply`].
+#[derive(Clone, Debug)]
+pub struct Update<'a> {
+    /// The method.
+    pub method: Method,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Number of the generation, from 0.
+    pub generation: u64,
+    /// What the perturbations are drawn by.
+    pub noise: &'a Noise,
+    /// The generation's pairs.
+    pub pairs: Vec<Pair>,
+    /// The weight of each.
+    pub weights: &'a [f32],
+    /// How sums become steps.
+    pub rule: StepRule,
+    /// What pulls codes back afterwards.
+    pub anchor: Option<&'a Anchor>,
+}
+
+impl Update<'_> {
+    /// The sums of a tile that the codes play no part in.
+    pub fn weigh_blindly(&self, tile: &Tile, sum: &mut Vec<f32>) {
+        sum.resize(tile.len, 0.0);
+        weighted_sum(sum, tile, self.noise, &self.pairs, self.weights);
+    }
+
+    /// The sums of a tile, whose codes are those that the generation's members perturbed.
+    pub fn weigh<L: CodeLayout>(&self, tuned: &mut Tuned<'_, L>, tile: &Tile, buffers: &mut Buffers) {
+        if !self.method.looks_at_codes() {
+            return self.weigh_blindly(tile, &mut buffers.sum);
+        }
+        let Buffers { sum, codes } = buffers;
+        gated::read(codes, &mut tuned.codes, tile.len);
+        sum.resize(tile.len, 0.0);
+        gated::weighted_sum::<L::Block>(sum, codes, tile, self.noise, &self.pairs, self.weights);
+    }
+
+    /// Moves the codes of a tile by the sums, which are used up. `residual` is empty for a method that has none.
+    pub fn apply<L: CodeLayout>(
+        &self,
+        tuned: &mut Tuned<'_, L>,
+        tile: &Tile,
+        residual: &mut [f32],
+        Buffers { sum, .. }: &mut Buffers,
+    ) -> Moves {
+        let codes = &mut tuned.codes;
+        let scale = self.rule.alpha_over_sigma;
+        let moves = match self.method {
+            Method::Qes => {
+                step(sum, residual, self.rule);
+                apply(codes, sum)
+            }
+            Method::QesGated => gated::step(codes, sum, residual, self.rule),
+            Method::Quzo => {
+                let source = Source::of_generation(self.seed, self.generation, Domain::Rounding);
+                rounding::at_random(sum, scale, tile, &source);
+                apply(codes, sum)
+            }
+            Method::EsRound => {
+                rounding::to_nearest(sum, scale);
+                apply(codes, sum)
+            }
+        };
+        let pulled = self.anchor.map_or(0, |anchor| anchor.pull(tuned, tile, self.generation));
+        Moves { pulled, ..moves }
     }
 }
 
@@ -189,7 +330,8 @@ mod tests {
         let mut bytes = vec![0x88; 144];
         let mut deltas = vec![0.0; 256];
         (deltas[0], deltas[1], deltas[2]) = (1e30, -1e30, f32::INFINITY);
-        assert_eq!(apply(&mut Codes::<Q4K>::of_file(&mut bytes), &deltas), Moves { moved: 0, gated: 3 });
+        let moves = apply(&mut Codes::<Q4K>::of_file(&mut bytes), &deltas);
+        assert_eq!(moves, Moves { moved: 0, gated: 3, pulled: 0 });
         assert_eq!(bytes, vec![0x88; 144]);
     }
 }

@@ -14,6 +14,7 @@ mod cli {
     mod helper;
     mod inspect;
     mod json;
+    mod methods;
     mod resume;
     mod tune;
     mod types;

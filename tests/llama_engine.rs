@@ -213,6 +213,25 @@ fn a_read_only_file_is_tuned_without_being_changed() {
     assert_eq!(hash(), before);
 }
 
+#[test]
+fn tensors_are_lent_beside_what_the_file_has_of_them() {
+    let (path, file) = (model(), fs::read(model()).unwrap());
+    for repack in [false, true] {
+        let mut engine = engine_with(&path, repack);
+        flip(&mut engine);
+        let mut lent = 0;
+        let check = &mut |tensors: &mut [TensorBytes<'_>]| {
+            for (tensor, slot) in tensors.iter().zip(slots(&path)) {
+                assert!(tensor.base == &file[slot.range.clone()], "{}, repacking {repack}", slot.name);
+                assert!(*tensor.bytes != *tensor.base, "{}, repacking {repack}", slot.name);
+                lent += 1;
+            }
+        };
+        engine.edit_codes(check).unwrap();
+        assert_eq!(lent, slots(&path).len());
+    }
+}
+
 /// A model of every tunable type, and mixed ones.
 #[test]
 fn the_edited_model_is_exactly_the_file_with_the_edited_bytes() {

@@ -10,6 +10,7 @@ use qes_gguf::select::{select, spec};
 use qes_gguf::settings::{Settings, TypeSettings, Window};
 use qes_gguf::task::{Definition, Problems, RewardKind};
 use qes_gguf::tensor_type::TensorType;
+use qes_gguf::update::Method;
 
 /// Members of a generation with sparse noise.
 pub const POPULATION: u32 = 32;
@@ -33,8 +34,10 @@ pub fn header(model: &Model, population: u32, scales: impl Fn(TensorType) -> Typ
         population,
         generations: GENERATIONS,
         types: types.into_iter().map(scales).collect(),
+        method: Method::Qes,
         decay: recipe::DECAY,
         window: Window::Last(recipe::WINDOW),
+        anchor: 0.0,
         shaping: Shaping::Zscore,
     };
     let task = TaskSpec {

@@ -14,6 +14,7 @@ pub use task::TaskArgs;
 use crate::fitness::Shaping;
 use crate::recipe;
 use crate::settings::Window;
+use crate::update::Method;
 
 /// Fine-tunes quantized GGUF models in place, without backpropagation.
 ///
@@ -130,10 +131,17 @@ pub struct SearchArgs {
     /// Step size of the last generation; it changes linearly in between [default: in the same ratio to alpha as by default]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub alpha_final: Option<String>,
+    /// How evidence becomes steps: with error feedback (qes), with error feedback by the paper's rule, which looks at the codes
+    /// (qes-gated), rounded at random (quzo) or to the nearest (es-round) [default: qes]
+    #[arg(long, value_enum)]
+    pub method: Option<MethodArg>,
     #[arg(long, value_name = "X", allow_negative_numbers = true, help = format!("Share of the residual that the next generation keeps [default: {}]", recipe::DECAY))]
     pub decay: Option<f64>,
-    #[arg(long, value_name = "N|all", value_parser = window, help = format!("Generations that the residual is rebuilt from at least [default: {}]", recipe::WINDOW))]
+    #[arg(long, value_name = "N|all", value_parser = window, help = format!("Generations that the residual is rebuilt from at least [default: {}, with qes-gated all]", recipe::WINDOW))]
     pub window: Option<Window>,
+    /// After each update, pull each code that is away from its base value a step back with this probability [default: 0]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    pub anchor: Option<f64>,
     #[arg(long, value_name = "N", help = format!("Problems that each member is evaluated on [default: {}]", recipe::PROMPTS))]
     pub prompts: Option<u32>,
     /// How differences in fitness become weights [default: zscore]
@@ -144,7 +152,7 @@ pub struct SearchArgs {
     #[arg(long, value_name = "REGEX")]
     pub tensors: Option<String>,
     /// Draw the residual again for every update, or keep it in memory (8 to 9 bytes a code, faster); the result is the same
-    /// [default: stored up to 64 MiB, and where the noise of most codes is dense; else replay]
+    /// [default: stored up to 64 MiB, where the noise of most codes is dense, and with qes-gated; else replay]
     #[arg(long, value_enum)]
     pub residual: Option<Residual>,
     #[arg(long, value_name = "N", help = format!("Generations between held-out evaluations, 0 for only the first and last [default: {}]", recipe::EVAL_EVERY))]
@@ -240,6 +248,25 @@ impl From<ShapingArg> for Shaping {
         match shaping {
             ShapingArg::Zscore => Self::Zscore,
             ShapingArg::Rank => Self::Rank,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum MethodArg {
+    Qes,
+    QesGated,
+    Quzo,
+    EsRound,
+}
+
+impl From<MethodArg> for Method {
+    fn from(method: MethodArg) -> Self {
+        match method {
+            MethodArg::Qes => Self::Qes,
+            MethodArg::QesGated => Self::QesGated,
+            MethodArg::Quzo => Self::Quzo,
+            MethodArg::EsRound => Self::EsRound,
         }
     }
 }

@@ -12,14 +12,14 @@ use crate::block::Arrangement;
 use crate::export::Model;
 use crate::llama::estimated_context_bytes;
 use crate::recipe;
-use crate::replay::{History, STORED_BYTES};
-use crate::seed_log::{BaseModel, Header};
+use crate::replay::History;
+use crate::seed_log::{BaseModel, Header, TensorSpec};
 use crate::tune::ResidualMode;
 
 /// The program itself, the system's libraries, and buffers that llama.cpp grows as it works.
 const OVERHEAD: u64 = 16_000_000;
 
-/// Bytes of scratch that a thread needs for a code of a tile: sums, their copy, and two residuals, all f32.
+/// Bytes of scratch that a thread needs for a code of a tile, at most: sums, their copy, and two residuals, all f32.
 const SCRATCH_BYTES: u64 = 16;
 
 /// Where a run's memory goes, apart from the contexts of inference.
@@ -40,7 +40,8 @@ pub struct Plan {
 pub fn plan(args: &TuneArgs, header: &Header, model: &Model, threads: usize) -> Result<Plan> {
     let history = History::new(header)?;
     let tied = if args.inference.no_repack { 0 } else { tied_output(model) };
-    let needed = OVERHEAD + model.working.base().len() as u64 + tied + applied(header, &history);
+    let needed =
+        OVERHEAD + model.working.base().len() as u64 + tied + applied(header, &history) + anchored(header);
     let scratch = threads as u64 * longest_tile(header, &history) * SCRATCH_BYTES;
     let stored = tensors(header).map(|(index, codes)| stored_bytes(&history, index, codes)).sum();
     let mode = mode(args, header, &history, stored, needed);
@@ -52,7 +53,11 @@ pub fn plan(args: &TuneArgs, header: &Header, model: &Model, threads: usize) -> 
              inference; allow more, {}",
             text::bytes(budget),
             text::bytes(fixed),
-            if mode == ResidualMode::Stored { "or use --residual replay" } else { "or tune a smaller model" },
+            match mode {
+                ResidualMode::Stored if history.must_store() => "or use --method qes",
+                ResidualMode::Stored => "or use --residual replay",
+                ResidualMode::Replay => "or tune a smaller model",
+            },
         ),
         budget => budget.map(|budget| budget - fixed),
     };
@@ -122,6 +127,7 @@ fn mode(args: &TuneArgs, header: &Header, history: &History, stored: u64, needed
     let pays = recipe::stores_residual(codes(false), codes(true));
     let fits = args.mem_budget.is_none_or(|budget| stored <= budget.saturating_sub(needed) / 2);
     match args.search.residual {
+        _ if history.must_store() => ResidualMode::Stored,
         Some(Residual::Replay) => ResidualMode::Replay,
         Some(Residual::Stored) => ResidualMode::Stored,
         None if pays && fits => ResidualMode::Stored,
@@ -134,7 +140,13 @@ fn mode(args: &TuneArgs, header: &Header, history: &History, stored: u64, needed
 fn stored_bytes(history: &History, tensor: u32, codes: u64) -> u64 {
     let noise = history.noise(tensor);
     let hits = (codes as f64 * noise.hit_probability()).ceil() as u64;
-    STORED_BYTES * codes + if noise.is_dense() { codes } else { 2 * 4 * hits }
+    history.residual_bytes() * codes + if noise.is_dense() { codes } else { 2 * 4 * hits }
+}
+
+/// Bytes of the base model's tensors that stay mapped beside their tuned form, since the anchor reads some of every page.
+fn anchored(header: &Header) -> u64 {
+    let bytes = |tensor: &TensorSpec| tensor.tensor_type.bytes_of(tensor.codes).unwrap_or(0);
+    if header.settings.anchor > 0.0 { header.tensors.iter().map(bytes).sum() } else { 0 }
 }
 
 /// Bytes of a second copy that llama.cpp makes of an embedding which is its output matrix too, where it interleaves the latter.
@@ -173,6 +185,7 @@ mod tests {
 
     use super::*;
     use crate::cli::args::{Args, Command};
+    use crate::replay::STORED_BYTES;
     use crate::seed_log::test_log;
 
     /// Where a run keeps its residual whose header has these many codes with sparse noise and with dense.

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use regex::RegexBuilder;
 
 use super::UsageError;
-use super::args::{SearchArgs, TuneArgs};
+use super::args::{Residual, SearchArgs, TuneArgs};
 use crate::export::Model;
 use crate::fitness::Shaping;
 use crate::recipe::{self, Signal};
@@ -15,6 +15,7 @@ use crate::select::{select, spec};
 use crate::settings::{Settings, TypeSettings, Window};
 use crate::task::Definition;
 use crate::tensor_type::TensorType;
+use crate::update::Method;
 
 /// A pattern compiles to at most this many bytes.
 const PATTERN_BYTES: usize = 1 << 20;
@@ -85,15 +86,45 @@ fn types(tensors: &[TensorSpec]) -> Vec<TensorType> {
 
 fn settings(search: &SearchArgs, types: &[TensorType], signal: Signal) -> Result<Settings> {
     let population = search.population.unwrap_or(recipe::POPULATION);
+    let method = search.method.map_or(Method::Qes, Into::into);
+    check_method(search, method)?;
     Ok(Settings {
         seed: search.seed.unwrap_or(0),
         population,
         generations: search.generations.unwrap_or(recipe::GENERATIONS),
         types: type_settings(search, types, signal, population)?,
-        decay: search.decay.unwrap_or(recipe::DECAY),
-        window: search.window.unwrap_or(Window::Last(recipe::WINDOW)),
+        method,
+        decay: search.decay.unwrap_or(recipe::decay(method)),
+        window: search.window.unwrap_or(recipe::window(method)),
+        anchor: search.anchor.unwrap_or(0.0),
         shaping: search.shaping.map_or(Shaping::Zscore, Into::into),
     })
+}
+
+/// Refuses what was asked for of a residual that the method does not have, or not in that way.
+pub fn check_method(search: &SearchArgs, method: Method) -> Result<()> {
+    let name = method.name();
+    let given = [
+        ("--decay", search.decay.is_some()),
+        ("--window", search.window.is_some()),
+        ("--residual", search.residual.is_some()),
+    ];
+    if !method.has_residual()
+        && let Some((flag, _)) = given.iter().find(|(_, given)| *given)
+    {
+        let message = format!("{flag} cannot be used with the method {name}, which has no residual");
+        return Err(UsageError(message).into());
+    }
+    let why = format!("the residual of the method {name} depends on the codes of every generation");
+    match (search.window, search.residual) {
+        (Some(window @ Window::Last(_)), _) if method.looks_at_codes() => {
+            Err(UsageError(format!("--window is {window}, but {why}; leave it out")).into())
+        }
+        (_, Some(Residual::Replay)) if method.looks_at_codes() => {
+            Err(UsageError(format!("--residual is replay, but {why}, so it is stored; leave it out")).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn type_settings(

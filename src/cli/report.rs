@@ -192,6 +192,7 @@ fn generation(record: &GenerationRecord, moves: Moves, split: Split) -> Value {
         "alpha": record.alpha,
         "codes_moved": moves.moved,
         "codes_gated": moves.gated,
+        "codes_pulled": moves.pulled,
         "evaluations": record.evaluations,
         "seconds": split.seconds,
         "seconds_perturb": split.perturb,

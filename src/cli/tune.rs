@@ -129,6 +129,7 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
     {
         return Err(UsageError(format!("--task is {task}, but the log's task is {}", of_log.name)).into());
     }
+    plan::check_method(&args.search, log.header.settings.method)?;
     let courses = Courses::of_log(&log.header.task)?;
     if log.torn_bytes > 0 {
         out::warn(format!("warning: {}: {}", path.display(), setup::torn(&log)));
@@ -155,8 +156,10 @@ fn refuse_settings(args: &TuneArgs) -> Result<()> {
         ("--sigma", search.sigma.is_some()),
         ("--alpha", search.alpha.is_some()),
         ("--alpha-final", search.alpha_final.is_some()),
+        ("--method", search.method.is_some()),
         ("--decay", search.decay.is_some()),
         ("--window", search.window.is_some()),
+        ("--anchor", search.anchor.is_some()),
         ("--prompts", search.prompts.is_some()),
         ("--shaping", search.shaping.is_some()),
         ("--tensors", search.tensors.is_some()),

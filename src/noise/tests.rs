@@ -267,8 +267,8 @@ fn golden_table_digests() {
 /// The definition of the draws, one word at a time.
 fn word_by_word(noise: &Noise, pair: &Pair, address: RunAddress, len: usize) -> Vec<i16> {
     let mut stream = pair.0.stream(u64::from(address.tensor) << 40 | address.run);
-    let gaps = match &noise.draws {
-        Draws::Sparse(gaps) => gaps,
+    let hits = match &noise.draws {
+        Draws::Sparse(hits) => hits,
         Draws::Dense(dense) => {
             let words: Vec<u32> = (0..noise.run_len() / 2).map(|_| stream.next_u32()).collect();
             let halves = words.iter().flat_map(|word| [*word as u16, (word >> 16) as u16]);
@@ -279,9 +279,9 @@ fn word_by_word(noise: &Noise, pair: &Pair, address: RunAddress, len: usize) -> 
     let mut position = 0;
     while position < len {
         let word = stream.next_u32();
-        let [gap] = gaps.draw(&[word]);
+        let [gap] = hits.0.draw(&[word]);
         position += usize::from(gap);
-        if gap != NO_HIT && position < len {
+        if gap != super::hits::NO_HIT && position < len {
             u[position] = signed(word, 1);
             position += 1;
         }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::block::Codes;
 use crate::noise::CodeByCode;
 use crate::perturb::draw_tile;
 use crate::seed_log::test_log;
@@ -30,6 +31,10 @@ fn tile_bytes(header: &Header, tile: &Tile) -> Vec<u8> {
     base_bytes(header, tile.tensor as usize)[start..start + len].to_vec()
 }
 
+fn in_file<'a, B: crate::block::CodeBlock>(bytes: &'a mut [u8], base: &'a [u8]) -> Tuned<'a, B> {
+    Tuned { codes: Codes::of_file(bytes), base }
+}
+
 #[test]
 fn replayed_stored_and_rebuilt_codes_are_the_same_bytes() {
     for window in [Window::Last(1), Window::Last(2), Window::Last(3), Window::Last(50), Window::All] {
@@ -44,16 +49,15 @@ fn replayed_stored_and_rebuilt_codes_are_the_same_bytes() {
             with_block!(header.tensors[tensor as usize].tensor_type, B => {
                 for generation in 0..11 {
                     history.push(&test_log::generation(&header, generation));
-                    let codes = &mut Codes::<B>::of_file(&mut replayed);
-                    let moves = history.update_replayed(codes, &tile, &mut scratch);
-                    let codes = &mut Codes::<B>::of_file(&mut stored);
-                    let again = history.update_stored(codes, &tile, &mut residual, &mut scratch);
+                    let tuned = &mut in_file::<B>(&mut replayed, &base);
+                    let moves = history.update_replayed(tuned, &tile, &mut scratch);
+                    let tuned_again = &mut in_file::<B>(&mut stored, &base);
+                    let again = history.update_stored(tuned_again, &tile, &mut residual, &mut scratch);
                     assert_eq!(moves, again);
                     assert!(moves.moved > 0, "generation {generation} moved nothing");
                     let mut rebuilt = base.clone();
                     let mut rebuilt_residual = Residual::default();
-                    let codes = &mut Codes::<B>::of_file(&mut rebuilt);
-                    history.rebuild(codes, &tile, &mut rebuilt_residual, &mut scratch);
+                    history.rebuild(&mut in_file::<B>(&mut rebuilt, &base), &tile, &mut rebuilt_residual, &mut scratch);
                     assert!(replayed == stored && stored == rebuilt, "{window:?}, tensor {tensor}, generation {generation}");
                     assert_eq!(residual.current, rebuilt_residual.current);
                     assert_eq!(residual.next, rebuilt_residual.next);
@@ -70,9 +74,10 @@ fn a_window_longer_than_the_run_is_the_whole_log() {
         let mut history = History::new(&header).unwrap();
         (0..7).for_each(|generation| history.push(&test_log::generation(&header, generation)));
         let tile = tile(&history, &header, 0);
-        let mut bytes = tile_bytes(&header, &tile);
-        let codes = &mut Codes::<crate::block::Q4K>::of_file(&mut bytes);
-        history.rebuild(codes, &tile, &mut Residual::default(), &mut Scratch::default());
+        let base = tile_bytes(&header, &tile);
+        let mut bytes = base.clone();
+        let tuned = &mut in_file::<crate::block::Q4K>(&mut bytes, &base);
+        history.rebuild(tuned, &tile, &mut Residual::default(), &mut Scratch::default());
         bytes
     };
     assert_eq!(run(Window::Last(7)), run(Window::All));
@@ -87,9 +92,10 @@ fn the_residual_is_what_the_definition_says() {
     (0..8).for_each(|generation| history.push(&test_log::generation(&header, generation)));
     let tile = tile(&history, &header, 1);
     let mut residual = Residual::default();
-    let mut bytes = tile_bytes(&header, &tile);
-    let codes = &mut Codes::<crate::block::Q8_0>::of_file(&mut bytes);
-    history.rebuild(codes, &tile, &mut residual, &mut Scratch::default());
+    let base = tile_bytes(&header, &tile);
+    let mut bytes = base.clone();
+    let tuned = &mut in_file::<crate::block::Q8_0>(&mut bytes, &base);
+    history.rebuild(tuned, &tile, &mut residual, &mut Scratch::default());
     // Generation 7 lies in 6..9, so its residual starts from zero at generation 3.
     let mut plain = vec![0.0_f32; tile.len];
     for generation in 3..8 {
@@ -106,4 +112,27 @@ fn the_residual_is_what_the_definition_says() {
         }
     }
     assert_eq!(residual.current, plain);
+}
+
+#[test]
+fn a_residual_takes_no_more_memory_than_its_method_needs() {
+    let bytes = |settings| History::new(&test_log::header(settings)).unwrap().residual_bytes();
+    let by_method: Vec<u64> = test_log::by_each_method(&[0.0]).into_iter().map(bytes).collect();
+    assert_eq!(by_method, [STORED_BYTES, 4, 0, 0]);
+    assert_eq!(bytes(Settings { window: Window::All, ..test_log::settings() }), 4);
+}
+
+#[test]
+#[should_panic(expected = "codes that are gone")]
+fn a_residual_that_depends_on_the_codes_is_not_replayed() {
+    let header = test_log::header(test_log::by_each_method(&[0.0])[1].clone());
+    let history = History::new(&header).unwrap();
+    let tile = tile(&history, &header, 0);
+    let base = tile_bytes(&header, &tile);
+    let mut bytes = base.clone();
+    history.update_replayed(
+        &mut in_file::<crate::block::Q4K>(&mut bytes, &base),
+        &tile,
+        &mut Scratch::default(),
+    );
 }

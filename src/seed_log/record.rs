@@ -7,7 +7,8 @@ use crate::settings::Settings;
 use crate::task::Definition;
 use crate::tensor_type::TensorType;
 
-/// The format version that this crate writes. It rises whenever an older version's log would replay to other codes.
+/// The format version that this crate writes. It rises whenever an older version's log would replay to other codes, or does
+/// not say what its replay depends on.
 pub const FORMAT_VERSION: u32 = 2;
 
 /// One line of a log, without its hash.

@@ -5,6 +5,7 @@ use crate::fitness::{FitnessSummary, Shaping};
 use crate::settings::{Settings, TypeSettings, Window};
 use crate::task::{Definition, Problems, RewardKind};
 use crate::tensor_type::TensorType;
+use crate::update::Method;
 
 /// Settings of two pairs for two types, one with sparse noise and one with dense.
 pub fn settings() -> Settings {
@@ -19,10 +20,28 @@ pub fn settings() -> Settings {
         population: 4,
         generations: 20,
         types: vec![of_type(TensorType::Q4_K, 0.3), of_type(TensorType::Q8_0, 1.5)],
+        method: Method::Qes,
         decay: 0.9,
         window: Window::Last(3),
+        anchor: 0.0,
         shaping: Shaping::Zscore,
     }
+}
+
+/// The settings of a run by each method, with an anchor that pulls at each of these rates.
+pub fn by_each_method(anchors: &[f64]) -> Vec<Settings> {
+    let of_method = |(method, decay, window)| {
+        anchors.iter().map(move |&anchor| Settings { method, decay, window, anchor, ..settings() })
+    };
+    [
+        (Method::Qes, 0.9, Window::Last(2)),
+        (Method::QesGated, 0.9, Window::All),
+        (Method::Quzo, 0.0, Window::Last(1)),
+        (Method::EsRound, 0.0, Window::Last(1)),
+    ]
+    .into_iter()
+    .flat_map(of_method)
+    .collect()
 }
 
 /// The header of a log with one tensor of each type, the second with a tile that is cut short.

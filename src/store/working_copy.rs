@@ -135,11 +135,11 @@ impl WorkingCopy {
         }
     }
 
-    /// Several parts to be changed at once, in the order of `ranges`.
+    /// All bytes as they are in the file, and several parts to be changed at once, in the order of `ranges`.
     ///
     /// # Errors
     /// When a range lies outside the file or two of them overlap.
-    pub fn disjoint_mut(&mut self, ranges: &[Range<usize>]) -> Result<Vec<&mut [u8]>, StoreError> {
+    pub fn disjoint_mut(&mut self, ranges: &[Range<usize>]) -> Result<(&[u8], Vec<&mut [u8]>), StoreError> {
         self.edited = true;
         let mut order: Vec<usize> = (0..ranges.len()).collect();
         order.sort_by_key(|&i| (ranges[i].start, ranges[i].end));
@@ -156,7 +156,7 @@ impl WorkingCopy {
             at = ranges[i].end;
         }
         parts.sort_by_key(|(i, _)| *i);
-        Ok(parts.into_iter().map(|(_, part)| part).collect())
+        Ok((&self.base, parts.into_iter().map(|(_, part)| part).collect()))
     }
 
     /// Fails unless the ranges, taken in this order, lie one after the other within the file.
@@ -255,8 +255,11 @@ mod tests {
     #[test]
     fn disjoint_parts_come_in_the_order_asked_for() {
         let (_dir, mut working) = opened(b"0123456789");
-        let parts = working.disjoint_mut(&[8..10, 0..2, 2..2, 2..5]).unwrap();
+        let (base, mut parts) = working.disjoint_mut(&[8..10, 0..2, 2..2, 2..5]).unwrap();
         assert_eq!(parts, [&b"89"[..], b"01", b"", b"234"]);
+        parts[3].fill(b'x');
+        assert_eq!(base, b"0123456789");
+        assert_eq!(working.bytes(), b"01xxx56789");
     }
 
     #[test]

@@ -1,3 +1,5 @@
+mod methods;
+
 use super::*;
 use crate::block::CodeBlock;
 use crate::noise::Pair;
@@ -19,23 +21,25 @@ fn header() -> Header {
     header
 }
 
-/// A model in memory, each tensor in some arrangement.
-struct Memory(Vec<(Vec<u8>, Arrangement)>);
+/// A model in memory, each tensor in some arrangement, and in the file's.
+struct Memory {
+    tensors: Vec<(Vec<u8>, Arrangement)>,
+    base: Vec<Vec<u8>>,
+}
 
 impl Memory {
     fn lend(&mut self) -> Vec<TensorBytes<'_>> {
         let mut tensors = Vec::new();
-        for (index, (bytes, arrangement)) in self.0.iter_mut().enumerate() {
-            tensors.push(TensorBytes { index, bytes, arrangement: *arrangement });
+        for (index, ((bytes, arrangement), base)) in self.tensors.iter_mut().zip(&self.base).enumerate() {
+            tensors.push(TensorBytes { index, bytes, arrangement: *arrangement, base });
         }
         tensors
     }
 
     /// Random-looking codes in the arrangement that `arrange` gives a type.
     fn new(header: &Header, arrange: impl Fn(&TensorSpec) -> Arrangement) -> Self {
-        let tensor = |spec: &TensorSpec| {
+        let tensor = |spec: &TensorSpec, arrangement: Arrangement| {
             let mut bytes = vec![0; spec.tensor_type.bytes_of(spec.codes).unwrap() as usize];
-            let arrangement = arrange(spec);
             with_layout!(arrangement, L => {
                 let mut codes = Codes::<L>::new(&mut bytes, arrangement.row_blocks, 0);
                 for index in 0..spec.codes as usize {
@@ -47,7 +51,11 @@ impl Memory {
             });
             (bytes, arrangement)
         };
-        Self(header.tensors.iter().map(tensor).collect())
+        let base = |spec: &TensorSpec| tensor(spec, Arrangement::plain(spec.tensor_type)).0;
+        Self {
+            tensors: header.tensors.iter().map(|spec| tensor(spec, arrange(spec))).collect(),
+            base: header.tensors.iter().map(base).collect(),
+        }
     }
 
     fn codes(&mut self, header: &Header) -> Vec<Vec<i16>> {
@@ -57,7 +65,7 @@ impl Memory {
                 (0..spec.codes as usize).map(|index| codes.read(index)).collect()
             })
         };
-        self.0.iter_mut().zip(&header.tensors).map(read).collect()
+        self.tensors.iter_mut().zip(&header.tensors).map(read).collect()
     }
 }
 

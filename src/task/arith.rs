@@ -54,16 +54,15 @@ fn compose(a: u32, b: u32, add: bool) -> (String, i64) {
 
 /// All held-out problems, shuffled once and for all.
 fn all_held_out() -> Vec<Problem> {
-        let operands = || LOW..LOW + COUNT;
-        let all = operands().flat_map(|a| operands().flat_map(move |b| [(a, b, true), (a, b, false)]));
-        let mut problems: Vec<Problem> = all
-            .map(|(a, b, add)| compose(a, b, add))
-            .filter(|(text, _)| is_held_out(text))
-            .map(|(text, answer)| problem(&text, answer))
-            .collect();
-        Source::new(0, Domain::HeldOut).stream(ORDER_STREAM).shuffle(&mut problems);
-        problems
-    })
+    let operands = || LOW..LOW + COUNT;
+    let all = operands().flat_map(|a| operands().flat_map(move |b| [(a, b, true), (a, b, false)]));
+    let mut problems: Vec<Problem> = all
+        .map(|(a, b, add)| compose(a, b, add))
+        .filter(|(text, _)| is_held_out(text))
+        .map(|(text, answer)| problem(&text, answer))
+        .collect();
+    Source::new(0, Domain::HeldOut).stream(ORDER_STREAM).shuffle(&mut problems);
+    problems
 }
 
 /// The first whole number of a text, with a minus sign right before it.
@@ -88,7 +87,7 @@ impl Task for Arith {
     }
 
     fn held_out(&self, count: usize) -> Vec<Problem> {
-        all_held_out().iter().take(count).cloned().collect()
+        all_held_out().into_iter().take(count).collect()
     }
 
     fn judge(&self, problem: &Problem, reply: &str) -> Verdict {

@@ -15,6 +15,7 @@ use crate::tensor_type::TensorType;
 /// Likes large codes in the first half of its first tensor, and small ones in the second; the more alike, the likelier
 /// every reply.
 struct FakeEngine {
+    base: Vec<Vec<u8>>,
     tensors: Vec<Vec<u8>>,
     types: Vec<TensorType>,
     /// Scores given; the run is asked to stop after this many.
@@ -28,7 +29,8 @@ impl FakeEngine {
             vec![0x88; spec.tensor_type.bytes_of(spec.codes).unwrap() as usize]
         };
         let types = header.tensors.iter().map(|spec| spec.tensor_type).collect();
-        Self { tensors: header.tensors.iter().map(bytes).collect(), types, scored: 0, fail_at: None }
+        let base: Vec<Vec<u8>> = header.tensors.iter().map(bytes).collect();
+        Self { tensors: base.clone(), base, types, scored: 0, fail_at: None }
     }
 
     fn likeness(&self) -> f64 {
@@ -69,8 +71,9 @@ impl Engine for FakeEngine {
 
     fn edit_codes(&mut self, edit: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError> {
         let mut tensors = Vec::new();
-        for (index, (bytes, &tensor_type)) in self.tensors.iter_mut().zip(&self.types).enumerate() {
-            tensors.push(TensorBytes { index, bytes, arrangement: Arrangement::plain(tensor_type) });
+        for (index, (bytes, base)) in self.tensors.iter_mut().zip(&self.base).enumerate() {
+            let arrangement = Arrangement::plain(self.types[index]);
+            tensors.push(TensorBytes { index, bytes, arrangement, base });
         }
         edit(&mut tensors);
         Ok(())
@@ -121,12 +124,16 @@ fn examiners() -> Examiners {
 }
 
 fn header() -> Header {
-    test_log::header(Settings {
-        population: 16,
-        generations: 9,
-        window: Window::Last(2),
-        ..test_log::settings()
-    })
+    header_of(Settings { window: Window::Last(2), ..test_log::settings() })
+}
+
+fn header_of(settings: Settings) -> Header {
+    test_log::header(Settings { population: 16, generations: 9, ..settings })
+}
+
+/// A header for each method, with an anchor and without.
+fn headers_by_method() -> impl Iterator<Item = Header> {
+    test_log::by_each_method(&[0.0, 0.01]).into_iter().map(header_of)
 }
 
 /// What a run leaves: its log's text and its codes.
@@ -134,9 +141,13 @@ type Traces = (String, Vec<Vec<u8>>);
 
 /// Runs from the start to the end.
 fn whole_run(mode: ResidualMode) -> Traces {
-    let (log, first) = SeedLog::start(header()).unwrap();
+    whole_run_of(&header(), mode)
+}
+
+fn whole_run_of(header: &Header, mode: ResidualMode) -> Traces {
+    let (log, first) = SeedLog::start(header.clone()).unwrap();
     let mut journal = Lines(first);
-    let mut tuner = Tuner::new(FakeEngine::new(&header()), examiners(), log, &mut journal, mode).unwrap();
+    let mut tuner = Tuner::new(FakeEngine::new(header), examiners(), log, &mut journal, mode).unwrap();
     assert_eq!(tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap(), Outcome::Done);
     let codes = std::mem::take(&mut tuner.engine().tensors);
     drop(tuner);
@@ -164,15 +175,15 @@ fn codes_are_those_of_the_log_wherever_a_run_stops() {
 }
 
 /// Runs until a member is reached, then resumes from the text of the log, to the end.
-fn interrupted_run(member: u32, mode: ResidualMode) -> Traces {
-    let (log, first) = SeedLog::start(header()).unwrap();
+fn interrupted_run(header: &Header, member: u32, mode: ResidualMode) -> Traces {
+    let (log, first) = SeedLog::start(header.clone()).unwrap();
     let mut journal = Lines(first);
     let stop = AtomicBool::new(false);
-    let mut tuner = Tuner::new(FakeEngine::new(&header()), examiners(), log, &mut journal, mode).unwrap();
+    let mut tuner = Tuner::new(FakeEngine::new(header), examiners(), log, &mut journal, mode).unwrap();
     assert_eq!(tuner.run(&stop, &mut StopAt(member, &stop)).unwrap(), Outcome::Stopped);
     drop(tuner);
     let log = SeedLog::parse(journal.0.as_bytes()).unwrap();
-    let mut tuner = Tuner::new(FakeEngine::new(&header()), examiners(), log, &mut journal, mode).unwrap();
+    let mut tuner = Tuner::new(FakeEngine::new(header), examiners(), log, &mut journal, mode).unwrap();
     assert_eq!(tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap(), Outcome::Done);
     let codes = std::mem::take(&mut tuner.engine().tensors);
     drop(tuner);
@@ -197,7 +208,8 @@ fn an_interrupted_run_resumes_to_the_same_log_and_codes() {
     let whole = whole_run(ResidualMode::Replay);
     for member in [0, 1, 15, 16, 70, 142] {
         for mode in [ResidualMode::Replay, ResidualMode::Stored] {
-            assert!(interrupted_run(member, mode) == whole, "stopped at member {member}, {mode:?}");
+            let interrupted = interrupted_run(&header(), member, mode);
+            assert!(interrupted == whole, "stopped at member {member}, {mode:?}");
         }
     }
 }
@@ -216,7 +228,10 @@ fn the_number_of_threads_changes_nothing() {
 
 #[test]
 fn the_log_alone_rebuilds_the_codes() {
-    let (text, codes) = whole_run(ResidualMode::Replay);
+    assert_log_rebuilds(&whole_run(ResidualMode::Replay));
+}
+
+fn assert_log_rebuilds((text, codes): &Traces) {
     let log = SeedLog::parse(text.as_bytes()).unwrap();
     let history = History::of_log(&log, 9).unwrap();
     let mut engine = FakeEngine::new(&log.header);
@@ -226,8 +241,46 @@ fn the_log_alone_rebuilds_the_codes() {
             rebuild_all(tensors, specs, &history, &mut ResidualStore::Replay);
         })
         .unwrap();
-    assert!(engine.tensors == codes);
+    assert!(engine.tensors == *codes);
     assert_eq!(log.evaluations.last().unwrap().codes_sha256, live_digest(&mut engine).unwrap());
+}
+
+#[test]
+fn every_method_leaves_the_same_log_and_codes_however_it_runs() {
+    let mut seen = Vec::new();
+    for header in headers_by_method() {
+        let what = format!("{:?}, anchor {}", header.settings.method, header.settings.anchor);
+        let whole = whole_run_of(&header, ResidualMode::Replay);
+        assert!(whole_run_of(&header, ResidualMode::Stored) == whole, "{what}");
+        for (member, mode) in
+            [(1, ResidualMode::Replay), (70, ResidualMode::Stored), (77, ResidualMode::Replay)]
+        {
+            assert!(interrupted_run(&header, member, mode) == whole, "{what}, stopped at member {member}");
+        }
+        for threads in 1..=3 {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let again = pool.install(|| whole_run_of(&header, ResidualMode::Stored));
+            assert!(again == whole, "{what}, {threads} threads");
+        }
+        assert_log_rebuilds(&whole);
+        seen.push(whole.1);
+    }
+    for (number, codes) in seen.iter().enumerate() {
+        assert!(!seen[..number].contains(codes), "two methods, or an anchor and none, did the same");
+    }
+}
+
+#[test]
+fn an_anchor_keeps_codes_near_those_of_the_base() {
+    let away = |anchor| {
+        let header = header_of(Settings { anchor, ..test_log::settings() });
+        let (_, tensors) = whole_run_of(&header, ResidualMode::Stored);
+        let (codes, base) =
+            (read_codes::<Q4K>(&tensors[0]), read_codes::<Q4K>(&FakeEngine::new(&header).base[0]));
+        codes.iter().zip(&base).map(|(code, base)| u64::from(code.abs_diff(*base))).sum::<u64>()
+    };
+    let (free, loose, tight) = (away(0.0), away(0.2), away(1.0));
+    assert!(free > loose && loose > tight, "{free}, {loose}, {tight}");
 }
 
 #[test]

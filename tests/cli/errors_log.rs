@@ -184,6 +184,11 @@ fn settings_that_make_no_sense() {
         ("\"sigma\":0.1", "\"sigma\":0", "sigma is 0"),
         ("\"window\":1", "\"window\":0", "window is 0"),
         ("\"decay\":0.9", "\"decay\":1.5", "decay is 1.5"),
+        ("\"anchor\":0.0", "\"anchor\":2", "anchor is 2"),
+        ("\"method\":\"qes\"", "\"method\":\"qes-gated\"", "window is 1"),
+        ("\"method\":\"qes\"", "\"method\":\"quzo\"", "quzo has no residual"),
+        ("\"method\":\"qes\"", "\"method\":\"best\"", "best"),
+        (",\"anchor\":0.0", "", "anchor"),
     ] {
         assert_refused(forged(&good(), 1, from, to), &[word]);
     }
@@ -241,7 +246,10 @@ fn a_second_header() {
 #[test]
 fn problems_and_rewards_that_are_not_known() {
     assert_refused(forged(&good(), 1, "\"source\":\"arith\"", "\"source\":\"poetry\""), &["poetry", "arith"]);
-    assert_refused(forged(&good(), 1, "\"kind\":\"loglik\"", "\"kind\":\"applause\""), &["applause", "loglik"]);
+    assert_refused(
+        forged(&good(), 1, "\"kind\":\"loglik\"", "\"kind\":\"applause\""),
+        &["applause", "loglik"],
+    );
 }
 
 #[test]

@@ -82,6 +82,31 @@ fn a_window_is_a_number_or_all() {
 }
 
 #[test]
+fn an_anchor_is_a_probability() {
+    assert_tune_refuses(&[
+        ("--anchor 1.5", "anchor is 1.5, but must be a probability from 0 to 1"),
+        ("--anchor -0.1", "anchor is -0.1"),
+        ("--anchor NaN", "anchor is NaN"),
+        ("--anchor some", "--anchor"),
+    ]);
+}
+
+#[test]
+fn a_method_has_only_the_residual_that_it_has() {
+    let depends = "depends on the codes of every generation";
+    assert_tune_refuses(&[
+        ("--method quzo --decay 0.9", "--decay cannot be used with the method quzo, which has no residual"),
+        ("--method quzo --residual replay", "--residual cannot be used with the method quzo"),
+        ("--method es-round --window 1", "--window cannot be used with the method es-round"),
+        ("--method es-round --residual stored", "--residual cannot be used with the method es-round"),
+        ("--method qes-gated --window 32", "--window is 32, but the residual of the method qes-gated"),
+        ("--method qes-gated --residual replay", "--residual is replay, but the residual of the method"),
+        ("--method qes-gated --residual replay", depends),
+        ("--method qes-gated --decay 1", "decay is 1"),
+    ]);
+}
+
+#[test]
 fn counts_are_at_least_1() {
     assert_tune_refuses(&[
         ("--prompts 0", "--prompts is 0"),
@@ -147,6 +172,7 @@ fn choices_are_told() {
         ("--reward most", "exact, loglik"),
         ("--shaping round", "zscore, rank"),
         ("--residual none", "replay, stored"),
+        ("--method best", "qes, qes-gated, quzo, es-round"),
     ]);
 }
 

@@ -54,7 +54,16 @@ fn memory_that_cannot_be_told_is_said_to_be_so() {
 #[test]
 fn a_log_is_described_with_its_settings_and_curve() {
     let said = Dir::tuned().run("inspect run.qes").ok();
-    for word in ["format 2", "base.gguf", "population  4", "alpha 0.1 to", "3 generations", "held-out"] {
+    for word in [
+        "format 2",
+        "base.gguf",
+        "method      qes, decay 0.9, window 1",
+        "anchor 0",
+        "population  4",
+        "alpha 0.1 to",
+        "3 generations",
+        "held-out",
+    ] {
         assert!(said.contains(word), "no {word:?} in {said}");
     }
 }

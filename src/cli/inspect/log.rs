@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::text;
 use crate::seed_log::SeedLog;
-use crate::settings::Window;
+use crate::settings::Settings;
 
 /// Columns of the curve's bars: one for each two percent.
 const BAR: f64 = 50.0;
@@ -31,10 +31,6 @@ fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
     let header = &log.header;
     let settings = &header.settings;
     let codes: u64 = header.tensors.iter().map(|tensor| tensor.codes).sum();
-    let window = match settings.window {
-        Window::Last(length) => length.to_string(),
-        Window::All => "all".to_owned(),
-    };
     let mut lines = vec![
         format!("{}: seed log, format {}, {}", path.display(), header.version, text::bytes(log.whole_bytes)),
         format!("  written by  {}", header.tool.escape_debug()),
@@ -48,7 +44,7 @@ fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
             header.task.prompts
         ),
         format!("  population  {}, seed {}", settings.population, settings.seed),
-        format!("  residual    decay {}, window {window}, shaping {:?}", settings.decay, settings.shaping),
+        format!("  method      {}", method(settings)),
     ];
     for of_type in &settings.types {
         lines.push(format!(
@@ -60,6 +56,17 @@ fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// The rule by which codes move, with what it depends on.
+fn method(settings: &Settings) -> String {
+    let Settings { method, decay, window, shaping, anchor, .. } = settings;
+    let residual = if method.has_residual() {
+        format!("decay {decay}, window {window}")
+    } else {
+        "no residual".to_owned()
+    };
+    format!("{}, {residual}, shaping {shaping:?}, anchor {anchor}", method.name())
 }
 
 /// A line for each evaluation, with the mean fitness of the generation before it.
