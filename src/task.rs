@@ -3,6 +3,7 @@
 //! Every task splits its problems in two for good: those that tuning draws from and those that only evaluation sees.
 
 pub mod arith;
+pub mod expression;
 pub mod number;
 
 use crate::engine::Request;
