@@ -5,6 +5,7 @@
 pub mod arith;
 pub mod expression;
 pub mod number;
+mod split;
 
 use crate::engine::Request;
 
@@ -48,7 +49,7 @@ pub trait Task {
 /// The task with this name.
 pub fn by_name(name: &str) -> Option<Box<dyn Task>> {
     match name {
-        arith::NAME => Some(Box::new(arith::Arith)),
+        arith::NAME => Some(Box::new(arith::Arith::default())),
         _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! The loop with an engine that computes rewards from the codes themselves.
 
+use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 
 use super::*;
@@ -10,6 +11,8 @@ use crate::seed_log::{Header, test_log};
 use crate::settings::{Settings, Window};
 use crate::task::arith::Arith;
 use crate::tensor_type::TensorType;
+
+static ARITH: LazyLock<Arith> = LazyLock::new(Arith::default);
 
 /// Likes large codes in the first half of its first tensor, and small ones in the second; the more alike, the likelier
 /// every reply.
@@ -124,7 +127,7 @@ type Traces = (String, Vec<Vec<u8>>);
 fn whole_run(mode: ResidualMode) -> Traces {
     let (log, first) = SeedLog::start(header()).unwrap();
     let mut journal = Lines(first);
-    let mut tuner = Tuner::new(FakeEngine::new(&header()), &Arith, log, &mut journal, mode).unwrap();
+    let mut tuner = Tuner::new(FakeEngine::new(&header()), &*ARITH, log, &mut journal, mode).unwrap();
     assert_eq!(tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap(), Outcome::Done);
     let codes = std::mem::take(&mut tuner.engine().tensors);
     drop(tuner);
@@ -139,13 +142,13 @@ fn codes_are_those_of_the_log_wherever_a_run_stops() {
         let mut journal = Lines::default();
         let stop = AtomicBool::new(false);
         let engine = FakeEngine::new(&header());
-        let mut tuner = Tuner::new(engine, &Arith, log, &mut journal, ResidualMode::Replay).unwrap();
+        let mut tuner = Tuner::new(engine, &*ARITH, log, &mut journal, ResidualMode::Replay).unwrap();
         assert_eq!(tuner.run(&stop, &mut StopAt(member, &stop)).unwrap(), Outcome::Stopped);
         let log = tuner.log().clone();
         let codes = std::mem::take(&mut tuner.engine().tensors);
         drop(tuner);
         let mut again =
-            Tuner::new(FakeEngine::new(&header()), &Arith, log, &mut journal, ResidualMode::Replay).unwrap();
+            Tuner::new(FakeEngine::new(&header()), &*ARITH, log, &mut journal, ResidualMode::Replay).unwrap();
         assert!(again.engine().tensors == codes, "stopped at member {member}");
     }
 }
@@ -155,11 +158,11 @@ fn interrupted_run(member: u32, mode: ResidualMode) -> Traces {
     let (log, first) = SeedLog::start(header()).unwrap();
     let mut journal = Lines(first);
     let stop = AtomicBool::new(false);
-    let mut tuner = Tuner::new(FakeEngine::new(&header()), &Arith, log, &mut journal, mode).unwrap();
+    let mut tuner = Tuner::new(FakeEngine::new(&header()), &*ARITH, log, &mut journal, mode).unwrap();
     assert_eq!(tuner.run(&stop, &mut StopAt(member, &stop)).unwrap(), Outcome::Stopped);
     drop(tuner);
     let log = SeedLog::parse(journal.0.as_bytes()).unwrap();
-    let mut tuner = Tuner::new(FakeEngine::new(&header()), &Arith, log, &mut journal, mode).unwrap();
+    let mut tuner = Tuner::new(FakeEngine::new(&header()), &*ARITH, log, &mut journal, mode).unwrap();
     assert_eq!(tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap(), Outcome::Done);
     let codes = std::mem::take(&mut tuner.engine().tensors);
     drop(tuner);
@@ -223,7 +226,7 @@ fn a_record_is_in_the_journal_before_its_update_and_a_failure_leaves_the_logs_co
     let mut journal = Lines(first);
     // One score before the run, sixteen for each generation: this fails in the fourth.
     let engine = FakeEngine { fail_at: Some(1 + 16 * 3 + 5), ..FakeEngine::new(&header()) };
-    let mut tuner = Tuner::new(engine, &Arith, log, &mut journal, ResidualMode::Replay).unwrap();
+    let mut tuner = Tuner::new(engine, &*ARITH, log, &mut journal, ResidualMode::Replay).unwrap();
     let error = tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap_err();
     assert!(matches!(error, TuneError::Engine(_)), "{error}");
     let codes = tuner.engine().tensors.clone();
@@ -255,7 +258,7 @@ fn a_journal_that_fails_stops_the_run_before_the_update() {
     let (log, _) = SeedLog::start(header()).unwrap();
     let mut journal = Full(2);
     let mut tuner =
-        Tuner::new(FakeEngine::new(&header()), &Arith, log, &mut journal, ResidualMode::Replay).unwrap();
+        Tuner::new(FakeEngine::new(&header()), &*ARITH, log, &mut journal, ResidualMode::Replay).unwrap();
     assert!(matches!(tuner.run(&AtomicBool::new(false), &mut Nobody), Err(TuneError::Store(_))));
     assert!(tuner.engine().tensors == FakeEngine::new(&header()).tensors);
 }
@@ -266,7 +269,7 @@ fn nothing_planned_is_nothing_done() {
     let (log, first) = SeedLog::start(header.clone()).unwrap();
     let mut journal = Lines(first);
     let mut tuner =
-        Tuner::new(FakeEngine::new(&header), &Arith, log, &mut journal, ResidualMode::Replay).unwrap();
+        Tuner::new(FakeEngine::new(&header), &*ARITH, log, &mut journal, ResidualMode::Replay).unwrap();
     assert_eq!(tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap(), Outcome::Done);
     assert_eq!(tuner.summary().generations, 0);
 }
