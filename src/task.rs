@@ -3,6 +3,7 @@
 //! Every task splits its problems in two for good: those that tuning draws from and those that only evaluation sees.
 
 pub mod arith;
+pub mod countdown;
 pub mod expression;
 pub mod number;
 mod split;
