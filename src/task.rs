@@ -5,6 +5,7 @@
 pub mod arith;
 pub mod countdown;
 pub mod expression;
+pub mod gsm8k;
 pub mod number;
 mod split;
 
