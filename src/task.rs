@@ -5,8 +5,13 @@
 //! header have in common.
 
 pub mod arith;
+pub mod countdown;
 mod definition;
 mod examples;
+pub mod expression;
+pub mod gsm8k;
+pub mod number;
+mod split;
 
 use std::rc::Rc;
 

@@ -8,6 +8,7 @@ use qes_gguf::recipe;
 use qes_gguf::seed_log::{FORMAT_VERSION, GenerationRecord, Header, Line, SeedLog, TaskSpec, pin_noise};
 use qes_gguf::select::{select, spec};
 use qes_gguf::settings::{Settings, TypeSettings, Window};
+use qes_gguf::task::arith::ArithOptions;
 use qes_gguf::task::{Definition, Problems, RewardKind};
 use qes_gguf::tensor_type::TensorType;
 use qes_gguf::update::Method;
@@ -41,7 +42,7 @@ pub fn header(model: &Model, population: u32, scales: impl Fn(TensorType) -> Typ
         shaping: Shaping::Zscore,
     };
     let task = TaskSpec {
-        definition: Definition::new("arith", Problems::Arith, RewardKind::Loglik),
+        definition: Definition::new("arith", Problems::Arith(ArithOptions::default()), RewardKind::Loglik),
         data_sha256: None,
         retain: None,
         patience: None,

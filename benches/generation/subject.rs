@@ -48,7 +48,7 @@ impl Workload {
         match self {
             Self::Letters => (0..64).map(letters).collect(),
             Self::Defaults => {
-                let problems = Arith.training(0, HISTORY, recipe::PROMPTS as usize);
+                let problems = Arith::default().training(0, HISTORY, recipe::PROMPTS as usize);
                 let request =
                     |problem: Problem| Request::new(problem.prompt.plain, problem.wanted.unwrap_or_default());
                 problems.into_iter().map(request).collect()

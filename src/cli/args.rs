@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 pub use retain::RetainArgs;
-pub use task::TaskArgs;
+pub use task::{OF_DATA, TaskArgs};
 
 use crate::fitness::Shaping;
 use crate::recipe;

@@ -9,7 +9,9 @@ use crate::exam::Examiner;
 use crate::judge::Judge;
 use crate::recipe;
 use crate::seed_log::{Header, MAX_PROBLEMS, RetainSpec, TaskSpec};
-use crate::task::{Definition, Problems, Reward, RewardKind, Task, arith::Arith};
+use crate::task::arith::Arith;
+use crate::task::countdown::Countdown;
+use crate::task::{Definition, Problems, Reward, RewardKind, Task};
 use crate::tune::Examiners;
 
 /// A task that is ready, and what identifies its data.
@@ -25,8 +27,13 @@ impl Course {
     /// When data cannot be read or makes no sense.
     pub fn load(definition: &Definition) -> Result<Self> {
         match &definition.problems {
-            Problems::Arith => Ok(Self { task: Box::new(Arith), data_sha256: None }),
-            Problems::Data { .. } => bail!("not there yet"),
+            Problems::Arith(options) => {
+                Ok(Self { task: Box::new(Arith::new(options.clone())?), data_sha256: None })
+            }
+            Problems::Countdown(options) => {
+                Ok(Self { task: Box::new(Countdown::new(options.clone())?), data_sha256: None })
+            }
+            Problems::Gsm8k { .. } | Problems::Data { .. } => bail!("not there yet"),
         }
     }
 

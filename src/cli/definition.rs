@@ -5,12 +5,18 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::UsageError;
-use super::args::TaskArgs;
+use super::args::{OF_DATA, TaskArgs};
 use crate::store::read_text;
+use crate::task::arith::ArithOptions;
+use crate::task::countdown::CountdownOptions;
 use crate::task::{Definition, Problems, Reward, RewardKind};
 
-/// The tasks that have names.
-const NAMED: [&str; 9] = ["arith", "sft", "exact", "numeric", "regex", "prefer", "json", "grammar", "reward"];
+/// The tasks whose problems are generated; the others with names are [`OF_DATA`].
+const GENERATED: [&str; 2] = ["arith", "countdown"];
+
+fn is_named(task: &str) -> bool {
+    GENERATED.contains(&task) || OF_DATA.contains(&task)
+}
 
 /// The definition that the flags ask for.
 ///
@@ -23,8 +29,7 @@ pub fn of_args(args: &TaskArgs) -> Result<Definition> {
                 .to_owned(),
         )
     })?;
-    let mut definition =
-        if NAMED.contains(&task) { named(task, args)? } else { of_file(Path::new(task), args)? };
+    let mut definition = if is_named(task) { named(task, args)? } else { of_file(Path::new(task), args)? };
     definition.system = args.system.clone().or(definition.system);
     definition.predict = args.predict.or(definition.predict);
     definition.temp = args.temp.unwrap_or(definition.temp);
@@ -40,7 +45,7 @@ pub fn of_args(args: &TaskArgs) -> Result<Definition> {
 /// # Errors
 /// When it is neither.
 pub fn of_retained(retained: &str) -> Result<Definition> {
-    let is_task = NAMED.contains(&retained) || retained.ends_with(".toml");
+    let is_task = is_named(retained) || retained.ends_with(".toml");
     let args = if is_task {
         TaskArgs { task: Some(retained.to_owned()), ..TaskArgs::default() }
     } else {
@@ -56,18 +61,22 @@ fn usage(message: String) -> anyhow::Error {
 /// Whether a task on the command line is the one that has this definition.
 pub fn is_called(task: &str, definition: &Definition) -> bool {
     let of_file = Path::new(task).file_stem().is_some_and(|stem| *stem == *definition.name);
-    task == definition.name || (!NAMED.contains(&task) && of_file)
+    task == definition.name || (!is_named(task) && of_file)
 }
 
 /// A task with a name.
 fn named(task: &str, args: &TaskArgs) -> Result<Definition> {
     refuse_foreign(task, args)?;
+    let held_out = args.held_out.unwrap_or(0.2);
     let problems = match task {
-        "arith" => Problems::Arith,
-        _ => Problems::Data { path: data(task, args)?, held_out: args.held_out.unwrap_or(0.2) },
+        "arith" => Problems::Arith(arith(args)),
+        "countdown" => Problems::Countdown(countdown(args)),
+        "gsm8k" => Problems::Gsm8k { path: data(task, args)?, held_out },
+        _ => Problems::Data { path: data(task, args)?, held_out },
     };
     let kind = match task {
         "arith" => args.reward.map_or(RewardKind::Loglik, Into::into),
+        "countdown" | "gsm8k" => args.reward.map_or(RewardKind::Exact, Into::into),
         "sft" => RewardKind::Loglik,
         "exact" => RewardKind::Exact,
         "numeric" => RewardKind::Numeric,
@@ -102,22 +111,31 @@ fn data(task: &str, args: &TaskArgs) -> Result<String> {
 
 /// Refuses flags that say nothing to a task.
 fn refuse_foreign(task: &str, args: &TaskArgs) -> Result<()> {
-    let generated = task == "arith";
-    let flags = [
-        ("--data", args.data.is_some() && generated),
-        ("--held-out", args.held_out.is_some() && generated),
-        ("--reward", args.reward.is_some() && !generated),
-        ("--reward-cmd", args.reward_cmd.is_some() && task != "reward"),
-        ("--reward-timeout", args.reward_timeout.is_some() && task != "reward"),
-        ("--pattern", args.pattern.is_some() && task != "regex"),
-        ("--json-schema", args.json_schema.is_some() && task != "json"),
-        ("--json-schema-file", args.json_schema_file.is_some() && task != "json"),
-        ("--grammar", args.grammar.is_some() && task != "grammar"),
-        ("--grammar-file", args.grammar_file.is_some() && task != "grammar"),
-    ];
-    match flags.iter().find(|(_, foreign)| *foreign) {
-        Some((flag, _)) => Err(usage(format!("{flag} says nothing to --task {task}; leave it out"))),
+    let is_foreign = |tasks: &[&str]| !tasks.is_empty() && !tasks.contains(&task);
+    match args.flags().iter().find(|(_, given, tasks)| *given && is_foreign(tasks)) {
+        Some((flag, _, tasks)) => {
+            let tasks = tasks.join(", ");
+            Err(usage(format!("{flag} says nothing to --task {task}, only to: {tasks}; leave it out")))
+        }
         None => Ok(()),
+    }
+}
+
+fn arith(args: &TaskArgs) -> ArithOptions {
+    let default = ArithOptions::default();
+    ArithOptions {
+        operations: args.operations.clone().unwrap_or(default.operations),
+        digits: args.digits.unwrap_or(default.digits),
+        operands: args.operands.unwrap_or(default.operands),
+    }
+}
+
+fn countdown(args: &TaskArgs) -> CountdownOptions {
+    let default = CountdownOptions::default();
+    CountdownOptions {
+        counts: args.counts.clone().unwrap_or(default.counts),
+        numbers: args.numbers.clone().unwrap_or(default.numbers),
+        targets: args.targets.clone().unwrap_or(default.targets),
     }
 }
 
@@ -141,7 +159,7 @@ fn schema(args: &TaskArgs) -> Result<Option<serde_json::Value>> {
 /// A task from the user's task file. Paths in it are meant from the file's own folder.
 fn of_file(path: &Path, args: &TaskArgs) -> Result<Definition> {
     if path.extension().is_none_or(|extension| extension != "toml") {
-        let names = NAMED.join(", ");
+        let names = [&GENERATED[..], &OF_DATA].concat().join(", ");
         return Err(usage(format!(
             "--task {}: no such task; there are {names}, and task files with names that end in .toml",
             path.display()

@@ -3,6 +3,7 @@
 use super::*;
 use crate::fitness::{FitnessSummary, Shaping};
 use crate::settings::{Settings, TypeSettings, Window};
+use crate::task::arith::ArithOptions;
 use crate::task::{Definition, Problems, RewardKind};
 use crate::tensor_type::TensorType;
 use crate::update::Method;
@@ -55,7 +56,11 @@ pub fn header(settings: Settings) -> Header {
         settings,
         noise: Vec::new(),
         task: TaskSpec {
-            definition: Definition::new("arith", Problems::Arith, RewardKind::Loglik),
+            definition: Definition::new(
+                "arith",
+                Problems::Arith(ArithOptions::default()),
+                RewardKind::Loglik,
+            ),
             data_sha256: None,
             retain: None,
             patience: None,

@@ -1,30 +1,27 @@
-//! Two-digit addition and subtraction: `12+34=` and `56-78=`, both operands from 10 to 99.
+//! Arithmetic: `12+34=` and `56-78=`, both operands from 10 to 99, unless the options ask for more.
 //!
-//! A fifth of the 16,200 problems is held out, chosen by a hash of the problem: SHA-256 of its text without the equals
-//! sign, the first 8 bytes as a big-endian number, held out when divisible by 5. `scripts/train_tiny_model.py` leaves the
-//! same fifth out, so the bundled models have never seen it either.
+//! A fifth of the problems is held out, chosen by a hash of the text without the equals sign, as `split.rs` says.
+//! `scripts/train_tiny_model.py` leaves the same fifth out, so the bundled models have never seen it either.
 
-use sha2::{Digest, Sha256};
+mod options;
 
-use super::{Message, Problem, Prompt, Task, Verdict};
-use crate::rng::{Domain, Source, Stream};
+pub use options::{ArithOptions, Operation, OptionsError};
+
+use super::number::{Number, first_number};
+use super::{Message, Problem, Prompt, Task, Verdict, split};
+use crate::rng::Stream;
 
 /// The task's name.
 pub const NAME: &str = "arith";
 
-/// The operands are LOW..LOW + COUNT.
-const LOW: u32 = 10;
-const COUNT: u32 = 90;
+/// Up to this many, all problems are listed and the held-out ones shuffled; of more, held-out ones are drawn.
+const MAX_LISTED: u64 = 200_000;
 
-/// One problem in this many is held out.
-const HELD_OUT_SHARE: u64 = 5;
-
-/// The stream of [`Domain::HeldOut`] that orders the held-out problems.
-const ORDER_STREAM: u64 = 0;
-
-/// Two-digit addition and subtraction.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Arith;
+/// Arithmetic with certain options.
+#[derive(Clone, Debug, Default)]
+pub struct Arith {
+    options: ArithOptions,
+}
 
 fn problem(text: &str, answer: i64) -> Problem {
     let question = format!("What is {text}? Reply with the number only.");
@@ -35,64 +32,96 @@ fn problem(text: &str, answer: i64) -> Problem {
     }
 }
 
-fn is_held_out(text: &str) -> bool {
-    let digest = Sha256::digest(text);
-    let number = digest.iter().take(8).fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
-    number.is_multiple_of(HELD_OUT_SHARE)
-}
+impl Arith {
+    /// The task with these options.
+    ///
+    /// # Errors
+    /// When they make no sense.
+    pub fn new(options: ArithOptions) -> Result<Self, OptionsError> {
+        options.validate()?;
+        Ok(Self { options })
+    }
 
-/// One of all problems, each equally likely: its text without the equals sign, and the answer.
-fn draw(stream: &mut Stream) -> (String, i64) {
-    let (a, b) = (LOW + stream.below(COUNT), LOW + stream.below(COUNT));
-    compose(a, b, stream.below(2) == 0)
-}
+    /// The smallest operand.
+    fn low(&self) -> u32 {
+        10_u32.pow(self.options.digits - 1)
+    }
 
-fn compose(a: u32, b: u32, add: bool) -> (String, i64) {
-    let (x, y) = (i64::from(a), i64::from(b));
-    if add { (format!("{a}+{b}"), x + y) } else { (format!("{a}-{b}"), x - y) }
-}
+    /// Number of different problems, or `u64::MAX` for more than that.
+    fn size(&self) -> u64 {
+        let operands = u64::from(9 * self.low()).saturating_pow(self.options.operands);
+        let operations = self.options.operations.len() as u64;
+        operands.saturating_mul(operations.pow(self.options.operands - 1))
+    }
 
-/// All held-out problems, shuffled once and for all.
-fn all_held_out() -> Vec<Problem> {
-    let operands = || LOW..LOW + COUNT;
-    let all = operands().flat_map(|a| operands().flat_map(move |b| [(a, b, true), (a, b, false)]));
-    let mut problems: Vec<Problem> = all
-        .map(|(a, b, add)| compose(a, b, add))
-        .filter(|(text, _)| is_held_out(text))
-        .map(|(text, answer)| problem(&text, answer))
-        .collect();
-    Source::new(0, Domain::HeldOut).stream(ORDER_STREAM).shuffle(&mut problems);
-    problems
-}
+    /// A problem's text without the equals sign, and the problem. `choose` is told a number of choices and picks one: for
+    /// each operand first, then for each operation.
+    fn compose(&self, mut choose: impl FnMut(u32) -> u32) -> (String, Problem) {
+        let low = self.low();
+        let operands: Vec<u32> = (0..self.options.operands).map(|_| low + choose(9 * low)).collect();
+        let operations: Vec<Operation> = self.options.operations.iter().copied().collect();
+        let mut text = operands[0].to_string();
+        // What is complete, and the product that a `*` may still extend; `validate` keeps both within i64.
+        let (mut sum, mut product) = (0, i64::from(operands[0]));
+        for &operand in &operands[1..] {
+            let operation = operations[choose(operations.len() as u32) as usize];
+            text.push(operation.sign());
+            text += &operand.to_string();
+            let operand = i64::from(operand);
+            (sum, product) = match operation {
+                Operation::Add => (sum + product, operand),
+                Operation::Subtract => (sum + product, -operand),
+                Operation::Multiply => (sum, product * operand),
+            };
+        }
+        let problem = problem(&text, sum + product);
+        (text, problem)
+    }
 
-/// The first whole number of a text, with a minus sign right before it.
-fn first_number(text: &str) -> Option<i64> {
-    let start = text.find(|c: char| c.is_ascii_digit())?;
-    let digits = text[start..].split(|c: char| !c.is_ascii_digit()).next()?;
-    let negative = text[..start].ends_with(['-', '\u{2212}']);
-    digits.parse::<i64>().ok().map(|number| if negative { -number } else { number })
+    /// One of all problems, each equally likely.
+    fn draw(&self, stream: &mut Stream) -> (String, Problem) {
+        self.compose(|choices| stream.below(choices))
+    }
+
+    /// The problem with this number, of `size` in all.
+    fn nth(&self, mut number: u64, mut size: u64) -> (String, Problem) {
+        self.compose(|choices| {
+            size /= u64::from(choices);
+            let chosen = number / size;
+            number %= size;
+            chosen as u32
+        })
+    }
+
+    /// All held-out problems, always in the same shuffled order.
+    fn all_held_out(&self, size: u64) -> Vec<Problem> {
+        let all = (0..size).map(|number| self.nth(number, size));
+        let held_out = all.filter(|(text, _)| split::is_held_out(text));
+        let mut problems: Vec<Problem> = held_out.map(|(_, problem)| problem).collect();
+        split::held_out_stream(split::ARITH_ORDER).shuffle(&mut problems);
+        problems
+    }
 }
 
 impl Task for Arith {
     fn training(&self, seed: u64, generation: u64, count: usize) -> Vec<Problem> {
-        let mut stream = Source::new(seed, Domain::Problems).stream(generation);
-        let mut problems = Vec::with_capacity(count);
-        while problems.len() < count {
-            let (text, answer) = draw(&mut stream);
-            if !is_held_out(&text) {
-                problems.push(problem(&text, answer));
-            }
-        }
-        problems
+        split::training((seed, generation), count, |stream| self.draw(stream))
     }
 
     fn held_out(&self, count: usize) -> Vec<Problem> {
-        all_held_out().into_iter().take(count).collect()
+        let size = self.size();
+        if size > MAX_LISTED {
+            return split::held_out(split::ARITH_DRAWS, count, |stream| self.draw(stream));
+        }
+        let mut problems = self.all_held_out(size);
+        problems.truncate(count);
+        problems
     }
 
     fn judge(&self, problem: &Problem, reply: &str) -> Verdict {
-        let number = first_number(reply).map(|number| number.to_string());
-        Verdict::of(number.is_some() && number == problem.wanted)
+        let wanted = problem.wanted.as_ref().and_then(|wanted| wanted.parse().ok());
+        let wanted = wanted.map(Number::from_integer);
+        Verdict::of(wanted.is_some() && first_number(reply) == wanted)
     }
 
     fn is_exact_in_plain(&self) -> bool {
@@ -100,7 +129,8 @@ impl Task for Arith {
     }
 
     fn reply_tokens(&self) -> usize {
-        16
+        // A few words, and every digit that the answer may have.
+        (12 + self.options.digits * self.options.operands) as usize
     }
 }
 
@@ -108,33 +138,41 @@ impl Task for Arith {
 mod tests {
     use std::collections::HashSet;
 
+    use proptest::prelude::*;
+    use sha2::{Digest, Sha256};
+
     use super::*;
+    use crate::task::expression;
+
+    fn arith(signs: &str, digits: u32, operands: u32) -> Result<Arith, OptionsError> {
+        Arith::new(ArithOptions { operations: Operation::set(signs)?, digits, operands })
+    }
 
     #[test]
     fn a_fifth_is_held_out_and_never_trained_on() {
         let held_out: HashSet<String> =
-            Arith.held_out(usize::MAX).into_iter().map(|problem| problem.prompt.plain).collect();
+            Arith::default().held_out(usize::MAX).into_iter().map(|problem| problem.prompt.plain).collect();
         // scripts/train_tiny_model.py counts the same number.
         assert_eq!(held_out.len(), 3196);
         for generation in 0..50 {
-            for problem in Arith.training(1, generation, 128) {
-                assert!(!held_out.contains(&problem.prompt.plain), "{problem:?}");
+            for problem in Arith::default().training(1, generation, 128) {
+                assert!(!held_out.contains(&problem.prompt.plain), "{}", problem.prompt.plain);
             }
         }
     }
 
     #[test]
     fn problems_are_drawn_from_seed_and_generation() {
-        let drawn = Arith.training(3, 4, 20);
-        assert_eq!(drawn, Arith.training(3, 4, 20));
-        assert_eq!(drawn[..5], Arith.training(3, 4, 5));
-        assert_ne!(drawn, Arith.training(3, 5, 20));
-        assert_ne!(drawn, Arith.training(4, 4, 20));
+        let drawn = Arith::default().training(3, 4, 20);
+        assert_eq!(drawn, Arith::default().training(3, 4, 20));
+        assert_eq!(drawn[..5], Arith::default().training(3, 4, 5));
+        assert_ne!(drawn, Arith::default().training(3, 5, 20));
+        assert_ne!(drawn, Arith::default().training(4, 4, 20));
     }
 
     #[test]
     fn answers_are_right() {
-        for problem in Arith.held_out(500) {
+        for problem in Arith::default().held_out(500) {
             let text = problem.prompt.plain.trim_end_matches('=');
             let (a, b, sign) = match text.split_once('+') {
                 Some((a, b)) => (a, b, 1),
@@ -149,10 +187,84 @@ mod tests {
     fn the_first_number_of_a_reply_counts() {
         let problem = problem("12-34", -22);
         for reply in ["-22", " -22\n", "The answer is -22.", "\u{2212}22", "-22 because 12 is less than 34"] {
-            assert!(Arith.judge(&problem, reply).right, "{reply:?}");
+            assert!(Arith::default().judge(&problem, reply).right, "{reply:?}");
         }
         for reply in ["", "22", "- 22", "-221", "I think 12-34 is -22", "99999999999999999999"] {
-            assert!(!Arith.judge(&problem, reply).right, "{reply:?}");
+            assert!(!Arith::default().judge(&problem, reply).right, "{reply:?}");
+        }
+    }
+
+    #[test]
+    fn the_default_asks_what_bundled_models_and_logs_were_made_with() {
+        let hash = |problems: &[Problem]| {
+            let texts: Vec<String> = problems
+                .iter()
+                .map(|problem| format!("{}{}", problem.prompt.plain, problem.wanted.as_ref().unwrap()))
+                .collect();
+            format!("{:x}", Sha256::digest(texts.join("\n")))
+        };
+        let arith = Arith::default();
+        assert_eq!(
+            hash(&arith.held_out(usize::MAX)),
+            "3d27b44814d10e7bc09718bcedadf4692cea2d07f974b45065d60c7f90c30f64"
+        );
+        assert_eq!(
+            hash(&arith.training(3, 4, 1000)),
+            "71a2ebf6e4ec93582d428e608e996495d2b053bba8fc66449226adcbdd585790"
+        );
+        assert_eq!(arith.reply_tokens(), 16);
+        let empty: ArithOptions = serde_json::from_str("{}").unwrap();
+        assert_eq!(empty, ArithOptions::default());
+    }
+
+    #[test]
+    fn the_smallest_tasks_have_both_kinds_of_problems() {
+        for signs in ["+", "-", "*", "+-", "+*", "-*", "+-*"] {
+            let arith = arith(signs, 1, 2).unwrap();
+            let held_out = arith.held_out(usize::MAX);
+            let trained = arith.training(0, 0, 10_000);
+            let texts = |problems: &[Problem]| -> HashSet<String> {
+                problems.iter().map(|problem| problem.prompt.plain.clone()).collect()
+            };
+            let (held_out_texts, trained_texts) = (texts(&held_out), texts(&trained));
+            assert_eq!(held_out_texts.len(), held_out.len(), "{signs}");
+            assert!(!held_out.is_empty() && held_out_texts.is_disjoint(&trained_texts), "{signs}");
+            assert_eq!(held_out_texts.len() + trained_texts.len(), 81 * signs.len(), "{signs}");
+        }
+    }
+
+    #[test]
+    fn held_out_problems_of_large_tasks_are_drawn_in_one_order() {
+        let arith = arith("+-*", 3, 3).unwrap();
+        let problems = arith.held_out(2000);
+        assert_eq!(problems.len(), 2000);
+        assert_eq!(arith.held_out(100), problems[..100]);
+        let texts: HashSet<&str> = problems.iter().map(|problem| problem.prompt.plain.as_str()).collect();
+        assert_eq!(texts.len(), 2000);
+        assert!(
+            arith.training(0, 0, 20_000).iter().all(|problem| !texts.contains(problem.prompt.plain.as_str()))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn answers_are_what_the_problems_come_to(
+            signs in prop::sample::select(vec!["+", "-", "*", "+-", "+*", "-*", "+-*"]),
+            digits in 1_u32..=9,
+            operands in 2_u32..=8,
+            seed: u64,
+        ) {
+            let arith = arith(signs, digits, operands);
+            prop_assume!(arith.is_ok());
+            let arith = arith.unwrap();
+            for problem in arith.training(seed, 0, 20) {
+                let found = expression::evaluate(problem.prompt.plain.trim_end_matches('=')).unwrap();
+                let wanted = problem.wanted.clone().unwrap();
+                prop_assert_eq!(found.value.to_string(), &wanted[..]);
+                prop_assert_eq!(found.literals.len() as u32, operands);
+                prop_assert!(found.literals.iter().all(|n| n.to_string().len() as u32 == digits));
+                prop_assert!(arith.judge(&problem, &wanted).right);
+            }
         }
     }
 }

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+use super::arith::ArithOptions;
+use super::countdown::CountdownOptions;
+
 /// Most tokens that a reply may be asked for.
 const MAX_PREDICT: usize = 1 << 20;
 
@@ -36,8 +39,18 @@ pub struct Definition {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "source", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Problems {
-    /// Generated sums and differences ([`super::arith`]).
-    Arith,
+    /// Generated arithmetic.
+    Arith(ArithOptions),
+    /// Generated Countdown puzzles.
+    Countdown(CountdownOptions),
+    /// The user's word problems in the form of GSM8K.
+    Gsm8k {
+        /// A file or folder.
+        path: String,
+        /// Share of a single file's examples that is held out, more than 0 and less than 1.
+        #[serde(default = "fifth", rename = "held-out")]
+        held_out: f64,
+    },
     /// The user's own examples.
     Data {
         /// A file or folder.
@@ -155,6 +168,10 @@ pub enum DefinitionError {
     EmptyStop,
     #[error("the timeout is {0} seconds, but must be more than 0 and at most 86400")]
     Timeout(f64),
+    #[error(transparent)]
+    Arith(#[from] super::arith::OptionsError),
+    #[error(transparent)]
+    Countdown(#[from] super::countdown::OptionsError),
     #[error("the share that is held out is {0}, but must be more than 0 and less than 1")]
     HeldOut(f64),
 }
@@ -214,10 +231,14 @@ impl Definition {
 impl Problems {
     fn validate(&self) -> Result<(), DefinitionError> {
         match self {
-            Self::Data { held_out, .. } if !(*held_out > 0.0 && *held_out < 1.0) => {
+            Self::Gsm8k { held_out, .. } | Self::Data { held_out, .. }
+                if !(*held_out > 0.0 && *held_out < 1.0) =>
+            {
                 Err(DefinitionError::HeldOut(*held_out))
             }
-            Self::Arith | Self::Data { .. } => Ok(()),
+            Self::Gsm8k { .. } | Self::Data { .. } => Ok(()),
+            Self::Arith(options) => Ok(options.validate()?),
+            Self::Countdown(options) => Ok(options.validate()?),
         }
     }
 }
@@ -258,7 +279,7 @@ mod tests {
     use super::*;
 
     fn arith() -> Definition {
-        Definition::new("arith", Problems::Arith, RewardKind::Loglik)
+        Definition::new("arith", Problems::Arith(ArithOptions::default()), RewardKind::Loglik)
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! What can be typed of a task.
 
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::task::RewardKind;
+use crate::task::arith::Operation;
 
 /// The task, for every command that puts problems to a model.
 #[derive(Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Task")]
 pub struct TaskArgs {
-    /// What to tune on: arith; sft, exact, numeric, regex, prefer, json, grammar or reward with your --data; or a task file
-    /// (.toml)
+    /// What to tune on: arith, countdown; gsm8k, sft, exact, numeric, regex, prefer, json, grammar or reward with your --data;
+    /// or a task file (.toml)
     #[arg(long, value_name = "TASK")]
     pub task: Option<String>,
     /// Your examples: a file (.jsonl, .json, .csv, .txt) or a folder with train.jsonl and valid.jsonl
@@ -29,6 +32,24 @@ pub struct TaskArgs {
     /// Seconds that the program may take for a reply [default: 60]
     #[arg(long, value_name = "SECONDS")]
     pub reward_timeout: Option<f64>,
+    /// Operations of --task arith, some of +-* [default: +-]
+    #[arg(long, value_name = "SIGNS", allow_hyphen_values = true, value_parser = Operation::set)]
+    pub operations: Option<BTreeSet<Operation>>,
+    /// Digits of each operand of --task arith [default: 2]
+    #[arg(long, value_name = "N")]
+    pub digits: Option<u32>,
+    /// Operands of --task arith [default: 2]
+    #[arg(long, value_name = "N")]
+    pub operands: Option<u32>,
+    /// How many numbers a puzzle of --task countdown has [default: 3-4]
+    #[arg(long, value_name = "LOW-HIGH", value_parser = range)]
+    pub counts: Option<RangeInclusive<u32>>,
+    /// The numbers of --task countdown [default: 1-99]
+    #[arg(long, value_name = "LOW-HIGH", value_parser = range)]
+    pub numbers: Option<RangeInclusive<u32>>,
+    /// The targets of --task countdown [default: 10-99]
+    #[arg(long, value_name = "LOW-HIGH", value_parser = range)]
+    pub targets: Option<RangeInclusive<u32>>,
     /// Regular expression that a reply has to match, for --task regex [default: each example's wanted reply]
     #[arg(long, value_name = "REGEX")]
     pub pattern: Option<String>,
@@ -58,27 +79,50 @@ pub struct TaskArgs {
     pub stop: Vec<String>,
 }
 
+/// The tasks that go by the user's examples.
+pub const OF_DATA: [&str; 9] =
+    ["sft", "exact", "numeric", "regex", "prefer", "json", "grammar", "reward", "gsm8k"];
+
+/// The tasks with right replies, for which likelihood or replies can be rewarded.
+const OF_EITHER: [&str; 3] = ["arith", "countdown", "gsm8k"];
+
 impl TaskArgs {
+    /// The flags but for `--task` itself: name, whether it is given, and the named tasks that it is for; none for all.
+    pub fn flags(&self) -> [(&'static str, bool, &'static [&'static str]); 20] {
+        [
+            ("--data", self.data.is_some(), &OF_DATA),
+            ("--held-out", self.held_out.is_some(), &OF_DATA),
+            ("--reward", self.reward.is_some(), &OF_EITHER),
+            ("--reward-cmd", self.reward_cmd.is_some(), &["reward"]),
+            ("--reward-timeout", self.reward_timeout.is_some(), &["reward"]),
+            ("--pattern", self.pattern.is_some(), &["regex"]),
+            ("--json-schema", self.json_schema.is_some(), &["json"]),
+            ("--json-schema-file", self.json_schema_file.is_some(), &["json"]),
+            ("--grammar", self.grammar.is_some(), &["grammar"]),
+            ("--grammar-file", self.grammar_file.is_some(), &["grammar"]),
+            ("--operations", self.operations.is_some(), &["arith"]),
+            ("--digits", self.digits.is_some(), &["arith"]),
+            ("--operands", self.operands.is_some(), &["arith"]),
+            ("--counts", self.counts.is_some(), &["countdown"]),
+            ("--numbers", self.numbers.is_some(), &["countdown"]),
+            ("--targets", self.targets.is_some(), &["countdown"]),
+            ("--system", self.system.is_some(), &[]),
+            ("--temp", self.temp.is_some(), &[]),
+            ("--predict", self.predict.is_some(), &[]),
+            ("--stop", !self.stop.is_empty(), &[]),
+        ]
+    }
+
     /// The first flag that is given, `--task` apart.
     pub fn first_given(&self) -> Option<&'static str> {
-        let given = [
-            ("--data", self.data.is_some()),
-            ("--held-out", self.held_out.is_some()),
-            ("--reward", self.reward.is_some()),
-            ("--reward-cmd", self.reward_cmd.is_some()),
-            ("--reward-timeout", self.reward_timeout.is_some()),
-            ("--pattern", self.pattern.is_some()),
-            ("--json-schema", self.json_schema.is_some()),
-            ("--json-schema-file", self.json_schema_file.is_some()),
-            ("--grammar", self.grammar.is_some()),
-            ("--grammar-file", self.grammar_file.is_some()),
-            ("--system", self.system.is_some()),
-            ("--temp", self.temp.is_some()),
-            ("--predict", self.predict.is_some()),
-            ("--stop", !self.stop.is_empty()),
-        ];
-        given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
+        self.flags().iter().find(|(_, given, _)| *given).map(|(flag, ..)| *flag)
     }
+}
+
+fn range(text: &str) -> Result<RangeInclusive<u32>, String> {
+    let wrong = |_| "expected a range such as 3-4".to_owned();
+    let (low, high) = text.split_once('-').unwrap_or((text, text));
+    Ok(low.trim().parse().map_err(wrong)?..=high.trim().parse().map_err(wrong)?)
 }
 
 /// The rewards that a task with right replies can be tuned for.

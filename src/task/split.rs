@@ -1,0 +1,91 @@
+//! The split of a task's drawn problems: the fifth that only evaluation sees, chosen by a hash of the problem.
+//!
+//! SHA-256 of the problem's text, the first 8 bytes as a big-endian number: held out when divisible by 5. No list and no
+//! seed is needed, and two runs agree whatever their options.
+
+use std::collections::HashSet;
+
+use sha2::{Digest, Sha256};
+
+use crate::rng::{Domain, Source, Stream};
+
+/// One problem in this many is held out.
+const HELD_OUT_SHARE: u64 = 5;
+
+/// Draws without a new problem after which a task counts as exhausted.
+const PATIENCE: usize = 100_000;
+
+/// Stream of [`Domain::HeldOut`] that orders the held-out problems of arith where all are listed.
+pub(super) const ARITH_ORDER: u64 = 0;
+/// Stream that the held-out problems of arith are drawn from where they are too many to list.
+pub(super) const ARITH_DRAWS: u64 = 1;
+/// Stream that the held-out problems of countdown are drawn from.
+pub(super) const COUNTDOWN_DRAWS: u64 = 2;
+
+/// Whether the problem with this text is held out.
+pub(super) fn is_held_out(text: &str) -> bool {
+    let digest = Sha256::digest(text);
+    let number = digest.iter().take(8).fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+    number.is_multiple_of(HELD_OUT_SHARE)
+}
+
+/// The stream of held-out draws with this number.
+pub(super) fn held_out_stream(number: u64) -> Stream {
+    Source::new(0, Domain::HeldOut).stream(number)
+}
+
+/// Problems of a generation, none of them held out. `draw` returns a problem's text and the problem; some of what it draws
+/// must not be held out.
+pub(super) fn training<P>(
+    (seed, generation): (u64, u64),
+    count: usize,
+    draw: impl Fn(&mut Stream) -> (String, P),
+) -> Vec<P> {
+    let mut stream = Source::new(seed, Domain::Problems).stream(generation);
+    let drawn = std::iter::repeat_with(|| draw(&mut stream));
+    drawn.filter(|(text, _)| !is_held_out(text)).map(|(_, problem)| problem).take(count).collect()
+}
+
+/// The first `count` different held-out problems of a stream; fewer when it brings no new ones any more.
+pub(super) fn held_out<P>(stream: u64, count: usize, draw: impl Fn(&mut Stream) -> (String, P)) -> Vec<P> {
+    let mut stream = held_out_stream(stream);
+    let (mut seen, mut problems, mut idle) = (HashSet::new(), Vec::new(), 0);
+    while problems.len() < count && idle < PATIENCE {
+        let (text, problem) = draw(&mut stream);
+        idle += 1;
+        if is_held_out(&text) && seen.insert(text) {
+            problems.push(problem);
+            idle = 0;
+        }
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draw(stream: &mut Stream) -> (String, u32) {
+        let number = stream.below(1000);
+        (number.to_string(), number)
+    }
+
+    #[test]
+    fn the_two_parts_are_all_and_share_nothing() {
+        let held_out: HashSet<u32> = held_out(9, usize::MAX, draw).into_iter().collect();
+        let trained: HashSet<u32> = training((1, 2), 20_000, draw).into_iter().collect();
+        assert!((150..250).contains(&held_out.len()), "{}", held_out.len());
+        assert!(held_out.is_disjoint(&trained));
+        assert_eq!(held_out.len() + trained.len(), 1000);
+    }
+
+    #[test]
+    fn fewer_are_the_first_of_more() {
+        let all = held_out(9, usize::MAX, draw);
+        for count in [0, 1, 17, all.len()] {
+            assert_eq!(held_out(9, count, draw), all[..count]);
+        }
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len(), "no problem comes twice");
+        assert_ne!(held_out(8, 20, draw), all[..20]);
+    }
+}
