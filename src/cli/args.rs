@@ -38,7 +38,7 @@ pub enum Command {
     /// Tune a model on a task and log the run
     Tune(Box<TuneArgs>),
     /// Measure a model's accuracy on held-out problems
-    Eval(EvalArgs),
+    Eval(Box<EvalArgs>),
     /// Write the tuned model that a base model and a log make
     Export(ExportArgs),
     /// Check a log, and a tuned model against base and log

@@ -1,7 +1,9 @@
-//! Whether texts follow a GBNF grammar, by llama.cpp's own reading of both.
+//! Whether texts follow a GBNF grammar, by llama.cpp's own reading of it.
 //!
-//! A grammar sampler says which tokens may come next. A text is followed token by token; it need not be the tokens that a
-//! model would have chosen, since the sampler looks at their characters.
+//! A grammar sampler says which tokens may come next, by the characters that they spell. A text is followed in any tokens
+//! that spell it. The tokenizer's are no use for that: some vocabularies write a space as another character.
+
+use std::collections::HashMap;
 
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
@@ -16,6 +18,32 @@ use super::model::Model;
 /// The rule that a text has to follow from its beginning to its end, as everywhere in llama.cpp.
 const ROOT: &str = "root";
 
+/// Longest piece that texts are spelled with, in bytes; any text that a model wrote can be spelled with short ones.
+const LONGEST: usize = 8;
+
+/// Tokens by the bytes that they spell.
+#[derive(Debug)]
+pub(super) struct Spelling(HashMap<Vec<u8>, Token>);
+
+impl Spelling {
+    pub(super) fn new(pieces: impl Iterator<Item = (Vec<u8>, Token)>) -> Self {
+        Self(pieces.filter(|(piece, _)| (1..=LONGEST).contains(&piece.len())).collect())
+    }
+
+    /// Tokens that spell a text; `None` where the vocabulary lacks them.
+    fn spell(&self, text: &str) -> Option<Vec<Token>> {
+        let (mut rest, mut tokens) = (text.as_bytes(), Vec::new());
+        while !rest.is_empty() {
+            let longest = (1..=LONGEST.min(rest.len())).rev();
+            let (len, token) =
+                longest.filter_map(|len| self.0.get(&rest[..len]).map(|&token| (len, token))).next()?;
+            tokens.push(token);
+            rest = &rest[len..];
+        }
+        Some(tokens)
+    }
+}
+
 /// Whether each text follows the grammar from beginning to end.
 pub(super) fn follow(model: &Model, grammar: &str, texts: &[String]) -> Result<Vec<bool>, Failure> {
     log::take_errors("");
@@ -23,18 +51,22 @@ pub(super) fn follow(model: &Model, grammar: &str, texts: &[String]) -> Result<V
         .grammar(grammar, ROOT)
         .map_err(|error| format!("the grammar cannot be read: {}", log::take_errors(&error.to_string())))?;
     let end = model.end_token()?;
-    let mut allows = |text: &String| {
+    let mut follows = |text: &String| {
         sampler.reset();
-        let tokens = model.completion_tokens(text);
-        tokens.into_iter().all(|token| {
-            let allowed = is_allowed(&mut sampler, token);
-            if allowed {
-                sampler.accept(LlamaToken(token));
-            }
-            allowed
-        }) && is_allowed(&mut sampler, end)
+        let tokens = model.spelling().spell(text);
+        tokens.is_some_and(|tokens| tokens.into_iter().all(|token| accept(&mut sampler, token)))
+            && is_allowed(&mut sampler, end)
     };
-    Ok(texts.iter().map(&mut allows).collect())
+    Ok(texts.iter().map(&mut follows).collect())
+}
+
+/// Goes on by a token, where it may come next.
+fn accept(sampler: &mut LlamaSampler, token: Token) -> bool {
+    let allowed = is_allowed(sampler, token);
+    if allowed {
+        sampler.accept(LlamaToken(token));
+    }
+    allowed
 }
 
 /// Whether a token may come next.

@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::path::Path;
 use std::ptr::NonNull;
+use std::sync::OnceLock;
 
 use llama_cpp_2::model::{LlamaChatMessage, LlamaModel};
 use llama_cpp_2::sampling::LlamaSampler;
@@ -13,6 +14,7 @@ use llama_cpp_sys_2::{
 };
 
 use super::Failure;
+use super::grammar::Spelling;
 use super::layout::Token;
 use super::log;
 use crate::task::Message;
@@ -33,6 +35,7 @@ pub(super) struct Model {
     raw: NonNull<llama_model>,
     /// The same model, and its owner.
     safe: LlamaModel,
+    spelling: OnceLock<Spelling>,
 }
 
 // SAFETY: a loaded model is only read, by its vocabulary functions as by inference, and llama.cpp lets any number of
@@ -63,7 +66,7 @@ impl Model {
         if unsafe { llama_model_has_encoder(raw.as_ptr()) } {
             return Err("the model has an encoder; only decoder models can be evaluated".into());
         }
-        Ok(Self { raw, safe })
+        Ok(Self { raw, safe, spelling: OnceLock::new() })
     }
 
     pub(super) fn as_ptr(&self) -> *mut llama_model {
@@ -109,6 +112,13 @@ impl Model {
     /// Whether generation stops at this token.
     pub(super) fn is_end(&self, token: Token) -> bool {
         self.safe.vocab().is_eog(LlamaToken(token))
+    }
+
+    /// The tokens by what they spell.
+    pub(super) fn spelling(&self) -> &Spelling {
+        let vocab = self.safe.vocab();
+        let piece = |token: Token| (vocab.token_to_piece(LlamaToken(token), false, None), token);
+        self.spelling.get_or_init(|| Spelling::new((0..self.safe.n_vocab()).map(piece)))
     }
 
     /// The text of tokens that continue another; special ones are left out.
