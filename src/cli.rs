@@ -6,6 +6,7 @@
 
 mod args;
 mod course;
+mod data;
 mod definition;
 mod eval;
 mod export;

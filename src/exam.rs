@@ -30,8 +30,10 @@ pub enum ExamError {
     Engine(#[from] EngineError),
     #[error("{place}: {source}")]
     Problem { place: String, source: EngineError },
-    #[error("judging replies failed: {0}")]
-    Judge(#[from] JudgeError),
+    #[error("{place}: {source}")]
+    Unjudgeable { place: String, source: JudgeError },
+    #[error("the reward {kind}: {source}")]
+    Judge { kind: &'static str, source: JudgeError },
     #[error("the reward {kind} needs {needs} of every problem, but {place} has none")]
     Lacks { kind: &'static str, needs: &'static str, place: String },
     #[error("a system message is given, but the model has no chat template that it could be put into")]
@@ -69,19 +71,20 @@ pub struct Examiner {
 
 impl Examiner {
     /// An examiner of `task` by a definition that has been validated. `seed` is the run's. `judge_of` makes the judges of
-    /// the rewards that neither the task nor the engine judges.
+    /// the rewards that neither the task nor the engine judges. All problems that are given are checked.
     ///
     /// # Errors
-    /// When a judge cannot be made.
-    pub fn new<E>(
+    /// When a judge cannot be made, or a problem lacks what a reward looks at.
+    pub fn new(
         task: Box<dyn Task>,
         definition: &Definition,
         seed: u64,
-        mut judge_of: impl FnMut(&Reward) -> Result<Option<Box<dyn Judge>>, E>,
-    ) -> Result<Self, E> {
+        mut judge_of: impl FnMut(&Reward) -> Result<Option<Box<dyn Judge>>, JudgeError>,
+    ) -> Result<Self, ExamError> {
         let grader = |reward: &Reward| {
             let (weight, kind, grammar) = (reward.weight, reward.kind, reward.grammar.clone());
-            Ok(Grader { weight, kind, judge: judge_of(reward)?, grammar })
+            let judge = judge_of(reward).map_err(|source| ExamError::Judge { kind: kind.name(), source })?;
+            Ok(Grader { weight, kind, judge, grammar })
         };
         let decoding = Decoding {
             max_new_tokens: definition.predict.unwrap_or_else(|| task.reply_tokens()),
@@ -89,8 +92,10 @@ impl Examiner {
             seed: 0,
             stop: definition.stop.clone(),
         };
-        let graders = definition.rewards.iter().map(grader).collect::<Result<_, E>>()?;
-        Ok(Self { task, graders, system: definition.system.clone(), decoding, seed })
+        let graders = definition.rewards.iter().map(grader).collect::<Result<_, ExamError>>()?;
+        let examiner = Self { task, graders, system: definition.system.clone(), decoding, seed };
+        examiner.check(&examiner.task.given())?;
+        Ok(examiner)
     }
 
     /// The problems of a generation.
@@ -120,7 +125,7 @@ impl Examiner {
         problems: Vec<Problem>,
         stream: u64,
     ) -> Result<Exam<E::Batch>, ExamError> {
-        self.check(&problems)?;
+        self.check(&problems.iter().collect::<Vec<_>>())?;
         let (mut prompts, mut chat) = (Vec::with_capacity(problems.len()), false);
         for problem in &problems {
             let template = self.chat_prompt(engine, &problem.prompt)?;
@@ -144,21 +149,9 @@ impl Examiner {
     }
 
     /// Refuses problems without what a reward looks at.
-    fn check(&self, problems: &[Problem]) -> Result<(), ExamError> {
-        for Grader { kind, .. } in &self.graders {
-            let lacks = |problem: &&Problem| match kind {
-                RewardKind::Loglik | RewardKind::Numeric => problem.wanted.is_none(),
-                RewardKind::Margin => problem.wanted.is_none() || problem.rejected.is_none(),
-                _ => false,
-            };
-            if let Some(problem) = problems.iter().find(lacks) {
-                let needs = if *kind == RewardKind::Margin {
-                    "a chosen and a rejected reply"
-                } else {
-                    "a wanted reply"
-                };
-                return Err(ExamError::Lacks { kind: kind.name(), needs, place: problem.place.clone() });
-            }
+    fn check(&self, problems: &[&Problem]) -> Result<(), ExamError> {
+        for grader in &self.graders {
+            problems.iter().try_for_each(|problem| grader.check(problem))?;
         }
         Ok(())
     }
@@ -287,10 +280,10 @@ impl Examiner {
 fn prepare<E: Engine>(engine: &E, requests: &[Request], problems: &[Problem]) -> Result<E::Batch, ExamError> {
     engine.prepare(requests).map_err(|error| {
         for (request, problem) in
-            requests.iter().zip(problems).filter(|(_, problem)| !problem.place.is_empty())
+            requests.iter().zip(problems).filter(|(_, problem)| !problem.place.file.is_empty())
         {
             if let Err(source) = engine.prepare(std::slice::from_ref(request)) {
-                return ExamError::Problem { place: problem.place.clone(), source };
+                return ExamError::Problem { place: problem.place.to_string(), source };
             }
         }
         error.into()

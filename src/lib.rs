@@ -21,16 +21,18 @@
 //! | [`fitness`] | from rewards to weights |
 //! | [`update`] | THE one step |
 //! | [`settings`] | the hyper-parameters of a run |
+//! | [`dataset`] | the user's own data: bytes to examples |
 //! | [`task`] | problems, rewards, and what a reply is worth |
 //! | [`seed_log`] | a run's log: records, hash chain, validation |
 //! | [`replay`] | the residual and the codes from a log |
 //! | [`es`] | `ask` and `tell` over generations |
 //! | [`select`] | which tensors are tuned |
 //! | [`engine`] | what tuning needs of inference, as a trait |
-//! | [`judge`] | what replies are worth, by rules of the user's |
+//! | [`judge`] | what replies are worth, by rules of the user's own |
 //! | [`exam`] | puts problems to an engine and grades it |
 //! | [`sweep`] | work on all tiles, in parallel |
-//! | [`store`] | mappings, atomic files, the append-only log |
+//! | [`store`] | mappings, atomic files, the append-only log, files of data |
+//! | [`reward_command`] | the user's own program as a judge |
 //! | [`llama`] | the engine on llama.cpp; the only foreign code |
 //! | [`export`] | base model and log to tuned model |
 //! | [`recipe`] | default hyper-parameters |
@@ -43,6 +45,7 @@
 
 pub mod block;
 pub mod cli;
+pub mod dataset;
 pub mod engine;
 pub mod es;
 pub mod exam;
@@ -55,6 +58,7 @@ pub mod noise;
 pub mod perturb;
 pub mod recipe;
 pub mod replay;
+pub mod reward_command;
 pub mod rng;
 pub mod seed_log;
 pub mod select;

@@ -13,29 +13,15 @@ pub mod gsm8k;
 pub mod number;
 mod split;
 
+use std::fmt;
 use std::rc::Rc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use definition::{Definition, DefinitionError, Problems, Reward, RewardKind};
-pub use examples::{Examples, is_wanted};
+pub use examples::{Examples, IsRight, is_wanted};
 
-/// One message of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
-    /// Who speaks: `system`, `user` or `assistant`.
-    pub role: String,
-    /// What is said.
-    pub content: String,
-}
-
-impl Message {
-    /// A message of the user.
-    pub fn user(content: impl Into<String>) -> Self {
-        Self { role: "user".to_owned(), content: content.into() }
-    }
-}
+pub use crate::dataset::Message;
 
 /// What a model is asked, in both forms that a model may be asked in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,10 +43,29 @@ pub struct Problem {
     pub rejected: Option<String>,
     /// Whether the text goes on after the wanted reply, so that the model is not to end there.
     pub goes_on: bool,
-    /// Where the problem stands in the user's data, as `notes.jsonl, line 3`; empty for a generated one.
-    pub place: String,
+    /// Where the problem stands in the user's data; a generated one stands nowhere.
+    pub place: Place,
     /// What else is known of the problem: the user's own line, or what the task's judgement goes by.
     pub facts: Rc<Map<String, Value>>,
+}
+
+/// A place in the user's data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file's name; empty for no place.
+    pub file: Rc<str>,
+    /// The line that the example begins on, from 1; `None` for a piece of a plain text.
+    pub line: Option<u64>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}, line {line}", self.file),
+            None if self.file.is_empty() => f.write_str("a generated problem"),
+            None => f.write_str(&self.file),
+        }
+    }
 }
 
 /// What a reply is worth to the task itself.
@@ -87,6 +92,11 @@ pub trait Task {
 
     /// The first `count` held-out problems, in an order of the task's own that never changes; fewer when it has fewer.
     fn held_out(&self, count: usize) -> Vec<Problem>;
+
+    /// All problems, where they are given and few, to be checked before any is put.
+    fn given(&self) -> Vec<&Problem> {
+        Vec::new()
+    }
 
     /// What a reply is worth.
     fn judge(&self, problem: &Problem, reply: &str) -> Verdict;

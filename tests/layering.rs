@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// The modules of the library, each above those that may import it. `lib.rs` and `main.rs` stand outside.
-const ROWS: [&str; 25] = [
+const ROWS: [&str; 27] = [
     "rng",
     "tensor_type",
     "block",
@@ -20,6 +20,7 @@ const ROWS: [&str; 25] = [
     "fitness",
     "update",
     "settings",
+    "dataset",
     "task",
     "seed_log",
     "replay",
@@ -30,6 +31,7 @@ const ROWS: [&str; 25] = [
     "exam",
     "sweep",
     "store",
+    "reward_command",
     "llama",
     "export",
     "recipe",

@@ -1,17 +1,20 @@
 //! From a task's definition to someone who examines models: reads the user's data and makes the judges.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 
 use super::args::RetainArgs;
 use super::plan::Subject;
-use super::{UsageError, definition};
+use super::{UsageError, data, definition};
 use crate::exam::Examiner;
-use crate::judge::Judge;
+use crate::judge::{Json, Judge, JudgeError, Numeric, Pattern};
 use crate::recipe;
+use crate::reward_command::{ANSWER_TIMEOUT, RewardCommand};
 use crate::seed_log::{Header, MAX_PROBLEMS, RetainSpec, TaskSpec};
 use crate::task::arith::Arith;
 use crate::task::countdown::Countdown;
-use crate::task::{Definition, Problems, Reward, RewardKind, Task};
+use crate::task::{Definition, Examples, Problems, Reward, RewardKind, Task};
 use crate::tune::Examiners;
 
 /// A task that is ready, and what identifies its data.
@@ -26,15 +29,17 @@ impl Course {
     /// # Errors
     /// When data cannot be read or makes no sense.
     pub fn load(definition: &Definition) -> Result<Self> {
-        match &definition.problems {
-            Problems::Arith(options) => {
-                Ok(Self { task: Box::new(Arith::new(options.clone())?), data_sha256: None })
-            }
-            Problems::Countdown(options) => {
-                Ok(Self { task: Box::new(Countdown::new(options.clone())?), data_sha256: None })
-            }
-            Problems::Gsm8k { .. } | Problems::Data { .. } => bail!("not there yet"),
-        }
+        let of_data = |(examples, sha256): (Examples, String)| Self {
+            task: Box::new(examples),
+            data_sha256: Some(sha256),
+        };
+        let generated = |task: Box<dyn Task>| Self { task, data_sha256: None };
+        Ok(match &definition.problems {
+            Problems::Arith(options) => generated(Box::new(Arith::new(options.clone())?)),
+            Problems::Countdown(options) => generated(Box::new(Countdown::new(options.clone())?)),
+            Problems::Gsm8k { path, held_out } => of_data(data::word_problems(definition, path, *held_out)?),
+            Problems::Data { path, held_out } => of_data(data::examples(definition, path, *held_out)?),
+        })
     }
 
     /// Makes the task of a log again.
@@ -58,16 +63,28 @@ impl Course {
     /// # Errors
     /// When a judge cannot be made.
     pub fn examiner(self, definition: &Definition, seed: u64) -> Result<Examiner> {
-        Examiner::new(self.task, definition, seed, judge)
+        Ok(Examiner::new(self.task, definition, seed, judge)?)
     }
 }
 
 /// The judge of a reward that neither the task nor the engine judges.
-fn judge(reward: &Reward) -> Result<Option<Box<dyn Judge>>> {
-    match reward.kind {
-        RewardKind::Loglik | RewardKind::Margin | RewardKind::Exact | RewardKind::Grammar => Ok(None),
-        _ => bail!("not there yet"),
-    }
+fn judge(reward: &Reward) -> Result<Option<Box<dyn Judge>>, JudgeError> {
+    Ok(match reward.kind {
+        RewardKind::Loglik | RewardKind::Margin | RewardKind::Exact | RewardKind::Grammar => None,
+        RewardKind::Numeric => Some(Box::new(Numeric { same: data::same_number })),
+        RewardKind::Regex => Some(Box::new(match &reward.pattern {
+            Some(pattern) => Pattern::for_all(pattern)?,
+            None => Pattern::of_each(),
+        })),
+        RewardKind::Json => Some(Box::new(match &reward.schema {
+            Some(schema) => Json::of_schema(schema)?,
+            None => Json::any(),
+        })),
+        RewardKind::Command => {
+            let timeout = reward.timeout.map_or(ANSWER_TIMEOUT, Duration::from_secs_f64);
+            Some(Box::new(RewardCommand::new(reward.command.clone().unwrap_or_default(), timeout)))
+        }
+    })
 }
 
 /// What a model is tuned on, and what it must not lose.

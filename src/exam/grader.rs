@@ -3,7 +3,7 @@
 use super::{Exam, ExamError};
 use crate::engine::{Decoding, Engine, Score};
 use crate::judge::{Asked, Judge};
-use crate::task::RewardKind;
+use crate::task::{Problem, RewardKind};
 
 /// What a model said, as far as it has been asked.
 #[derive(Debug, Default)]
@@ -67,6 +67,23 @@ impl Grader {
         }
     }
 
+    /// Refuses a problem without what this looks at.
+    pub(super) fn check(&self, problem: &Problem) -> Result<(), ExamError> {
+        let (kind, place) = (self.kind.name(), &problem.place);
+        let lacks = |needs| Err(ExamError::Lacks { kind, needs, place: place.to_string() });
+        match self.kind {
+            RewardKind::Loglik if problem.wanted.is_none() => lacks("a wanted reply"),
+            RewardKind::Margin if problem.wanted.is_none() || problem.rejected.is_none() => {
+                lacks("a chosen and a rejected reply")
+            }
+            _ => {
+                let checked = self.judge.as_ref().map(|judge| judge.check(problem.wanted.as_deref(), None));
+                let unjudgeable = |source| ExamError::Unjudgeable { place: place.to_string(), source };
+                checked.unwrap_or(Ok(())).map_err(unjudgeable)
+            }
+        }
+    }
+
     /// The rewards of replies.
     pub(super) fn judge<E: Engine>(
         &mut self,
@@ -79,11 +96,16 @@ impl Grader {
         }
         let kind = self.kind.name();
         let judge = self.judge.as_mut().ok_or(ExamError::NoJudge { kind })?;
-        let asked = exam.problems.iter().zip(&exam.prompts).zip(replies).map(|((problem, prompt), reply)| {
-            Asked { prompt, reply, wanted: problem.wanted.as_deref(), line: Some(&problem.facts) }
-        });
+        let asked =
+            exam.problems.iter().zip(&exam.prompts).zip(replies).map(|((problem, prompt), reply)| Asked {
+                prompt,
+                reply,
+                wanted: problem.wanted.as_deref(),
+                line: problem.place.line,
+                example: Some(&problem.facts),
+            });
         let asked: Vec<Asked<'_>> = asked.collect();
-        let rewards = judge.judge(&asked)?;
+        let rewards = judge.judge(&asked).map_err(|source| ExamError::Judge { kind, source })?;
         if rewards.len() != asked.len() {
             return Err(ExamError::Count { kind, given: rewards.len(), asked: asked.len() });
         }

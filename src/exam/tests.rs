@@ -8,7 +8,7 @@ use serde_json::json;
 use super::*;
 use crate::engine::{Score, TensorBytes};
 use crate::judge::Asked;
-use crate::task::Problems;
+use crate::task::{Place, Problems};
 
 /// Replies with its prompt in capitals; likes short completions.
 #[derive(Default)]
@@ -97,7 +97,7 @@ fn problem(plain: &str, wanted: Option<&str>, rejected: Option<&str>) -> Problem
         prompt: Prompt { plain: plain.to_owned(), chat: vec![Message::user(plain)] },
         wanted: wanted.map(str::to_owned),
         rejected: rejected.map(str::to_owned),
-        place: format!("data.jsonl, line {}", plain.len()),
+        place: Place { file: "data.jsonl".into(), line: Some(plain.len() as u64) },
         facts: Rc::new(json!({"note": plain}).as_object().cloned().unwrap_or_default()),
         ..Problem::default()
     }
@@ -108,11 +108,11 @@ struct NoteLength(f64);
 
 impl Judge for NoteLength {
     fn judge(&mut self, asked: &[Asked<'_>]) -> Result<Vec<f64>, JudgeError> {
-        let length = |asked: &Asked<'_>| Some(asked.line?.get("note")?.as_str()?.len() as f64);
-        asked
-            .iter()
-            .map(|asked| length(asked).map(|length| self.0 * length).ok_or("no note".into()))
-            .collect()
+        let length = |asked: &Asked<'_>| Some(asked.example?.get("note")?.as_str()?.len() as f64);
+        let reward = |asked: &Asked<'_>| {
+            length(asked).map(|length| self.0 * length).ok_or(JudgeError::NothingWanted { line: None })
+        };
+        asked.iter().map(reward).collect()
     }
 }
 
@@ -125,7 +125,7 @@ fn examiner(task: Same, rewards: Vec<Reward>) -> Examiner {
             RewardKind::Json => Some(Box::new(NoteLength(f64::NAN))),
             _ => None,
         };
-        Ok::<_, std::convert::Infallible>(judge)
+        Ok(judge)
     };
     Examiner::new(Box::new(task), &definition, 0, judge).unwrap()
 }

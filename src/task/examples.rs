@@ -59,6 +59,10 @@ impl Task for Examples {
         self.held_out.iter().take(count).cloned().collect()
     }
 
+    fn given(&self) -> Vec<&Problem> {
+        self.training.iter().chain(&self.held_out).collect()
+    }
+
     fn judge(&self, problem: &Problem, reply: &str) -> Verdict {
         Verdict::of(self.judge.is_some_and(|is_right| is_right(problem, reply)))
     }
