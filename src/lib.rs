@@ -25,11 +25,12 @@
 //! | [`replay`] | the residual and the codes from a log |
 //! | [`es`] | `ask` and `tell` over generations |
 //! | [`select`] | which tensors are tuned |
+//! | [`dataset`] | the user's own data: bytes to examples |
 //! | [`engine`] | what tuning needs of inference, as a trait |
 //! | [`task`] | problems and rewards |
 //! | [`exam`] | puts problems to an engine and marks the replies |
 //! | [`sweep`] | work on all tiles, in parallel |
-//! | [`store`] | mappings, atomic files, the append-only log |
+//! | [`store`] | mappings, atomic files, the append-only log, files of data |
 //! | [`llama`] | the engine on llama.cpp; the only foreign code |
 //! | [`export`] | base model and log to tuned model |
 //! | [`recipe`] | default hyper-parameters |
@@ -42,6 +43,7 @@
 
 pub mod block;
 pub mod cli;
+pub mod dataset;
 pub mod engine;
 pub mod es;
 pub mod exam;

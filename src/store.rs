@@ -10,6 +10,7 @@ use thiserror::Error;
 
 mod artefact;
 mod cores;
+mod data;
 mod log_file;
 mod memory;
 mod working_copy;
@@ -17,6 +18,7 @@ mod working_copy;
 pub use artefact::Artefact;
 pub(crate) use artefact::folder_of;
 pub use cores::suitable_threads;
+pub use data::{Data, DataFile, read_data};
 pub use log_file::{Journal, LogFile, read_log_file};
 pub(crate) use memory::page_size;
 pub use memory::peak_rss_bytes;
@@ -60,6 +62,31 @@ pub enum StoreError {
     TooLong {
         /// The file.
         path: PathBuf,
+    },
+    /// A folder of data has nothing to train on.
+    #[error(
+        "{} holds no train.jsonl (nor .csv, .txt or another ending that can be read); name the file itself, or rename it",
+        path.display()
+    )]
+    NoTrainingData {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder of data has two files for one purpose.
+    #[error("{} and {} are for the same; keep the one to be used", first.display(), second.display())]
+    TwoDataFiles {
+        /// One of them.
+        first: PathBuf,
+        /// Another one.
+        second: PathBuf,
+    },
+    /// Data is larger than any that is expected.
+    #[error("{} makes the data larger than {most} bytes; give a part of it", path.display())]
+    DataTooLarge {
+        /// The file with which it is.
+        path: PathBuf,
+        /// Bytes allowed.
+        most: u64,
     },
     /// A file was to be written where a folder is.
     #[error("cannot write {}: it is a folder; name a file in it", path.display())]
