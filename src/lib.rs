@@ -26,6 +26,7 @@
 //! | [`es`] | `ask` and `tell` over generations |
 //! | [`select`] | which tensors are tuned |
 //! | [`dataset`] | the user's own data: bytes to examples |
+//! | [`judge`] | what a reply is worth |
 //! | [`engine`] | what tuning needs of inference, as a trait |
 //! | [`task`] | problems and rewards |
 //! | [`exam`] | puts problems to an engine and marks the replies |
@@ -50,6 +51,7 @@ pub mod exam;
 pub mod export;
 pub mod fitness;
 pub mod gguf;
+pub mod judge;
 pub mod llama;
 pub mod noise;
 pub mod perturb;
