@@ -32,6 +32,7 @@
 //! | [`exam`] | puts problems to an engine and marks the replies |
 //! | [`sweep`] | work on all tiles, in parallel |
 //! | [`store`] | mappings, atomic files, the append-only log, files of data |
+//! | [`reward_command`] | the user's own program as a judge |
 //! | [`llama`] | the engine on llama.cpp; the only foreign code |
 //! | [`export`] | base model and log to tuned model |
 //! | [`recipe`] | default hyper-parameters |
@@ -57,6 +58,7 @@ pub mod noise;
 pub mod perturb;
 pub mod recipe;
 pub mod replay;
+pub mod reward_command;
 pub mod rng;
 pub mod seed_log;
 pub mod select;
