@@ -1,30 +1,83 @@
-//! What replies are worth.
+//! What a reply is worth: a number for each, more is better.
+//!
+//! [`Exact`], [`Numeric`] and [`Pattern`] compare a reply with what is wanted and give 1 or 0; [`Json`] looks at its form. A
+//! judge of the user's own is a program, asked through the same trait.
 
 use std::error::Error;
+use std::fmt;
 
 use serde_json::{Map, Value};
+use thiserror::Error;
 
-/// A reply to be judged.
+mod answer;
+mod json;
+mod pattern;
+#[cfg(test)]
+mod tests;
+
+pub use answer::{Exact, Numeric};
+pub use json::Json;
+pub use pattern::Pattern;
+
+/// A reply to be judged, and what is known of the example behind it.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
-    /// What the model was asked.
+    /// What was asked.
     pub prompt: &'a str,
-    /// What it replied.
+    /// What the model replied.
     pub reply: &'a str,
-    /// The wanted reply, where there is one.
+    /// The wanted reply, where the example has one.
     pub wanted: Option<&'a str>,
-    /// What else is known of the problem: the user's own line.
-    pub line: Option<&'a Map<String, Value>>,
+    /// The example's line in its file, from 1, for messages.
+    pub line: Option<u64>,
+    /// The example as the file has it.
+    pub example: Option<&'a Map<String, Value>>,
 }
 
-/// Why replies could not be judged.
-pub type JudgeError = Box<dyn Error + Send + Sync>;
-
-/// Someone who says what replies are worth.
+/// Judges replies.
 pub trait Judge {
-    /// The reward of each reply, in their order: finite numbers.
+    /// Whether replies to an example can be judged at all, to be asked of every example before any work is done.
     ///
     /// # Errors
-    /// When a reply cannot be judged.
+    /// When the example lacks something that this judge needs, or has it wrong.
+    fn check(&self, wanted: Option<&str>, line: Option<u64>) -> Result<(), JudgeError> {
+        let _ = (wanted, line);
+        Ok(())
+    }
+
+    /// The reward of each reply, finite, in the order of the replies. It depends on what is asked alone.
+    ///
+    /// # Errors
+    /// When a reply cannot be judged; that a reply is bad is no error.
     fn judge(&mut self, asked: &[Asked<'_>]) -> Result<Vec<f64>, JudgeError>;
+}
+
+/// Why replies cannot be judged.
+#[derive(Debug, Error)]
+#[allow(missing_docs)] // Each message says what its variant means.
+pub enum JudgeError {
+    #[error("{}there is no wanted reply to compare with; give examples with a completion or an answer", Place(*line))]
+    NothingWanted { line: Option<u64> },
+    #[error("{}there is no number in the wanted reply \"{wanted}\"", Place(*line))]
+    NoNumber { line: Option<u64>, wanted: String },
+    #[error("{}the regular expression \"{pattern}\" cannot be used: {source}", Place(*line))]
+    Pattern { line: Option<u64>, pattern: String, source: Box<regex::Error> },
+    #[error("the JSON schema cannot be used{at}: {problem}")]
+    Schema { at: String, problem: String },
+    #[error(transparent)]
+    Program(Box<dyn Error + Send + Sync>),
+}
+
+/// A line at the start of a message, where there is one.
+struct Place(Option<u64>);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |line| write!(f, "line {line}: "))
+    }
+}
+
+/// The wanted reply, of which there must be one.
+fn needed(wanted: Option<&str>, line: Option<u64>) -> Result<&str, JudgeError> {
+    wanted.ok_or(JudgeError::NothingWanted { line })
 }

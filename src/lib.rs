@@ -27,8 +27,8 @@
 //! | [`replay`] | the residual and the codes from a log |
 //! | [`es`] | `ask` and `tell` over generations |
 //! | [`select`] | which tensors are tuned |
+//! | [`judge`] | what a reply is worth, by rules of the user's own |
 //! | [`engine`] | what tuning needs of inference, as a trait |
-//! | [`judge`] | what replies are worth, by rules of the user's own |
 //! | [`exam`] | puts problems to an engine and grades it |
 //! | [`sweep`] | work on all tiles, in parallel |
 //! | [`store`] | mappings, atomic files, the append-only log, files of data |

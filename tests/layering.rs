@@ -26,8 +26,8 @@ const ROWS: [&str; 27] = [
     "replay",
     "es",
     "select",
-    "engine",
     "judge",
+    "engine",
     "exam",
     "sweep",
     "store",
@@ -40,7 +40,7 @@ const ROWS: [&str; 27] = [
 ];
 
 /// The last of the rows without I/O, clock, threads and output.
-const LAST_PURE: &str = "select";
+const LAST_PURE: &str = "judge";
 
 /// The only modules that may hold `unsafe`.
 const UNSAFE: [&str; 2] = ["store", "llama"];

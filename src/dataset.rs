@@ -1,0 +1,228 @@
+//! The user's own data: the bytes of a file in, examples out.
+//!
+//! A file is JSON Lines (one object a line), one JSON array of objects, CSV whose header row names the keys, or plain text;
+//! the name's ending says which, and a `.json` file may be either of the first two. What an object holds is told by its keys
+//! ([`Shape`]). The first object decides for the whole file: a line that does not fit it is an error that names the line, never
+//! passed over. Only blank lines are. A byte order mark of UTF-8 is taken off, and line ends may be those of Windows.
+
+use serde_json::{Map, Value};
+
+mod error;
+mod keys;
+mod lines;
+mod messages;
+mod pieces;
+mod split;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use error::excerpt;
+pub use error::{DatasetError, Problem};
+pub use pieces::pieces;
+pub use split::{HELD_OUT_SHARE, Split, SplitError, split};
+
+/// The endings of files that can be read, the usual one first.
+pub const EXTENSIONS: [&str; 6] = ["jsonl", "ndjson", "json", "csv", "txt", "md"];
+
+/// What a file's objects hold.
+///
+/// | shape | keys |
+/// |---|---|
+/// | [`Chat`](Self::Chat) | `messages` (`role`, `content`) or `conversations` (`from`, `value`), the last of the assistant |
+/// | [`Completion`](Self::Completion) | `prompt` and `completion`, `prompt` and `response`, or `instruction`, perhaps `input`, and `output` |
+/// | [`Answer`](Self::Answer) | `prompt` and `answer` |
+/// | [`Question`](Self::Question) | `question` and `answer` |
+/// | [`Preference`](Self::Preference) | `chosen` and `rejected`, with a `prompt` where they are not whole conversations |
+/// | [`Text`](Self::Text) | `text` |
+/// | [`Prompt`](Self::Prompt) | `prompt`, or `messages` or `conversations`, the last not of the assistant |
+///
+/// A prompt is a string or a list of messages, a reply a string or a list whose last message is the assistant's; an `answer`
+/// may be a number. Other keys are kept in [`Example::object`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// A conversation and the assistant's last reply in it.
+    Chat,
+    /// A prompt and how it continues.
+    Completion,
+    /// A prompt and the answer to be found in the reply.
+    Answer,
+    /// A question and the answer to be found in the reply, perhaps behind a worked solution (GSM8K).
+    Question,
+    /// A prompt with a better and a worse reply.
+    Preference,
+    /// Text without a prompt.
+    Text,
+    /// A prompt without any reply.
+    Prompt,
+}
+
+impl Shape {
+    /// All shapes, those with more in them first: a good order of what is wanted for a task that can use every shape.
+    pub const ALL: [Self; 7] = [
+        Self::Preference,
+        Self::Chat,
+        Self::Completion,
+        Self::Question,
+        Self::Answer,
+        Self::Text,
+        Self::Prompt,
+    ];
+}
+
+/// A message of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Message {
+    /// One of [`ROLES`].
+    pub role: String,
+    /// What is said.
+    pub content: String,
+}
+
+impl Message {
+    /// A message of the user.
+    pub fn user(content: impl Into<String>) -> Self {
+        Self { role: "user".to_owned(), content: content.into() }
+    }
+}
+
+/// The roles that a message can have.
+pub const ROLES: [&str; 5] = ["system", "developer", "user", "assistant", "tool"];
+
+/// What a model is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Prompt {
+    /// One text.
+    Text(String),
+    /// A conversation, at least one message, the last not of the assistant.
+    Messages(Vec<Message>),
+}
+
+/// What one example holds. No prompt and no reply is blank.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// A prompt and the wanted reply ([`Shape::Chat`], [`Shape::Completion`], [`Shape::Answer`], [`Shape::Question`]).
+    Reply {
+        /// What is asked.
+        prompt: Prompt,
+        /// The wanted reply.
+        reply: String,
+    },
+    /// A prompt with a better and a worse reply.
+    Preference {
+        /// What is asked.
+        prompt: Prompt,
+        /// The better reply.
+        chosen: String,
+        /// The worse reply.
+        rejected: String,
+    },
+    /// Text without a prompt.
+    Text {
+        /// The text.
+        text: String,
+        /// Whether the document ends with it, which an inner piece of a plain text does not.
+        ends: bool,
+    },
+    /// A prompt without any reply.
+    Prompt(Prompt),
+}
+
+/// One example of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Example {
+    /// What it holds.
+    pub content: Content,
+    /// The line that it begins on, from 1; `None` for a piece of a plain text.
+    pub line: Option<u64>,
+    /// The whole object, for programs of the user that want more of it; empty for a piece of a plain text.
+    pub object: Map<String, Value>,
+}
+
+/// The examples of a file, all of one shape; at least one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// Their shape.
+    pub shape: Shape,
+    /// The examples, in the order of the file.
+    pub examples: Vec<Example>,
+}
+
+/// Reads a file.
+///
+/// `file` is its name, for its ending and for messages. Where its first object could be read as several shapes (one with
+/// `prompt`, `chosen` and `rejected` is a prompt as well), the one that stands first in `wanted` counts. A plain text is cut
+/// into [`pieces`] of up to `piece_bytes`; the texts of other files are left whole.
+///
+/// # Errors
+/// For the first line that is not as the others, or a file that cannot be read at all.
+pub fn parse(
+    file: &str,
+    bytes: &[u8],
+    wanted: &[Shape],
+    piece_bytes: usize,
+) -> Result<Dataset, DatasetError> {
+    let fails = |line, problem| DatasetError { file: file.to_owned(), line, problem };
+    let text = decoded(bytes).map_err(|(line, problem)| fails(line, problem))?;
+    let ending = file.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
+    let parsed = match ending.as_str() {
+        "jsonl" | "ndjson" | "json" => lines::parse(text, wanted),
+        "csv" => table::parse(text, wanted),
+        "txt" | "md" => plain(text, wanted, piece_bytes),
+        _ => Err((None, Problem::UnknownEnding)),
+    };
+    parsed.map_err(|(line, problem)| fails(line, problem))
+}
+
+/// A problem with the line that it is on, before the file's name is added.
+type Located = (Option<u64>, Problem);
+
+/// Tells the lines of places in a text, one behind the other.
+struct LineCounter<'a> {
+    bytes: &'a [u8],
+    passed: usize,
+    line: u64,
+}
+
+impl<'a> LineCounter<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { bytes: text.as_bytes(), passed: 0, line: 1 }
+    }
+
+    /// The line that holds the byte at `offset`, which is not before the last that was asked for.
+    fn at(&mut self, offset: usize) -> u64 {
+        let between = self.bytes.get(self.passed..offset).unwrap_or_default();
+        self.line += newlines(between);
+        self.passed = offset;
+        self.line
+    }
+}
+
+fn newlines(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+/// The text of a file, without a byte order mark.
+fn decoded(bytes: &[u8]) -> Result<&str, Located> {
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err((None, Problem::Utf16));
+    }
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| (Some(1 + newlines(&bytes[..error.valid_up_to()])), Problem::NotUtf8))?;
+    if text.trim().is_empty() { Err((None, Problem::Empty)) } else { Ok(text) }
+}
+
+/// The pieces of a plain text.
+fn plain(text: &str, wanted: &[Shape], piece_bytes: usize) -> Result<Dataset, Located> {
+    if !wanted.contains(&Shape::Text) {
+        return Err((None, Problem::PlainText { wanted: error::shapes(wanted) }));
+    }
+    let text = text.replace("\r\n", "\n");
+    let example = |(piece, ends): (&str, bool)| Example {
+        content: Content::Text { text: piece.to_owned(), ends },
+        line: None,
+        object: Map::new(),
+    };
+    Ok(Dataset { shape: Shape::Text, examples: pieces(&text, piece_bytes).map(example).collect() })
+}

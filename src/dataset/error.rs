@@ -1,0 +1,137 @@
+//! What can be wrong with a data file.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::{EXTENSIONS, ROLES, Shape};
+
+/// Why a file of data cannot be used.
+#[derive(Debug, Error, PartialEq)]
+#[error("{file}{}: {problem}", Place(*line))]
+pub struct DatasetError {
+    /// The file, as the caller named it.
+    pub file: String,
+    /// The line, from 1, where it is that of one line.
+    pub line: Option<u64>,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// A line number in a message, where there is one.
+struct Place(Option<u64>);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |line| write!(f, ", line {line}"))
+    }
+}
+
+/// What is wrong with a file, or with a line of it.
+#[derive(Debug, Error, PartialEq)]
+#[allow(missing_docs)] // Each message says what its variant means.
+pub enum Problem {
+    #[error("cannot tell what the file holds; its name should end in one of: .{}", EXTENSIONS.join(", ."))]
+    UnknownEnding,
+    #[error("the file holds nothing; give one with at least one example")]
+    Empty,
+    #[error("the file is in UTF-16; save it as UTF-8")]
+    Utf16,
+    #[error("the bytes are not UTF-8; save the file as UTF-8")]
+    NotUtf8,
+    #[error("plain text cannot be used here; give a .jsonl or .csv file with {wanted}")]
+    PlainText { wanted: String },
+    #[error("broken JSON at column {column}: {what}")]
+    Json { column: usize, what: String },
+    #[error("broken CSV: {what}")]
+    Csv { what: String },
+    #[error("found {found} instead of an object such as {{\"prompt\": \"...\", \"completion\": \"...\"}}")]
+    NotAnObject { found: &'static str },
+    #[error("found {found}, which make no example; expected {wanted}")]
+    NoShape { found: String, wanted: String },
+    #[error("found {found}, which cannot be used here; expected {wanted}")]
+    Unwanted { found: &'static str, wanted: String },
+    #[error("found {found}, but line {first} holds {expected}; a file's lines are all of one kind")]
+    OtherShape { found: String, expected: &'static str, first: u64 },
+    #[error("{what} is {found}; expected {expected}")]
+    WrongType { what: String, found: &'static str, expected: &'static str },
+    #[error("{what} is blank")]
+    Blank { what: String },
+    #[error("{what} is missing")]
+    Missing { what: String },
+    #[error("{what} is \"{found}\"; expected one of {}", ROLES.join(", "))]
+    Role { what: String, found: String },
+    #[error("the last message of {what} is of the role {found}; expected the assistant's reply")]
+    NoReply { what: String, found: String },
+    #[error("the prompt ends with a message of the assistant; expected it to end before the reply")]
+    Answered,
+    #[error("there is no message before the reply; expected at least the user's")]
+    NothingAsked,
+    #[error("{what} differs from the prompt in the messages before its reply")]
+    OtherPrompt { what: String },
+    #[error("{what} cannot be put to a model by this program; remove it or the line")]
+    Tools { what: String },
+}
+
+impl Shape {
+    /// What files of this shape hold, in a few words.
+    pub(super) fn described(self) -> &'static str {
+        match self {
+            Self::Chat => "\"messages\" that end with the assistant's reply",
+            Self::Completion => "\"prompt\" and \"completion\"",
+            Self::Answer => "\"prompt\" and \"answer\"",
+            Self::Question => "\"question\" and \"answer\"",
+            Self::Preference => "\"prompt\", \"chosen\" and \"rejected\"",
+            Self::Text => "\"text\"",
+            Self::Prompt => "a \"prompt\", or \"messages\" that end before a reply",
+        }
+    }
+}
+
+/// The shapes in one sentence.
+pub(super) fn shapes(wanted: &[Shape]) -> String {
+    let described: Vec<&str> = wanted.iter().map(|shape| shape.described()).collect();
+    described.join("; or ")
+}
+
+/// The article and name of a value's type.
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// Keys named in a message at most.
+const MANY: usize = 8;
+
+/// An object's keys as a message names them.
+pub(super) fn keys(object: &Map<String, Value>) -> String {
+    let named: Vec<String> =
+        object.keys().take(MANY).map(|key| format!("\"{}\"", excerpt(key, 40))).collect();
+    match (object.len(), named.join(", ")) {
+        (0, _) => "no keys".to_owned(),
+        (count, named) if count > MANY => format!("the keys {named} and {} more", count - MANY),
+        (_, named) => format!("the keys {named}"),
+    }
+}
+
+/// The start of a text, fit for a message: at most so many characters, on one line.
+pub(crate) fn excerpt(text: &str, characters: usize) -> String {
+    let mut start = String::new();
+    for character in text.chars().take(characters) {
+        match character {
+            '"' | '\'' | '\\' => start.push(character),
+            other => start.extend(other.escape_debug()),
+        }
+    }
+    if text.chars().nth(characters).is_some() {
+        start.push_str("...");
+    }
+    start
+}

@@ -1,0 +1,43 @@
+//! Plain text in pieces that fit a context.
+
+/// Cuts a text into pieces of up to `most` bytes (at least one character), each as long as it can be: up to the last blank
+/// line in reach, else the last line end, else the last white space, else anywhere between two characters. Joined together
+/// they are the text without the white space at its end; a piece of nothing but white space is left out. Beside each piece
+/// stands whether the text ends with it.
+///
+/// What stands before a change keeps its pieces, but what stands behind it may be cut elsewhere.
+pub fn pieces(text: &str, most: usize) -> impl Iterator<Item = (&str, bool)> {
+    let mut rest = text.trim_end();
+    let all = std::iter::from_fn(move || {
+        let (piece, after) = rest.split_at(cut(rest, most));
+        rest = after;
+        (!piece.is_empty()).then_some((piece, after.is_empty()))
+    });
+    all.filter(|(piece, _)| !piece.trim().is_empty())
+}
+
+/// The length of the first piece, 0 for no text alone.
+fn cut(text: &str, most: usize) -> usize {
+    if text.len() <= most {
+        return text.len();
+    }
+    let first = text.chars().next().map_or(0, char::len_utf8);
+    let most = text.floor_char_boundary(most).max(first);
+    let head = &text[..most];
+    let line = || head.rfind('\n').map(|at| at + 1);
+    // White space goes to the word behind it, as most tokenizers have it.
+    let space = || head.rfind(char::is_whitespace).filter(|at| *at > 0);
+    last_blank_line(head).or_else(line).or_else(space).unwrap_or(most)
+}
+
+/// The end of the last blank line that has text before it.
+fn last_blank_line(text: &str) -> Option<usize> {
+    let mut end = text.rfind('\n')?;
+    while let Some(start) = text[..end].rfind('\n') {
+        if text[start..end].trim().is_empty() && !text[..start].trim().is_empty() {
+            return Some(end + 1);
+        }
+        end = start;
+    }
+    None
+}

@@ -1,0 +1,157 @@
+//! A reward program of the user's own, kept running and asked line by line.
+//!
+//! The command is run by the shell, once. For each reply it reads one line, a JSON object:
+//!
+//! | key | value |
+//! |---|---|
+//! | `prompt` | what was asked |
+//! | `reply` | what the model replied |
+//! | `wanted` | the wanted reply, where the example has one |
+//! | `example` | the example as the user's file has it, where it comes from one |
+//!
+//! and writes one line, the reward: a number, more is better, or an object with the number as `reward`. An object with an
+//! `error`, a text, ends the run with that text. Blank lines are passed over. The program must answer each line before it waits
+//! for the next, and flush what it writes; it may find several lines waiting. What it writes to standard error goes to the
+//! user's. Its input ends when the run does.
+//!
+//! A program that ends before it has answered is started again and asked the same once more, so its answers should depend on
+//! nothing but the line. Anything else that is wrong, silence included, is an error. Time decides over errors alone, never over
+//! a reward.
+//!
+//! The program has a process group of its own, which Ctrl-C in a terminal does not reach: the member at hand is still judged.
+
+use std::time::Duration;
+
+use crate::judge::{Asked, Judge, JudgeError};
+
+mod error;
+mod program;
+mod protocol;
+#[cfg(unix)]
+#[cfg(test)]
+mod tests;
+
+pub use error::{CommandError, Wrong};
+use program::{Heard, PARTING, Program};
+
+/// The time for one answer by default.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Times in a row that a program is started again without having answered.
+const RESTARTS: u32 = 3;
+/// Questions that may wait to be answered, so that the program need not wait for the next.
+const AHEAD: usize = 64;
+/// A newly started program is given this long to say more than its first answer, which it should not.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// A command that judges replies. Dropped, it ends.
+#[derive(Debug)]
+pub struct RewardCommand {
+    command: String,
+    timeout: Duration,
+    /// `None` before the first question, and where the last answer was its end.
+    running: Option<Program>,
+}
+
+/// Why the questions of one start were not all answered.
+enum Stop {
+    /// The program ended, as told.
+    Ended(program::End),
+    Wrong(Wrong),
+}
+
+impl RewardCommand {
+    /// A command for the shell, and the time that it may take for one answer (its start included, for the first). It is
+    /// started when first asked.
+    pub fn new(command: impl Into<String>, timeout: Duration) -> Self {
+        Self { command: command.into(), timeout, running: None }
+    }
+
+    /// The rewards for questions, each a line.
+    fn ask_all(&mut self, questions: &[String]) -> Result<Vec<f64>, CommandError> {
+        let mut rewards = Vec::with_capacity(questions.len());
+        let mut restarts = 0;
+        while rewards.len() < questions.len() {
+            let before = rewards.len();
+            let Err(stop) = self.ask(&questions[before..], &mut rewards) else { break };
+            if let (Stop::Wrong(_), Some(running)) = (&stop, &mut self.running) {
+                // One that does not do what it should is not waited for.
+                running.end(Duration::ZERO);
+            }
+            self.running = None;
+            if rewards.len() > before {
+                restarts = 0;
+            }
+            let wrong = match stop {
+                Stop::Wrong(wrong) => wrong,
+                Stop::Ended(end) if end.is_not_found() => Wrong::NotFound { how: end.to_string() },
+                Stop::Ended(end) if restarts == RESTARTS => Wrong::Ended { how: end.to_string(), restarts },
+                Stop::Ended(_) => {
+                    restarts += 1;
+                    continue;
+                }
+            };
+            return Err(CommandError::new(&self.command, questions.get(rewards.len()), wrong));
+        }
+        Ok(rewards)
+    }
+
+    /// Asks the running program, or one newly started, and adds its answers to `rewards` as they come.
+    fn ask(&mut self, questions: &[String], rewards: &mut Vec<f64>) -> Result<(), Stop> {
+        if let Some(running) = &self.running {
+            // What has come since the last answer was not asked for.
+            match running.hear(Duration::ZERO) {
+                Heard::End => self.running = None,
+                heard => unasked(heard)?,
+            }
+        }
+        let is_new = self.running.is_none();
+        let program = match &mut self.running {
+            Some(running) => running,
+            none => none.insert(Program::start(&self.command).map_err(|e| Stop::Wrong(Wrong::Start(e)))?),
+        };
+        let mut sent = 0;
+        for place in 0..questions.len() {
+            // The first answer of a new program is awaited alone: it may be one that says more, or that ends with it.
+            let ahead = if is_new && place == 0 { 1 } else { AHEAD };
+            let up_to = questions.len().min(place + ahead);
+            questions[sent..up_to].iter().for_each(|question| program.send(question));
+            sent = up_to;
+            rewards.push(answer(program, self.timeout)?);
+            if is_new && place == 0 {
+                unasked(program.hear(QUIET))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The next answer.
+fn answer(program: &mut Program, timeout: Duration) -> Result<f64, Stop> {
+    match program.hear(timeout) {
+        Heard::Line(line) => protocol::reward(&line).map_err(Stop::Wrong),
+        Heard::Endless(said) => Err(Stop::Wrong(Wrong::Endless { said })),
+        Heard::Nothing => Err(Stop::Wrong(Wrong::Silent { seconds: timeout.as_secs_f64() })),
+        Heard::End => Err(Stop::Ended(program.end(PARTING))),
+    }
+}
+
+/// Refuses what a program says without being asked. That it ends shows when it is asked again.
+fn unasked(heard: Heard) -> Result<(), Stop> {
+    match heard {
+        Heard::Line(said) => Err(Stop::Wrong(Wrong::Unasked { said })),
+        Heard::Endless(said) => Err(Stop::Wrong(Wrong::Endless { said })),
+        Heard::Nothing | Heard::End => Ok(()),
+    }
+}
+
+impl Judge for RewardCommand {
+    fn judge(&mut self, asked: &[Asked<'_>]) -> Result<Vec<f64>, JudgeError> {
+        let questions: Result<Vec<String>, serde_json::Error> =
+            asked.iter().map(protocol::question).collect();
+        let program = |error: CommandError| JudgeError::Program(Box::new(error));
+        let questions = questions
+            .map_err(|source| program(CommandError::new(&self.command, None, Wrong::Question(source))))?;
+        self.ask_all(&questions).map_err(program)
+    }
+}

@@ -1,0 +1,175 @@
+//! The user's data: a file, or a folder with one to train on and perhaps one to evaluate on.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::StoreError;
+use crate::dataset::EXTENSIONS;
+use crate::seed_log::hex;
+
+/// Data beyond this would not fit the machines that this is for.
+const MAX_DATA_BYTES: u64 = 1 << 30;
+
+/// What a folder's file to train on is called, before the dot.
+const TRAINING: [&str; 1] = ["train"];
+/// What a folder's file to evaluate on is called; the first that is there counts.
+const HELD_OUT: [&str; 3] = ["valid", "validation", "test"];
+
+/// A file of data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it holds.
+    pub bytes: Vec<u8>,
+}
+
+/// The files of a data set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Data {
+    /// What to train on, and to hold a share of out where there is no file of its own for that.
+    pub training: DataFile,
+    /// What to evaluate on.
+    pub held_out: Option<DataFile>,
+    /// SHA-256 over the files' names and contents, in hexadecimal. A folder may be moved or renamed, its files not changed.
+    pub sha256: String,
+}
+
+/// Reads a file of data, or a folder's `train` and `valid` (else `validation`, else `test`) with one of the endings that
+/// can be read.
+///
+/// # Errors
+/// When there is nothing to train on, a file cannot be read, the files are too large, or there are two for one purpose.
+pub fn read_data(path: &Path) -> Result<Data, StoreError> {
+    let (training, held_out) = if path.is_dir() { in_folder(path)? } else { (path.to_owned(), None) };
+    let mut budget = MAX_DATA_BYTES;
+    let mut hash = Sha256::new();
+    let mut read = |path: PathBuf| read_file(path, &mut budget, &mut hash);
+    let (training, held_out) = (read(training)?, held_out.map(read).transpose()?);
+    Ok(Data { training, held_out, sha256: hex(&hash.finalize()) })
+}
+
+/// The files of a folder to train and to evaluate on.
+fn in_folder(folder: &Path) -> Result<(PathBuf, Option<PathBuf>), StoreError> {
+    let training = first_of(folder, &TRAINING)?;
+    let training = training.ok_or_else(|| StoreError::NoTrainingData { path: folder.to_owned() })?;
+    Ok((training, first_of(folder, &HELD_OUT)?))
+}
+
+/// The folder's file of the first name that there is one of.
+fn first_of(folder: &Path, names: &[&str]) -> Result<Option<PathBuf>, StoreError> {
+    for name in names {
+        let paths = EXTENSIONS.iter().map(|ending| folder.join(format!("{name}.{ending}")));
+        let mut there = paths.filter(|path| path.exists());
+        let found = there.next();
+        if let (Some(first), Some(second)) = (&found, there.next()) {
+            return Err(StoreError::TwoDataFiles { first: first.clone(), second });
+        }
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+fn read_file(path: PathBuf, budget: &mut u64, hash: &mut Sha256) -> Result<DataFile, StoreError> {
+    let failed = |source| StoreError::Open { path: path.clone(), source };
+    // A pipe cannot be read a second time, as resuming needs to.
+    if !fs::metadata(&path).map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("it is not a regular file")));
+    }
+    let mut bytes = Vec::new();
+    File::open(&path).and_then(|file| file.take(*budget + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    let length = bytes.len() as u64;
+    let Some(left) = budget.checked_sub(length) else {
+        return Err(StoreError::DataTooLarge { path, most: MAX_DATA_BYTES });
+    };
+    *budget = left;
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    for part in [name, &bytes] {
+        // With its length, so that no two files are taken for two others.
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    Ok(DataFile { path, bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    fn names(files: &[(&str, &str)]) -> (String, Option<String>) {
+        let data = read_data(folder(files).path()).unwrap();
+        let name = |file: DataFile| file.path.file_name().unwrap().to_str().unwrap().to_owned();
+        (name(data.training), data.held_out.map(name))
+    }
+
+    #[test]
+    fn a_file_is_read_whole() {
+        let folder = folder(&[("mine.jsonl", "{}\n")]);
+        let data = read_data(&folder.path().join("mine.jsonl")).unwrap();
+        assert_eq!((data.training.bytes.as_slice(), data.held_out), (&b"{}\n"[..], None));
+        assert_eq!(data.sha256.len(), 64);
+    }
+
+    #[test]
+    fn a_folder_has_files_for_training_and_evaluation() {
+        let train = ("train.jsonl", "a");
+        let pair = |held_out: &str| ("train.jsonl".to_owned(), Some(held_out.to_owned()));
+        assert_eq!(names(&[train]), ("train.jsonl".to_owned(), None));
+        assert_eq!(names(&[train, ("test.jsonl", "b")]), pair("test.jsonl"));
+        assert_eq!(names(&[train, ("test.jsonl", "b"), ("valid.csv", "c")]), pair("valid.csv"));
+        assert_eq!(names(&[train, ("test.jsonl", "b"), ("validation.txt", "c")]), pair("validation.txt"));
+        assert_eq!(names(&[train, ("notes.md", "b"), ("valid.pdf", "b")]), ("train.jsonl".to_owned(), None));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let refused = |files: &[(&str, &str)]| read_data(folder(files).path()).unwrap_err().to_string();
+        assert!(refused(&[]).contains("train.jsonl"));
+        assert!(refused(&[("valid.jsonl", "a")]).contains("train.jsonl"));
+        assert!(refused(&[("train.jsonl", "a"), ("train.csv", "b")]).contains("train.csv"));
+        let missing = read_data(Path::new("/no/such/data.jsonl")).unwrap_err().to_string();
+        assert!(missing.contains("/no/such/data.jsonl"), "{missing}");
+        let nested = tempfile::tempdir().unwrap();
+        fs::create_dir(nested.path().join("train.jsonl")).unwrap();
+        assert!(read_data(nested.path()).unwrap_err().to_string().contains("not a regular file"));
+    }
+
+    #[test]
+    fn files_that_are_too_large_together_are_refused() {
+        let folder = folder(&[("a.txt", "12345"), ("b.txt", "678")]);
+        let (mut budget, mut hash) = (7, Sha256::new());
+        let mut read = |name: &str| read_file(folder.path().join(name), &mut budget, &mut hash);
+        assert_eq!(read("a.txt").unwrap().bytes, b"12345");
+        assert!(matches!(read("b.txt"), Err(StoreError::DataTooLarge { .. })));
+    }
+
+    #[test]
+    fn the_hash_is_of_names_and_contents_alone() {
+        let hash = |files: &[(&str, &str)]| read_data(folder(files).path()).unwrap().sha256;
+        let files = [("train.jsonl", "a"), ("valid.jsonl", "b")];
+        assert_eq!(hash(&files), hash(&files), "in two folders");
+        let others = [
+            [("train.jsonl", "b"), ("valid.jsonl", "a")],
+            [("train.jsonl", "ab"), ("valid.jsonl", "")],
+            [("train.jsonl", "a"), ("test.jsonl", "b")],
+            [("train.csv", "a"), ("valid.jsonl", "b")],
+        ];
+        for other in others {
+            assert_ne!(hash(&other), hash(&files), "{other:?}");
+        }
+        assert_ne!(hash(&files[..1]), hash(&files));
+    }
+}
