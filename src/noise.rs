@@ -137,9 +137,7 @@ impl Noise {
         debug_assert!(codes.len() <= self.run_len());
         match &self.draws {
             // With so small a sigma, all hits have magnitude 1.
-            Draws::Sparse(hits) => {
-                hits.draw(batches, run, codes, |index, word| sink.hit(index, signed(word, 1)))
-            }
+            Draws::Sparse(hits) => hits.draw(batches, run, codes, sink),
             Draws::Dense(dense) => {
                 batches.start(run.stream());
                 sink.values(codes.start, &dense.draw(batches)[..codes.len()]);

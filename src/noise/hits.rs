@@ -1,13 +1,12 @@
 //! Hits by the gaps between them: each code is hit with one probability, independently, and codes that are not hit cost
 //! nothing.
 //!
-//! Gaps between hits are geometric. One 32-bit word draws a gap through an alias table; its lowest bit is left to whoever
-//! wants a sign.
+//! Gaps between hits are geometric. One 32-bit word draws a gap through an alias table, and a sign by its lowest bit.
 
 use std::ops::Range;
 
-use super::RunAddress;
 use super::alias::{AliasTable, OUTCOMES};
+use super::{RunAddress, Sink, signed};
 use crate::rng::Batches;
 
 /// The last outcome of the table means: that many codes without a hit, draw again.
@@ -36,16 +35,9 @@ impl Hits {
         self.0.bytes()
     }
 
-    /// Calls `hit(index, word)` for the hits of a run, whose codes are `codes`, in rising order. The lowest bit of the word
-    /// that drew it is free to be used.
+    /// Draws the hits of a run, whose codes are `codes`, into `sink`, with the values 1 and -1 at random.
     #[inline]
-    pub fn draw(
-        &self,
-        batches: &mut Batches,
-        run: RunAddress,
-        codes: Range<usize>,
-        mut hit: impl FnMut(usize, u32),
-    ) {
+    pub fn draw(&self, batches: &mut Batches, run: RunAddress, codes: Range<usize>, sink: &mut impl Sink) {
         batches.start(run.stream());
         let mut index = codes.start;
         loop {
@@ -56,7 +48,7 @@ impl Hits {
                     return;
                 }
                 if gap != NO_HIT {
-                    hit(index, word);
+                    sink.hit(index, signed(word, 1));
                     index += 1;
                 }
             }
@@ -67,19 +59,22 @@ impl Hits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::noise::CodeByCode;
     use crate::rng::{Domain, Source};
 
     const RUN: usize = 8192;
 
+    /// The places that are hit of a run with so many codes.
+    fn of_run(hits: &Hits, batches: &mut Batches, run: u64, codes: usize) -> Vec<usize> {
+        let mut drawn = CodeByCode(vec![0; codes + 9]);
+        hits.draw(batches, RunAddress { tensor: 1, run }, 9..codes + 9, &mut drawn);
+        (0..codes).filter(|place| drawn.0[place + 9] != 0).collect()
+    }
+
     /// The hits of one run after the other.
     fn drawn(hits: &Hits, seed: u64, runs: u64) -> Vec<Vec<usize>> {
         let mut batches = Source::new(seed, Domain::Perturbation).batches();
-        let draw = |run| {
-            let mut places = Vec::new();
-            hits.draw(&mut batches, RunAddress { tensor: 1, run }, 0..RUN, |index, _| places.push(index));
-            places
-        };
-        (0..runs).map(draw).collect()
+        (0..runs).map(|run| of_run(hits, &mut batches, run, RUN)).collect()
     }
 
     #[test]
@@ -111,9 +106,7 @@ mod tests {
             let hits = Hits::new(p);
             let mut batches = Source::new(5, Domain::Perturbation).batches();
             let whole = drawn(&hits, 5, 3).pop().unwrap_or_default();
-            let mut part = Vec::new();
-            let address = RunAddress { tensor: 1, run: 2 };
-            hits.draw(&mut batches, address, 100..100 + RUN / 3, |index, _| part.push(index - 100));
+            let part = of_run(&hits, &mut batches, 2, RUN / 3);
             assert!(whole.into_iter().take_while(|place| *place < RUN / 3).eq(part));
         }
     }

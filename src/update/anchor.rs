@@ -6,7 +6,7 @@
 
 use super::Tuned;
 use crate::block::{CodeLayout, read_code};
-use crate::noise::{Hits, RunAddress};
+use crate::noise::{Hits, RunAddress, Sink};
 use crate::rng::{Domain, Source};
 use crate::tile::{Tile, UPDATE_RUN};
 
@@ -26,12 +26,33 @@ impl Anchor {
     /// Pulls the codes of a tile after the update of a generation, and returns how many moved.
     pub fn pull<L: CodeLayout>(&self, tuned: &mut Tuned<'_, L>, tile: &Tile, generation: u64) -> u64 {
         let mut batches = Source::of_generation(self.seed, generation, Domain::Pull).batches();
-        let mut moved = 0;
+        let mut pulled = Pulled { tuned, moved: 0 };
         for (run, codes) in tile.runs(UPDATE_RUN) {
             let address = RunAddress { tensor: tile.tensor, run };
-            self.hits.draw(&mut batches, address, codes, |index, _| moved += u64::from(tuned.pull(index)));
+            self.hits.draw(&mut batches, address, codes, &mut pulled);
         }
-        moved
+        pulled.moved
+    }
+}
+
+/// Pulls the codes that are hit.
+struct Pulled<'a, 'b, L> {
+    tuned: &'a mut Tuned<'b, L>,
+    moved: u64,
+}
+
+impl<L: CodeLayout> Sink for Pulled<'_, '_, L> {
+    #[inline]
+    fn hit(&mut self, index: usize, _: i16) {
+        self.moved += u64::from(self.tuned.pull(index));
+    }
+
+    fn values(&mut self, first: usize, values: &[i16]) {
+        for (index, &value) in (first..).zip(values) {
+            if value != 0 {
+                self.hit(index, value);
+            }
+        }
     }
 }
 

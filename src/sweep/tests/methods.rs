@@ -55,16 +55,16 @@ fn rounding_words(seed: u64, generation: u64, tensor: usize, codes: usize) -> Ve
 
 /// Which codes of a tensor the anchor pulls.
 fn pulls(rate: f64, seed: u64, generation: u64, tensor: usize, codes: usize) -> Vec<bool> {
-    let mut pulls = vec![false; codes];
+    let mut pulls = CodeByCode(vec![0; codes]);
     if rate > 0.0 {
         let mut batches = Source::of_generation(seed, generation, Domain::Pull).batches();
         for run in 0..codes.div_ceil(8192) {
             let address = RunAddress { tensor: tensor as u32, run: run as u64 };
             let of_run = run * 8192..codes.min((run + 1) * 8192);
-            Hits::new(rate).draw(&mut batches, address, of_run, |index, _| pulls[index] = true);
+            Hits::new(rate).draw(&mut batches, address, of_run, &mut pulls);
         }
     }
-    pulls
+    pulls.0.iter().map(|value| *value != 0).collect()
 }
 
 /// What rounds a code's v in a generation without feedback.
