@@ -1,6 +1,6 @@
 //! What a reply is worth: a number for each, more is better.
 //!
-//! [`Exact`], [`Numeric`] and [`Pattern`] compare a reply with what is wanted and give 1 or 0; [`Json`] looks at its form. A
+//! [`Numeric`] and [`Pattern`] compare a reply with what is wanted and give 1 or 0; [`Json`] looks at its form. A
 //! judge of the user's own is a program, asked through the same trait.
 
 use std::error::Error;
@@ -15,7 +15,7 @@ mod pattern;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Exact, Numeric};
+pub use answer::Numeric;
 pub use json::Json;
 pub use pattern::Pattern;
 

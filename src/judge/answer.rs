@@ -3,27 +3,6 @@
 use super::{Asked, Judge, JudgeError, needed};
 use crate::dataset::excerpt;
 
-/// 1 for a reply that is the wanted one but for white space around it, else 0.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Exact {
-    /// Whether capital and small letters are the same.
-    pub ignore_case: bool,
-}
-
-impl Judge for Exact {
-    fn check(&self, wanted: Option<&str>, line: Option<u64>) -> Result<(), JudgeError> {
-        needed(wanted, line).map(drop)
-    }
-
-    fn judge(&mut self, asked: &[Asked<'_>]) -> Result<Vec<f64>, JudgeError> {
-        let same = |reply: &str, wanted: &str| match self.ignore_case {
-            true => reply.trim().to_lowercase() == wanted.trim().to_lowercase(),
-            false => reply.trim() == wanted.trim(),
-        };
-        right(asked, same)
-    }
-}
-
 /// 1 for a reply with the same number as the wanted one, else 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Numeric {
