@@ -20,8 +20,8 @@ pub fn per_tile<T: Clone + Default>(tensors: &[TensorSpec], history: &History) -
     each(tensors, history, &T::default())
 }
 
-/// What is remembered of members. Where a stored residual takes several bytes a code, a further one is well spent on keeping
-/// what dense noise draws.
+/// What is remembered of members. Where a stored residual takes several bytes a code, one or two more are well spent on drawing
+/// each pair only once.
 pub fn per_member(tensors: &[TensorSpec], history: &History, residual: &ResidualStore) -> PerTile<Applied> {
     let is_stored = matches!(residual, ResidualStore::Stored(_));
     each(tensors, history, &if is_stored { Applied::keeping() } else { Applied::default() })

@@ -10,9 +10,10 @@ use super::{UsageError, setup, text};
 use crate::block::Arrangement;
 use crate::export::Model;
 use crate::llama::estimated_context_bytes;
+use crate::perturb::kept_bytes;
 use crate::recipe;
 use crate::replay::{History, STORED_BYTES};
-use crate::seed_log::{BaseModel, Header};
+use crate::seed_log::{BaseModel, Header, TensorSpec};
 use crate::tune::ResidualMode;
 
 /// The program itself, the system's libraries, and buffers that llama.cpp grows as it works.
@@ -41,7 +42,7 @@ pub fn plan(args: &TuneArgs, header: &Header, model: &Model, threads: usize) -> 
     let tied = if args.inference.no_repack { 0 } else { tied_output(model) };
     let needed = OVERHEAD + model.working.base().len() as u64 + tied + applied(header, &history);
     let scratch = threads as u64 * longest_tile(header, &history) * SCRATCH_BYTES;
-    let stored = tensors(header).map(|(index, codes)| stored_bytes(&history, index, codes)).sum();
+    let stored = stored(header, &history);
     let mode = mode(args, header, &history, stored, needed);
     let fixed = if mode == ResidualMode::Stored { needed + stored } else { needed };
     // The threads' scratch, a few megabytes, is left out of the limit, lest the sizes of contexts depend on their number.
@@ -127,20 +128,21 @@ fn mode(args: &TuneArgs, header: &Header, history: &History, stored: u64, needed
     }
 }
 
-/// Bytes that storing the residual of so many codes takes, with what is then kept of their noise's draws: a byte a code, or
-/// four bytes a hit in lists that grow by doubling.
-fn stored_bytes(history: &History, tensor: u32, codes: u64) -> u64 {
-    let noise = history.noise(tensor);
-    let hits = (codes as f64 * noise.hit_probability()).ceil() as u64;
-    STORED_BYTES * codes + if noise.is_dense() { codes } else { 2 * 4 * hits }
-}
-
 /// Bytes of a second copy that llama.cpp makes of an embedding which is its output matrix too, where it interleaves the latter.
 fn tied_output(model: &Model) -> u64 {
     let tensor = |name| model.gguf.tensor(name);
     let tied = tensor("token_embd.weight").filter(|_| tensor("output.weight").is_none());
     tied.filter(|tied| Arrangement::interleaved(tied.tensor_type, 1).next().is_some())
         .map_or(0, |tied| tied.range.end - tied.range.start)
+}
+
+/// Bytes that storing the residual takes, with what is then kept of members.
+fn stored(header: &Header, history: &History) -> u64 {
+    let of_tensor = |(index, tensor): (u32, &TensorSpec)| {
+        let kept = kept_bytes(tensor.tensor_type, history.noise(index), tensor.codes);
+        STORED_BYTES * tensor.codes + kept
+    };
+    (0..).zip(&header.tensors).map(of_tensor).sum()
 }
 
 /// Bytes of the lists that hold a bit for each hit.
