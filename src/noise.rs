@@ -179,7 +179,7 @@ pub struct RunAddress {
 }
 
 /// The source of one antithetic pair's perturbation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair(Source);
 
 impl Pair {

@@ -98,20 +98,21 @@ fn each_tile<T: Send>(
     tensors.par_iter_mut().zip(state.par_iter_mut()).map(of_tensor).reduce(Moves::default, |a, b| a + b)
 }
 
-/// Edits all tensors by a member's perturbation.
+/// Edits all tensors by perturbations of members, one after the other, in a single pass over the tiles.
 pub fn edit_all(
-    what: Edit,
+    edits: &[(Edit, Member<'_>)],
     tensors: &mut [TensorBytes<'_>],
     specs: &[TensorSpec],
     history: &History,
-    member: Member<'_>,
     applied: &mut PerTile<Applied>,
 ) {
     each_tile(tensors, specs, history, applied, |codes, tile, applied, _| {
         let noise = history.noise(tile.tensor);
-        with_layout!(codes.arrangement, L => {
-            perturb::edit(what, &mut codes.codes::<L>(), tile, noise, member, applied);
-        });
+        for &(what, member) in edits {
+            with_layout!(codes.arrangement, L => {
+                perturb::edit(what, &mut codes.codes::<L>(), tile, noise, member, applied);
+            });
+        }
         Moves::default()
     });
 }
