@@ -5,6 +5,7 @@
 //! once per tensor by [`with_layout!`](crate::with_layout) and never inside a loop.
 
 mod codes;
+mod flip;
 mod iq4_nl;
 mod layout;
 mod plane;
@@ -20,8 +21,10 @@ mod q6_k;
 mod q8_0;
 
 pub use codes::Codes;
+pub use flip::{BATCH, Batch};
 pub use iq4_nl::Iq4Nl;
 pub use layout::{Arrangement, CodeLayout, Interleaved, PackedBlock};
+pub use plane::{Plane, Planes};
 pub use q2_k::Q2K;
 pub use q3_k::Q3K;
 pub use q4_0::Q4_0;
@@ -48,22 +51,26 @@ pub trait CodeBlock: 'static {
     /// Highest code.
     const HI: i16;
 
-    /// The code at `index` (below `LEN`) of a block whose byte `b` is `bytes[place(b)]`, for each `b` below `BYTES`.
-    fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16;
+    /// Where the codes are.
+    const CODES: Planes;
 
-    /// Sets the code at `index` (below `LEN`) of such a block; `code` must lie in `LO..=HI`.
-    fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16);
+    /// The code whose bits these are. Only codes that fill a byte have a sign.
+    #[inline(always)]
+    fn of_bits(bits: i16) -> i16 {
+        if Self::LO < 0 { (bits as i8).into() } else { bits }
+    }
 
     /// The code at `index` (below `LEN`) of a block of `BYTES` bytes.
     #[inline]
     fn read(block: &[u8], index: usize) -> i16 {
-        Self::read_at(block, |byte| byte, index)
+        Self::of_bits(Self::CODES.read(block, |byte| byte, index))
     }
 
     /// Sets the code at `index` (below `LEN`) of a block of `BYTES` bytes; `code` must lie in `LO..=HI`.
     #[inline]
     fn write(block: &mut [u8], index: usize, code: i16) {
-        Self::write_at(block, |byte| byte, index, code);
+        let mask = Self::read(block, index) ^ code;
+        Self::CODES.flip(block, |byte| byte, index, mask);
     }
 }
 

@@ -188,7 +188,7 @@ impl RunAddress {
 }
 
 /// The source of one antithetic pair's perturbation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair(Source);
 
 impl Pair {

@@ -44,7 +44,7 @@ impl Domain {
 }
 
 /// A keyed family of streams: the ChaCha key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source([u8; 32]);
 
 impl Source {

@@ -20,8 +20,8 @@ pub fn per_tile<T: Clone + Default>(tensors: &[TensorSpec], history: &History) -
     each(tensors, history, &T::default())
 }
 
-/// What is remembered of members. Where a stored residual takes several bytes a code, a further one is well spent on keeping
-/// what dense noise draws.
+/// What is remembered of members. Where a stored residual takes several bytes a code, one or two more are well spent on drawing
+/// each pair only once.
 pub fn per_member(tensors: &[TensorSpec], history: &History, residual: &ResidualStore) -> PerTile<Applied> {
     let is_stored = matches!(residual, ResidualStore::Stored(_));
     each(tensors, history, &if is_stored { Applied::keeping() } else { Applied::default() })
@@ -108,20 +108,21 @@ fn each_tile<T: Send>(
     tensors.par_iter_mut().zip(state.par_iter_mut()).map(of_tensor).reduce(Moves::default, |a, b| a + b)
 }
 
-/// Edits all tensors by a member's perturbation.
+/// Edits all tensors by perturbations of members, one after the other, in a single pass over the tiles.
 pub fn edit_all(
-    what: Edit,
+    edits: &[(Edit, Member<'_>)],
     tensors: &mut [TensorBytes<'_>],
     specs: &[TensorSpec],
     history: &History,
-    member: Member<'_>,
     applied: &mut PerTile<Applied>,
 ) {
     each_tile(tensors, specs, history, applied, |codes, tile, applied, _| {
         let noise = history.noise(tile.tensor);
-        with_layout!(codes.arrangement, L => {
-            perturb::edit(what, &mut codes.codes::<L>(), tile, noise, member, applied);
-        });
+        for &(what, member) in edits {
+            with_layout!(codes.arrangement, L => {
+                perturb::edit(what, &mut codes.codes::<L>(), tile, noise, member, applied);
+            });
+        }
         Moves::default()
     });
 }

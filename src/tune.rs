@@ -77,6 +77,8 @@ pub struct Tuner<'a, E: Engine> {
     history: History,
     residual: ResidualStore,
     applied: PerTile<Applied>,
+    /// The member whose codes inference sees, if these are not those of the log.
+    perturbed: Option<(Pair, Sign)>,
     held_out: Exam<E::Batch>,
     /// What is to be retained, as evaluations see it.
     retained: Option<Exam<E::Batch>>,
@@ -127,8 +129,19 @@ impl<'a, E: Engine> Tuner<'a, E> {
         let retained =
             examiners.retain.as_ref().map(|examiner| examiner.held_out(&engine, count)).transpose()?;
         let applied = per_member(tensors, &history, &residual);
-        let watch = Watch::start();
-        Ok(Self { engine, examiners, log, journal, history, residual, applied, held_out, retained, watch })
+        Ok(Self {
+            engine,
+            examiners,
+            log,
+            journal,
+            history,
+            residual,
+            applied,
+            perturbed: None,
+            held_out,
+            retained,
+            watch: Watch::start(),
+        })
     }
 
     /// The log so far.
@@ -156,9 +169,10 @@ impl<'a, E: Engine> Tuner<'a, E> {
                 return Ok(Outcome::OutOfPatience);
             }
             self.watch.begin_generation();
-            let Some(fitness) = self.evaluate_population(&population, stop, observer)? else {
-                return Ok(Outcome::Stopped);
-            };
+            let fitness = self.evaluate_population(&population, stop, observer);
+            // Even after inference failed, the codes shall be those of the log again.
+            self.turn_into(None)?;
+            let Some(fitness) = fitness? else { return Ok(Outcome::Stopped) };
             let prompts = u64::from(self.log.header.task.prompts);
             let record = es.tell(&fitness, prompts);
             if !(record.fitness.mean.is_finite() && record.fitness.spread.is_finite()) {
@@ -190,7 +204,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
         }
     }
 
-    /// The fitness of each pair, or `None` when the run was asked to stop.
+    /// The fitness of each pair, or `None` when the run was asked to stop. Leaves the last member in place.
     fn evaluate_population(
         &mut self,
         population: &Population,
@@ -226,19 +240,14 @@ impl<'a, E: Engine> Tuner<'a, E> {
         if !may_begin(Sign::Plus) {
             return Ok(None);
         }
-        let [plus, minus] = [Sign::Plus, Sign::Minus].map(|sign| Member { pair, sign });
-        self.edit(Edit::Perturb, plus)?;
-        let of_plus = self.fitness(exams);
-        let goes_on = of_plus.is_ok() && may_begin(Sign::Minus);
-        if !goes_on {
-            // Restored even after inference failed, so that the codes are those of the log again.
-            self.edit(Edit::Restore, plus)?;
-            return of_plus.map(|_| None);
+        self.turn_into(Some(Member { pair, sign: Sign::Plus }))?;
+        let plus = self.fitness(exams)?;
+        if !may_begin(Sign::Minus) {
+            return Ok(None);
         }
-        self.edit(Edit::Mirror, plus)?;
-        let of_minus = self.fitness(exams);
-        self.edit(Edit::Restore, minus)?;
-        Ok(Some(PairFitness { plus: of_plus?, minus: of_minus? }))
+        self.turn_into(Some(Member { pair, sign: Sign::Minus }))?;
+        let minus = self.fitness(exams)?;
+        Ok(Some(PairFitness { plus, minus }))
     }
 
     /// The problems of a generation.
@@ -271,16 +280,27 @@ impl<'a, E: Engine> Tuner<'a, E> {
         )
     }
 
-    fn edit(&mut self, what: Edit, member: Member<'_>) -> Result<(), TuneError> {
-        let Self { engine, log, history, applied, watch, .. } = self;
-        let specs = &log.header.tensors;
-        let part: fn(&mut Split) -> &mut f64 = match what {
-            Edit::Perturb | Edit::Mirror => |split| &mut split.perturb,
-            Edit::Restore => |split| &mut split.restore,
+    /// Turns the codes into those of a member, or into those of the log. A member is left in place until then, so that it is
+    /// taken back in the pass over all codes that perturbs the next.
+    fn turn_into(&mut self, next: Option<Member<'_>>) -> Result<(), TuneError> {
+        let Self { engine, log, history, applied, perturbed, watch, .. } = self;
+        let before = perturbed.as_ref().map(|(pair, sign)| Member { pair, sign: *sign });
+        let edits = match (before, next) {
+            (Some(before), Some(next)) if before.pair == next.pair => vec![(Edit::Mirror, before)],
+            _ => {
+                let restored = before.map(|member| (Edit::Restore, member));
+                let perturbed = next.map(|member| (Edit::Perturb, member));
+                restored.into_iter().chain(perturbed).collect()
+            }
         };
-        Ok(watch.time(part, || {
-            engine.edit_codes(&mut |codes| edit_all(what, codes, specs, history, member, applied))
-        })?)
+        let part: fn(&mut Split) -> &mut f64 =
+            if next.is_some() { |split| &mut split.perturb } else { |split| &mut split.restore };
+        let specs = &log.header.tensors;
+        watch.time(part, || {
+            engine.edit_codes(&mut |codes| edit_all(&edits, codes, specs, history, applied))
+        })?;
+        *perturbed = next.map(|Member { pair, sign }| (pair.clone(), sign));
+        Ok(())
     }
 
     fn update(&mut self) -> Result<Moves, TuneError> {

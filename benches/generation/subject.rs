@@ -193,7 +193,7 @@ impl Subject {
     fn edit(&mut self, what: Edit, member: Member<'_>) -> Result<()> {
         let Self { header, history, engine, applied, .. } = self;
         Ok(engine
-            .edit_codes(&mut |codes| edit_all(what, codes, &header.tensors, history, member, applied))?)
+            .edit_codes(&mut |codes| edit_all(&[(what, member)], codes, &header.tensors, history, applied))?)
     }
 
     fn update(&mut self, pool: &ThreadPool, first: &mut Option<Moves>) -> Result<()> {

@@ -4,17 +4,20 @@
 //! code, but not evenly: one more in a code is the neighbouring entry.
 
 use super::CodeBlock;
-use super::plane::{Plane, codes_of};
+use super::plane::{Plane, Planes};
 use crate::tensor_type::TensorType;
 
+/// Bytes before `qs`.
+const SCALES: usize = 2;
+
 /// The field `qs`.
-const CODES: Plane = Plane { start: 2, bits: 4, stride: 16 };
+const CODES: Planes = Planes::one(Plane { start: SCALES, bits: 4, stride: 16, below: 0 });
 
 /// The IQ4_NL layout.
 #[derive(Clone, Copy, Debug)]
 pub struct Iq4Nl;
 
-const _: () = assert!(Iq4Nl::BYTES == CODES.start + CODES.bytes(Iq4Nl::LEN));
+const _: () = assert!(Iq4Nl::BYTES == SCALES + CODES.bytes(Iq4Nl::LEN));
 
 impl CodeBlock for Iq4Nl {
     const TYPE: TensorType = TensorType::IQ4_NL;
@@ -22,6 +25,5 @@ impl CodeBlock for Iq4Nl {
     const BYTES: usize = 18;
     const LO: i16 = 0;
     const HI: i16 = 15;
-
-    codes_of!(CODES);
+    const CODES: Planes = CODES;
 }

@@ -17,12 +17,35 @@ pub trait CodeLayout: 'static {
     type Block: CodeBlock;
     /// Rows that are interleaved: the blocks that so many rows have in a column form a group of `ROWS * Block::BYTES` bytes.
     const ROWS: usize;
+    /// Bytes that these rows take turns by, in the part of the group that holds codes.
+    const PIECE: usize = Self::Block::BYTES;
+    /// What the bits of every code are combined with (exclusive or) on their way from a file into this layout and back.
+    const FLIPPED: i16 = 0;
+
+    /// Where in a group the byte of the first row's block is, which is one with codes. Those of the other rows follow it, each
+    /// `PIECE` bytes after the one before.
+    fn place(byte: usize) -> usize;
+
+    /// The code whose bits these are here.
+    #[inline(always)]
+    fn code(bits: i16) -> i16 {
+        Self::Block::of_bits(bits ^ Self::FLIPPED)
+    }
 
     /// The code at `index` (below `Block::LEN`) of the block that a row (below `ROWS`) has in a group.
-    fn read_row(group: &[u8], row: usize, index: usize) -> i16;
+    #[inline]
+    fn read_row(group: &[u8], row: usize, index: usize) -> i16 {
+        let place = |byte| Self::place(byte) + row * Self::PIECE;
+        Self::code(Self::Block::CODES.read(group, place, index))
+    }
 
     /// Sets that code; `code` must lie in the block's range.
-    fn write_row(group: &mut [u8], row: usize, index: usize, code: i16);
+    #[inline]
+    fn write_row(group: &mut [u8], row: usize, index: usize, code: i16) {
+        let mask = Self::read_row(group, row, index) ^ code;
+        let place = |byte| Self::place(byte) + row * Self::PIECE;
+        Self::Block::CODES.flip(group, place, index, mask);
+    }
 
     /// Brings the codes of a row's block into `block`, which has the file's layout; its scales stay.
     fn unpack(group: &[u8], row: usize, block: &mut [u8]) {
@@ -43,14 +66,9 @@ impl<B: CodeBlock> CodeLayout for B {
     type Block = B;
     const ROWS: usize = 1;
 
-    #[inline]
-    fn read_row(group: &[u8], _: usize, index: usize) -> i16 {
-        B::read(group, index)
-    }
-
-    #[inline]
-    fn write_row(group: &mut [u8], _: usize, index: usize, code: i16) {
-        B::write(group, index, code);
+    #[inline(always)]
+    fn place(byte: usize) -> usize {
+        byte
     }
 }
 
@@ -72,33 +90,19 @@ impl<B: PackedBlock, const ROWS: usize, const PIECE: usize> Interleaved<B, ROWS,
     fn start(row: usize, piece: usize) -> usize {
         ROWS * (B::BYTES - B::QS.end + B::QS.start) + (piece * ROWS + row % ROWS) * PIECE
     }
-
-    /// Where in a group the byte of a row's block is, which is one with codes.
-    #[inline(always)]
-    fn place(row: usize, byte: usize) -> usize {
-        let byte = byte - B::QS.start;
-        Self::start(row, byte / PIECE) + byte % PIECE
-    }
-
-    /// The code whose bits are flipped; only codes of four bits are.
-    #[inline(always)]
-    fn flip(code: i16) -> i16 {
-        code ^ i16::from(B::FLIPPED & 0xf)
-    }
 }
 
 impl<B: PackedBlock, const ROWS: usize, const PIECE: usize> CodeLayout for Interleaved<B, ROWS, PIECE> {
     type Block = B;
     const ROWS: usize = ROWS;
+    const PIECE: usize = PIECE;
+    /// Only codes of four bits are flipped.
+    const FLIPPED: i16 = (B::FLIPPED & 0xf) as i16;
 
-    #[inline]
-    fn read_row(group: &[u8], row: usize, index: usize) -> i16 {
-        Self::flip(B::read_at(group, |byte| Self::place(row, byte), index))
-    }
-
-    #[inline]
-    fn write_row(group: &mut [u8], row: usize, index: usize, code: i16) {
-        B::write_at(group, |byte| Self::place(row, byte), index, Self::flip(code));
+    #[inline(always)]
+    fn place(byte: usize) -> usize {
+        let byte = byte - B::QS.start;
+        Self::start(0, byte / PIECE) + byte % PIECE
     }
 
     fn unpack(group: &[u8], row: usize, block: &mut [u8]) {
@@ -200,6 +204,10 @@ macro_rules! with_layout {
 /// Type, rows, and bytes of a piece of every interleaved layout.
 const INTERLEAVED: &[(TensorType, usize, usize)] = crate::with_layout!(@list table);
 
+/// Blocks of the longest rows that may be interleaved. With these, the tiles that are worked on together, and so the bytes in
+/// which a code is looked for, stay below 2^32 bytes. It is a million codes and more; no model has such rows.
+const LONGEST_ROW: usize = 1 << 15;
+
 impl Arrangement {
     /// The file's layout.
     pub fn plain(tensor_type: TensorType) -> Self {
@@ -208,7 +216,8 @@ impl Arrangement {
 
     /// Every interleaved layout in which codes of this type can be addressed, for rows of `row_blocks` blocks (at least 1).
     pub fn interleaved(tensor_type: TensorType, row_blocks: usize) -> impl Iterator<Item = Self> {
-        let of_type = INTERLEAVED.iter().filter(move |(of, ..)| *of == tensor_type);
+        let fits = move |of| of == tensor_type && row_blocks <= LONGEST_ROW;
+        let of_type = INTERLEAVED.iter().filter(move |(of, ..)| fits(*of));
         of_type.map(move |&(_, rows, piece)| Self { tensor_type, rows, piece, row_blocks })
     }
 

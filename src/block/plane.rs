@@ -2,101 +2,162 @@
 //!
 //! All its layouts put `stride` codes side by side, into the lowest bits of as many bytes; the next `stride` codes go into
 //! the next higher bits of the same bytes, and when these are full, the codes that follow into the next bytes. Codes of
-//! 3, 5 and 6 bits are split between two such planes.
+//! 3, 5 and 6 bits are split between two such planes. Codes of 8 bits are a plane too.
 //!
 //! Everything is inlined always: only where the plane is a constant do its divisions become shifts. Calls that a compiler
 //! left standing made perturbing a code of Q6_K take 20 ns in place of 3.5.
 
 /// A few bits of every code of a block.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Plane {
+pub struct Plane {
     /// The plane's first byte in the block.
     pub start: usize,
-    /// Bits of each code: 1, 2 or 4.
+    /// Bits of each code: 1, 2, 4 or 8.
     pub bits: u32,
     /// Codes side by side.
     pub stride: usize,
+    /// Bits of each code that are below these, in the other plane.
+    pub below: u32,
 }
 
 impl Plane {
     /// Bytes that the bits of `codes` codes take.
-    pub const fn bytes(self, codes: usize) -> usize {
+    pub(super) const fn bytes(self, codes: usize) -> usize {
         codes * self.bits as usize / 8
     }
 
     /// The byte that holds the code's bits, and by how many bits they are shifted there.
     #[inline(always)]
-    fn find(self, index: usize) -> (usize, u32) {
+    pub(super) fn find(self, index: usize) -> (usize, u8) {
         let in_a_byte = 8 / self.bits as usize;
         let row = index / self.stride;
         let byte = self.start + row / in_a_byte * self.stride + index % self.stride;
-        (byte, (row % in_a_byte) as u32 * self.bits)
+        (byte, (row % in_a_byte) as u8 * self.bits as u8)
+    }
+
+    /// A code of which `byte` holds the bits that are in this plane, shifted by so many; all others are 0.
+    #[inline(always)]
+    pub(super) fn bits_in(self, byte: u8, shift: u8) -> i16 {
+        i16::from(byte >> shift & self.mask()) << self.below
+    }
+
+    /// The bits of a code that are in this plane, shifted by so many.
+    #[inline(always)]
+    pub(super) fn bits_of(self, code: i16, shift: u8) -> u8 {
+        ((code >> self.below) as u8 & self.mask()) << shift
+    }
+
+    /// Whether codes side by side share a byte.
+    #[inline(always)]
+    pub(super) fn shares_bytes(self) -> bool {
+        self.stride == 1
+    }
+
+    /// Adds to codes side by side their bits in this plane, which `bytes` hold, shifted by so many.
+    #[inline(always)]
+    pub(super) fn unpack(self, bytes: &[u8], shift: u8, codes: &mut [i16]) {
+        if self.shares_bytes() {
+            for (codes, &byte) in codes.chunks_exact_mut(8 / self.bits as usize).zip(bytes) {
+                codes
+                    .iter_mut()
+                    .zip(0..)
+                    .for_each(|(code, k)| *code |= self.bits_in(byte, k * self.bits as u8));
+            }
+        } else {
+            codes.iter_mut().zip(bytes).for_each(|(code, &byte)| *code |= self.bits_in(byte, shift));
+        }
+    }
+
+    /// Turns over those bits of codes side by side that are in this plane and in the masks.
+    #[inline(always)]
+    pub(super) fn flip(self, bytes: &mut [u8], shift: u8, masks: &[u8]) {
+        if self.shares_bytes() {
+            for (masks, byte) in masks.chunks_exact(8 / self.bits as usize).zip(bytes) {
+                masks
+                    .iter()
+                    .zip(0..)
+                    .for_each(|(&mask, k)| *byte ^= self.bits_of(mask.into(), k * self.bits as u8));
+            }
+        } else {
+            bytes.iter_mut().zip(masks).for_each(|(byte, &mask)| *byte ^= self.bits_of(mask.into(), shift));
+        }
     }
 
     #[inline(always)]
-    fn mask(self) -> u32 {
-        (1 << self.bits) - 1
-    }
-
-    /// The code at `index`, as far as it is in this plane; byte `b` of the block is `bytes[place(b)]`.
-    #[inline(always)]
-    pub fn read(self, bytes: &[u8], place: impl Fn(usize) -> usize, index: usize) -> i16 {
-        let (byte, shift) = self.find(index);
-        // In whole registers, which processors shift faster than bytes.
-        (u32::from(bytes[place(byte)]) >> shift & self.mask()) as i16
-    }
-
-    /// Sets the code at `index` to the lowest bits of `code`.
-    #[inline(always)]
-    pub fn write(self, bytes: &mut [u8], place: impl Fn(usize) -> usize, index: usize, code: i16) {
-        let (byte, shift) = self.find(index);
-        let byte = &mut bytes[place(byte)];
-        *byte = (u32::from(*byte) & !(self.mask() << shift) | (code as u32 & self.mask()) << shift) as u8;
+    const fn mask(self) -> u8 {
+        u8::MAX >> (8 - self.bits)
     }
 }
 
-/// A code that is split between two planes.
+/// Where the bits of a block's codes are: in one plane, or in two.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Split {
-    /// Its lower bits.
-    pub low: Plane,
-    /// The bits above.
-    pub high: Plane,
+pub struct Planes {
+    pub(super) low: Plane,
+    pub(super) high: Option<Plane>,
 }
 
-impl Split {
+/// Does the same for each of [`Planes`], with its number. Not a function that takes a closure, since a compiler need not inline
+/// that.
+macro_rules! each_plane {
+    ($planes:expr, |$number:pat_param, $plane:ident| $body:block) => {{
+        let planes: $crate::block::Planes = $planes;
+        let ($number, $plane) = (0, planes.low);
+        $body
+        if let Some($plane) = planes.high {
+            let $number = 1;
+            $body
+        }
+    }};
+}
+pub(super) use each_plane;
+
+impl Planes {
+    /// Planes that a type has at most.
+    pub const MOST: usize = 2;
+
+    /// Whole codes in one plane.
+    pub const fn one(plane: Plane) -> Self {
+        assert!(plane.below == 0);
+        Self { low: plane, high: None }
+    }
+
+    /// The lower bits of the codes in one plane, those above in another.
+    pub const fn two(low: Plane, high: Plane) -> Self {
+        assert!(low.below == 0 && high.below == low.bits);
+        Self { low, high: Some(high) }
+    }
+
+    /// How many there are.
+    pub fn count(self) -> u64 {
+        if self.high.is_some() { 2 } else { 1 }
+    }
+
     /// Bytes that `codes` codes take.
     pub const fn bytes(self, codes: usize) -> usize {
-        self.low.bytes(codes) + self.high.bytes(codes)
+        let high = match self.high {
+            Some(high) => high.bytes(codes),
+            None => 0,
+        };
+        self.low.bytes(codes) + high
     }
 
-    /// The code at `index`; byte `b` of the block is `bytes[place(b)]`.
+    /// The code at `index`, its bits read as a number; byte `b` of the block is `bytes[place(b)]`.
     #[inline(always)]
-    pub fn read(self, bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16 {
-        self.low.read(bytes, place, index) | self.high.read(bytes, place, index) << self.low.bits
+    pub(super) fn read(self, bytes: &[u8], place: impl Fn(usize) -> usize, index: usize) -> i16 {
+        let mut code = 0;
+        each_plane!(self, |_, plane| {
+            let (byte, shift) = plane.find(index);
+            code |= plane.bits_in(bytes[place(byte)], shift);
+        });
+        code
     }
 
-    /// Sets the code at `index`.
+    /// Turns over those bits of the code at `index` that `mask` has.
     #[inline(always)]
-    pub fn write(self, bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16) {
-        self.low.write(bytes, place, index, code);
-        self.high.write(bytes, place, index, code >> self.low.bits);
+    pub(super) fn flip(self, bytes: &mut [u8], place: impl Fn(usize) -> usize, index: usize, mask: i16) {
+        each_plane!(self, |_, plane| {
+            let (byte, shift) = plane.find(index);
+            bytes[place(byte)] ^= plane.bits_of(mask, shift);
+        });
     }
 }
-
-/// The two methods of a [`CodeBlock`](super::CodeBlock) that read and write codes, for codes in a [`Plane`] or a [`Split`].
-macro_rules! codes_of {
-    ($planes:expr) => {
-        #[inline]
-        fn read_at(bytes: &[u8], place: impl Fn(usize) -> usize + Copy, index: usize) -> i16 {
-            $planes.read(bytes, place, index)
-        }
-
-        #[inline]
-        fn write_at(bytes: &mut [u8], place: impl Fn(usize) -> usize + Copy, index: usize, code: i16) {
-            $planes.write(bytes, place, index, code);
-        }
-    };
-}
-
-pub(super) use codes_of;

@@ -4,20 +4,20 @@
 //! codes 128c..128c+127, 32 of them in each pair of bits from the lowest up.
 
 use super::CodeBlock;
-use super::plane::{Plane, codes_of};
+use super::plane::{Plane, Planes};
 use crate::tensor_type::TensorType;
 
 /// The field `qs`.
-const CODES: Plane = Plane { start: 16, bits: 2, stride: 32 };
+const CODES: Planes = Planes::one(Plane { start: 16, bits: 2, stride: 32, below: 0 });
 
-/// Bytes of `d` and `dmin`, after `qs`.
-const SCALES: usize = 4;
+/// Bytes beside `qs`: 16 before it and 4 after it.
+const SCALES: usize = 20;
 
 /// The Q2_K layout.
 #[derive(Clone, Copy, Debug)]
 pub struct Q2K;
 
-const _: () = assert!(Q2K::BYTES == CODES.start + CODES.bytes(Q2K::LEN) + SCALES);
+const _: () = assert!(Q2K::BYTES == SCALES + CODES.bytes(Q2K::LEN));
 
 impl CodeBlock for Q2K {
     const TYPE: TensorType = TensorType::Q2_K;
@@ -25,6 +25,5 @@ impl CodeBlock for Q2K {
     const BYTES: usize = 84;
     const LO: i16 = 0;
     const HI: i16 = 3;
-
-    codes_of!(CODES);
+    const CODES: Planes = CODES;
 }

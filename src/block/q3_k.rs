@@ -4,12 +4,14 @@
 //! the codes 32c..32c+31 in bit c of its bytes; `qs` the lower two as in Q2_K. A value is its scale times `code - 4`.
 
 use super::CodeBlock;
-use super::plane::{Plane, Split, codes_of};
+use super::plane::{Plane, Planes};
 use crate::tensor_type::TensorType;
 
 /// The fields `qs` and `hmask`.
-const CODES: Split =
-    Split { low: Plane { start: 32, bits: 2, stride: 32 }, high: Plane { start: 0, bits: 1, stride: 32 } };
+const CODES: Planes = Planes::two(
+    Plane { start: 32, bits: 2, stride: 32, below: 0 },
+    Plane { start: 0, bits: 1, stride: 32, below: 2 },
+);
 
 /// Bytes of the scales, after `qs`.
 const SCALES: usize = 14;
@@ -18,7 +20,7 @@ const SCALES: usize = 14;
 #[derive(Clone, Copy, Debug)]
 pub struct Q3K;
 
-const _: () = assert!(Q3K::BYTES == CODES.bytes(Q3K::LEN) + SCALES);
+const _: () = assert!(Q3K::BYTES == SCALES + CODES.bytes(Q3K::LEN));
 
 impl CodeBlock for Q3K {
     const TYPE: TensorType = TensorType::Q3_K;
@@ -26,6 +28,5 @@ impl CodeBlock for Q3K {
     const BYTES: usize = 110;
     const LO: i16 = 0;
     const HI: i16 = 7;
-
-    codes_of!(CODES);
+    const CODES: Planes = CODES;
 }

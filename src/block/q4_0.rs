@@ -4,17 +4,20 @@
 //! `d * (code - 8)`; `d` is often negative, and then a higher code is a lower value.
 
 use super::CodeBlock;
-use super::plane::{Plane, codes_of};
+use super::plane::{Plane, Planes};
 use crate::tensor_type::TensorType;
 
+/// Bytes before `qs`.
+const SCALES: usize = 2;
+
 /// The field `qs`.
-const CODES: Plane = Plane { start: 2, bits: 4, stride: 16 };
+const CODES: Planes = Planes::one(Plane { start: SCALES, bits: 4, stride: 16, below: 0 });
 
 /// The Q4_0 layout.
 #[derive(Clone, Copy, Debug)]
 pub struct Q4_0;
 
-const _: () = assert!(Q4_0::BYTES == CODES.start + CODES.bytes(Q4_0::LEN));
+const _: () = assert!(Q4_0::BYTES == SCALES + CODES.bytes(Q4_0::LEN));
 
 impl CodeBlock for Q4_0 {
     const TYPE: TensorType = TensorType::Q4_0;
@@ -22,6 +25,5 @@ impl CodeBlock for Q4_0 {
     const BYTES: usize = 18;
     const LO: i16 = 0;
     const HI: i16 = 15;
-
-    codes_of!(CODES);
+    const CODES: Planes = CODES;
 }

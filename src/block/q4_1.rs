@@ -3,17 +3,20 @@
 //! f16 `d`, f16 `m`, then 16 bytes `qs` as in Q4_0. A value is `d * code + m`.
 
 use super::CodeBlock;
-use super::plane::{Plane, codes_of};
+use super::plane::{Plane, Planes};
 use crate::tensor_type::TensorType;
 
+/// Bytes before `qs`.
+const SCALES: usize = 4;
+
 /// The field `qs`.
-const CODES: Plane = Plane { start: 4, bits: 4, stride: 16 };
+const CODES: Planes = Planes::one(Plane { start: SCALES, bits: 4, stride: 16, below: 0 });
 
 /// The Q4_1 layout.
 #[derive(Clone, Copy, Debug)]
 pub struct Q4_1;
 
-const _: () = assert!(Q4_1::BYTES == CODES.start + CODES.bytes(Q4_1::LEN));
+const _: () = assert!(Q4_1::BYTES == SCALES + CODES.bytes(Q4_1::LEN));
 
 impl CodeBlock for Q4_1 {
     const TYPE: TensorType = TensorType::Q4_1;
@@ -21,6 +24,5 @@ impl CodeBlock for Q4_1 {
     const BYTES: usize = 20;
     const LO: i16 = 0;
     const HI: i16 = 15;
-
-    codes_of!(CODES);
+    const CODES: Planes = CODES;
 }

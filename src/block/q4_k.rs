@@ -4,17 +4,20 @@
 //! `qs` hold the codes 64c..64c+31 in their low halves and 64c+32..64c+63 in their high halves.
 
 use super::CodeBlock;
-use super::plane::{Plane, codes_of};
+use super::plane::{Plane, Planes};
 use crate::tensor_type::TensorType;
 
+/// Bytes before `qs`.
+const SCALES: usize = 16;
+
 /// The field `qs`.
-const CODES: Plane = Plane { start: 16, bits: 4, stride: 32 };
+const CODES: Planes = Planes::one(Plane { start: SCALES, bits: 4, stride: 32, below: 0 });
 
 /// The Q4_K layout.
 #[derive(Clone, Copy, Debug)]
 pub struct Q4K;
 
-const _: () = assert!(Q4K::BYTES == CODES.start + CODES.bytes(Q4K::LEN));
+const _: () = assert!(Q4K::BYTES == SCALES + CODES.bytes(Q4K::LEN));
 
 impl CodeBlock for Q4K {
     const TYPE: TensorType = TensorType::Q4_K;
@@ -22,6 +25,5 @@ impl CodeBlock for Q4K {
     const BYTES: usize = 144;
     const LO: i16 = 0;
     const HI: i16 = 15;
-
-    codes_of!(CODES);
+    const CODES: Planes = CODES;
 }

@@ -4,18 +4,23 @@
 //! holds the lower four as in Q4_0. A value is `d * (code - 16)`.
 
 use super::CodeBlock;
-use super::plane::{Plane, Split, codes_of};
+use super::plane::{Plane, Planes};
 use crate::tensor_type::TensorType;
 
+/// Bytes before `qh`.
+const SCALES: usize = 2;
+
 /// The fields `qs` and `qh`.
-const CODES: Split =
-    Split { low: Plane { start: 6, bits: 4, stride: 16 }, high: Plane { start: 2, bits: 1, stride: 1 } };
+const CODES: Planes = Planes::two(
+    Plane { start: SCALES + 4, bits: 4, stride: 16, below: 0 },
+    Plane { start: SCALES, bits: 1, stride: 1, below: 4 },
+);
 
 /// The Q5_0 layout.
 #[derive(Clone, Copy, Debug)]
 pub struct Q5_0;
 
-const _: () = assert!(Q5_0::BYTES == CODES.high.start + CODES.bytes(Q5_0::LEN));
+const _: () = assert!(Q5_0::BYTES == SCALES + CODES.bytes(Q5_0::LEN));
 
 impl CodeBlock for Q5_0 {
     const TYPE: TensorType = TensorType::Q5_0;
@@ -23,6 +28,5 @@ impl CodeBlock for Q5_0 {
     const BYTES: usize = 22;
     const LO: i16 = 0;
     const HI: i16 = 31;
-
-    codes_of!(CODES);
+    const CODES: Planes = CODES;
 }

@@ -4,18 +4,23 @@
 //! highest bits, those of the codes 32c..32c+31 in bit c of its bytes; `qs` the lower four as in Q4_K.
 
 use super::CodeBlock;
-use super::plane::{Plane, Split, codes_of};
+use super::plane::{Plane, Planes};
 use crate::tensor_type::TensorType;
 
+/// Bytes before `qh`.
+const SCALES: usize = 16;
+
 /// The fields `qs` and `qh`.
-const CODES: Split =
-    Split { low: Plane { start: 48, bits: 4, stride: 32 }, high: Plane { start: 16, bits: 1, stride: 32 } };
+const CODES: Planes = Planes::two(
+    Plane { start: SCALES + 32, bits: 4, stride: 32, below: 0 },
+    Plane { start: SCALES, bits: 1, stride: 32, below: 4 },
+);
 
 /// The Q5_K layout.
 #[derive(Clone, Copy, Debug)]
 pub struct Q5K;
 
-const _: () = assert!(Q5K::BYTES == CODES.high.start + CODES.bytes(Q5K::LEN));
+const _: () = assert!(Q5K::BYTES == SCALES + CODES.bytes(Q5K::LEN));
 
 impl CodeBlock for Q5K {
     const TYPE: TensorType = TensorType::Q5_K;
@@ -23,6 +28,5 @@ impl CodeBlock for Q5K {
     const BYTES: usize = 176;
     const LO: i16 = 0;
     const HI: i16 = 31;
-
-    codes_of!(CODES);
+    const CODES: Planes = CODES;
 }

@@ -5,12 +5,14 @@
 //! in the order of Q2_K. A value is its scale times `code - 32`.
 
 use super::CodeBlock;
-use super::plane::{Plane, Split, codes_of};
+use super::plane::{Plane, Planes};
 use crate::tensor_type::TensorType;
 
 /// The fields `ql` and `qh`.
-const CODES: Split =
-    Split { low: Plane { start: 0, bits: 4, stride: 64 }, high: Plane { start: 128, bits: 2, stride: 32 } };
+const CODES: Planes = Planes::two(
+    Plane { start: 0, bits: 4, stride: 64, below: 0 },
+    Plane { start: 128, bits: 2, stride: 32, below: 4 },
+);
 
 /// Bytes of the scales, after `qh`.
 const SCALES: usize = 18;
@@ -19,7 +21,7 @@ const SCALES: usize = 18;
 #[derive(Clone, Copy, Debug)]
 pub struct Q6K;
 
-const _: () = assert!(Q6K::BYTES == CODES.bytes(Q6K::LEN) + SCALES);
+const _: () = assert!(Q6K::BYTES == SCALES + CODES.bytes(Q6K::LEN));
 
 impl CodeBlock for Q6K {
     const TYPE: TensorType = TensorType::Q6_K;
@@ -27,6 +29,5 @@ impl CodeBlock for Q6K {
     const BYTES: usize = 210;
     const LO: i16 = 0;
     const HI: i16 = 63;
-
-    codes_of!(CODES);
+    const CODES: Planes = CODES;
 }

@@ -174,3 +174,108 @@ fn every_interleaved_layout_passes() {
         }
     }
 }
+
+/// Every arrangement of every tunable type, with rows of three blocks.
+fn arrangements() -> impl Iterator<Item = Arrangement> {
+    let of_type = |tensor_type| {
+        let plain = Arrangement { row_blocks: 3, ..Arrangement::plain(tensor_type) };
+        std::iter::once(plain).chain(Arrangement::interleaved(tensor_type, 3))
+    };
+    TensorType::TUNABLE.into_iter().flat_map(of_type)
+}
+
+/// Some code of the range other than this one, and always the same.
+fn another<L: CodeLayout>(code: i16, number: usize) -> i16 {
+    let (lo, hi) = (L::Block::LO, L::Block::HI);
+    let other = lo + (number * 7 % (hi - lo + 1) as usize) as i16;
+    if other == code { lo + hi - code } else { other }
+}
+
+/// Sixteen rows; the codes from block `first` on.
+fn batches_are_their_codes<L: CodeLayout>(first: usize, numbers: &[u32]) {
+    let original = scrambled(16 * 3 * L::Block::BYTES);
+    let mut bytes = original.clone();
+    let count = (16 * 3 - first) * L::Block::LEN;
+    let all = |bytes: &mut [u8]| -> Vec<i16> {
+        let mut codes = Codes::<L>::new(bytes, 3, first);
+        (0..count).map(|number| codes.read(number)).collect()
+    };
+    let before = all(&mut bytes);
+    let mut expected = before.clone();
+    let mut shown = Vec::new();
+    let mut codes = Codes::<L>::new(&mut bytes, 3, first);
+    for numbers in numbers.chunks(BATCH) {
+        let mut padded = [0; BATCH];
+        padded[..numbers.len()].copy_from_slice(numbers);
+        let batch = codes.find(&padded, numbers.len());
+        let read = codes.read_batch(&batch);
+        let mut masks = [[0; BATCH]; 2];
+        for (k, &number) in numbers.iter().enumerate() {
+            let number = number as usize;
+            assert_eq!(read[k], before[number], "{} code {number}", L::Block::TYPE);
+            expected[number] = another::<L>(before[number], number);
+            masks[0][k] = before[number] ^ expected[number];
+        }
+        masks[1] = masks[0];
+        codes.flip_batch(&batch, &masks, |places, [first, second]| {
+            assert_eq!(first, second);
+            shown.extend(places.iter().copied().zip(first.to_vec()));
+        });
+    }
+    assert!(all(&mut bytes) == expected, "{} from block {first}", L::Block::TYPE);
+    shown.iter().for_each(|&(place, part)| bytes[place as usize] ^= part);
+    assert!(bytes == original, "{}: what was shown does not take the flips back", L::Block::TYPE);
+}
+
+#[test]
+fn batches_are_their_codes_in_every_layout() {
+    for arrangement in arrangements() {
+        let blocks = arrangement.tensor_type.block_len() as u32;
+        // Whole rows and parts of rows; rows without a code; several batches to a row; the last code.
+        for (first, step) in [(0, 1), (5, 1), (0, 37), (4, 101), (7, 3 * blocks + 1), (1, 9 * blocks)] {
+            let numbers: Vec<u32> = (0..)
+                .map(|k| k * step + k % 2 * (step / 2))
+                .take_while(|n| *n < (48 - first) * blocks)
+                .collect();
+            with_layout!(arrangement, L => batches_are_their_codes::<L>(first as usize, &numbers));
+        }
+        with_layout!(arrangement, L => batches_are_their_codes::<L>(0, &[48 * blocks - 1]));
+    }
+}
+
+fn runs_are_their_codes<L: CodeLayout>(first: usize, start: usize, len: usize) {
+    let original = scrambled(16 * 3 * L::Block::BYTES);
+    let mut bytes = original.clone();
+    let count = (16 * 3 - first) * L::Block::LEN;
+    let mut codes = Codes::<L>::new(&mut bytes, 3, first);
+    let before: Vec<i16> = (0..count).map(|number| codes.read(number)).collect();
+    let mut read = vec![0; len];
+    codes.read_run(start, &mut read);
+    assert!(read == before[start..start + len], "{} from code {start}", L::Block::TYPE);
+    let mut expected = before;
+    (start..start + len).for_each(|number| expected[number] = another::<L>(expected[number], number));
+    let masks: Vec<u8> = read.iter().zip(&expected[start..]).map(|(a, b)| (a ^ b) as u8).collect();
+    codes.flip_run(start, &masks);
+    let after: Vec<i16> = (0..count).map(|number| codes.read(number)).collect();
+    assert!(after == expected, "{} from code {start}", L::Block::TYPE);
+    codes.flip_run(start, &masks);
+    assert!(bytes == original, "{} from code {start}", L::Block::TYPE);
+}
+
+#[test]
+fn runs_are_their_codes_in_every_layout() {
+    for arrangement in arrangements() {
+        let all = 43 * arrangement.tensor_type.block_len() as usize;
+        for (first, start, len) in
+            [(0, 0, all), (5, 0, all), (3, 32, all - 64), (1, all - 32, 32), (0, 64, 256)]
+        {
+            with_layout!(arrangement, L => runs_are_their_codes::<L>(first, start, len));
+        }
+    }
+}
+
+#[test]
+fn rows_too_long_for_places_of_32_bits_are_not_interleaved() {
+    let count = |row_blocks| Arrangement::interleaved(TensorType::Q4_K, row_blocks).count();
+    assert_eq!((count(1 << 15), count((1 << 15) + 1)), (2, 0));
+}

@@ -11,6 +11,7 @@ use super::{UsageError, definition, setup, text};
 use crate::block::Arrangement;
 use crate::export::Model;
 use crate::llama::estimated_context_bytes;
+use crate::perturb::kept_bytes;
 use crate::recipe;
 use crate::replay::History;
 use crate::seed_log::{BaseModel, Header, TensorSpec};
@@ -43,7 +44,7 @@ pub fn plan(args: &TuneArgs, header: &Header, model: &Model, threads: usize) -> 
     let needed =
         OVERHEAD + model.working.base().len() as u64 + tied + applied(header, &history) + anchored(header);
     let scratch = threads as u64 * longest_tile(header, &history) * SCRATCH_BYTES;
-    let stored = tensors(header).map(|(index, codes)| stored_bytes(&history, index, codes)).sum();
+    let stored = stored(header, &history);
     let mode = mode(args, header, &history, stored, needed);
     let fixed = if mode == ResidualMode::Stored { needed + stored } else { needed };
     // The threads' scratch, a few megabytes, is left out of the limit, lest the sizes of contexts depend on their number.
@@ -135,14 +136,6 @@ fn mode(args: &TuneArgs, header: &Header, history: &History, stored: u64, needed
     }
 }
 
-/// Bytes that storing the residual of so many codes takes, with what is then kept of their noise's draws: a byte a code, or
-/// four bytes a hit in lists that grow by doubling.
-fn stored_bytes(history: &History, tensor: u32, codes: u64) -> u64 {
-    let noise = history.noise(tensor);
-    let hits = (codes as f64 * noise.hit_probability()).ceil() as u64;
-    history.residual_bytes() * codes + if noise.is_dense() { codes } else { 2 * 4 * hits }
-}
-
 /// Bytes of the base model's tensors that stay mapped beside their tuned form, since the anchor reads some of every page.
 fn anchored(header: &Header) -> u64 {
     let bytes = |tensor: &TensorSpec| tensor.tensor_type.bytes_of(tensor.codes).unwrap_or(0);
@@ -155,6 +148,15 @@ fn tied_output(model: &Model) -> u64 {
     let tied = tensor("token_embd.weight").filter(|_| tensor("output.weight").is_none());
     tied.filter(|tied| Arrangement::interleaved(tied.tensor_type, 1).next().is_some())
         .map_or(0, |tied| tied.range.end - tied.range.start)
+}
+
+/// Bytes that storing the residual takes, with what is then kept of members.
+fn stored(header: &Header, history: &History) -> u64 {
+    let of_tensor = |(index, tensor): (u32, &TensorSpec)| {
+        let kept = kept_bytes(tensor.tensor_type, history.noise(index), tensor.codes);
+        history.residual_bytes() * tensor.codes + kept
+    };
+    (0..).zip(&header.tensors).map(of_tensor).sum()
 }
 
 /// Bytes of the lists that hold a bit for each hit.

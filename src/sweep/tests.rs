@@ -84,11 +84,11 @@ fn no_result_depends_on_the_layout() {
         let member = Member { pair: &Pair::new(3), sign: Sign::Plus };
         let applied = &mut per_member(specs, &history, &ResidualStore::Stored(Vec::new()));
         for what in [Edit::Perturb, Edit::Mirror] {
-            edit_all(what, &mut memory.lend(), specs, &history, member, applied);
+            edit_all(&[(what, member)], &mut memory.lend(), specs, &history, applied);
             traces.push(memory.codes(&header));
         }
         let member = Member { sign: Sign::Minus, ..member };
-        edit_all(Edit::Restore, &mut memory.lend(), specs, &history, member, applied);
+        edit_all(&[(Edit::Restore, member)], &mut memory.lend(), specs, &history, applied);
         traces.push(memory.codes(&header));
         let mut moves = vec![update_all(&mut memory.lend(), specs, &history, &mut ResidualStore::Replay)];
         traces.push(memory.codes(&header));

@@ -5,11 +5,11 @@ use std::time::Instant;
 /// Seconds by kind of work.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Split {
-    /// Applying perturbations, and turning them into their mirror images.
+    /// Applying perturbations, each in place of the one before, and turning them into their mirror images.
     pub perturb: f64,
     /// Inference.
     pub inference: f64,
-    /// Taking perturbations back.
+    /// Taking a generation's last perturbation back.
     pub restore: f64,
     /// Applying updates, replay of the residual included.
     pub update: f64,
