@@ -7,7 +7,7 @@ use crate::block::{BATCH, CodeLayout, Codes};
 use crate::noise::{Noise, Sink};
 use crate::tile::Tile;
 
-/// Codes side by side that are worked on at once.
+/// Codes side by side that are worked on at once: as many as dense noise draws at once.
 const RUN: usize = 256;
 
 /// Of these, those whose bits are: half a word of them, since a tensor may end there.

@@ -7,7 +7,7 @@ use crate::block::{BATCH, CodeLayout, Codes};
 use crate::noise::{Noise, Sink};
 use crate::tile::Tile;
 
-/// Codes side by side that are worked on at once: more fit no better into the cache, and fewer take longer.
+/// Codes side by side that are worked on at once: as many as dense noise draws at once.
 const RUN: usize = 256;
 
 /// The bits in which each member differs from the unperturbed codes: none where a code was gated.

@@ -38,7 +38,7 @@ fn memory_is_planned_as_tune_plans_it() {
 #[test]
 fn planned_memory_is_described_with_its_parts() {
     let said = Dir::new().run("inspect base.gguf").ok();
-    for word in ["defaults and 1 thread", "contexts", "29.4 MB  stored", "peak", "with --residual replay"] {
+    for word in ["defaults and 1 thread", "contexts", "30.5 MB  stored", "peak", "with --residual replay"] {
         assert!(said.contains(word), "no {word:?} in {said}");
     }
 }
