@@ -3,7 +3,6 @@
 //! The base is copied and its code bytes are patched; everything else stays as it is. Nothing else than the log decides
 //! the codes.
 
-use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -168,8 +167,10 @@ pub fn export(base: &Path, log: &SeedLog, generations: u64, place: &Path) -> Res
     let mut artefact = Artefact::begin(place)?;
     let digest = model.replay(log, generations)?;
     check_digest(log, generations, &digest)?;
-    io::copy(&mut model.working.bytes(), artefact.file())
-        .map_err(|source| StoreError::Write { path: place.to_owned(), source })?;
+    let written = artefact.write_all(model.working.bytes());
+    // A file that was changed meanwhile is worth telling rather than what came of it.
+    model.working.witness().check()?;
+    written?;
     artefact.publish()?;
     Ok(digest)
 }

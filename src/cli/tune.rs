@@ -11,7 +11,7 @@ use super::report::{self, JsonReport, Outline, TextReport};
 use super::{Ending, UsageError, definition, interrupt, memory, out, setup, text};
 use crate::export::{ExportError, Model, export, same_file};
 use crate::seed_log::{LogError, SeedLog};
-use crate::store::{Artefact, Journal, LogFile, StoreError, read_log_file};
+use crate::store::{Artefact, LogFile, StoreError, Witnessed, discard_log, read_log_file};
 use crate::tune::{Observer, Outcome, Summary, Tuner};
 
 pub fn run(args: &TuneArgs) -> Result<Ending> {
@@ -24,13 +24,15 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let examiners = courses.examiners(&log.header)?;
     let stop = interrupt::flag()?;
     let plan = memory::plan(args, &log.header, &model, threads)?;
+    let witness = model.working.witness().clone();
     let engine = setup::engine(model, &log.header.tensors, &args.inference, threads, plan.contexts)?;
     let planned = plan.fixed + engine.context_bytes();
-    let mut journal = journal.map_or_else(|| create(args, &path, &log), Ok)?;
+    let journal = journal.map_or_else(|| create(args, &path, &log), Ok)?;
+    let mut journal = Witnessed { log: journal, model: witness };
     let mut display = Display::start(args, &log, &path, planned);
     let tuner = Tuner::new(engine, examiners, log, &mut journal, plan.mode);
     if tuner.is_err() && !args.resume {
-        discard(&path);
+        discard_log(&path);
     }
     let mut tuner = tuner?;
     let outcome = tuner.run(&stop, display.observer());
@@ -96,24 +98,8 @@ fn refuse_overwriting(args: &TuneArgs, path: &Path) -> Result<()> {
 /// Makes the new run's log file with its first line.
 fn create(args: &TuneArgs, path: &Path, log: &SeedLog) -> Result<LogFile> {
     let (_, line) = SeedLog::start(log.header.clone())?;
-    let mut file = if args.overwrite && path.exists() {
-        let (mut file, _) = LogFile::open(path)?;
-        file.truncate(0)?;
-        file
-    } else {
-        LogFile::create(path)?
-    };
-    if let Err(error) = file.append(&line) {
-        discard(path);
-        return Err(error.into());
-    }
-    Ok(file)
-}
-
-/// Removes a log that this process made and that holds nothing yet: it would only stand in the way of the next try.
-fn discard(path: &Path) {
-    // When even that fails, the error that led here is the one worth telling.
-    let _ = std::fs::remove_file(path);
+    let over = args.overwrite && path.exists();
+    Ok(if over { LogFile::replace(path, &line)? } else { LogFile::create(path, &line)? })
 }
 
 /// A run to be continued, its log's file without a torn tail.
