@@ -28,7 +28,7 @@ use clap::Parser;
 use thiserror::Error;
 
 use crate::export::ExportError;
-use crate::store::explain_bus_errors;
+use crate::store::explain_file_signals;
 use args::{Args, Command};
 
 /// Arguments that parse but make no sense.
@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
 
 /// Runs the program with these arguments, the first of which is its own name, and returns its exit code.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
-    explain_bus_errors();
+    explain_file_signals();
     let outcome = match Args::parse_from(arguments.map(canonical)).command {
         Command::Tune(args) => tune::run(&args),
         Command::Eval(args) => eval::run(&args),

@@ -9,25 +9,25 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 mod artefact;
-mod bus;
 mod cores;
 mod data;
 mod disk;
 mod log_file;
 mod memory;
+mod signals;
 mod text_file;
 mod witness;
 mod working_copy;
 
 pub use artefact::Artefact;
 pub(crate) use artefact::folder_of;
-pub use bus::explain_bus_errors;
 pub use cores::suitable_threads;
 pub use data::{Data, DataFile, read_data};
 pub use disk::{Call, Interceptor, intercept};
 pub use log_file::{Journal, LogFile, discard_log, read_log_file};
 pub(crate) use memory::page_size;
 pub use memory::peak_rss_bytes;
+pub use signals::explain_file_signals;
 pub use text_file::read_text;
 pub use witness::{Witness, Witnessed};
 pub use working_copy::WorkingCopy;

@@ -12,7 +12,7 @@ use super::{Ending, UsageError, definition, interrupt, memory, out, setup, text}
 use crate::export::{ExportError, Model, export, same_file};
 use crate::seed_log::{LogError, SeedLog};
 use crate::store::{Artefact, LogFile, StoreError, Witnessed, discard_log, read_log_file};
-use crate::tune::{Observer, Outcome, Summary, Tuner};
+use crate::tune::{Observer, Outcome, Summary, TuneError, Tuner};
 
 pub fn run(args: &TuneArgs) -> Result<Ending> {
     let threads = setup::threads(&args.inference)?;
@@ -37,9 +37,7 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let mut tuner = tuner?;
     let outcome = tuner.run(&stop, display.observer());
     display.stop();
-    let outcome = outcome.with_context(|| {
-        format!("the run stopped; what {} holds is safe: {}", path.display(), resume_hint(args, &path))
-    })?;
+    let outcome = outcome.map_err(|error| explained(error, args, &path))?;
     let (summary, log) = (tuner.summary(), tuner.log().clone());
     drop(tuner);
     match outcome {
@@ -242,6 +240,16 @@ fn resume_hint(args: &TuneArgs, path: &Path) -> String {
         command += &format!(" --export {}", text::quoted(place));
     }
     command
+}
+
+/// An error that ended a run, with how to go on, where it does not say that itself.
+fn explained(error: TuneError, args: &TuneArgs, path: &Path) -> anyhow::Error {
+    if let TuneError::Store(StoreError::LogRescued { .. } | StoreError::LogLost { .. }) = error {
+        return error.into();
+    }
+    let hint = resume_hint(args, path);
+    anyhow::Error::new(error)
+        .context(format!("the run stopped; what {} holds is safe: {hint}", path.display()))
 }
 
 fn stopped(args: &TuneArgs, path: &Path, summary: &Summary, planned: u64) -> Ending {

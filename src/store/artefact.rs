@@ -92,7 +92,7 @@ impl Artefact {
             io::ErrorKind::AlreadyExists => StoreError::LogExists { path },
             _ => StoreError::Write { path, source },
         };
-        let synced = disk::sync(self.file());
+        let synced = disk::sync_all(self.file());
         let Self { pending, place } = self;
         let put = synced.and_then(|()| match pending {
             #[cfg(target_os = "linux")]

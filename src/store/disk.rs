@@ -126,6 +126,12 @@ pub(super) fn write_all(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     Asked(file).write_all(bytes)
 }
 
+/// Makes a file durable that has no place yet, with all that belongs to it.
+pub(super) fn sync_all(file: &File) -> io::Result<()> {
+    ask(Call::Sync, 0)?;
+    file.sync_all()
+}
+
 /// Makes the content durable, and of the rest what is needed to read it.
 pub(super) fn sync(file: &File) -> io::Result<()> {
     ask(Call::Sync, 0)?;

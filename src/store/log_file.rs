@@ -2,10 +2,10 @@
 //! returns. While it is open no other process can open it for appending.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::artefact::{folder_of, same_file_at};
+use super::artefact::same_file_at;
 use super::{Artefact, StoreError, disk};
 
 /// Logs are far smaller; anything larger is another file given by mistake.
@@ -80,7 +80,12 @@ impl LogFile {
     /// When it cannot be opened, read or locked.
     pub fn open(path: &Path) -> Result<(Self, Vec<u8>), StoreError> {
         let opened = disk::open_to_append(path);
-        let mut file = opened.map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+        let mut file = opened.map_err(|source| match source.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                StoreError::Write { path: path.to_owned(), source }
+            }
+            _ => StoreError::Open { path: path.to_owned(), source },
+        })?;
         match file.try_lock() {
             // One that was replaced while it was opened belongs to whoever did that.
             Ok(()) if same_file_at(&file, path) => {}
@@ -138,7 +143,8 @@ fn prepare(place: &Path, content: &[u8]) -> Result<Artefact, StoreError> {
 /// Saves a log under a name that is not taken: beside its place, else in the current folder, else where temporary files go.
 fn rescue(path: &Path, text: &[u8]) -> Option<PathBuf> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let folders = [folder_of(path).to_owned(), PathBuf::from("."), std::env::temp_dir()];
+    let beside = path.parent().unwrap_or(Path::new("")).to_owned();
+    let folders = [beside, PathBuf::new(), std::env::temp_dir()];
     let names = (1..100).map(|number| match number {
         1 => format!("{stem}.rescued.qes"),
         _ => format!("{stem}.rescued-{number}.qes"),

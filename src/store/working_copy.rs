@@ -196,7 +196,7 @@ fn map_twice(file: &File) -> std::io::Result<(Mmap, MmapMut)> {
     // Without this, Linux refuses a private mapping larger than memory even though few of its pages are ever written.
     options.no_reserve_swap();
     // SAFETY: neither mapping can write the file. As with every mapped file, it must not be truncated or rewritten in
-    // place by others meanwhile; `Witness` sees it where they did, and a read beyond the end is explained (`bus`).
+    // place by others meanwhile; `Witness` sees it where they did, and a read beyond the end is explained (`signals`).
     unsafe { Ok((options.map(file)?, options.map_copy(file)?)) }
 }
 
