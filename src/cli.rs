@@ -5,6 +5,7 @@
 //! the command line, 130 interrupted.
 
 mod args;
+mod audit;
 mod course;
 mod data;
 mod definition;

@@ -1,6 +1,6 @@
 //! The seed log (`.qes`): what a run did, in kilobytes.
 //!
-//! JSON Lines: a header, then a record for each generation and each held-out evaluation. Every line ends with a running
+//! JSON Lines: a header, then a record for each generation, each held-out evaluation and each change of plan. Every line ends with a running
 //! hash, SHA-256 over the previous line's hash and this line's own bytes, so that an edited, missing, repeated or
 //! reordered line is seen. Lines are appended whole; what follows the last newline is a torn tail, the trace of a
 //! write that was cut off.
@@ -41,6 +41,8 @@ pub struct SeedLog {
     pub generations: Vec<GenerationRecord>,
     /// All held-out evaluations, in order.
     pub evaluations: Vec<EvaluationRecord>,
+    /// Changes of how far the run is to go, in order.
+    pub plans: Vec<PlanRecord>,
     /// Where the next line's hash continues.
     pub chain: Chain,
     /// Length in bytes of the whole lines; what follows is torn.
@@ -114,6 +116,7 @@ impl SeedLog {
             header: *header,
             generations: Vec::new(),
             evaluations: Vec::new(),
+            plans: Vec::new(),
             chain: Chain::default(),
             whole_bytes: whole as u64,
             torn_bytes: (bytes.len() - whole) as u64,
@@ -139,6 +142,7 @@ impl SeedLog {
             header,
             generations: Vec::new(),
             evaluations: Vec::new(),
+            plans: Vec::new(),
             chain,
             whole_bytes,
             torn_bytes: 0,
@@ -151,13 +155,18 @@ impl SeedLog {
     /// # Errors
     /// When the record does not follow from the log so far.
     pub fn push(&mut self, line: Line) -> Result<String, LogError> {
-        let number = 2 + self.generations.len() + self.evaluations.len();
+        let number = 2 + self.generations.len() + self.evaluations.len() + self.plans.len();
         let mut chain = self.chain.clone();
         let text = chain.encode(&line)?;
         self.accept(number, line)?;
         self.chain = chain;
         self.whole_bytes += text.len() as u64;
         Ok(text)
+    }
+
+    /// Generations that the run is to have in all, as planned last.
+    pub fn planned(&self) -> u64 {
+        self.plans.last().map_or(self.header.settings.generations, |plan| plan.generations)
     }
 
     /// The evaluation with the highest mean reward, the earliest of several: where the run was best.
@@ -189,6 +198,12 @@ impl SeedLog {
                 check_evaluation(self.generations.len() as u64, &record)
                     .map_err(|problem| LogError::Record { line: number, problem })?;
                 self.evaluations.push(record);
+                Ok(())
+            }
+            Line::Plan(record) => {
+                check_plan(self.generations.len() as u64, &record)
+                    .map_err(|problem| LogError::Record { line: number, problem })?;
+                self.plans.push(record);
                 Ok(())
             }
         }
@@ -335,6 +350,13 @@ fn check_evaluation(expected: u64, record: &EvaluationRecord) -> Result<(), Stri
         return Err("a mean reward or log-likelihood in it is not a finite number".to_owned());
     }
     Ok(())
+}
+
+fn check_plan(has: u64, record: &PlanRecord) -> Result<(), String> {
+    if (has..=MAX_GENERATIONS).contains(&record.generations) {
+        return Ok(());
+    }
+    Err(format!("a plan of {} generations, but {has} generations come before it", record.generations))
 }
 
 #[cfg(test)]

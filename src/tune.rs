@@ -81,6 +81,16 @@ pub struct Tuner<'a, E: Engine> {
     /// What is to be retained, as evaluations see it.
     retained: Option<Exam<E::Batch>>,
     watch: Watch,
+    auditor: Option<Box<dyn Auditor>>,
+}
+
+/// Someone who knows by other means what the codes should be.
+pub trait Auditor {
+    /// Fails unless the tuned tensors should have this digest after so many generations.
+    ///
+    /// # Errors
+    /// When they should have another, or that cannot be found out.
+    fn audit(&mut self, generations: u64, live: &str) -> Result<(), ExportError>;
 }
 
 /// Those who examine the members of a run.
@@ -128,7 +138,25 @@ impl<'a, E: Engine> Tuner<'a, E> {
             examiners.retain.as_ref().map(|examiner| examiner.held_out(&engine, count)).transpose()?;
         let applied = per_member(tensors, &history, &residual);
         let watch = Watch::start();
-        Ok(Self { engine, examiners, log, journal, history, residual, applied, held_out, retained, watch })
+        let auditor = None;
+        Ok(Self {
+            engine,
+            examiners,
+            log,
+            journal,
+            history,
+            residual,
+            applied,
+            held_out,
+            retained,
+            watch,
+            auditor,
+        })
+    }
+
+    /// Has the codes audited after every generation.
+    pub fn audited_by(self, auditor: Box<dyn Auditor>) -> Self {
+        Self { auditor: Some(auditor), ..self }
     }
 
     /// The log so far.
@@ -167,6 +195,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
             self.write(Line::Generation(record.clone()))?;
             self.history.push(&record);
             let moves = self.update()?;
+            self.audit()?;
             let split = self.watch.end_generation();
             let evaluation = if self.is_evaluation_due() { Some(self.evaluate(observer)?) } else { None };
             observer.event(&Event::Generation { record: &record, moves, split, evaluation });
@@ -295,6 +324,13 @@ impl<'a, E: Engine> Tuner<'a, E> {
             },
         )?;
         Ok(moves)
+    }
+
+    fn audit(&mut self) -> Result<(), TuneError> {
+        if let Some(auditor) = &mut self.auditor {
+            auditor.audit(self.history.len(), &live_digest(&mut self.engine)?)?;
+        }
+        Ok(())
     }
 
     fn is_evaluation_due(&self) -> bool {

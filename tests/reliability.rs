@@ -6,8 +6,13 @@
 #[path = "cli/helper.rs"]
 mod helper;
 
+#[allow(dead_code)]
+#[path = "cli/forge.rs"]
+mod forge;
+
 mod reliability {
     mod crash;
+    mod digests;
     mod environment;
     mod fault;
     mod log_bytes;

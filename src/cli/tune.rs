@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::args::TuneArgs;
+use super::audit::{self, FileAuditor};
 use super::course::Courses;
 use super::plan;
 use super::report::{self, JsonReport, Outline, TextReport};
 use super::{Ending, UsageError, definition, interrupt, memory, out, setup, text};
 use crate::export::{ExportError, Model, export, same_file};
-use crate::seed_log::{LogError, SeedLog};
-use crate::store::{Artefact, LogFile, StoreError, Witnessed, discard_log, read_log_file};
+use crate::seed_log::{Line, LogError, PlanRecord, SeedLog};
+use crate::store::{Artefact, Journal, LogFile, StoreError, Witnessed, discard_log, read_log_file};
 use crate::tune::{Observer, Outcome, Summary, TuneError, Tuner};
 
 pub fn run(args: &TuneArgs) -> Result<Ending> {
@@ -19,7 +20,7 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let path = log_path(args);
     check_export(args, &path)?;
     let model = Model::open(&args.model)?;
-    let Start { log, journal, courses } =
+    let Start { mut log, journal, courses, plan: new_plan } =
         if args.resume { resume(args, &path, &model)? } else { begin(args, &path, &model)? };
     let examiners = courses.examiners(&log.header)?;
     let stop = interrupt::flag()?;
@@ -29,12 +30,19 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let planned = plan.fixed + engine.context_bytes();
     let journal = journal.map_or_else(|| create(args, &path, &log), Ok)?;
     let mut journal = Witnessed { log: journal, model: witness };
+    if let Some(generations) = new_plan {
+        journal.append(&log.push(Line::Plan(PlanRecord { generations }))?)?;
+    }
+    let auditor = args.paranoid.then(|| FileAuditor::new(&args.model, &log, &path)).transpose()?;
     let mut display = Display::start(args, &log, &path, planned);
     let tuner = Tuner::new(engine, examiners, log, &mut journal, plan.mode);
     if tuner.is_err() && !args.resume {
         discard_log(&path);
     }
-    let mut tuner = tuner?;
+    let mut tuner = match auditor {
+        Some(auditor) => tuner?.audited_by(auditor),
+        None => tuner?,
+    };
     let outcome = tuner.run(&stop, display.observer());
     display.stop();
     let outcome = outcome.map_err(|error| explained(error, args, &path))?;
@@ -69,6 +77,8 @@ struct Start {
     /// The log's file, where there is one already.
     journal: Option<LogFile>,
     courses: Courses,
+    /// Generations in all, where that is not what the log says.
+    plan: Option<u64>,
 }
 
 /// A new run, its log in memory.
@@ -79,7 +89,7 @@ fn begin(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
     }
     let (courses, subject) = Courses::load(definition, &args.retain)?;
     let (log, _) = SeedLog::start(plan::header(args, model, subject)?)?;
-    Ok(Start { log, journal: None, courses })
+    Ok(Start { log, journal: None, courses, plan: None })
 }
 
 /// Lets an existing file be overwritten only when that was asked for and it is a seed log, or the beginning of one.
@@ -120,7 +130,9 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
         file.truncate(log.whole_bytes)?;
         log.torn_bytes = 0;
     }
-    if let Some(generations) = args.search.generations {
+    let plan = args.search.generations.filter(|generations| *generations != log.planned());
+    log.header.settings.generations = log.planned();
+    if let Some(generations) = plan {
         let has = log.generations.len() as u64;
         if generations < has {
             let message = format!("--generations is {generations}, but {} has {has} already", path.display());
@@ -129,7 +141,7 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
         log.header.settings.generations = generations;
         log.header.settings.validate().map_err(|e| UsageError(e.to_string()))?;
     }
-    Ok(Start { log, journal: Some(file), courses })
+    Ok(Start { log, journal: Some(file), courses, plan })
 }
 
 /// A log's settings cannot be changed half-way: replay would no longer be one rule.
@@ -233,9 +245,6 @@ fn resume_hint(args: &TuneArgs, path: &Path) -> String {
     if args.inference.no_repack {
         command += " --no-repack";
     }
-    if let Some(generations) = args.search.generations {
-        command += &format!(" --generations {generations}");
-    }
     if let Some(place) = &args.export {
         command += &format!(" --export {}", text::quoted(place));
     }
@@ -268,6 +277,10 @@ fn done(args: &TuneArgs, path: &Path, summary: &Summary, log: &SeedLog, planned:
     let generations = exported(log);
     if let Some(place) = &args.export {
         export(&args.model, log, generations, place)?;
+    }
+    // Writing the model has compared the same already.
+    if args.export.is_none() || generations < summary.generations {
+        audit::at_end(&args.model, path)?;
     }
     if args.json {
         out::line(report::end("done", summary, planned))?;

@@ -270,6 +270,23 @@ fn an_evaluation_out_of_place_is_refused() {
 }
 
 #[test]
+fn a_plan_is_read_back_and_does_not_go_back_behind_the_log() {
+    let (mut log, mut text) = test_log::log(3);
+    assert_eq!(log.planned(), log.header.settings.generations);
+    for refused in [2, MAX_GENERATIONS + 1] {
+        assert!(log.push(Line::Plan(PlanRecord { generations: refused })).is_err(), "{refused}");
+    }
+    for generations in [40, 3, 30] {
+        text += &log.push(Line::Plan(PlanRecord { generations })).unwrap();
+    }
+    let next = test_log::generation(&log.header, 3);
+    text += &log.push(Line::Generation(next)).unwrap();
+    let parsed = SeedLog::parse(text.as_bytes()).unwrap();
+    assert_eq!((parsed.planned(), parsed.generations.len()), (30, 4));
+    assert_eq!(parsed, log);
+}
+
+#[test]
 fn three_hundred_generations_of_thirty_two_stay_under_500_kb() {
     let header = test_log::header(Settings { population: 32, generations: 300, ..test_log::settings() });
     let (mut log, mut text) = SeedLog::start(header.clone()).unwrap();

@@ -9,8 +9,8 @@
 #[cfg(unix)]
 pub fn explain_file_signals() {
     const WHY: &str = "error: a part of the model's file cannot be read any more: it was cut short by another program, or \
-                       its disk fails. What the log holds is safe: bring the file back as it was and continue with \
-                       --resume\n";
+                       its disk fails. Bring the file back as it was and try again; what a run has logged is safe, and \
+                       --resume continues it\n";
     let explain = || {
         // SAFETY: both calls are among those that a signal handler may make, and the bytes are static.
         unsafe {

@@ -18,7 +18,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn only_one_file_of_the_library_changes_files() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let writing = Regex::new(
-        r"OpenOptions|File::(create|options)|fs::(write|rename|copy|remove|hard_link|set_perm|create_dir)|\.set_len\(|\.sync_(all|data)\(|\.persist|tempfile_in|rustix::fs",
+        r"OpenOptions|\bFile::(create|options)|fs::(write|rename|copy|remove|hard_link|set_perm|create_dir)|\.set_len\(|\.sync_(all|data)\(|\.persist|tempfile_in|rustix::fs",
     )
     .unwrap();
     let mut found = Vec::new();
