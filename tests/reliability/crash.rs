@@ -194,6 +194,27 @@ fn at_each_call(line: &str, prepare: impl Fn() -> Dir, fault: impl Fn(usize) -> 
     unreachable!()
 }
 
+/// What a kill cannot show, since the system keeps what it was given: everything is made durable, and in an order in which any
+/// part of what is not durable yet may be lost.
+#[test]
+fn every_write_is_made_durable_before_anything_follows_from_it() {
+    let calls = |line: &str, dir: &Dir| {
+        let stderr = start(dir, line, Fault::None).wait().ends(0).stderr;
+        let calls = stderr.lines().filter_map(|line| line.strip_prefix("call "));
+        calls.map(str::to_owned).collect::<Vec<_>>().join(" ")
+    };
+    let (log, record) = ("Create Write Sync Link SyncFolder", " Write Sync".repeat(7));
+    let (model, probe) = ("Create Write Sync Link SyncFolder", "Create");
+    let dir = Dir::new();
+    assert_eq!(calls(&begin(), &dir), format!("{probe} {log}{record} {model}"));
+    // Over an older model, whose name is whole at any time.
+    let over = "Create Write Sync Link Link Rename SyncFolder";
+    assert_eq!(calls("export base.gguf run.qes -o tuned.gguf", &dir), over);
+    let log = &whole().log;
+    dir.write("run.qes", &log[..log.len() - 10]);
+    assert_eq!(calls("tune base.gguf -o run.qes --resume", &dir), "Open Cut Sync Write Sync");
+}
+
 #[test]
 fn a_kill_before_each_call_of_a_run_changes_nothing() {
     let calls = at_each_call(&begin(), Dir::new, Fault::Kill);
