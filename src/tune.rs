@@ -4,6 +4,7 @@
 //! itself. A generation's record is durable in the journal before its update touches a code, so a run that dies at any
 //! point is continued by replaying its log.
 
+mod audit;
 mod event;
 mod watch;
 
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use thiserror::Error;
 
+pub use audit::Auditor;
 pub use event::{Event, Observer, Summary};
 pub use watch::{Split, Watch};
 
@@ -82,15 +84,6 @@ pub struct Tuner<'a, E: Engine> {
     retained: Option<Exam<E::Batch>>,
     watch: Watch,
     auditor: Option<Box<dyn Auditor>>,
-}
-
-/// Someone who knows by other means what the codes should be.
-pub trait Auditor {
-    /// Fails unless the tuned tensors should have this digest after so many generations.
-    ///
-    /// # Errors
-    /// When they should have another, or that cannot be found out.
-    fn audit(&mut self, generations: u64, live: &str) -> Result<(), ExportError>;
 }
 
 /// Those who examine the members of a run.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::settings::Settings;
+use crate::settings::{MAX_GENERATIONS, Settings};
 
 fn text() -> String {
     test_log::log(4).1

@@ -10,7 +10,7 @@ use super::fault::{Fault, start};
 use crate::helper::{Dir, Done, LONG};
 
 /// The binary with its arguments, in a shell that prepares something first.
-pub fn in_shell<'a>(dir: &'a Dir, wrapper: &[&str], script: &str) -> Done {
+pub fn in_shell(dir: &Dir, wrapper: &[&str], script: &str) -> Done {
     let mut command = Command::new(wrapper.first().unwrap_or(&"sh"));
     if let Some((_, rest)) = wrapper.split_first() {
         command.args(rest).arg("sh");
