@@ -5,6 +5,7 @@
 //! the command line, 130 interrupted.
 
 mod args;
+mod audit;
 mod course;
 mod data;
 mod definition;
@@ -28,6 +29,7 @@ use clap::Parser;
 use thiserror::Error;
 
 use crate::export::ExportError;
+use crate::store::explain_file_signals;
 use args::{Args, Command};
 
 /// Arguments that parse but make no sense.
@@ -46,7 +48,13 @@ enum Ending {
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    let outcome = match Args::parse_from(arguments()).command {
+    ExitCode::from(run(std::env::args_os()))
+}
+
+/// Runs the program with these arguments, the first of which is its own name, and returns its exit code.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
+    explain_file_signals();
+    let outcome = match Args::parse_from(arguments.map(canonical)).command {
         Command::Tune(args) => tune::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Export(args) => export::run(&args),
@@ -54,25 +62,25 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
     };
     match outcome {
-        Ok(Ending::Success) => ExitCode::SUCCESS,
-        Ok(Ending::Negative) => ExitCode::from(1),
-        Ok(Ending::Interrupted) => ExitCode::from(130),
+        Ok(Ending::Success) => 0,
+        Ok(Ending::Negative) => 1,
+        Ok(Ending::Interrupted) => 130,
         Err(error) => {
             out::warn(format!("error: {}", sentence(&error)));
-            ExitCode::from(exit_code(&error))
+            exit_code(&error)
         }
     }
 }
 
-/// The process's arguments. llama.cpp has long flags with one dash, such as `-np`, which the parser does not know.
-fn arguments() -> impl Iterator<Item = OsString> {
-    std::env::args_os().map(|argument| match argument.to_str() {
+/// An argument as the parser knows it. llama.cpp has long flags with one dash, such as `-np`, which the parser does not.
+fn canonical(argument: OsString) -> OsString {
+    match argument.to_str() {
         Some("-np") => "--parallel".into(),
         Some("-nr") => "--no-repack".into(),
         Some("-jf") => "--json-schema-file".into(),
         Some("-sys") => "--system".into(),
         _ => argument,
-    })
+    }
 }
 
 /// The error with its causes. A cause that the message before it already tells is not told twice.

@@ -3,10 +3,10 @@
 //! The base is copied and its code bytes are patched; everything else stays as it is. Nothing else than the log decides
 //! the codes.
 
-use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -14,10 +14,10 @@ use crate::block::Arrangement;
 use crate::engine::{Engine, EngineError, TensorBytes};
 use crate::gguf::{Gguf, GgufError};
 use crate::replay::History;
-use crate::seed_log::{BaseModel, LogError, SeedLog, TensorSpec, hex};
+use crate::seed_log::{BaseModel, Header, LogError, SeedLog, TensorSpec, hex};
 use crate::select::{SelectError, find};
 use crate::store::{Artefact, StoreError, WorkingCopy};
-use crate::sweep::{ResidualStore, rebuild_all};
+use crate::sweep::{ResidualStore, per_tile, rebuild_all, rebuild_past, update_all};
 
 /// Why a model cannot be rebuilt.
 #[derive(Debug, Error)]
@@ -106,16 +106,78 @@ impl Model {
         }
         let ranges = self.ranges(log)?;
         let history = History::of_log(log, generations)?;
-        let (base, parts) = self.working.disjoint_mut(&ranges)?;
+        let mut tensors = self.tensors(&ranges, &log.header)?;
+        rebuild_all(&mut tensors, &log.header.tensors, &history, &mut ResidualStore::Replay);
+        Ok(digest(&tensors))
+    }
+
+    /// Brings the working copy to where the whole log leads, and returns the digests that the tuned tensors have on the way,
+    /// after each of `points`: numbers of generations in rising order, none of which the log lacks.
+    ///
+    /// # Errors
+    /// When the log was made for another model.
+    pub fn digests(&mut self, log: &SeedLog, points: &[u64]) -> Result<Vec<String>, ExportError> {
+        let ranges = self.ranges(log)?;
+        let history = History::of_log(log, log.generations.len() as u64)?;
+        let mut tensors = self.tensors(&ranges, &log.header)?;
+        let mut hashes = vec![Sha256::new(); points.len()];
+        rebuild_past(points, &mut tensors, &log.header.tensors, &history, |tiles| {
+            let add =
+                |(point, hash): (usize, &mut Sha256)| tiles.iter().for_each(|tile| hash.update(&tile[point]));
+            hashes.par_iter_mut().enumerate().for_each(add);
+        });
+        Ok(hashes.into_iter().map(|hash| hex(&hash.finalize())).collect())
+    }
+
+    /// The tuned tensors, to be changed in the working copy.
+    fn tensors(
+        &mut self,
+        ranges: &[Range<usize>],
+        header: &Header,
+    ) -> Result<Vec<TensorBytes<'_>>, StoreError> {
+        let (base, parts) = self.working.disjoint_mut(ranges)?;
         let lend = |(index, (bytes, spec)): (usize, (_, &TensorSpec))| TensorBytes {
             index,
             bytes,
             arrangement: Arrangement::plain(spec.tensor_type),
             base: &base[ranges[index].clone()],
         };
-        let mut tensors: Vec<TensorBytes<'_>> =
-            parts.into_iter().zip(&log.header.tensors).enumerate().map(lend).collect();
-        rebuild_all(&mut tensors, &log.header.tensors, &history, &mut ResidualStore::Replay);
+        Ok(parts.into_iter().zip(&header.tensors).enumerate().map(lend).collect())
+    }
+}
+
+/// A second copy of the codes that follows a run by its log alone.
+#[derive(Debug)]
+pub struct Replica {
+    model: Model,
+    ranges: Vec<Range<usize>>,
+    history: History,
+    residual: ResidualStore,
+}
+
+impl Replica {
+    /// The base model's codes, before the log's first generation.
+    ///
+    /// # Errors
+    /// When the log was made for another model.
+    pub fn new(model: Model, log: &SeedLog) -> Result<Self, ExportError> {
+        let ranges = model.ranges(log)?;
+        let history = History::new(&log.header)?;
+        let residual = ResidualStore::Stored(per_tile(&log.header.tensors, &history));
+        Ok(Self { model, ranges, history, residual })
+    }
+
+    /// Applies the generations that the log has had since the last time, and returns the digest of the tuned tensors.
+    ///
+    /// # Errors
+    /// When the model's file is too short.
+    pub fn follow(&mut self, log: &SeedLog) -> Result<String, ExportError> {
+        let Self { model, ranges, history, residual } = self;
+        let mut tensors = model.tensors(ranges, &log.header)?;
+        for record in log.generations.iter().skip(history.len() as usize) {
+            history.push(record);
+            update_all(&mut tensors, &log.header.tensors, history, residual);
+        }
         Ok(digest(&tensors))
     }
 }
@@ -168,8 +230,10 @@ pub fn export(base: &Path, log: &SeedLog, generations: u64, place: &Path) -> Res
     let mut artefact = Artefact::begin(place)?;
     let digest = model.replay(log, generations)?;
     check_digest(log, generations, &digest)?;
-    io::copy(&mut model.working.bytes(), artefact.file())
-        .map_err(|source| StoreError::Write { path: place.to_owned(), source })?;
+    let written = artefact.write_all(model.working.bytes());
+    // A file that was changed meanwhile is worth telling rather than what came of it.
+    model.working.witness().check()?;
+    written?;
     artefact.publish()?;
     Ok(digest)
 }

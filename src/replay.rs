@@ -13,6 +13,8 @@
 //! Of the other methods, two have no residual, and that of [`Method::QesGated`] is a function of the codes too: it is kept,
 //! or rebuilt with them from the base model's.
 
+use std::ops::Range;
+
 use crate::block::CodeLayout;
 use crate::noise::{Noise, Pair};
 use crate::seed_log::{GenerationRecord, Header, LogError, SeedLog};
@@ -257,8 +259,22 @@ impl History {
         residual: &mut Residual,
         scratch: &mut Scratch,
     ) -> Moves {
-        self.reset(residual, tile.len);
-        (0..self.len()).fold(Moves::default(), |moves, generation| {
+        self.rebuild_part(0..self.len(), tuned, tile, residual, scratch)
+    }
+
+    /// The same for some of the generations, which go on where those before them ended, `residual` included.
+    pub fn rebuild_part<L: CodeLayout>(
+        &self,
+        generations: Range<u64>,
+        tuned: &mut Tuned<'_, L>,
+        tile: &Tile,
+        residual: &mut Residual,
+        scratch: &mut Scratch,
+    ) -> Moves {
+        if generations.start == 0 {
+            self.reset(residual, tile.len);
+        }
+        generations.fold(Moves::default(), |moves, generation| {
             moves + self.advance(generation, tuned, tile, residual, scratch)
         })
     }

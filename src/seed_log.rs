@@ -1,25 +1,23 @@
 //! The seed log (`.qes`): what a run did, in kilobytes.
 //!
-//! JSON Lines: a header, then a record for each generation and each held-out evaluation. Every line ends with a running
+//! JSON Lines: a header, then a record for each generation, each held-out evaluation and each change of plan. Every line ends with a running
 //! hash, SHA-256 over the previous line's hash and this line's own bytes, so that an edited, missing, repeated or
 //! reordered line is seen. Lines are appended whole; what follows the last newline is a torn tail, the trace of a
 //! write that was cut off.
 //!
 //! Parsing is pure: it takes bytes and returns a [`SeedLog`] that has passed every check, or the first fault.
 
+mod check;
 mod error;
 mod record;
-
-use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
 
 pub use error::LogError;
 pub use record::*;
 
-use crate::fitness::{FitnessSummary, MAX_WEIGHT};
 use crate::noise::Noise;
-use crate::settings::{ALPHA_RANGE, MAX_GENERATIONS};
+use check::{check_evaluation, check_generation, check_header, check_plan};
 
 /// Bytes between the JSON text of a line's content and its hash, and after the hash.
 const HASH_KEY: &str = ",\"hash\":\"";
@@ -41,6 +39,8 @@ pub struct SeedLog {
     pub generations: Vec<GenerationRecord>,
     /// All held-out evaluations, in order.
     pub evaluations: Vec<EvaluationRecord>,
+    /// Changes of how far the run is to go, in order.
+    pub plans: Vec<PlanRecord>,
     /// Where the next line's hash continues.
     pub chain: Chain,
     /// Length in bytes of the whole lines; what follows is torn.
@@ -114,6 +114,7 @@ impl SeedLog {
             header: *header,
             generations: Vec::new(),
             evaluations: Vec::new(),
+            plans: Vec::new(),
             chain: Chain::default(),
             whole_bytes: whole as u64,
             torn_bytes: (bytes.len() - whole) as u64,
@@ -139,6 +140,7 @@ impl SeedLog {
             header,
             generations: Vec::new(),
             evaluations: Vec::new(),
+            plans: Vec::new(),
             chain,
             whole_bytes,
             torn_bytes: 0,
@@ -151,13 +153,18 @@ impl SeedLog {
     /// # Errors
     /// When the record does not follow from the log so far.
     pub fn push(&mut self, line: Line) -> Result<String, LogError> {
-        let number = 2 + self.generations.len() + self.evaluations.len();
+        let number = 2 + self.generations.len() + self.evaluations.len() + self.plans.len();
         let mut chain = self.chain.clone();
         let text = chain.encode(&line)?;
         self.accept(number, line)?;
         self.chain = chain;
         self.whole_bytes += text.len() as u64;
         Ok(text)
+    }
+
+    /// Generations that the run is to have in all, as planned last.
+    pub fn planned(&self) -> u64 {
+        self.plans.last().map_or(self.header.settings.generations, |plan| plan.generations)
     }
 
     /// The evaluation with the highest mean reward, the earliest of several: where the run was best.
@@ -189,6 +196,12 @@ impl SeedLog {
                 check_evaluation(self.generations.len() as u64, &record)
                     .map_err(|problem| LogError::Record { line: number, problem })?;
                 self.evaluations.push(record);
+                Ok(())
+            }
+            Line::Plan(record) => {
+                check_plan(self.generations.len() as u64, &record)
+                    .map_err(|problem| LogError::Record { line: number, problem })?;
+                self.plans.push(record);
                 Ok(())
             }
         }
@@ -229,57 +242,6 @@ fn check_version(content: &str) -> Result<(), LogError> {
     }
 }
 
-fn check_header(header: &Header) -> Result<(), LogError> {
-    header.settings.validate().map_err(LogError::Settings)?;
-    if header.tensors.is_empty() {
-        return Err(LogError::Header("it names no tensor".to_owned()));
-    }
-    check_task(&header.task)?;
-    let mut names = HashSet::new();
-    for tensor in &header.tensors {
-        if !names.insert(&tensor.name) {
-            return Err(LogError::Header(format!("it names tensor {} twice", tensor.name)));
-        }
-        let whole = tensor.tensor_type.bytes_of(tensor.codes).is_some();
-        if !whole || header.settings.type_index(tensor.tensor_type).is_none() {
-            let problem = format!(
-                "its tensor {} has {} codes of type {}, which is no whole number of blocks or has no settings",
-                tensor.name, tensor.codes, tensor.tensor_type
-            );
-            return Err(LogError::Header(problem));
-        }
-    }
-    if header.noise != noise_specs(header)? {
-        return Err(LogError::Noise);
-    }
-    Ok(())
-}
-
-fn check_task(task: &TaskSpec) -> Result<(), LogError> {
-    let retained = task.retain.iter();
-    for definition in retained.clone().map(|retain| &retain.definition).chain([&task.definition]) {
-        definition.validate().map_err(|e| LogError::Header(e.to_string()))?;
-    }
-    if let Some(weight) =
-        retained.clone().map(|retain| retain.weight).find(|weight| !(0.0..=1e6).contains(weight))
-    {
-        return Err(LogError::Header(format!(
-            "its weight of what is retained is {weight}, but must be from 0 to 1000000"
-        )));
-    }
-    if task.patience == Some(0) {
-        return Err(LogError::Header("its patience is 0, but must be at least 1".to_owned()));
-    }
-    let prompts = retained.map(|retain| ("retain.prompts", retain.prompts));
-    let mut counts = prompts.chain([("prompts", task.prompts), ("eval_problems", task.eval_problems)]);
-    match counts.find(|(_, count)| !(1..=MAX_PROBLEMS).contains(count)) {
-        Some((name, count)) => {
-            Err(LogError::Header(format!("{name} is {count}, but must be from 1 to {MAX_PROBLEMS}")))
-        }
-        None => Ok(()),
-    }
-}
-
 /// A header with its `noise` filled in from its settings.
 ///
 /// # Errors
@@ -293,48 +255,6 @@ fn noise_specs(header: &Header) -> Result<Vec<NoiseSpec>, LogError> {
     let spec = |noise: Noise| NoiseSpec { run: noise.run_len() as u64, tables: hex(&noise.digest()[..8]) };
     let noises = header.settings.types.iter().map(|of_type| Noise::new(of_type.sigma).map(spec));
     noises.collect::<Result<_, _>>().map_err(|e| LogError::Header(e.to_string()))
-}
-
-fn check_generation(header: &Header, expected: u64, record: &GenerationRecord) -> Result<(), String> {
-    let settings = &header.settings;
-    if record.generation != expected || expected >= MAX_GENERATIONS {
-        return Err(format!("generation {} where {expected} should be", record.generation));
-    }
-    if record.weights.len() != settings.pairs() {
-        return Err(format!("{} weights for {} pairs", record.weights.len(), settings.pairs()));
-    }
-    if let Some(weight) = record.weights.iter().find(|w| w.is_nan() || w.abs() > MAX_WEIGHT) {
-        return Err(format!("the weight {weight} is not within -{MAX_WEIGHT} to {MAX_WEIGHT}"));
-    }
-    let FitnessSummary { mean, spread, best } = record.fitness;
-    if [mean, spread, best].iter().any(|value| !value.is_finite()) {
-        return Err("its fitness is not a finite number".to_owned());
-    }
-    let sigma: Vec<f64> = settings.types.iter().map(|of_type| of_type.sigma).collect();
-    if record.sigma != sigma {
-        return Err("its sigma is not the header's".to_owned());
-    }
-    if record.alpha.len() != sigma.len() || record.alpha.iter().any(|a| !ALPHA_RANGE.contains(a)) {
-        return Err("its alpha is not one number from 0 to 1000 for each type".to_owned());
-    }
-    Ok(())
-}
-
-fn check_evaluation(expected: u64, record: &EvaluationRecord) -> Result<(), String> {
-    if record.generations != expected {
-        return Err(format!(
-            "an evaluation after {} generations, but {expected} generations come before it",
-            record.generations
-        ));
-    }
-    if let Some(correct) = record.correct.filter(|correct| *correct > record.problems) {
-        return Err(format!("{correct} of {} problems solved", record.problems));
-    }
-    let means = [Some(record.mean_reward), record.mean_loglik, record.retained];
-    if means.into_iter().flatten().any(|mean| !mean.is_finite()) {
-        return Err("a mean reward or log-likelihood in it is not a finite number".to_owned());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

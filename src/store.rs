@@ -11,19 +11,25 @@ use thiserror::Error;
 mod artefact;
 mod cores;
 mod data;
+mod disk;
 mod log_file;
 mod memory;
+mod signals;
 mod text_file;
+mod witness;
 mod working_copy;
 
 pub use artefact::Artefact;
 pub(crate) use artefact::folder_of;
 pub use cores::suitable_threads;
 pub use data::{Data, DataFile, read_data};
-pub use log_file::{Journal, LogFile, read_log_file};
+pub use disk::{Call, Interceptor, intercept};
+pub use log_file::{Journal, LogFile, discard_log, read_log_file};
 pub(crate) use memory::page_size;
 pub use memory::peak_rss_bytes;
+pub use signals::explain_file_signals;
 pub use text_file::read_text;
+pub use witness::{Witness, Witnessed};
 pub use working_copy::WorkingCopy;
 
 /// A file could not be used, or bytes were asked for that it does not have.
@@ -116,6 +122,44 @@ pub enum StoreError {
     LogInUse {
         /// The file.
         path: PathBuf,
+    },
+    /// Others did something to the log of a running run, which was saved elsewhere.
+    #[error(
+        "{} was {how} by another program while the run wrote to it, so the run stopped; all that it logged is saved as {}: \
+         continue with that (-o {} --resume), or put it back in its place first",
+        path.display(), rescued.display(), rescued.display()
+    )]
+    LogRescued {
+        /// The log.
+        path: PathBuf,
+        /// What was done to it.
+        how: &'static str,
+        /// Where it was saved.
+        rescued: PathBuf,
+    },
+    /// The same, but the log could not be saved.
+    #[error(
+        "{} was {how} by another program while the run wrote to it, so the run stopped, and its log could not be saved \
+         elsewhere; bring the file back as it was, if it still exists, and continue with --resume",
+        path.display()
+    )]
+    LogLost {
+        /// The log.
+        path: PathBuf,
+        /// What was done to it.
+        how: &'static str,
+    },
+    /// The model's file is not what it was when it was opened.
+    #[error(
+        "{} is {how} while it was in use, so what was computed from it since cannot be trusted and is not kept; bring the \
+         file back as it was and try again",
+        path.display()
+    )]
+    ModelChanged {
+        /// The model.
+        path: PathBuf,
+        /// How it is other than it was.
+        how: &'static str,
     },
     /// Bytes were asked for that lie outside the file.
     #[error("{} ends at byte {len}, before {range:?}; it is truncated, fetch it again", path.display())]

@@ -190,5 +190,65 @@ pub fn rebuild_all(
     }
 }
 
+/// Bytes of copies that are made at a time, all threads together.
+const COPIED_AT_A_TIME: usize = 64 << 20;
+
+/// Applies the whole history to the base model's codes, in the file's layout, and shows for each of `points`, numbers of
+/// generations in rising order, what the tensors were like then: `show` gets the points' bytes piece by piece, in the
+/// tensors' order, those of all points for one piece at a time.
+pub fn rebuild_past(
+    points: &[u64],
+    tensors: &mut [TensorBytes<'_>],
+    specs: &[TensorSpec],
+    history: &History,
+    mut show: impl FnMut(&[Vec<Vec<u8>>]),
+) {
+    for tensor in tensors {
+        let index = tensor.index as u32;
+        let TensorSpec { codes, tensor_type, .. } = specs[tensor.index];
+        let tile_len = history.tile_len(index);
+        let bytes = tile_len / tensor_type.block_len() as usize * tensor_type.block_bytes() as usize;
+        let together = (COPIED_AT_A_TIME / (bytes * points.len().max(1))).clamp(1, 4096);
+        let pieces = tensor.bytes.chunks_mut(bytes * together).zip(tensor.base.chunks(bytes * together));
+        for (piece, (changed, base)) in pieces.enumerate() {
+            let arrangement = tensor.arrangement;
+            let of_tile = |scratch: &mut Scratch, (number, (changed, base)): (usize, (&mut [u8], &[u8]))| {
+                let first = ((piece * together + number) * tile_len) as u64;
+                let len = (codes - first).min(tile_len as u64) as usize;
+                let tile = Tile { tensor: index, first, len };
+                let mut of_tile = TileCodes { bytes: changed, arrangement, first_block: 0, base };
+                past_of_tile(points, &mut of_tile, &tile, history, scratch)
+            };
+            let tiles = changed.par_chunks_mut(bytes).zip(base.par_chunks(bytes)).enumerate();
+            show(&tiles.map_init(Scratch::default, of_tile).collect::<Vec<_>>());
+        }
+    }
+}
+
+/// The bytes of a tile at each point; it ends as the whole history leaves it.
+fn past_of_tile(
+    points: &[u64],
+    codes: &mut TileCodes<'_>,
+    tile: &Tile,
+    history: &History,
+    scratch: &mut Scratch,
+) -> Vec<Vec<u8>> {
+    let mut residual = Residual::default();
+    let mut copies = Vec::with_capacity(points.len());
+    let mut done = 0;
+    let mut advance = |codes: &mut TileCodes<'_>, to: u64| {
+        with_layout!(codes.arrangement, L => {
+            history.rebuild_part(done..to, &mut codes.tuned::<L>(), tile, &mut residual, scratch);
+        });
+        done = to;
+    };
+    for &point in points {
+        advance(codes, point);
+        copies.push(codes.bytes.to_vec());
+    }
+    advance(codes, history.len());
+    copies
+}
+
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 //! itself. A generation's record is durable in the journal before its update touches a code, so a run that dies at any
 //! point is continued by replaying its log.
 
+mod audit;
 mod event;
 mod watch;
 
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use thiserror::Error;
 
+pub use audit::Auditor;
 pub use event::{Event, Observer, Summary};
 pub use watch::{Split, Watch};
 
@@ -83,6 +85,7 @@ pub struct Tuner<'a, E: Engine> {
     /// What is to be retained, as evaluations see it.
     retained: Option<Exam<E::Batch>>,
     watch: Watch,
+    auditor: Option<Box<dyn Auditor>>,
 }
 
 /// Those who examine the members of a run.
@@ -141,7 +144,13 @@ impl<'a, E: Engine> Tuner<'a, E> {
             held_out,
             retained,
             watch: Watch::start(),
+            auditor: None,
         })
+    }
+
+    /// Has the codes audited after every generation.
+    pub fn audited_by(self, auditor: Box<dyn Auditor>) -> Self {
+        Self { auditor: Some(auditor), ..self }
     }
 
     /// The log so far.
@@ -181,6 +190,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
             self.write(Line::Generation(record.clone()))?;
             self.history.push(&record);
             let moves = self.update()?;
+            self.audit()?;
             let split = self.watch.end_generation();
             let evaluation = if self.is_evaluation_due() { Some(self.evaluate(observer)?) } else { None };
             observer.event(&Event::Generation { record: &record, moves, split, evaluation });
@@ -315,6 +325,13 @@ impl<'a, E: Engine> Tuner<'a, E> {
             },
         )?;
         Ok(moves)
+    }
+
+    fn audit(&mut self) -> Result<(), TuneError> {
+        if let Some(auditor) = &mut self.auditor {
+            auditor.audit(self.history.len(), &live_digest(&mut self.engine)?)?;
+        }
+        Ok(())
     }
 
     fn is_evaluation_due(&self) -> bool {

@@ -87,6 +87,9 @@ pub struct TuneArgs {
     /// Most memory to take, as 800M or 1.5G (powers of 1000) [default: as much as makes it fast]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub mem_budget: Option<u64>,
+    /// Replay the log on the side and compare the codes after every generation; slow, and takes a second model's memory
+    #[arg(long)]
+    pub paranoid: bool,
     /// One JSON object a line instead of text
     #[arg(long)]
     pub json: bool,

@@ -5,39 +5,47 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::args::TuneArgs;
+use super::audit::{self, FileAuditor};
 use super::course::Courses;
 use super::plan;
 use super::report::{self, JsonReport, Outline, TextReport};
 use super::{Ending, UsageError, definition, interrupt, memory, out, setup, text};
 use crate::export::{ExportError, Model, export, same_file};
-use crate::seed_log::{LogError, SeedLog};
-use crate::store::{Artefact, Journal, LogFile, StoreError, read_log_file};
-use crate::tune::{Observer, Outcome, Summary, Tuner};
+use crate::seed_log::{Line, LogError, PlanRecord, SeedLog};
+use crate::store::{Artefact, Journal, LogFile, StoreError, Witnessed, discard_log, read_log_file};
+use crate::tune::{Observer, Outcome, Summary, TuneError, Tuner};
 
 pub fn run(args: &TuneArgs) -> Result<Ending> {
     let threads = setup::threads(&args.inference)?;
     let path = log_path(args);
     check_export(args, &path)?;
     let model = Model::open(&args.model)?;
-    let Start { log, journal, courses } =
+    let Start { mut log, journal, courses, plan: new_plan } =
         if args.resume { resume(args, &path, &model)? } else { begin(args, &path, &model)? };
     let examiners = courses.examiners(&log.header)?;
     let stop = interrupt::flag()?;
     let plan = memory::plan(args, &log.header, &model, threads)?;
+    let witness = model.working.witness().clone();
     let engine = setup::engine(model, &log.header.tensors, &args.inference, threads, plan.contexts)?;
     let planned = plan.fixed + engine.context_bytes();
-    let mut journal = journal.map_or_else(|| create(args, &path, &log), Ok)?;
+    let journal = journal.map_or_else(|| create(args, &path, &log), Ok)?;
+    let mut journal = Witnessed { log: journal, model: witness };
+    if let Some(generations) = new_plan {
+        journal.append(&log.push(Line::Plan(PlanRecord { generations }))?)?;
+    }
+    let auditor = args.paranoid.then(|| FileAuditor::new(&args.model, &log, &path)).transpose()?;
     let mut display = Display::start(args, &log, &path, planned);
     let tuner = Tuner::new(engine, examiners, log, &mut journal, plan.mode);
     if tuner.is_err() && !args.resume {
-        discard(&path);
+        discard_log(&path);
     }
-    let mut tuner = tuner?;
+    let mut tuner = match auditor {
+        Some(auditor) => tuner?.audited_by(auditor),
+        None => tuner?,
+    };
     let outcome = tuner.run(&stop, display.observer());
     display.stop();
-    let outcome = outcome.with_context(|| {
-        format!("the run stopped; what {} holds is safe: {}", path.display(), resume_hint(args, &path))
-    })?;
+    let outcome = outcome.map_err(|error| explained(error, args, &path))?;
     let (summary, log) = (tuner.summary(), tuner.log().clone());
     drop(tuner);
     match outcome {
@@ -69,6 +77,8 @@ struct Start {
     /// The log's file, where there is one already.
     journal: Option<LogFile>,
     courses: Courses,
+    /// Generations in all, where that is not what the log says.
+    plan: Option<u64>,
 }
 
 /// A new run, its log in memory.
@@ -79,7 +89,7 @@ fn begin(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
     }
     let (courses, subject) = Courses::load(definition, &args.retain)?;
     let (log, _) = SeedLog::start(plan::header(args, model, subject)?)?;
-    Ok(Start { log, journal: None, courses })
+    Ok(Start { log, journal: None, courses, plan: None })
 }
 
 /// Lets an existing file be overwritten only when that was asked for and it is a seed log, or the beginning of one.
@@ -96,24 +106,8 @@ fn refuse_overwriting(args: &TuneArgs, path: &Path) -> Result<()> {
 /// Makes the new run's log file with its first line.
 fn create(args: &TuneArgs, path: &Path, log: &SeedLog) -> Result<LogFile> {
     let (_, line) = SeedLog::start(log.header.clone())?;
-    let mut file = if args.overwrite && path.exists() {
-        let (mut file, _) = LogFile::open(path)?;
-        file.truncate(0)?;
-        file
-    } else {
-        LogFile::create(path)?
-    };
-    if let Err(error) = file.append(&line) {
-        discard(path);
-        return Err(error.into());
-    }
-    Ok(file)
-}
-
-/// Removes a log that this process made and that holds nothing yet: it would only stand in the way of the next try.
-fn discard(path: &Path) {
-    // When even that fails, the error that led here is the one worth telling.
-    let _ = std::fs::remove_file(path);
+    let over = args.overwrite && path.exists();
+    Ok(if over { LogFile::replace(path, &line)? } else { LogFile::create(path, &line)? })
 }
 
 /// A run to be continued, its log's file without a torn tail.
@@ -136,7 +130,9 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
         file.truncate(log.whole_bytes)?;
         log.torn_bytes = 0;
     }
-    if let Some(generations) = args.search.generations {
+    let plan = args.search.generations.filter(|generations| *generations != log.planned());
+    log.header.settings.generations = log.planned();
+    if let Some(generations) = plan {
         let has = log.generations.len() as u64;
         if generations < has {
             let message = format!("--generations is {generations}, but {} has {has} already", path.display());
@@ -145,7 +141,7 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
         log.header.settings.generations = generations;
         log.header.settings.validate().map_err(|e| UsageError(e.to_string()))?;
     }
-    Ok(Start { log, journal: Some(file), courses })
+    Ok(Start { log, journal: Some(file), courses, plan })
 }
 
 /// A log's settings cannot be changed half-way: replay would no longer be one rule.
@@ -249,13 +245,20 @@ fn resume_hint(args: &TuneArgs, path: &Path) -> String {
     if args.inference.no_repack {
         command += " --no-repack";
     }
-    if let Some(generations) = args.search.generations {
-        command += &format!(" --generations {generations}");
-    }
     if let Some(place) = &args.export {
         command += &format!(" --export {}", text::quoted(place));
     }
     command
+}
+
+/// An error that ended a run, with how to go on, where it does not say that itself.
+fn explained(error: TuneError, args: &TuneArgs, path: &Path) -> anyhow::Error {
+    if let TuneError::Store(StoreError::LogRescued { .. } | StoreError::LogLost { .. }) = error {
+        return error.into();
+    }
+    let hint = resume_hint(args, path);
+    anyhow::Error::new(error)
+        .context(format!("the run stopped; what {} holds is safe: {hint}", path.display()))
 }
 
 fn stopped(args: &TuneArgs, path: &Path, summary: &Summary, planned: u64) -> Ending {
@@ -274,6 +277,10 @@ fn done(args: &TuneArgs, path: &Path, summary: &Summary, log: &SeedLog, planned:
     let generations = exported(log);
     if let Some(place) = &args.export {
         export(&args.model, log, generations, place)?;
+    }
+    // Writing the model has compared the same already.
+    if args.export.is_none() || generations < summary.generations {
+        audit::at_end(&args.model, path)?;
     }
     if args.json {
         out::line(report::end("done", summary, planned))?;

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::args::VerifyArgs;
 use super::{Ending, out, setup, text};
-use crate::export::{Model, logged_digest};
+use crate::export::Model;
 use crate::seed_log::SeedLog;
 use crate::store::WorkingCopy;
 
@@ -16,13 +16,16 @@ pub fn run(args: &VerifyArgs) -> Result<Ending> {
     }
     let mut model = Model::open(&args.model)?;
     let generations = log.generations.len() as u64;
-    let digest = model.replay(&log, generations)?;
+    let mut points: Vec<u64> = log.evaluations.iter().map(|evaluation| evaluation.generations).collect();
+    points.push(generations);
+    points.dedup();
+    let digests = model.digests(&log, &points)?;
     out::line(format!(
         "log        {} whole generations, every line's hash is right",
         text::count(generations)
     ))?;
     out::line(format!("base       {} is the model that the log names", args.model.display()))?;
-    findings.extend(compare_digest(&log, &digest)?);
+    findings.extend(compare_digests(&log, &points, &digests)?);
     if let Some(tuned) = &args.tuned {
         let tuned = WorkingCopy::open(tuned)?;
         let path = tuned.path().display();
@@ -38,22 +41,35 @@ pub fn run(args: &VerifyArgs) -> Result<Ending> {
     Ok(if findings.is_empty() { Ending::Success } else { Ending::Negative })
 }
 
-/// Compares the rebuilt codes with the digest that the run logged of its live codes at the same point.
-fn compare_digest(log: &SeedLog, digest: &str) -> Result<Option<String>> {
-    let generations = log.generations.len() as u64;
-    match logged_digest(log, generations) {
-        None => {
-            out::line(format!("codes      SHA-256 {digest} (the run logged none at its last generation)"))?
-        }
-        Some(logged) if logged == digest => {
-            out::line(format!("codes      SHA-256 {digest}, as the run logged of its live model"))?;
-        }
-        Some(logged) => {
-            return Ok(Some(format!(
-                "the replayed codes have SHA-256 {digest}, but the run logged {logged}"
-            )));
+/// Compares the rebuilt codes with the digests that the run logged of its live codes at the same points; the last point is the
+/// end of the log. A difference is told of the first point that has one, since the later ones follow from it.
+fn compare_digests(log: &SeedLog, points: &[u64], digests: &[String]) -> Result<Option<String>> {
+    let mut compared = 0;
+    let mut last_same = None;
+    for (&point, digest) in points.iter().zip(digests) {
+        let same = log.evaluations.iter().filter(|evaluation| evaluation.generations == point);
+        for logged in same.map(|evaluation| &evaluation.codes_sha256) {
+            if logged != digest {
+                let until =
+                    last_same.map_or(String::new(), |last| format!("; they agree up to generation {last}"));
+                return Ok(Some(format!(
+                    "after {point} generations the replayed codes have SHA-256 {digest}, but the run logged {logged}{until}"
+                )));
+            }
+            compared += 1;
+            last_same = Some(point);
         }
     }
+    let digest = digests.last().map_or("", String::as_str);
+    out::line(if last_same == points.last().copied() {
+        format!("codes      SHA-256 {digest}, as the run logged of its live model")
+    } else {
+        format!("codes      SHA-256 {digest} (the run logged none at its last generation)")
+    })?;
+    out::line(format!(
+        "digests    all {} that the run logged on its way are those of the replay",
+        text::count(compared)
+    ))?;
     Ok(None)
 }
 

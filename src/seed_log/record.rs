@@ -21,6 +21,8 @@ pub enum Line {
     Generation(GenerationRecord),
     /// Held-out results at some point of the run. It decides nothing; replay passes over it.
     Evaluation(EvaluationRecord),
+    /// How far the run is to go from here on. Replay passes over it.
+    Plan(PlanRecord),
 }
 
 /// What a log applies to and how it was made.
@@ -136,6 +138,14 @@ pub struct GenerationRecord {
     pub fitness: FitnessSummary,
     /// Rewards computed: members times prompts.
     pub evaluations: u64,
+}
+
+/// Another number of generations than was planned so far.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanRecord {
+    /// Generations of the run in all.
+    pub generations: u64,
 }
 
 /// Held-out results after some number of generations.

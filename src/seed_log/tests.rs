@@ -1,5 +1,5 @@
 use super::*;
-use crate::settings::Settings;
+use crate::settings::{MAX_GENERATIONS, Settings};
 
 fn text() -> String {
     test_log::log(4).1
@@ -267,6 +267,23 @@ fn an_evaluation_out_of_place_is_refused() {
     assert!(log.push(Line::Evaluation(test_log::evaluation(1))).is_err());
     let impossible = EvaluationRecord { correct: Some(17), ..test_log::evaluation(2) };
     assert!(log.push(Line::Evaluation(impossible)).is_err());
+}
+
+#[test]
+fn a_plan_is_read_back_and_does_not_go_back_behind_the_log() {
+    let (mut log, mut text) = test_log::log(3);
+    assert_eq!(log.planned(), log.header.settings.generations);
+    for refused in [2, MAX_GENERATIONS + 1] {
+        assert!(log.push(Line::Plan(PlanRecord { generations: refused })).is_err(), "{refused}");
+    }
+    for generations in [40, 3, 30] {
+        text += &log.push(Line::Plan(PlanRecord { generations })).unwrap();
+    }
+    let next = test_log::generation(&log.header, 3);
+    text += &log.push(Line::Generation(next)).unwrap();
+    let parsed = SeedLog::parse(text.as_bytes()).unwrap();
+    assert_eq!((parsed.planned(), parsed.generations.len()), (30, 4));
+    assert_eq!(parsed, log);
 }
 
 #[test]

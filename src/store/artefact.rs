@@ -1,19 +1,32 @@
-//! New files that appear whole or not at all: written beside their place, made durable, then renamed into it.
+//! New files that appear whole or not at all: written without a name, made durable, then linked or renamed into place.
+//!
+//! On Linux a file has no name until it is whole, so a process that is killed leaves nothing. Where a file system cannot do
+//! that, it has a temporary name beside its place, which the next artefact in that folder removes if a kill left it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::StoreError;
+use super::{StoreError, disk};
 
-/// A file on its way to its place. Dropped before [`Artefact::publish`], it leaves nothing behind; a process that is killed
-/// leaves a `.qes-gguf-*.tmp` beside the place.
+const PREFIX: &str = ".qes-gguf-";
+const SUFFIX: &str = ".tmp";
+
+/// A file on its way to its place. Dropped before [`Artefact::publish`], it leaves nothing behind.
 #[derive(Debug)]
 pub struct Artefact {
-    temporary: NamedTempFile,
+    pending: Pending,
     place: PathBuf,
+}
+
+#[derive(Debug)]
+enum Pending {
+    /// Vanishes with the process.
+    #[cfg(target_os = "linux")]
+    Nameless(File),
+    Named(NamedTempFile),
 }
 
 impl Artefact {
@@ -21,33 +34,33 @@ impl Artefact {
     /// is done.
     ///
     /// # Errors
-    /// When a sibling of `place` cannot be made.
+    /// When no file can be made in the folder of `place`.
     pub fn begin(place: &Path) -> Result<Self, StoreError> {
         if place.is_dir() {
             return Err(StoreError::IsFolder { path: place.to_owned() });
         }
         let folder = folder_of(place);
-        let failed = |source| StoreError::Write { path: place.to_owned(), source };
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As for any new file; the process's mask still applies.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        // The error names the temporary file too, which nobody asked about.
-        let plain = |error: io::Error| match error.kind() {
-            kind if error.get_ref().is_some() => io::Error::from(kind),
-            _ => error,
-        };
-        let temporary = builder.prefix(".qes-gguf-").suffix(".tmp").tempfile_in(folder);
-        let temporary = temporary.map_err(|error| failed(plain(error)))?;
-        Ok(Self { temporary, place: place.to_owned() })
+        remove_stale(folder);
+        let pending =
+            begin_in(folder).map_err(|source| StoreError::Write { path: place.to_owned(), source })?;
+        Ok(Self { pending, place: place.to_owned() })
     }
 
-    /// The file, to be written to.
-    pub fn file(&mut self) -> &mut File {
-        self.temporary.as_file_mut()
+    fn file(&mut self) -> &mut File {
+        match &mut self.pending {
+            #[cfg(target_os = "linux")]
+            Pending::Nameless(file) => file,
+            Pending::Named(file) => file.as_file_mut(),
+        }
+    }
+
+    /// Writes at its end.
+    ///
+    /// # Errors
+    /// When not all bytes can be written.
+    pub fn write_all(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        let written = disk::write_all(self.file(), bytes);
+        written.map_err(|source| StoreError::Write { path: self.place.clone(), source })
     }
 
     /// Makes the content durable and moves the file to its place, over what may be there.
@@ -55,11 +68,118 @@ impl Artefact {
     /// # Errors
     /// When the content or the folder cannot be made durable, or the file cannot be moved.
     pub fn publish(self) -> Result<(), StoreError> {
-        let Self { temporary, place } = self;
-        let failed = |source| StoreError::Write { path: place.clone(), source };
-        temporary.as_file().sync_all().map_err(failed)?;
-        temporary.persist(&place).map_err(|e| failed(e.error))?;
-        sync_folder(&place).map_err(failed)
+        self.put(true).map(drop)
+    }
+
+    /// The same where nothing may be there yet. The file stays open, and locked.
+    ///
+    /// # Errors
+    /// As [`Artefact::publish`], and when there is something.
+    pub(super) fn publish_new(self) -> Result<File, StoreError> {
+        self.put(false)
+    }
+
+    /// The same over what is there.
+    ///
+    /// # Errors
+    /// As [`Artefact::publish`].
+    pub(super) fn publish_over(self) -> Result<File, StoreError> {
+        self.put(true)
+    }
+
+    fn put(mut self, over: bool) -> Result<File, StoreError> {
+        let failed = |source: io::Error, path: PathBuf| match source.kind() {
+            io::ErrorKind::AlreadyExists => StoreError::LogExists { path },
+            _ => StoreError::Write { path, source },
+        };
+        let synced = disk::sync_all(self.file());
+        let Self { pending, place } = self;
+        let put = synced.and_then(|()| match pending {
+            #[cfg(target_os = "linux")]
+            Pending::Nameless(file) => put_nameless(&file, &place, over).map(|()| file),
+            Pending::Named(file) => disk::persist(file, &place, over),
+        });
+        let put = put.and_then(|file| disk::sync_folder(&place).map(|()| file));
+        put.map_err(|source| failed(source, place))
+    }
+}
+
+fn begin_in(folder: &Path) -> io::Result<Pending> {
+    #[cfg(target_os = "linux")]
+    // Whatever is wrong, it is told of the attempt that every system can make.
+    if let Ok(file) = disk::create_nameless(folder)
+        && lock(&file)
+    {
+        return Ok(Pending::Nameless(file));
+    }
+    loop {
+        let file = disk::create_named(folder, PREFIX, SUFFIX)?;
+        // Another process may have taken it for a stale one before it was locked.
+        if !lock(file.as_file()) || same_file_at(file.as_file(), file.path()) {
+            return Ok(Pending::Named(file));
+        }
+    }
+}
+
+/// Locks a file, which tells others that its process lives; false where the file system has no locks.
+fn lock(file: &File) -> bool {
+    file.lock().is_ok()
+}
+
+#[cfg(target_os = "linux")]
+fn put_nameless(file: &File, place: &Path, over: bool) -> io::Result<()> {
+    match disk::link(file, place) {
+        Err(error) if over && error.kind() == io::ErrorKind::AlreadyExists => {}
+        linked => return linked,
+    }
+    // A link replaces nothing, so the file gets a name beside its place first.
+    for number in 0_u32.. {
+        let name = format!("{PREFIX}{}-{number}{SUFFIX}", std::process::id());
+        let beside = folder_of(place).join(name);
+        match disk::link(file, &beside) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            linked => linked?,
+        }
+        let moved = disk::rename(&beside, place);
+        if moved.is_err() {
+            // The error that led here is the one worth telling.
+            let _ = disk::remove(&beside);
+        }
+        return moved;
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Removes what processes that were killed left in a folder: their temporary files, which nobody holds a lock on any more.
+fn remove_stale(folder: &Path) {
+    // Trouble here is no reason not to go on; what cannot be removed only takes space.
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let is_ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_ours
+            && is_file
+            && let Ok(file) = File::open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            let _ = disk::remove(&entry.path());
+        }
+    }
+}
+
+/// Whether this open file is the one that the path names. Where a system does not tell, it counts as such.
+pub(super) fn same_file_at(file: &File, path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let (here, there) = (file.metadata().map(identity), fs::metadata(path).map(identity));
+        matches!((here, there), (Ok(here), Ok(there)) if here == there)
+    }
+    #[cfg(not(unix))]
+    {
+        file.metadata().is_ok() && path.exists()
     }
 }
 
@@ -68,15 +188,8 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes the folder's entry for a new file durable.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder_of(path))?.sync_all() } else { Ok(()) }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     #[test]
@@ -84,15 +197,59 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("model.gguf");
         let mut dropped = Artefact::begin(&place).unwrap();
-        dropped.file().write_all(b"half").unwrap();
+        dropped.write_all(b"half").unwrap();
         drop(dropped);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        let mut artefact = Artefact::begin(&place).unwrap();
-        artefact.file().write_all(b"whole").unwrap();
-        assert!(!place.exists());
-        artefact.publish().unwrap();
-        assert_eq!(std::fs::read(&place).unwrap(), b"whole");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        for content in [&b"whole"[..], b"and replaced"] {
+            let mut artefact = Artefact::begin(&place).unwrap();
+            artefact.write_all(content).unwrap();
+            assert_ne!(fs::read(&place).ok().as_deref(), Some(content));
+            artefact.publish().unwrap();
+            assert_eq!(fs::read(&place).unwrap(), content);
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_named_file_appears_in_the_same_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("model.gguf");
+        for content in ["whole", "replaced"] {
+            let named = disk::create_named(folder.path(), PREFIX, SUFFIX).unwrap();
+            assert!(lock(named.as_file()));
+            let mut artefact = Artefact { pending: Pending::Named(named), place: place.clone() };
+            artefact.write_all(content.as_bytes()).unwrap();
+            remove_stale(folder.path());
+            artefact.publish().unwrap();
+            assert_eq!(fs::read_to_string(&place).unwrap(), content);
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn what_was_left_by_a_kill_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in [".qes-gguf-left.tmp", ".qes-gguf-held.tmp", ".qes-gguf-other", "other.tmp"] {
+            fs::write(path(name), "half").unwrap();
+        }
+        let held = File::open(path(".qes-gguf-held.tmp")).unwrap();
+        held.lock().unwrap();
+        drop(Artefact::begin(&path("model.gguf")).unwrap());
+        assert!(!path(".qes-gguf-left.tmp").exists());
+        for stays in [".qes-gguf-held.tmp", ".qes-gguf-other", "other.tmp"] {
+            assert!(path(stays).exists(), "{stays}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_replaced_where_something_new_is_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("run.qes");
+        fs::write(&place, "old").unwrap();
+        let refused = Artefact::begin(&place).unwrap().publish_new();
+        assert!(matches!(refused, Err(StoreError::LogExists { .. })));
+        assert_eq!(fs::read_to_string(&place).unwrap(), "old");
     }
 
     #[test]

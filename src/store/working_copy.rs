@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use memmap2::{Mmap, MmapMut, MmapOptions};
 
-use super::{StoreError, page_size};
+use super::{StoreError, Witness, page_size};
 
 /// What is read of the base before it is let go: a multiple of every system's page size.
 const PIECE_BYTES: usize = 16 << 20;
@@ -22,6 +22,7 @@ pub struct WorkingCopy {
     changed: MmapMut,
     /// Whether bytes may have been changed.
     edited: bool,
+    witness: Witness,
 }
 
 impl WorkingCopy {
@@ -36,8 +37,9 @@ impl WorkingCopy {
         if !metadata.is_file() || metadata.len() == 0 {
             return Err(StoreError::NotAFile { path });
         }
+        let witness = Witness::new(&path, &metadata);
         match map_twice(&file) {
-            Ok((base, changed)) => Ok(Self { path, base, changed, edited: false }),
+            Ok((base, changed)) => Ok(Self { path, base, changed, edited: false, witness }),
             Err(source) => Err(StoreError::Map { path, source }),
         }
     }
@@ -45,6 +47,11 @@ impl WorkingCopy {
     /// The file that is mapped.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What tells whether the file is still what it was.
+    pub fn witness(&self) -> &Witness {
+        &self.witness
     }
 
     /// The bytes as they are in the file.
@@ -189,7 +196,7 @@ fn map_twice(file: &File) -> std::io::Result<(Mmap, MmapMut)> {
     // Without this, Linux refuses a private mapping larger than memory even though few of its pages are ever written.
     options.no_reserve_swap();
     // SAFETY: neither mapping can write the file. As with every mapped file, it must not be truncated or rewritten in
-    // place by others meanwhile; the tool asks for a model that nobody else is writing.
+    // place by others meanwhile; `Witness` sees it where they did, and a read beyond the end is explained (`signals`).
     unsafe { Ok((options.map(file)?, options.map_copy(file)?)) }
 }
 

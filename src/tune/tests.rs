@@ -8,6 +8,7 @@ use crate::engine::{Decoding, Request, Score, TensorBytes};
 use crate::perturb::read_codes;
 use crate::seed_log::{Header, test_log};
 use crate::settings::{Settings, Window};
+use crate::sweep::rebuild_past;
 use crate::task::Message;
 use crate::task::arith::Arith;
 use crate::tensor_type::TensorType;
@@ -243,6 +244,32 @@ fn assert_log_rebuilds((text, codes): &Traces) {
         .unwrap();
     assert!(engine.tensors == *codes);
     assert_eq!(log.evaluations.last().unwrap().codes_sha256, live_digest(&mut engine).unwrap());
+    assert_past(&log, codes);
+}
+
+/// One pass shows what separate ones of several lengths leave.
+fn assert_past(log: &SeedLog, codes: &[Vec<u8>]) {
+    let specs = &log.header.tensors;
+    let points = [0, 1, 4, 9];
+    let mut past = vec![Vec::new(); points.len()];
+    let mut engine = FakeEngine::new(&log.header);
+    let history = History::of_log(log, 9).unwrap();
+    let mut show = |tiles: &[Vec<Vec<u8>>]| {
+        for (point, bytes) in past.iter_mut().enumerate() {
+            tiles.iter().for_each(|tile| bytes.extend_from_slice(&tile[point]));
+        }
+    };
+    engine.edit_codes(&mut |tensors| rebuild_past(&points, tensors, specs, &history, &mut show)).unwrap();
+    assert!(engine.tensors == *codes);
+    for (past, generations) in past.iter().zip(points) {
+        let mut engine = FakeEngine::new(&log.header);
+        let history = History::of_log(log, generations).unwrap();
+        let rebuild = &mut |tensors: &mut [TensorBytes<'_>]| {
+            rebuild_all(tensors, specs, &history, &mut ResidualStore::Replay);
+        };
+        engine.edit_codes(rebuild).unwrap();
+        assert!(engine.tensors.concat() == *past, "after {generations} generations");
+    }
 }
 
 #[test]
@@ -324,6 +351,28 @@ fn a_journal_that_fails_stops_the_run_before_the_update() {
         Tuner::new(FakeEngine::new(&header()), examiners(), log, &mut journal, ResidualMode::Replay).unwrap();
     assert!(matches!(tuner.run(&AtomicBool::new(false), &mut Nobody), Err(TuneError::Store(_))));
     assert!(tuner.engine().tensors == FakeEngine::new(&header()).tensors);
+}
+
+#[test]
+fn an_auditor_sees_every_generation_and_stops_a_run_whose_codes_are_others() {
+    struct Strict(Vec<String>, u64);
+    impl Auditor for Strict {
+        fn audit(&mut self, generations: u64, live: &str) -> Result<(), ExportError> {
+            assert_eq!(self.0.len() as u64 + 1, generations);
+            assert!(!self.0.contains(&live.to_owned()), "nothing changed");
+            self.0.push(live.to_owned());
+            let other = || ExportError::NoSuchGeneration { asked: generations, has: 0 };
+            if generations == self.1 { Err(other()) } else { Ok(()) }
+        }
+    }
+    let (log, first) = SeedLog::start(header()).unwrap();
+    let mut journal = Lines(first);
+    let engine = FakeEngine::new(&header());
+    let tuner = Tuner::new(engine, examiners(), log, &mut journal, ResidualMode::Replay).unwrap();
+    let mut tuner = tuner.audited_by(Box::new(Strict(Vec::new(), 4)));
+    let error = tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap_err();
+    assert!(matches!(error, TuneError::Replay(_)), "{error}");
+    assert_eq!(tuner.log().generations.len(), 4);
 }
 
 #[test]

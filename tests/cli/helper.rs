@@ -112,8 +112,14 @@ impl Dir {
     }
 
     fn start(&self, variables: &[(&str, &str)], line: &str) -> Running<'_> {
-        let child = Command::new(env!("CARGO_BIN_EXE_qes-gguf"))
-            .args(line.split_whitespace())
+        let mut command = Command::new(env!("CARGO_BIN_EXE_qes-gguf"));
+        command.args(line.split_whitespace());
+        self.launch(command, variables, line)
+    }
+
+    /// Starts a command in the folder that is to do what `qes-gguf` does with this line.
+    pub fn launch(&self, mut command: Command, variables: &[(&str, &str)], line: &str) -> Running<'_> {
+        let child = command
             .current_dir(self.folder.path())
             .env_clear()
             .env("LLAMA_ARG_THREADS", "1")
@@ -190,7 +196,7 @@ fn reader(pipe: Option<impl std::io::Read + Send + 'static>) -> std::thread::Joi
 /// A command that has ended.
 pub struct Done {
     line: String,
-    status: ExitStatus,
+    pub status: ExitStatus,
     pub stdout: String,
     pub stderr: String,
 }

@@ -16,9 +16,10 @@ pub fn text(path: &Path, log: &SeedLog) -> String {
     let mut lines = settings(path, log);
     lines.push(String::new());
     lines.push(format!(
-        "  {} generations ({} planned at the start)",
+        "  {} generations ({} planned{})",
         log.generations.len(),
-        log.header.settings.generations
+        log.planned(),
+        if log.plans.is_empty() { " at the start" } else { "" }
     ));
     let measure = log.evaluations.first().map_or("accuracy", |first| text::measure(&text::grade(first)));
     let head = format!("  {:>10} {:>9} {:>9}  held-out {measure}", "generation", "fitness", "held-out");
@@ -101,6 +102,7 @@ pub fn json(log: &SeedLog) -> Value {
         "header": log.header,
         "generations": generations,
         "evaluations": log.evaluations,
+        "planned": log.planned(),
         "bytes": log.whole_bytes,
         "torn_bytes": log.torn_bytes,
         "hash": log.chain.hex(),

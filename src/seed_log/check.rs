@@ -1,0 +1,113 @@
+//! Whether a line of a log holds together with those before it.
+
+use std::collections::HashSet;
+
+use super::{
+    EvaluationRecord, GenerationRecord, Header, LogError, MAX_PROBLEMS, PlanRecord, TaskSpec, noise_specs,
+};
+use crate::fitness::{FitnessSummary, MAX_WEIGHT};
+use crate::settings::{ALPHA_RANGE, MAX_GENERATIONS};
+
+pub(super) fn check_header(header: &Header) -> Result<(), LogError> {
+    header.settings.validate().map_err(LogError::Settings)?;
+    if header.tensors.is_empty() {
+        return Err(LogError::Header("it names no tensor".to_owned()));
+    }
+    check_task(&header.task)?;
+    let mut names = HashSet::new();
+    for tensor in &header.tensors {
+        if !names.insert(&tensor.name) {
+            return Err(LogError::Header(format!("it names tensor {} twice", tensor.name)));
+        }
+        let whole = tensor.tensor_type.bytes_of(tensor.codes).is_some();
+        if !whole || header.settings.type_index(tensor.tensor_type).is_none() {
+            let problem = format!(
+                "its tensor {} has {} codes of type {}, which is no whole number of blocks or has no settings",
+                tensor.name, tensor.codes, tensor.tensor_type
+            );
+            return Err(LogError::Header(problem));
+        }
+    }
+    if header.noise != noise_specs(header)? {
+        return Err(LogError::Noise);
+    }
+    Ok(())
+}
+
+fn check_task(task: &TaskSpec) -> Result<(), LogError> {
+    let retained = task.retain.iter();
+    for definition in retained.clone().map(|retain| &retain.definition).chain([&task.definition]) {
+        definition.validate().map_err(|e| LogError::Header(e.to_string()))?;
+    }
+    if let Some(weight) =
+        retained.clone().map(|retain| retain.weight).find(|weight| !(0.0..=1e6).contains(weight))
+    {
+        return Err(LogError::Header(format!(
+            "its weight of what is retained is {weight}, but must be from 0 to 1000000"
+        )));
+    }
+    if task.patience == Some(0) {
+        return Err(LogError::Header("its patience is 0, but must be at least 1".to_owned()));
+    }
+    let prompts = retained.map(|retain| ("retain.prompts", retain.prompts));
+    let mut counts = prompts.chain([("prompts", task.prompts), ("eval_problems", task.eval_problems)]);
+    match counts.find(|(_, count)| !(1..=MAX_PROBLEMS).contains(count)) {
+        Some((name, count)) => {
+            Err(LogError::Header(format!("{name} is {count}, but must be from 1 to {MAX_PROBLEMS}")))
+        }
+        None => Ok(()),
+    }
+}
+
+pub(super) fn check_generation(
+    header: &Header,
+    expected: u64,
+    record: &GenerationRecord,
+) -> Result<(), String> {
+    let settings = &header.settings;
+    if record.generation != expected || expected >= MAX_GENERATIONS {
+        return Err(format!("generation {} where {expected} should be", record.generation));
+    }
+    if record.weights.len() != settings.pairs() {
+        return Err(format!("{} weights for {} pairs", record.weights.len(), settings.pairs()));
+    }
+    if let Some(weight) = record.weights.iter().find(|w| w.is_nan() || w.abs() > MAX_WEIGHT) {
+        return Err(format!("the weight {weight} is not within -{MAX_WEIGHT} to {MAX_WEIGHT}"));
+    }
+    let FitnessSummary { mean, spread, best } = record.fitness;
+    if [mean, spread, best].iter().any(|value| !value.is_finite()) {
+        return Err("its fitness is not a finite number".to_owned());
+    }
+    let sigma: Vec<f64> = settings.types.iter().map(|of_type| of_type.sigma).collect();
+    if record.sigma != sigma {
+        return Err("its sigma is not the header's".to_owned());
+    }
+    if record.alpha.len() != sigma.len() || record.alpha.iter().any(|a| !ALPHA_RANGE.contains(a)) {
+        return Err("its alpha is not one number from 0 to 1000 for each type".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn check_evaluation(expected: u64, record: &EvaluationRecord) -> Result<(), String> {
+    if record.generations != expected {
+        return Err(format!(
+            "an evaluation after {} generations, but {expected} generations come before it",
+            record.generations
+        ));
+    }
+    if let Some(correct) = record.correct.filter(|correct| *correct > record.problems) {
+        return Err(format!("{correct} of {} problems solved", record.problems));
+    }
+    let means = [Some(record.mean_reward), record.mean_loglik, record.retained];
+    if means.into_iter().flatten().any(|mean| !mean.is_finite()) {
+        return Err("a mean reward or log-likelihood in it is not a finite number".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn check_plan(has: u64, record: &PlanRecord) -> Result<(), String> {
+    if (has..=MAX_GENERATIONS).contains(&record.generations) {
+        return Ok(());
+    }
+    Err(format!("a plan of {} generations, but {has} generations come before it", record.generations))
+}

@@ -1,0 +1,116 @@
+//! Whether a model's file is still what it was when it was opened.
+//!
+//! Pages of a mapped file that nobody edited show whatever is in the file, so a file that is written to in place would
+//! change under inference. That cannot be prevented without a second copy of the model in memory; but it shows in the
+//! file's length, time of change or identity, which are looked at before anything that was computed from the model is kept.
+
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::{Journal, LogFile, StoreError};
+
+/// What changes with a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stamp {
+    /// Device and number of the file, where a system tells.
+    identity: Option<(u64, u64)>,
+    len: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let identity = {
+            use std::os::unix::fs::MetadataExt;
+            Some((metadata.dev(), metadata.ino()))
+        };
+        #[cfg(not(unix))]
+        let identity = None;
+        Self { identity, len: metadata.len(), modified: metadata.modified().ok() }
+    }
+}
+
+/// A file as it was when it was opened.
+#[derive(Clone, Debug)]
+pub struct Witness {
+    path: PathBuf,
+    stamp: Stamp,
+}
+
+impl Witness {
+    /// Of an open file at this path, by what the system says of it.
+    pub(super) fn new(path: &Path, metadata: &Metadata) -> Self {
+        Self { path: path.to_owned(), stamp: Stamp::of(metadata) }
+    }
+
+    /// Fails when the path no longer leads to the file, or the file was written to.
+    ///
+    /// # Errors
+    /// When it is not what it was, which is no more than its length, time of change and identity say.
+    pub fn check(&self) -> Result<(), StoreError> {
+        match fs::metadata(&self.path) {
+            Ok(metadata) if Stamp::of(&metadata) == self.stamp => Ok(()),
+            Ok(metadata) if metadata.len() < self.stamp.len => Err(self.changed("shorter than it was")),
+            Ok(_) => Err(self.changed("not the file that it was: it was replaced or written to")),
+            Err(_) => Err(self.changed("not there any more: it was moved or removed")),
+        }
+    }
+
+    fn changed(&self, how: &'static str) -> StoreError {
+        StoreError::ModelChanged { path: self.path.clone(), how }
+    }
+}
+
+/// A log's file that takes no line once the model is not what it was, so that no reward of another model is ever logged.
+#[derive(Debug)]
+pub struct Witnessed {
+    /// The log's file.
+    pub log: LogFile,
+    /// The model's.
+    pub model: Witness,
+}
+
+impl Journal for Witnessed {
+    fn append(&mut self, line: &str) -> Result<(), StoreError> {
+        self.model.check()?;
+        self.log.append(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn whatever_happens_to_a_file_is_seen() {
+        type Harm = fn(&Path);
+        let cases: [(&str, Harm); 4] = [
+            ("shorter", |path| File::options().write(true).open(path).unwrap().set_len(3).unwrap()),
+            ("written to", |path| {
+                // A file system's clock moves in steps.
+                std::thread::sleep(std::time::Duration::from_millis(30));
+                File::options().write(true).open(path).unwrap().write_all(b"9876").unwrap();
+            }),
+            ("replaced", |path| {
+                fs::write(path.with_extension("new"), "0123").unwrap();
+                fs::rename(path.with_extension("new"), path).unwrap();
+            }),
+            ("removed", |path| fs::remove_file(path).unwrap()),
+        ];
+        for (word, harm) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("model.gguf");
+            fs::write(&path, "0123").unwrap();
+            let witness = Witness::new(&path, &fs::metadata(&path).unwrap());
+            witness.check().unwrap();
+            harm(&path);
+            let message = witness.check().unwrap_err().to_string();
+            assert!(message.contains(word) && message.contains("model.gguf"), "{message}");
+        }
+    }
+}
