@@ -16,8 +16,8 @@ mod memory;
 mod out;
 mod plan;
 mod report;
+mod report_page;
 mod setup;
-mod text;
 mod tune;
 mod verify;
 
@@ -28,6 +28,7 @@ use clap::Parser;
 use thiserror::Error;
 
 use crate::export::ExportError;
+use crate::text;
 use args::{Args, Command};
 
 /// Arguments that parse but make no sense.
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Report(args) => report_page::run(&args),
     };
     match outcome {
         Ok(Ending::Success) => ExitCode::SUCCESS,

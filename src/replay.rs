@@ -257,9 +257,23 @@ impl History {
         residual: &mut Residual,
         scratch: &mut Scratch,
     ) -> Moves {
+        self.rebuild_watched(tuned, tile, residual, scratch, |_, _| ())
+    }
+
+    /// [`History::rebuild`], telling `watch` of each generation what it moved.
+    pub fn rebuild_watched<L: CodeLayout>(
+        &self,
+        tuned: &mut Tuned<'_, L>,
+        tile: &Tile,
+        residual: &mut Residual,
+        scratch: &mut Scratch,
+        mut watch: impl FnMut(u64, Moves),
+    ) -> Moves {
         self.reset(residual, tile.len);
         (0..self.len()).fold(Moves::default(), |moves, generation| {
-            moves + self.advance(generation, tuned, tile, residual, scratch)
+            let of_generation = self.advance(generation, tuned, tile, residual, scratch);
+            watch(generation, of_generation);
+            moves + of_generation
         })
     }
 
