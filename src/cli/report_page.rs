@@ -53,29 +53,28 @@ pub fn run(args: &ReportArgs) -> Result<Ending> {
 
 /// The runs, those of this model with what a replay counts. A model that no log was made for is an error.
 fn replayed(path: &Path, logs: &[SeedLog], names: &[String]) -> Result<Vec<Run>> {
-    let mut other = None;
-    let mut any = false;
     let mut runs = Vec::new();
+    let mut others = Vec::new();
     for (log, name) in logs.iter().zip(names) {
-        let run = Run::of(name, log);
         let span = span(log.generations.len() as u64, MOVES_COLUMNS);
+        let run = Run::of(name, log);
         runs.push(match Model::open(path)?.count_moves(log, span) {
-            Ok(moves) => {
-                any = true;
-                run.with_moves(log, span, &moves)
-            }
+            Ok(moves) => run.with_moves(log, span, &moves),
             Err(error @ ExportError::OtherModel { .. }) => {
-                out::warn(format!("warning: {name} was made for another model, so its moves are not shown"));
-                other = Some(error);
+                others.push((name, error));
                 run
             }
             Err(error) => return Err(error.into()),
         });
     }
-    match other {
-        Some(error) if !any => Err(error.into()),
-        _ => Ok(runs),
+    let all = others.len() == runs.len();
+    for (name, error) in others {
+        if all {
+            return Err(error.into());
+        }
+        out::warn(format!("warning: {name} was made for another model, so its moves are not shown"));
     }
+    Ok(runs)
 }
 
 /// What the page calls each log: the file's name without its ending, with as many of its folders as tell it from others.

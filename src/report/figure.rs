@@ -1,4 +1,4 @@
-//! Charts as files of their own, for papers and slides: the page's, in its light colours, with title and legend drawn.
+//! Charts as files of their own, for papers and slides: the page's, in its light colours, with the legend drawn.
 
 use maud::{Markup, html};
 

@@ -295,13 +295,13 @@ fn figure(chart: &Chart) -> Markup {
 fn about(run: &Run, number: usize, is_one_of_several: bool) -> Markup {
     let content = html! {
         (evaluations(run))
-        h3 style="margin-top:16px" { "Settings and task" }
+        h3.part { "Settings and task" }
         div.card.scroll {
             table.facts {
                 tbody { @for Fact { name, value } in &run.facts { tr { th scope="row" { (name) } td { (value) } } } }
             }
         }
-        h3 style="margin-top:16px" { "What can be checked" }
+        h3.part { "What can be checked" }
         div.card { (checks(run)) }
     };
     html! {
@@ -355,7 +355,7 @@ fn evaluations(run: &Run) -> Markup {
     };
     html! {
         @if !run.exams.is_empty() {
-            h3 style="margin-top:16px" { "Held-out evaluations" }
+            h3.part { "Held-out evaluations" }
             (table("Held-out evaluations", "evaluations", &head, &rows))
         }
     }
@@ -366,8 +366,10 @@ fn value(grade: &Grade) -> String {
     grade.accuracy().map_or_else(|| minus(&format!("{:.4}", grade.mean_reward)), text::percent)
 }
 
-fn interval(grade: &Grade) -> String {
-    if grade.correct.is_some() { format!("95% interval {}", ends(grade)) } else { "mean reward".to_owned() }
+fn interval(grade: &Grade) -> Markup {
+    html! {
+        @if grade.correct.is_some() { "95% interval " span.whole { (ends(grade)) } } @else { "mean reward" }
+    }
 }
 
 fn ends(grade: &Grade) -> String {

@@ -149,10 +149,7 @@ mod tests {
     #[test]
     fn axes_name_round_numbers() {
         let around = |values: &[f64], number| Scale::around(values.iter().copied(), number, (0.0, 100.0));
-        assert_eq!(
-            labels(around(&[-1.39, -0.9], Number::Plain)),
-            ["−1.4", "−1.2", "−1.0"]
-        );
+        assert_eq!(labels(around(&[-1.39, -0.9], Number::Plain)), ["−1.4", "−1.2", "−1.0"]);
         assert_eq!(labels(around(&[0.55, 0.75], Number::Percent)), ["55%", "60%", "65%", "70%", "75%"]);
         assert_eq!(labels(Scale::between(0.0, 150.0, Number::Whole, (0.0, 1.0))), ["0", "50", "100", "150"]);
         assert_eq!(labels(Scale::between(0.0, 2.0, Number::Whole, (0.0, 1.0))), ["0", "1", "2"]);

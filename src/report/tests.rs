@@ -74,7 +74,7 @@ fn a_page_stands_by_itself_and_suits_phones_and_the_dark() {
         "default-src 'none'",
         "Fitness in each generation",
         "Held-out accuracy",
-        "95% interval 33.2\u{2013}76.9%",
+        "95% interval <span class=\"whole\">33.2\u{2013}76.9%",
         "Codes moved in each tensor",
         &test_log::log(6).0.chain.hex(),
     ] {
