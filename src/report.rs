@@ -14,6 +14,7 @@ mod page;
 mod plot;
 mod run;
 mod scale;
+mod style;
 
 pub use charts::Subject;
 pub use events::events;

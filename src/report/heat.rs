@@ -5,7 +5,7 @@ use std::fmt::Write;
 use maud::{Markup, html};
 
 use super::plot::{WIDTH, short};
-use super::run::{MOVES_COLUMNS, Moved, Run};
+use super::run::{Moved, Run};
 use super::scale::{Number, Scale};
 use crate::text;
 
@@ -206,6 +206,3 @@ fn label(name: &str) -> String {
 fn fine(share: f64) -> String {
     if share >= 0.01 { text::percent(share) } else { format!("{:.2}%", 100.0 * share) }
 }
-
-/// More columns than this are never drawn, since no log is replayed into more.
-const _: () = assert!(MOVES_COLUMNS <= 200);

@@ -199,9 +199,10 @@ fn numbers_out_of_all_bounds_are_drawn() {
         record.alpha = vec![0.0, 1000.0];
     }
     log.evaluations[0].mean_reward = f64::MIN;
+    let infinite = Regex::new(r"[ MLHV\x22]-?inf\b").unwrap();
     for markup in [page_of(&[run("a", &log)]), page_of(&[run("a", &log), run("b", &log)])] {
         assert_harmless(&markup);
-        assert!(!markup.contains("NaN") && !Regex::new(r"[ MLHV\x22]-?inf").unwrap().is_match(&markup));
+        assert!(!markup.contains("NaN") && !infinite.is_match(&markup));
     }
 }
 
@@ -240,4 +241,20 @@ fn figures_are_files_of_their_own() {
             assert!(!svg.contains("var(--"), "{name} has colours that only a page knows");
         }
     }
+}
+
+#[test]
+fn a_map_of_many_tensors_names_their_blocks() {
+    let mut run = moved("large", 300);
+    let tensor = |number: usize| run::Moved {
+        name: format!("blk.{}.part_{}.weight", number / 7, number % 7),
+        codes: 1 << 20,
+        shares: (0..100).map(|column| ((number * 31 + column * 17) % 97) as f64 / 970.0).collect(),
+    };
+    run.moved = Some((3, (0..252).map(tensor).collect()));
+    let html = page_of(&[run]);
+    assert_harmless(&html);
+    assert!(html.contains(">blk.0<") && html.contains(">blk.34<") && !html.contains(">blk.0.part_0<"));
+    assert!(html.contains("A column is the mean of 3 generations."));
+    assert!(html.len() < 900_000, "{} bytes", html.len());
 }
