@@ -17,8 +17,8 @@ mod memory;
 mod out;
 mod plan;
 mod report;
+mod report_page;
 mod setup;
-mod text;
 mod tune;
 mod verify;
 
@@ -30,6 +30,7 @@ use thiserror::Error;
 
 use crate::export::ExportError;
 use crate::store::explain_file_signals;
+use crate::text;
 use args::{Args, Command};
 
 /// Arguments that parse but make no sense.
@@ -60,6 +61,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
         Command::Export(args) => export::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Report(args) => report_page::run(&args),
     };
     match outcome {
         Ok(Ending::Success) => 0,

@@ -17,7 +17,8 @@ use crate::replay::History;
 use crate::seed_log::{BaseModel, Header, LogError, SeedLog, TensorSpec, hex};
 use crate::select::{SelectError, find};
 use crate::store::{Artefact, StoreError, WorkingCopy};
-use crate::sweep::{ResidualStore, per_tile, rebuild_all, rebuild_past, update_all};
+use crate::sweep::{ResidualStore, per_tile, rebuild_all, rebuild_counting, rebuild_past, update_all};
+use crate::update::Moves;
 
 /// Why a model cannot be rebuilt.
 #[derive(Debug, Error)]
@@ -100,6 +101,33 @@ impl Model {
     /// # Errors
     /// When the log was made for another model or has fewer generations.
     pub fn replay(&mut self, log: &SeedLog, generations: u64) -> Result<String, ExportError> {
+        let rebuild = |tensors: &mut [TensorBytes<'_>], history: &History| {
+            rebuild_all(tensors, &log.header.tensors, history, &mut ResidualStore::Replay)
+        };
+        Ok(self.rebuild(log, generations, rebuild)?.1)
+    }
+
+    /// Replays the whole log, and tells for each tensor what moved in each `span` generations.
+    ///
+    /// # Errors
+    /// When the log was made for another model, or does not lead to the codes that the run had.
+    pub fn count_moves(&mut self, log: &SeedLog, span: u64) -> Result<Vec<Vec<Moves>>, ExportError> {
+        let generations = log.generations.len() as u64;
+        let rebuild = |tensors: &mut [TensorBytes<'_>], history: &History| {
+            rebuild_counting(tensors, &log.header.tensors, history, span)
+        };
+        let (moves, digest) = self.rebuild(log, generations, rebuild)?;
+        check_digest(log, generations, &digest)?;
+        Ok(moves)
+    }
+
+    /// Lends the tensors that the log tunes to `rebuild`, and returns its answer and their digest afterwards.
+    fn rebuild<T>(
+        &mut self,
+        log: &SeedLog,
+        generations: u64,
+        rebuild: impl FnOnce(&mut [TensorBytes<'_>], &History) -> T,
+    ) -> Result<(T, String), ExportError> {
         let has = log.generations.len() as u64;
         if generations > has {
             return Err(ExportError::NoSuchGeneration { asked: generations, has });
@@ -107,8 +135,8 @@ impl Model {
         let ranges = self.ranges(log)?;
         let history = History::of_log(log, generations)?;
         let mut tensors = self.tensors(&ranges, &log.header)?;
-        rebuild_all(&mut tensors, &log.header.tensors, &history, &mut ResidualStore::Replay);
-        Ok(digest(&tensors))
+        let answer = rebuild(&mut tensors, &history);
+        Ok((answer, digest(&tensors)))
     }
 
     /// Brings the working copy to where the whole log leads, and returns the digests that the tuned tensors have on the way,

@@ -30,6 +30,7 @@
 //! | [`judge`] | what a reply is worth, by rules of the user's own |
 //! | [`engine`] | what tuning needs of inference, as a trait |
 //! | [`exam`] | puts problems to an engine and grades it |
+//! | [`text`] | numbers and words as people read them |
 //! | [`sweep`] | work on all tiles, in parallel |
 //! | [`store`] | mappings, atomic files, the append-only log, files of data |
 //! | [`reward_command`] | the user's own program as a judge |
@@ -37,6 +38,7 @@
 //! | [`export`] | base model and log to tuned model |
 //! | [`recipe`] | default hyper-parameters |
 //! | [`tune`] | the loop over generations |
+//! | [`report`] | pictures of logs: a page, figures, event files |
 //! | [`cli`] | arguments to plan to call |
 //!
 //! `tile`, `settings` and `select` stand apart because live tuning, replay and the command line need them alike; `exam` and
@@ -58,6 +60,7 @@ pub mod noise;
 pub mod perturb;
 pub mod recipe;
 pub mod replay;
+pub mod report;
 pub mod reward_command;
 pub mod rng;
 pub mod seed_log;
@@ -67,6 +70,7 @@ pub mod store;
 pub mod sweep;
 pub mod task;
 pub mod tensor_type;
+pub mod text;
 pub mod tile;
 pub mod tune;
 pub mod update;

@@ -259,10 +259,11 @@ impl History {
         residual: &mut Residual,
         scratch: &mut Scratch,
     ) -> Moves {
-        self.rebuild_part(0..self.len(), tuned, tile, residual, scratch)
+        self.rebuild_part(0..self.len(), tuned, tile, residual, scratch, |_, _| ())
     }
 
-    /// The same for some of the generations, which go on where those before them ended, `residual` included.
+    /// The same for some of the generations, which go on where those before them ended, `residual` included; `watch` is told
+    /// what each generation moved.
     pub fn rebuild_part<L: CodeLayout>(
         &self,
         generations: Range<u64>,
@@ -270,12 +271,15 @@ impl History {
         tile: &Tile,
         residual: &mut Residual,
         scratch: &mut Scratch,
+        mut watch: impl FnMut(u64, Moves),
     ) -> Moves {
         if generations.start == 0 {
             self.reset(residual, tile.len);
         }
         generations.fold(Moves::default(), |moves, generation| {
-            moves + self.advance(generation, tuned, tile, residual, scratch)
+            let of_generation = self.advance(generation, tuned, tile, residual, scratch);
+            watch(generation, of_generation);
+            moves + of_generation
         })
     }
 

@@ -1,6 +1,8 @@
 //! Runs the work on tiles over all tuned tensors, in parallel with rayon. No result depends on the number of threads:
 //! a tile's outcome is a function of the tile alone.
 
+use std::sync::{Mutex, PoisonError};
+
 use rayon::prelude::*;
 
 use crate::block::{Arrangement, CodeLayout, Codes};
@@ -238,7 +240,7 @@ fn past_of_tile(
     let mut done = 0;
     let mut advance = |codes: &mut TileCodes<'_>, to: u64| {
         with_layout!(codes.arrangement, L => {
-            history.rebuild_part(done..to, &mut codes.tuned::<L>(), tile, &mut residual, scratch);
+            history.rebuild_part(done..to, &mut codes.tuned::<L>(), tile, &mut residual, scratch, |_, _| ());
         });
         done = to;
     };
@@ -248,6 +250,36 @@ fn past_of_tile(
     }
     advance(codes, history.len());
     copies
+}
+
+/// Applies the whole history to the base model's codes, and tells for each tensor what moved in each `span` generations.
+pub fn rebuild_counting(
+    tensors: &mut [TensorBytes<'_>],
+    specs: &[TensorSpec],
+    history: &History,
+    span: u64,
+) -> Vec<Vec<Moves>> {
+    let span = span.max(1);
+    let spans = history.len().div_ceil(span) as usize;
+    let counts: Vec<Mutex<Vec<Moves>>> =
+        specs.iter().map(|_| Mutex::new(vec![Moves::default(); spans])).collect();
+    let nothing = &mut per_tile::<()>(specs, history);
+    each_tile(tensors, specs, history, nothing, |codes, tile, (), scratch| {
+        let mut of_tile = vec![Moves::default(); spans];
+        let watch = |generation: u64, moves| {
+            let count = &mut of_tile[(generation / span) as usize];
+            *count = *count + moves;
+        };
+        let residual = &mut Residual::default();
+        let moves = with_layout!(codes.arrangement, L => {
+            history.rebuild_part(0..history.len(), &mut codes.tuned::<L>(), tile, residual, scratch, watch)
+        });
+        // Sums, so the order in which tiles come to be done does not matter.
+        let mut count = counts[tile.tensor as usize].lock().unwrap_or_else(PoisonError::into_inner);
+        count.iter_mut().zip(of_tile).for_each(|(sum, moves)| *sum = *sum + moves);
+        moves
+    });
+    counts.into_iter().map(|count| count.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
 }
 
 #[cfg(test)]

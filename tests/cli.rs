@@ -15,6 +15,7 @@ mod cli {
     mod inspect;
     mod json;
     mod methods;
+    mod report;
     mod resume;
     mod tune;
     mod types;

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// The modules of the library, each above those that may import it. `lib.rs` and `main.rs` stand outside.
-const ROWS: [&str; 27] = [
+const ROWS: [&str; 29] = [
     "rng",
     "tensor_type",
     "block",
@@ -29,6 +29,7 @@ const ROWS: [&str; 27] = [
     "judge",
     "engine",
     "exam",
+    "text",
     "sweep",
     "store",
     "reward_command",
@@ -36,6 +37,7 @@ const ROWS: [&str; 27] = [
     "export",
     "recipe",
     "tune",
+    "report",
     "cli",
 ];
 

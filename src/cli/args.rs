@@ -45,6 +45,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Describe a model or a log
     Inspect(InspectArgs),
+    /// Draw logs as a page for the browser
+    Report(ReportArgs),
 }
 
 /// Flags of every command that runs inference.
@@ -238,6 +240,25 @@ pub struct InspectArgs {
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct ReportArgs {
+    /// Seed logs; several are compared
+    #[arg(required = true, value_name = "RUN.qes")]
+    pub logs: Vec<PathBuf>,
+    /// The page to write; an existing file is replaced
+    #[arg(short, long, value_name = "PAGE.html", default_value = "report.html")]
+    pub output: PathBuf,
+    /// The base model of the runs, to show which tensors' codes moved and when: the logs are replayed on it
+    #[arg(long, value_name = "BASE.gguf")]
+    pub model: Option<PathBuf>,
+    /// Also write each chart as a file of its own, PREFIX-fitness.svg and so on
+    #[arg(long, value_name = "PREFIX")]
+    pub svg: Option<PathBuf>,
+    /// Also write the curves as event files, which TensorBoard opens, each run in a folder of its own
+    #[arg(long, value_name = "DIR")]
+    pub tensorboard: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -35,7 +35,7 @@ pub fn threads(args: &InferenceArgs) -> Result<usize> {
 pub fn check_place(place: &Path, other_is: &str, other: &Path) -> Result<()> {
     if same_place(place, other) {
         let message =
-            format!("{} is {other_is}, which the model would replace; name another file", place.display());
+            format!("{} is {other_is}, which would be replaced; name another file", place.display());
         return Err(UsageError(message).into());
     }
     Ok(())

@@ -120,3 +120,33 @@ fn tiles_whose_bytes_are_interleaved_are_worked_on_together() {
     assert_eq!(together(8, 4, 1 << 16), 1);
     assert_eq!(together(8, 19, 8192), 19);
 }
+
+#[test]
+fn moves_are_counted_for_each_tensor_and_span() {
+    let header = header();
+    let specs = &header.tensors;
+    let plain = || Memory::new(&header, |spec| Arrangement::plain(spec.tensor_type));
+    let history = |generations: u64| {
+        let mut history = History::new(&header).unwrap();
+        (0..generations).for_each(|generation| history.push(&test_log::generation(&header, generation)));
+        history
+    };
+    // What the generations moved one by one, all tensors together.
+    let mut live = plain();
+    let each: Vec<Moves> = (1..=5)
+        .map(|generations| {
+            update_all(&mut live.lend(), specs, &history(generations), &mut ResidualStore::Replay)
+        })
+        .collect();
+    let mut rebuilt = plain();
+    let counted = rebuild_counting(&mut rebuilt.lend(), specs, &history(5), 1);
+    assert_eq!(counted.len(), specs.len());
+    let of_all = |generation: usize| counted.iter().fold(Moves::default(), |sum, of| sum + of[generation]);
+    assert_eq!((0..5).map(of_all).collect::<Vec<_>>(), each);
+    assert!(counted.iter().all(|of_tensor| of_tensor.iter().any(|moves| moves.moved > 0)));
+    assert!(rebuilt.codes(&header) == live.codes(&header), "the codes are the run's");
+    let in_twos = rebuild_counting(&mut plain().lend(), specs, &history(5), 2);
+    for (twos, ones) in in_twos.iter().zip(&counted) {
+        assert_eq!(*twos, [ones[0] + ones[1], ones[2] + ones[3], ones[4]]);
+    }
+}

@@ -1,0 +1,236 @@
+//! Which charts there are of one run or several.
+
+use super::plot::{Chart, Look, Mark, Series};
+use super::run::{Exam, Run};
+use super::scale::Number;
+use crate::text;
+
+/// What the charts of a page are about: one run in detail, or several side by side.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a>(pub &'a [Run]);
+
+impl Subject<'_> {
+    /// All charts that have something to show, in the order of the page.
+    pub(super) fn charts(self) -> Vec<Chart> {
+        let mut charts = vec![self.held_out()];
+        charts.extend(self.fitness());
+        charts.extend([self.reward(), self.retained(), self.alpha(), self.moved()]);
+        charts.retain(|chart| !chart.is_empty());
+        charts
+    }
+
+    fn last(self) -> f64 {
+        self.0.iter().map(|run| run.generations).max().unwrap_or(0).max(1) as f64
+    }
+
+    fn chart(self, id: &'static str, title: &str, series: Vec<Series>) -> Chart {
+        Chart {
+            id,
+            title: title.to_owned(),
+            summary: String::new(),
+            note: None,
+            number: Number::Plain,
+            is_size: false,
+            last: self.last(),
+            series,
+        }
+    }
+
+    /// Whether every evaluation of every run has an accuracy.
+    pub(super) fn has_accuracy(self) -> bool {
+        self.0.iter().flat_map(|run| &run.exams).all(|exam| exam.grade.correct.is_some())
+    }
+
+    /// Held-out accuracy with its interval, or the reward where nothing is right or wrong.
+    fn held_out(self) -> Chart {
+        if !self.has_accuracy() {
+            return self
+                .exam_chart("held-out", "Held-out mean reward", |exam| Some((exam.grade.mean_reward, None)));
+        }
+        let accuracy = |exam: &Exam| Some((exam.grade.accuracy()?, exam.grade.interval()));
+        let chart = self.exam_chart("held-out", "Held-out accuracy", accuracy);
+        let note = Some("Bars are 95% intervals.".to_owned());
+        Chart { number: Number::Percent, note, ..chart }
+    }
+
+    /// The held-out reward beside an accuracy.
+    fn reward(self) -> Chart {
+        let has_accuracy = self.has_accuracy();
+        let reward = |exam: &Exam| has_accuracy.then_some((exam.grade.mean_reward, None));
+        self.exam_chart("reward", "Held-out mean reward", reward)
+    }
+
+    fn retained(self) -> Chart {
+        self.exam_chart("retained", "Mean reward on what is to be retained", |exam| {
+            Some((exam.retained?, None))
+        })
+    }
+
+    /// A chart of something that evaluations tell, with its interval.
+    fn exam_chart(
+        self,
+        id: &'static str,
+        title: &str,
+        tell: impl Fn(&Exam) -> Option<(f64, Option<(f64, f64)>)>,
+    ) -> Chart {
+        let mark = |exam: &Exam| {
+            let (y, interval) = tell(exam)?;
+            let tip = format!("after generation {}: {}", exam.generations, spoken(y, interval));
+            Some(Mark { x: exam.generations as f64, y, interval, tip })
+        };
+        let series = |(number, run): (usize, &Run)| {
+            let marks: Vec<Mark> = run.exams.iter().filter_map(mark).collect();
+            let line = marks.iter().map(|mark| (mark.x, mark.y)).collect();
+            Series { label: run.name.clone(), look: Look::number(number), line, marks, ..Series::default() }
+        };
+        let series: Vec<Series> = self.0.iter().enumerate().map(series).collect();
+        let of_series = |series: &Series| match series.marks.as_slice() {
+            [] => String::new(),
+            [only] => format!("{}: {}. ", series.label, only.tip),
+            [first, .., last] => format!("{}: {}; {}. ", series.label, first.tip, last.tip),
+        };
+        let summary = series.iter().map(of_series).collect();
+        Chart { summary, ..self.chart(id, title, series) }
+    }
+
+    /// The members' fitness: of one run in one chart, of several a chart for each number.
+    fn fitness(self) -> Vec<Chart> {
+        let mean = |run: &Run| run.steps.iter().map(|step| (step.generation, step.mean)).collect();
+        let best = |run: &Run| run.steps.iter().map(|step| (step.generation, step.best)).collect();
+        let spread = |run: &Run| run.steps.iter().map(|step| (step.generation, step.spread)).collect();
+        if let [run] = self.0 {
+            let band = run
+                .steps
+                .iter()
+                .map(|step| (step.generation, step.mean - step.spread, step.mean + step.spread));
+            let series = vec![
+                Series { label: "mean of the members".to_owned(), line: mean(run), ..Series::default() },
+                Series {
+                    label: "one standard deviation".to_owned(),
+                    band: band.collect(),
+                    ..Series::default()
+                },
+                Series {
+                    label: "best member".to_owned(),
+                    look: Look::number(1),
+                    line: best(run),
+                    ..Series::default()
+                },
+            ];
+            let summary = run.fitness_in_words();
+            let note = self.note();
+            return vec![Chart {
+                summary,
+                note,
+                ..self.chart("fitness", "Fitness in each generation", series)
+            }];
+        }
+        vec![
+            Chart { note: self.note(), ..self.lines("fitness", "Mean fitness", mean) },
+            self.lines("best", "Best member's fitness", best),
+            Chart { is_size: true, ..self.lines("spread", "Standard deviation of fitness", spread) },
+        ]
+    }
+
+    /// A chart with one curve of each run.
+    fn lines(self, id: &'static str, title: &str, tell: impl Fn(&Run) -> Vec<(f64, f64)>) -> Chart {
+        let series = |(number, run): (usize, &Run)| Series {
+            label: run.name.clone(),
+            look: Look::number(number),
+            line: tell(run),
+            ..Series::default()
+        };
+        let series: Vec<Series> = self.0.iter().enumerate().map(series).collect();
+        let summary = series.iter().map(|series| in_words(&series.label, &series.line)).collect();
+        Chart { summary, ..self.chart(id, title, series) }
+    }
+
+    /// What is to be known of curves of fitness.
+    fn note(self) -> Option<String> {
+        let draws = "Each generation draws problems of its own, easier or harder ones; held-out problems stay the same.";
+        let most = self.0.iter().map(|run| run.per_step).max().unwrap_or(1);
+        let steps = if most > 1 {
+            format!(" Each point stands for up to {most} generations.")
+        } else {
+            String::new()
+        };
+        Some(format!("{draws}{steps}"))
+    }
+
+    /// Step sizes, a curve for each type of each run.
+    fn alpha(self) -> Chart {
+        let is_single = self.0.len() == 1;
+        let of_run = |(number, run): (usize, &Run)| -> Vec<Series> {
+            let of_type = |(position, name): (usize, &String)| {
+                let line = run.steps.iter().map(|step| (step.generation, step.alpha[position])).collect();
+                let (label, look) = match (is_single, run.types.len()) {
+                    (true, _) => (name.clone(), Look::number(position)),
+                    (false, 1) => (run.name.clone(), Look::number(number)),
+                    (false, _) => (
+                        format!("{}, {name}", run.name),
+                        Look { stroke: position % 3, ..Look::number(number) },
+                    ),
+                };
+                Series { label, look, line, ..Series::default() }
+            };
+            run.types.iter().enumerate().map(of_type).collect()
+        };
+        let series: Vec<Series> = self.0.iter().enumerate().flat_map(of_run).collect();
+        let summary = series.iter().map(|series| in_words(&series.label, &series.line)).collect();
+        Chart { is_size: true, summary, ..self.chart("alpha", "Step size (alpha), in code units", series) }
+    }
+
+    /// The share of all codes that moved; only of runs that were replayed.
+    fn moved(self) -> Chart {
+        let share = |run: &Run| run.moved_share().into_iter().flatten().collect();
+        let chart = self.lines("moved", "Codes moved in a generation", share);
+        Chart { number: Number::Percent, is_size: true, ..chart }
+    }
+}
+
+impl Run {
+    fn fitness_in_words(&self) -> String {
+        match (self.steps.first(), self.steps.last()) {
+            (Some(first), Some(last)) => format!(
+                "Mean fitness is {:.4} at first and {:.4} at last; the best member's {:.4} and {:.4}.",
+                first.mean, last.mean, first.best, last.best
+            ),
+            _ => String::new(),
+        }
+    }
+
+    /// The share of all codes that moved in a generation, over generations.
+    fn moved_share(&self) -> Option<Vec<(f64, f64)>> {
+        let (span, tensors) = self.moved.as_ref()?;
+        let columns = tensors.first()?.shares.len();
+        let share = |column: usize| {
+            let moved: f64 = tensors.iter().map(|tensor| tensor.shares[column] * tensor.codes as f64).sum();
+            let first = column as u64 * span;
+            let last = (first + span).min(self.generations);
+            ((first + last + 1) as f64 / 2.0, moved / self.codes.max(1) as f64)
+        };
+        Some((0..columns).map(share).collect())
+    }
+}
+
+fn in_words(label: &str, line: &[(f64, f64)]) -> String {
+    match (line.first(), line.last()) {
+        (Some((_, first)), Some((_, last))) => format!("{label}: {first:.4} at first, {last:.4} at last. "),
+        _ => String::new(),
+    }
+}
+
+/// A number with its interval: as a share where it has one, as shares do.
+fn spoken(value: f64, interval: Option<(f64, f64)>) -> String {
+    match interval {
+        Some((low, high)) => {
+            format!(
+                "{} (95% interval {} to {})",
+                text::percent(value),
+                text::percent(low),
+                text::percent(high)
+            )
+        }
+        None => format!("{value:.4}"),
+    }
+}

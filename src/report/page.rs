@@ -1,0 +1,334 @@
+//! The page: HTML that stands by itself.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::charts::Subject;
+use super::facts::{Fact, differences};
+use super::heat::Levels;
+use super::plot::{Chart, Look};
+use super::run::{Exam, Run};
+use super::style;
+use crate::exam::Grade;
+use crate::text;
+
+/// What a page may load: nothing, not even were something to get past the escaping.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+/// The page of these runs.
+pub fn page(subject: Subject<'_>) -> String {
+    let runs = subject.0;
+    let title = title(runs);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                title { (title) }
+                (style::of_page())
+            }
+            body {
+                header {
+                    h1 { (title) }
+                    p.lead { (lead(runs)) }
+                }
+                main {
+                    @if let [run] = runs { (tiles(run)) } @else { (comparison(subject)) (differing(runs)) }
+                    (charts(subject))
+                    @for (number, run) in runs.iter().enumerate() { (about(run, number, runs.len() > 1)) }
+                }
+                footer { p { "Drawn by qes-gguf " (env!("CARGO_PKG_VERSION")) " from seed logs." } }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn title(runs: &[Run]) -> String {
+    match runs {
+        [run] => run.name.clone(),
+        runs => format!("{} runs compared", runs.len()),
+    }
+}
+
+fn lead(runs: &[Run]) -> String {
+    match runs {
+        [run] => format!("{} tuned on {}, {}.", run.base, run.task, run.extent()),
+        runs => {
+            let is_same = |of: fn(&Run) -> &str| runs.windows(2).all(|two| of(&two[0]) == of(&two[1]));
+            match (is_same(|run| &run.base), is_same(|run| &run.task)) {
+                (true, true) => format!("{} tuned on {}.", runs[0].base, runs[0].task),
+                (false, true) => format!("Several base models tuned on {}.", runs[0].task),
+                _ => "These runs have different tasks, so their rewards cannot be compared.".to_owned(),
+            }
+        }
+    }
+}
+
+impl Run {
+    fn extent(&self) -> String {
+        let generations = if self.generations == 1 { "generation" } else { "generations" };
+        format!(
+            "{} {generations} of {} members",
+            text::count(self.generations),
+            text::count(self.population.into())
+        )
+    }
+}
+
+/// What came of one run, in large numbers.
+fn tiles(run: &Run) -> Markup {
+    let exam = |what: &str, exam: &Exam| {
+        html! {
+            dl.card {
+                dt { (what) }
+                dd { div.big { (value(&exam.grade)) } div.small { (interval(&exam.grade)) } }
+            }
+        }
+    };
+    let best = run.best.filter(|best| run.after().is_none_or(|after| after.generations != best.generations));
+    html! {
+        div.tiles {
+            @if let Some(before) = run.before() { (exam("Held-out before", before)) }
+            @if let Some(after) = run.after() { (exam("Held-out after", after)) }
+            @if let (Some(before), Some(after)) = (run.before(), run.after()) {
+                dl.card {
+                    dt { "Change" }
+                    dd {
+                        div.big { (minus(&text::change(&before.grade, &after.grade))) }
+                        div.small { "on " (text::count(after.grade.problems)) " held-out problems" }
+                    }
+                }
+            }
+            @if let Some(best) = best {
+                (exam(&format!("Best, after generation {}", text::count(best.generations)), &best))
+            }
+            dl.card {
+                dt { "Codes tuned" }
+                dd { div.big { (text::count(run.codes)) } div.small { (run.types.join(", ")) } }
+            }
+        }
+    }
+}
+
+/// Several runs, before and after.
+fn comparison(subject: Subject<'_>) -> Markup {
+    let runs = subject.0;
+    let cell = |exam: Option<&Exam>| {
+        html! {
+            td {
+                @if let Some(exam) = exam { (value(&exam.grade)) br; span.small { (ends(&exam.grade)) } }
+                @else { "not measured" }
+            }
+        }
+    };
+    let has_retained = runs.iter().flat_map(|run| &run.exams).any(|exam| exam.retained.is_some());
+    let head = html! {
+        th scope="col" { "run" } th scope="col" { "before" } th scope="col" { "after" } th scope="col" { "change" }
+        th scope="col" { "best" }
+        @if has_retained { th scope="col" { "retained" } }
+        th scope="col" { "generations" }
+    };
+    let row = |(number, run): (usize, &Run)| {
+        html! {
+            tr {
+                th scope="row" { (swatch(number)) (run.name) }
+                (cell(run.before())) (cell(run.after()))
+                td { @if let (Some(a), Some(b)) = (run.before(), run.after()) { (minus(&text::change(&a.grade, &b.grade))) } }
+                td {
+                    @if let Some(best) = &run.best {
+                        (value(&best.grade)) br; span.small { "after generation " (text::count(best.generations)) }
+                    }
+                }
+                @if has_retained { td { (retained(run)) } }
+                td { (text::count(run.generations)) }
+            }
+        }
+    };
+    html! {
+        h2 { "Held-out problems, before and after" }
+        @if subject.has_accuracy() { p.small { "Below each accuracy is its 95% interval." } }
+        (table("Before and after", "results", &head, &html! { @for row in runs.iter().enumerate().map(row) { (row) } }))
+    }
+}
+
+fn retained(run: &Run) -> String {
+    let at = |exam: Option<&Exam>| exam.and_then(|exam| exam.retained);
+    match (at(run.before()), at(run.after())) {
+        (Some(before), Some(after)) => minus(&format!("{before:.4} to {after:.4}")),
+        (None, Some(only)) | (Some(only), None) => minus(&format!("{only:.4}")),
+        (None, None) => String::new(),
+    }
+}
+
+/// The settings that are not the same in all runs.
+fn differing(runs: &[Run]) -> Markup {
+    let lists: Vec<&[Fact]> = runs.iter().map(|run| run.facts.as_slice()).collect();
+    let differing = differences(&lists);
+    let head = html! {
+        th scope="col" { "setting" }
+        @for (number, run) in runs.iter().enumerate() { th scope="col" { (swatch(number)) (run.name) } }
+    };
+    let rows = html! {
+        @for (name, values) in &differing {
+            tr { th scope="row" { (name) } @for value in values { td { (value.as_deref().unwrap_or("none")) } } }
+        }
+    };
+    html! {
+        h2 { "Settings that differ" }
+        @if differing.is_empty() { p { "None: all settings are the same." } }
+        @else { (table("Settings that differ", "wide", &head, &rows)) }
+    }
+}
+
+/// A table that scrolls by itself where it is wider than the page.
+fn table(label: &str, class: &str, head: &Markup, rows: &Markup) -> Markup {
+    html! {
+        div.card.scroll tabindex="0" role="region" aria-label=(label) {
+            table class=(class) { thead { tr { (head) } } tbody { (rows) } }
+        }
+    }
+}
+
+fn swatch(number: usize) -> Markup {
+    html! { svg.swatch viewBox="0 0 26 12" aria-hidden="true" { path class=(Look::number(number).line()) d="M1 6H25" {} } }
+}
+
+fn charts(subject: Subject<'_>) -> Markup {
+    let charts = subject.charts();
+    let levels = Levels::of(subject.0);
+    let maps =
+        subject.0.iter().enumerate().filter_map(|(number, run)| {
+            Some((run, run.heat(levels?, &format!("moves-{number}"), &html! {})?))
+        });
+    let is_single = subject.0.len() == 1;
+    html! {
+        h2 { "Over the generations" }
+        @if charts.is_empty() { p { "The log has no generation and no evaluation yet." } }
+        div.charts {
+            @for chart in &charts { (figure(chart)) }
+            @for (run, map) in maps {
+                figure.card {
+                    h3 {
+                        "Codes moved in each tensor"
+                        @if !is_single { ": " (run.name) }
+                    }
+                    (map)
+                    figcaption.note { (map_note(run)) }
+                }
+            }
+        }
+    }
+}
+
+fn map_note(run: &Run) -> String {
+    let columns = match run.moved.as_ref().map(|(span, _)| *span) {
+        Some(span) if span > 1 => format!("A column is the mean of {span} generations."),
+        _ => "A column is a generation.".to_owned(),
+    };
+    format!("{columns} Where there is no colour, no code moved.")
+}
+
+fn figure(chart: &Chart) -> Markup {
+    html! {
+        figure.card {
+            h3 { (chart.title) }
+            (chart.legend())
+            (chart.svg(&html! {}, 0.0))
+            @if let Some(note) = &chart.note { figcaption.note { (note) } }
+        }
+    }
+}
+
+/// Everything that a log says of one run besides its curves.
+fn about(run: &Run, number: usize, is_one_of_several: bool) -> Markup {
+    let content = html! {
+        (evaluations(run))
+        h3.part { "Settings and task" }
+        div.card.scroll {
+            table.facts {
+                tbody { @for Fact { name, value } in &run.facts { tr { th scope="row" { (name) } td { (value) } } } }
+            }
+        }
+        h3.part { "What can be checked" }
+        div.card { (checks(run)) }
+    };
+    html! {
+        @if is_one_of_several {
+            details { summary { (swatch(number)) (run.name) } (content) }
+        } @else {
+            h2 { "In numbers" }
+            (content)
+        }
+    }
+}
+
+fn checks(run: &Run) -> Markup {
+    html! {
+        p { "The log's hash after its last line, which changes with any line before it: " br; code { (run.hash) } }
+        @if let Some(digest) = &run.digest {
+            p {
+                "SHA-256 of the tuned codes, as the run logged it after its last generation"
+                @if run.moved.is_some() { ", and as the log led to when it was replayed for this page" }
+                ": " br; code { (digest) }
+            }
+        }
+        p { "Base model and log are the tuned model. This rebuilds its codes and compares them:" }
+        pre { code { "qes-gguf verify " (text::quoted(run.base.as_ref())) " " (text::quoted(format!("{}.qes", run.name).as_ref())) } }
+    }
+}
+
+fn evaluations(run: &Run) -> Markup {
+    let has_retained = run.exams.iter().any(|exam| exam.retained.is_some());
+    let has_accuracy = run.exams.iter().any(|exam| exam.grade.correct.is_some());
+    let head = html! {
+        th scope="col" { "after generation" }
+        @if has_accuracy { th scope="col" { "accuracy" } th scope="col" { "95% interval" } }
+        th scope="col" { "mean reward" }
+        @if has_retained { th scope="col" { "retained" } }
+        th scope="col" { "problems" }
+    };
+    let rows = html! {
+        @for exam in &run.exams {
+            tr {
+                th scope="row" { (text::count(exam.generations)) }
+                @if has_accuracy {
+                    td { (exam.grade.accuracy().map(text::percent).unwrap_or_default()) }
+                    td { (ends(&exam.grade)) }
+                }
+                td { (minus(&format!("{:.4}", exam.grade.mean_reward))) }
+                @if has_retained { td { (exam.retained.map(|it| minus(&format!("{it:.4}"))).unwrap_or_default()) } }
+                td { (text::count(exam.grade.problems)) }
+            }
+        }
+    };
+    html! {
+        @if !run.exams.is_empty() {
+            h3.part { "Held-out evaluations" }
+            (table("Held-out evaluations", "evaluations", &head, &rows))
+        }
+    }
+}
+
+/// Accuracy, or mean reward where nothing is right or wrong.
+fn value(grade: &Grade) -> String {
+    grade.accuracy().map_or_else(|| minus(&format!("{:.4}", grade.mean_reward)), text::percent)
+}
+
+fn interval(grade: &Grade) -> Markup {
+    html! {
+        @if grade.correct.is_some() { "95% interval " span.whole { (ends(grade)) } } @else { "mean reward" }
+    }
+}
+
+fn ends(grade: &Grade) -> String {
+    let ends =
+        grade.interval().map(|(low, high)| format!("{:.1}\u{2013}{}", 100.0 * low, text::percent(high)));
+    ends.unwrap_or_default()
+}
+
+/// A number with a minus sign as long as a plus sign.
+fn minus(text: &str) -> String {
+    text.replace('-', "\u{2212}")
+}

@@ -1,0 +1,184 @@
+//! What is shown of a run, taken from its log: few numbers enough to be drawn, however long the log is.
+
+use super::facts::{Fact, facts};
+use crate::exam::Grade;
+use crate::export::logged_digest;
+use crate::seed_log::{EvaluationRecord, GenerationRecord, SeedLog};
+use crate::text;
+use crate::update::Moves;
+
+/// Most points that a curve is drawn with.
+const POINTS: usize = 300;
+
+/// Most evaluations that are drawn and listed.
+const EXAMS: usize = 120;
+
+/// Most columns of the map of moves.
+pub const MOVES_COLUMNS: u64 = 100;
+
+/// Numbers beyond this are drawn as if they were this, so that sums and differences of two stay finite.
+const HUGE: f64 = 1e300;
+
+/// Some generations in a row, as one point of the curves.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Step {
+    /// Middle of the generations, counted from 1.
+    pub generation: f64,
+    /// Mean of their mean fitness.
+    pub mean: f64,
+    /// Mean of their standard deviations.
+    pub spread: f64,
+    /// Best of their best members.
+    pub best: f64,
+    /// Mean step size of each type.
+    pub alpha: Vec<f64>,
+}
+
+/// A held-out evaluation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Exam {
+    pub generations: u64,
+    pub grade: Grade,
+    pub retained: Option<f64>,
+}
+
+/// A tensor that was tuned, and the share of its codes that moved in a generation, span by span.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Moved {
+    pub name: String,
+    pub codes: u64,
+    pub shares: Vec<f64>,
+}
+
+/// A run as it is shown.
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub(super) name: String,
+    pub(super) base: String,
+    pub(super) task: String,
+    pub(super) generations: u64,
+    /// Generations that a step stands for.
+    pub(super) per_step: u64,
+    pub(super) steps: Vec<Step>,
+    pub(super) exams: Vec<Exam>,
+    /// Where the held-out reward was highest.
+    pub(super) best: Option<Exam>,
+    /// Names of the tuned types.
+    pub(super) types: Vec<String>,
+    pub(super) codes: u64,
+    pub(super) population: u32,
+    pub(super) facts: Vec<Fact>,
+    /// The log's running hash at its end.
+    pub(super) hash: String,
+    /// What the run logged of its codes at the last generation.
+    pub(super) digest: Option<String>,
+    /// Generations in a column of the map, and the map; only when the log was replayed.
+    pub(super) moved: Option<(u64, Vec<Moved>)>,
+}
+
+/// Generations in each column of a map of moves with no more than `columns` columns.
+pub fn span(generations: u64, columns: u64) -> u64 {
+    generations.div_ceil(columns.max(1)).max(1)
+}
+
+impl Run {
+    /// What is shown of a log, under this name.
+    pub fn of(name: &str, log: &SeedLog) -> Self {
+        let header = &log.header;
+        let generations = log.generations.len() as u64;
+        let per_step = span(generations, POINTS as u64);
+        Self {
+            name: shown(name),
+            base: shown(&header.base.file),
+            task: shown(&header.task.definition.name),
+            generations,
+            per_step,
+            steps: log.generations.chunks(per_step as usize).filter_map(step).collect(),
+            exams: thinned(&log.evaluations),
+            best: log.best().map(exam),
+            types: header.settings.types.iter().map(|of_type| of_type.tensor_type.to_string()).collect(),
+            codes: header.tensors.iter().map(|tensor| tensor.codes).sum(),
+            population: header.settings.population,
+            facts: facts(log),
+            hash: log.chain.hex(),
+            digest: logged_digest(log, generations).map(shown),
+            moved: None,
+        }
+    }
+
+    /// Adds what a replay of the log counted for each tensor in each `span` generations.
+    pub fn with_moves(mut self, log: &SeedLog, span: u64, moves: &[Vec<Moves>]) -> Self {
+        let span = span.max(1);
+        let share = |codes: u64, column: usize, moves: &Moves| {
+            let generations = span.min(self.generations - (column as u64 * span).min(self.generations));
+            moves.moved as f64 / (codes.max(1) * generations.max(1)) as f64
+        };
+        let tensors = log.header.tensors.iter().zip(moves).map(|(tensor, moves)| Moved {
+            name: shown(&tensor.name),
+            codes: tensor.codes,
+            shares: moves
+                .iter()
+                .enumerate()
+                .map(|(column, moves)| share(tensor.codes, column, moves))
+                .collect(),
+        });
+        self.moved = Some((span, tensors.collect()));
+        self
+    }
+
+    /// Evaluation before any tuning.
+    pub(super) fn before(&self) -> Option<&Exam> {
+        self.exams.first().filter(|exam| exam.generations == 0)
+    }
+
+    /// Evaluation of the codes that the run ended with.
+    pub(super) fn after(&self) -> Option<&Exam> {
+        self.exams.last().filter(|exam| exam.generations == self.generations && exam.generations > 0)
+    }
+}
+
+/// A text of a log as it is shown: what steers a terminal or turns the direction of writing is replaced.
+pub(super) fn shown(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
+    };
+    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+}
+
+fn bounded(value: f64) -> f64 {
+    value.clamp(-HUGE, HUGE)
+}
+
+/// Generations as one point; `None` of none.
+fn step(records: &[GenerationRecord]) -> Option<Step> {
+    let (first, last) = (records.first()?, records.last()?);
+    let n = records.len() as f64;
+    let mean =
+        |of: &dyn Fn(&GenerationRecord) -> f64| records.iter().map(|record| bounded(of(record)) / n).sum();
+    let best = records.iter().map(|record| record.fitness.best).fold(f64::NEG_INFINITY, f64::max);
+    Some(Step {
+        generation: (first.generation + last.generation) as f64 / 2.0 + 1.0,
+        mean: mean(&|record| record.fitness.mean),
+        spread: mean(&|record| record.fitness.spread),
+        best: bounded(best),
+        alpha: (0..first.alpha.len()).map(|number| mean(&|record| record.alpha[number])).collect(),
+    })
+}
+
+fn exam(record: &EvaluationRecord) -> Exam {
+    let grade = text::grade(record);
+    Exam {
+        generations: record.generations,
+        grade: Grade { mean_reward: bounded(grade.mean_reward), ..grade },
+        retained: record.retained.map(bounded),
+    }
+}
+
+/// At most [`EXAMS`] of the evaluations, evenly spread, first and last among them.
+fn thinned(records: &[EvaluationRecord]) -> Vec<Exam> {
+    let last = records.len().saturating_sub(1);
+    let every = last.div_ceil(EXAMS - 1).max(1);
+    let kept = |(number, _): &(usize, &EvaluationRecord)| number.is_multiple_of(every) || *number == last;
+    records.iter().enumerate().filter(kept).map(|(_, record)| exam(record)).collect()
+}

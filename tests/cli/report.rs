@@ -1,0 +1,99 @@
+//! `report`: a page, figures and event files of logs.
+
+use super::forge::forged;
+use super::helper::{Dir, Q8_0};
+
+#[test]
+fn a_page_of_a_log_is_written() {
+    let dir = Dir::tuned();
+    let said = dir.run("report run.qes").ok();
+    assert!(said.contains("wrote report.html ("), "{said}");
+    let page = dir.text("report.html");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>"));
+    for word in ["Held-out accuracy", "Fitness in each generation", "Step size", "arith"] {
+        assert!(page.contains(word), "no {word:?}");
+    }
+    assert!(!page.contains("Codes moved"), "that takes the model");
+    assert_eq!(dir.names(), ["base.gguf", "report.html", "run.qes", "tuned.gguf"]);
+}
+
+#[test]
+fn the_model_adds_where_codes_moved() {
+    let dir = Dir::tuned();
+    dir.run("report run.qes -o a.html --model base.gguf").ok();
+    let page = dir.text("a.html");
+    assert!(page.contains("Codes moved in each tensor") && page.contains(">blk.0.attn_k<"));
+    // A page is a function of log, name and model.
+    dir.run("report run.qes -o b.html --model base.gguf").ok();
+    assert_eq!(dir.text("b.html"), page);
+}
+
+#[test]
+fn logs_are_compared_by_names_that_tell_them_apart() {
+    let dir = Dir::tuned();
+    std::fs::create_dir(dir.path("other")).unwrap();
+    let other = forged(&dir.text("run.qes"), 1, "\"seed\":0", "\"seed\":5");
+    dir.write("other/run.qes", &other);
+    dir.write("third.qes", &other);
+    dir.run("report run.qes other/run.qes third.qes").ok();
+    let page = dir.text("report.html");
+    for word in ["3 runs compared", ">other/run<", ">third<", "Settings that differ", ">seed<"] {
+        assert!(page.contains(word), "no {word:?}");
+    }
+}
+
+#[test]
+fn figures_and_event_files_are_written_beside_it() {
+    let dir = Dir::tuned();
+    let said = dir.run("report run.qes --svg fig --tensorboard events").ok();
+    for name in ["fig-fitness.svg", "fig-held-out.svg", "fig-alpha.svg"] {
+        assert!(said.contains(&format!("wrote {name}")), "{said}");
+        assert!(dir.text(name).ends_with("</svg>\n"), "{name}");
+    }
+    let events = dir.read("events/run/events.out.tfevents.0.qes-gguf");
+    assert!(events.windows(13).any(|bytes| bytes == b"brain.Event:2"));
+    assert!(events.windows(12).any(|bytes| bytes == b"fitness/mean"));
+}
+
+#[test]
+fn names_in_a_log_do_not_become_markup() {
+    let dir = Dir::tuned();
+    let name = "<script>alert(1)</script>";
+    dir.write(
+        "bad.qes",
+        forged(&dir.text("run.qes"), 1, "\"file\":\"base.gguf\"", &format!("\"file\":\"{name}\"")),
+    );
+    dir.run("report bad.qes").ok();
+    let page = dir.text("report.html");
+    assert!(!page.contains(name) && page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+}
+
+#[test]
+fn what_cannot_be_drawn_is_refused_and_nothing_is_left() {
+    let dir = Dir::tuned();
+    let log = dir.read("run.qes");
+    dir.write("other.gguf", std::fs::read(super::helper::bundled(Q8_0)).unwrap());
+    dir.write("bad.qes", "no log\n");
+    let files = dir.names();
+    dir.run("report").fails(2, &["<RUN.qes>"]);
+    dir.run("report nosuch.qes").fails(1, &["nosuch.qes"]);
+    dir.run("report bad.qes").fails(1, &["bad.qes"]);
+    dir.run("report run.qes -o run.qes").fails(2, &["run.qes is the log"]);
+    dir.run("report run.qes -o base.gguf --model base.gguf").fails(2, &["base.gguf is the base model"]);
+    dir.run("report run.qes -o no/such/page.html").fails(1, &["no/such/page.html"]);
+    dir.run("report run.qes --model other.gguf").fails(1, &["made for another model"]);
+    dir.run("report run.qes --model nosuch.gguf").fails(1, &["nosuch.gguf"]);
+    assert_eq!(dir.names(), files);
+    assert_eq!(dir.read("run.qes"), log);
+}
+
+#[test]
+fn a_log_of_another_model_is_shown_without_its_moves() {
+    let dir = Dir::tuned();
+    let sha = |text: &str| text.find("\"sha256\":\"").map(|at| text[at..at + 74].to_owned()).unwrap();
+    let log = dir.text("run.qes");
+    dir.write("other.qes", forged(&log, 1, &sha(&log), &format!("\"sha256\":\"{}", "0".repeat(64))));
+    let done = dir.run("report run.qes other.qes --model base.gguf").ends(0);
+    assert!(done.stderr.contains("warning: other was made for another model"), "{done}");
+    assert!(dir.text("report.html").contains("Codes moved in each tensor: run"));
+}
