@@ -5,6 +5,7 @@
 //! point is continued by replaying its log.
 
 mod event;
+mod examiners;
 mod watch;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,11 +13,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use thiserror::Error;
 
 pub use event::{Event, Observer, Summary};
+pub use examiners::Examiners;
 pub use watch::{Split, Watch};
+
+use examiners::Exams;
 
 use crate::engine::{Engine, EngineError};
 use crate::es::{Es, Population};
-use crate::exam::{Exam, ExamError, Examiner, Grade};
+use crate::exam::{Exam, ExamError, Grade};
 use crate::export::{ExportError, check_digest, live_digest};
 use crate::fitness::{PairFitness, mean};
 use crate::noise::Pair;
@@ -81,21 +85,6 @@ pub struct Tuner<'a, E: Engine> {
     /// What is to be retained, as evaluations see it.
     retained: Option<Exam<E::Batch>>,
     watch: Watch,
-}
-
-/// Those who examine the members of a run.
-pub struct Examiners {
-    /// On what the model is tuned on.
-    pub task: Examiner,
-    /// On what must not get worse.
-    pub retain: Option<Examiner>,
-}
-
-/// The problems of a generation.
-struct Exams<B> {
-    task: Exam<B>,
-    /// Only where it counts.
-    retain: Option<Exam<B>>,
 }
 
 impl<'a, E: Engine> Tuner<'a, E> {
@@ -198,7 +187,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
         observer: &mut dyn Observer,
     ) -> Result<Option<Vec<PairFitness>>, TuneError> {
         let header = &self.log.header;
-        let exams = self.exams(population.generation)?;
+        let exams = self.examiners.exams(&self.engine, &header.task, population.generation)?;
         let of = header.settings.population;
         let mut fitness = Vec::with_capacity(population.pairs.len());
         for (number, pair) in population.pairs.iter().enumerate() {
@@ -239,19 +228,6 @@ impl<'a, E: Engine> Tuner<'a, E> {
         let of_minus = self.fitness(exams);
         self.edit(Edit::Restore, minus)?;
         Ok(Some(PairFitness { plus: of_plus?, minus: of_minus? }))
-    }
-
-    /// The problems of a generation.
-    fn exams(&self, generation: u64) -> Result<Exams<E::Batch>, TuneError> {
-        let Self { engine, examiners, log, .. } = self;
-        let spec = &log.header.task;
-        let task = examiners.task.training(engine, generation, spec.prompts as usize)?;
-        let counts = spec.retain.as_ref().filter(|retain| retain.weight > 0.0);
-        let retain = examiners.retain.as_ref().zip(counts);
-        let retain = retain
-            .map(|(examiner, spec)| examiner.training(engine, generation, spec.prompts as usize))
-            .transpose()?;
-        Ok(Exams { task, retain })
     }
 
     /// Mean reward of the codes as they are, and that of what is to be retained, with its weight.

@@ -20,7 +20,18 @@ pub fn headline(grade: &Grade) -> String {
 
 /// What [`headline`] tells, in two words.
 pub fn measure(grade: &Grade) -> &'static str {
-    if grade.correct.is_some() { "accuracy" } else { "mean reward" }
+    if grade.correct.is_some() {
+        "accuracy"
+    } else if grade.mean_loglik == Some(grade.mean_reward) {
+        "mean log-likelihood"
+    } else {
+        "mean reward"
+    }
+}
+
+/// So many held-out problems.
+pub fn held_out(problems: u64) -> String {
+    format!("{} held-out problem{}", count(problems), if problems == 1 { "" } else { "s" })
 }
 
 /// From one grade to another.

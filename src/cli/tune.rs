@@ -1,5 +1,7 @@
 //! `qes-gguf tune`: start or continue a run.
 
+mod ending;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -9,10 +11,10 @@ use super::course::Courses;
 use super::plan;
 use super::report::{self, JsonReport, Outline, TextReport};
 use super::{Ending, UsageError, definition, interrupt, memory, out, setup, text};
-use crate::export::{ExportError, Model, export, same_file};
+use crate::export::{ExportError, Model, same_file};
 use crate::seed_log::{LogError, SeedLog};
 use crate::store::{Artefact, Journal, LogFile, StoreError, read_log_file};
-use crate::tune::{Observer, Outcome, Summary, Tuner};
+use crate::tune::{Observer, Outcome, Tuner};
 
 pub fn run(args: &TuneArgs) -> Result<Ending> {
     let threads = setup::threads(&args.inference)?;
@@ -26,6 +28,7 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let plan = memory::plan(args, &log.header, &model, threads)?;
     let engine = setup::engine(model, &log.header.tensors, &args.inference, threads, plan.contexts)?;
     let planned = plan.fixed + engine.context_bytes();
+    examiners.rehearse(&engine)?;
     let mut journal = journal.map_or_else(|| create(args, &path, &log), Ok)?;
     let mut display = Display::start(args, &log, &path, planned);
     let tuner = Tuner::new(engine, examiners, log, &mut journal, plan.mode);
@@ -35,14 +38,12 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let mut tuner = tuner?;
     let outcome = tuner.run(&stop, display.observer());
     display.stop();
-    let outcome = outcome.with_context(|| {
-        format!("the run stopped; what {} holds is safe: {}", path.display(), resume_hint(args, &path))
-    })?;
-    let (summary, log) = (tuner.summary(), tuner.log().clone());
+    let end = ending::Run { args, path: &path, summary: tuner.summary(), log: tuner.log().clone(), planned };
     drop(tuner);
     match outcome {
-        Outcome::Stopped => Ok(stopped(args, &path, &summary, planned)),
-        Outcome::Done | Outcome::OutOfPatience => done(args, &path, &summary, &log, planned),
+        Err(error) => Err(end.failed(&error.into())),
+        Ok(Outcome::Stopped) => Ok(end.stopped()),
+        Ok(Outcome::Done | Outcome::OutOfPatience) => end.done(),
     }
 }
 
@@ -227,100 +228,4 @@ fn introduction(args: &TuneArgs, log: &SeedLog, path: &Path, outline: Outline, p
         log.header.task.prompts,
         text::bytes(planned),
     )
-}
-
-/// The command that continues the run.
-fn resume_hint(args: &TuneArgs, path: &Path) -> String {
-    let mut command = format!(
-        "continue with\n  qes-gguf tune {} -o {} --resume",
-        text::quoted(&args.model),
-        text::quoted(path)
-    );
-    // Sizes of contexts decide the last bits of rewards, so they have to be the same again.
-    for (flag, value) in [
-        ("-c", args.inference.ctx_size.map(u64::from)),
-        ("-np", args.inference.parallel.map(|number| number as u64)),
-        ("--mem-budget", args.mem_budget),
-    ] {
-        if let Some(value) = value {
-            command += &format!(" {flag} {value}");
-        }
-    }
-    if args.inference.no_repack {
-        command += " --no-repack";
-    }
-    if let Some(generations) = args.search.generations {
-        command += &format!(" --generations {generations}");
-    }
-    if let Some(place) = &args.export {
-        command += &format!(" --export {}", text::quoted(place));
-    }
-    command
-}
-
-fn stopped(args: &TuneArgs, path: &Path, summary: &Summary, planned: u64) -> Ending {
-    if args.json {
-        out::progress(report::end("interrupted", summary, planned));
-    }
-    out::warn(format!(
-        "interrupted after {} generations; the log is whole, {}",
-        summary.generations,
-        resume_hint(args, path)
-    ));
-    Ending::Interrupted
-}
-
-fn done(args: &TuneArgs, path: &Path, summary: &Summary, log: &SeedLog, planned: u64) -> Result<Ending> {
-    let generations = exported(log);
-    if let Some(place) = &args.export {
-        export(&args.model, log, generations, place)?;
-    }
-    if args.json {
-        out::line(report::end("done", summary, planned))?;
-        return Ok(Ending::Success);
-    }
-    let ended = if generations < summary.generations || log.is_out_of_patience() {
-        format!("\n{}", early_end(log, summary, generations))
-    } else {
-        String::new()
-    };
-    out::line(format!("\n{}{ended}\n\n{}", report::summary(summary, planned), next_step(args, path, log)))?;
-    Ok(Ending::Success)
-}
-
-/// Generations of the model that a run leaves: where a run with patience was best, and else all.
-fn exported(log: &SeedLog) -> u64 {
-    let all = log.generations.len() as u64;
-    let best = log.best().filter(|_| log.header.task.patience.is_some());
-    best.map_or(all, |best| best.generations)
-}
-
-/// Says why a run with patience ended, and where it was best.
-fn early_end(log: &SeedLog, summary: &Summary, best: u64) -> String {
-    let why = match log.header.task.patience {
-        Some(patience) if log.is_out_of_patience() => {
-            format!(
-                "ended after {} generations: {patience} evaluations brought nothing better",
-                summary.generations
-            )
-        }
-        _ => format!("{} generations", summary.generations),
-    };
-    let grade = log.best().map(text::grade);
-    let held_out = grade
-        .map_or(String::new(), |grade| format!(": {} {}", text::measure(&grade), text::headline(&grade)));
-    format!("best            after {best} generations{held_out}\n                {why}")
-}
-
-fn next_step(args: &TuneArgs, path: &Path, log: &SeedLog) -> String {
-    let (model, path) = (text::quoted(&args.model), text::quoted(path));
-    let until = if exported(log) < log.generations.len() as u64 { " --generation best" } else { "" };
-    match &args.export {
-        Some(place) => format!("wrote {}; try it:\n  llama-cli -m {}", place.display(), text::quoted(place)),
-        None => {
-            let stem = args.model.file_stem().unwrap_or_default().to_string_lossy();
-            let place = text::quoted(Path::new(&format!("{stem}-tuned.gguf")));
-            format!("to write the tuned model:\n  qes-gguf export {model} {path} -o {place}{until}")
-        }
-    }
 }

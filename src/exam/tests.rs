@@ -32,6 +32,13 @@ impl Engine for Parrot {
         }
     }
 
+    fn check_room(&self, batch: &Self::Batch, new_tokens: usize) -> Result<(), EngineError> {
+        match batch.iter().find(|request| request.prompt.len() + new_tokens > 20) {
+            Some(_) => Err(EngineError::new("completing", "no room")),
+            None => Ok(()),
+        }
+    }
+
     fn score(&mut self, batch: &Self::Batch) -> Result<Vec<Score>, EngineError> {
         self.asked.borrow_mut().push("score");
         let score = |request: &Request| Score {
@@ -191,7 +198,7 @@ fn problems_without_a_wanted_reply_are_judged_by_what_needs_none() {
         &[(RewardKind::Command, 1.0)],
     )
     .unwrap();
-    assert_eq!(marks, [Mark { reward: 2.0, right: Some(true), log_likelihood: None }]);
+    assert_eq!(marks, [Mark { reward: 2.0, right: None, log_likelihood: None }]);
     assert_eq!(asked, ["complete"]);
 }
 

@@ -52,6 +52,10 @@ impl Engine for FakeEngine {
         Ok(requests.to_vec())
     }
 
+    fn check_room(&self, _: &Self::Batch, _: usize) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     fn score(&mut self, batch: &Self::Batch) -> Result<Vec<Score>, EngineError> {
         if self.fail_at == Some(self.scored) {
             return Err(EngineError::new("scoring", "the fake is tired"));
