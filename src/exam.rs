@@ -44,7 +44,9 @@ pub enum ExamError {
          into the prompts"
     )]
     NoTemplate,
-    #[error("a system message is given, but {place} is a text and no conversation; leave the system message out")]
+    #[error(
+        "a system message is given, but {place} is a text and no conversation; leave the system message out"
+    )]
     NoConversation { place: String },
     #[error("the reward {kind} has nobody who judges replies")]
     NoJudge { kind: &'static str },

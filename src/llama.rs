@@ -239,7 +239,10 @@ impl Engine for LlamaEngine {
     }
 
     fn check_room(&self, batch: &Prepared, new_tokens: usize) -> Result<(), EngineError> {
-        batch.room_for(new_tokens).map(drop).map_err(|source| EngineError::new("making room for replies", source))
+        batch
+            .room_for(new_tokens)
+            .map(drop)
+            .map_err(|source| EngineError::new("making room for replies", source))
     }
 
     fn score(&mut self, batch: &Prepared) -> Result<Vec<Score>, EngineError> {

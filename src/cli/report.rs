@@ -167,11 +167,12 @@ fn best(log: &SeedLog) -> Vec<String> {
     let (Some(patience), Some(best)) = (log.header.task.patience, log.best()) else { return Vec::new() };
     let grade = text::grade(best);
     let (measure, headline) = (text::measure(&grade), text::headline(&grade));
-    let mut lines = vec![format!("best            after {} generations: {measure} {headline}", best.generations)];
+    let mut lines =
+        vec![format!("best            after {}: {measure} {headline}", text::generations(best.generations))];
     if log.is_out_of_patience() {
-        let all = log.generations.len();
+        let all = text::generations(log.generations.len() as u64);
         lines.push(format!(
-            "                ended after {all} generations, as {patience} evaluations brought no higher mean reward"
+            "                ended after {all}, as {patience} evaluations brought no higher mean reward"
         ));
     }
     lines

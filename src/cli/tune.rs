@@ -126,7 +126,7 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
     model.ranges(&log)?;
     let of_log = &log.header.task.definition;
     if let Some(task) = &args.task.task
-        && !definition::is_called(task, of_log)
+        && definition::name(task)? != of_log.name
     {
         return Err(UsageError(format!("--task is {task}, but the log's task is {}", of_log.name)).into());
     }
@@ -216,7 +216,7 @@ fn introduction(args: &TuneArgs, log: &SeedLog, path: &Path, outline: Outline, p
         log.header.settings.types.iter().map(|of_type| of_type.tensor_type.name()).collect();
     let start = match outline.done {
         0 => format!("tuning {} into {}", args.model.display(), path.display()),
-        done => format!("continuing {} after {done} generations", path.display()),
+        done => format!("continuing {} after {}", path.display(), text::generations(done)),
     };
     format!(
         "{start}\n{} codes in {} tensors ({}), {} generations of {} members, {} problems each, up to {} of memory",

@@ -15,20 +15,22 @@ pub fn run(args: &VerifyArgs) -> Result<Ending> {
         findings.push(format!("{}: {}", args.log.display(), setup::torn(&log)));
     }
     let mut model = Model::open(&args.model)?;
-    let generations = log.generations.len() as u64;
+    let all = log.generations.len() as u64;
+    // A tuned file holds by default what the run left.
+    let left = if args.tuned.is_some() { log.chosen() } else { all };
+    let generations = setup::generations(&log, args.generation)?.unwrap_or(left);
     let digest = model.replay(&log, generations)?;
-    out::line(format!(
-        "log        {} whole generations, every line's hash is right",
-        text::count(generations)
-    ))?;
+    out::line(format!("log        {} whole generations, every line's hash is right", text::count(all)))?;
     out::line(format!("base       {} is the model that the log names", args.model.display()))?;
-    findings.extend(compare_digest(&log, &digest)?);
+    findings.extend(compare_digest(&log, generations, &digest)?);
+    let after =
+        if generations == all { String::new() } else { format!(" after {}", text::generations(generations)) };
     if let Some(tuned) = &args.tuned {
         let tuned = WorkingCopy::open(tuned)?;
         let path = tuned.path().display();
         match difference(&model, tuned.base()) {
-            None => out::line(format!("tuned      {path} is exactly what base and log make"))?,
-            Some(what) => findings.push(format!("{path} is not what base and log make: {what}")),
+            None => out::line(format!("tuned      {path} is exactly what base and log make{after}"))?,
+            Some(what) => findings.push(format!("{path} is not what base and log make{after}: {what}")),
         }
     }
     for finding in &findings {
@@ -39,12 +41,9 @@ pub fn run(args: &VerifyArgs) -> Result<Ending> {
 }
 
 /// Compares the rebuilt codes with the digest that the run logged of its live codes at the same point.
-fn compare_digest(log: &SeedLog, digest: &str) -> Result<Option<String>> {
-    let generations = log.generations.len() as u64;
+fn compare_digest(log: &SeedLog, generations: u64, digest: &str) -> Result<Option<String>> {
     match logged_digest(log, generations) {
-        None => {
-            out::line(format!("codes      SHA-256 {digest} (the run logged none at its last generation)"))?
-        }
+        None => out::line(format!("codes      SHA-256 {digest} (the run logged none at that generation)"))?,
         Some(logged) if logged == digest => {
             out::line(format!("codes      SHA-256 {digest}, as the run logged of its live model"))?;
         }

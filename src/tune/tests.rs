@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use super::*;
 use crate::block::{Arrangement, Q4K};
 use crate::engine::{Decoding, Request, Score, TensorBytes};
+use crate::exam::Examiner;
 use crate::perturb::read_codes;
 use crate::seed_log::{Header, test_log};
 use crate::settings::{Settings, Window};

@@ -44,8 +44,8 @@ impl Run<'_> {
             out::progress(report::end("interrupted", summary, log, *planned));
         }
         out::warn(format!(
-            "interrupted after {} generations; the log is whole, continue with\n  {}",
-            summary.generations,
+            "interrupted after {}; the log is whole, continue with\n  {}",
+            text::generations(summary.generations),
             self.resume_command()
         ));
         Ending::Interrupted
@@ -59,7 +59,10 @@ impl Run<'_> {
                 "the run stopped before its first generation; continue with\n  {resume}\nor start anew with other flags \
                  and --overwrite"
             ),
-            whole => format!("the run stopped; {path} is whole, with {whole} generations: continue with\n  {resume}"),
+            whole => {
+                let whole = text::generations(whole as u64);
+                format!("the run stopped; {path} is whole, with {whole}: continue with\n  {resume}")
+            }
         };
         anyhow!("{}\n\n{hint}", sentence(error))
     }
@@ -111,7 +114,11 @@ impl Run<'_> {
         let (chosen, is_all) = (log.chosen(), log.chosen() == log.generations.len() as u64);
         match &args.export {
             Some(place) => {
-                let after = if is_all { String::new() } else { format!(", the model after {chosen} generations") };
+                let after = if is_all {
+                    String::new()
+                } else {
+                    format!(", the model after {}", text::generations(chosen))
+                };
                 format!("wrote {}{after}; try it:\n  llama-cli -m {}", place.display(), text::quoted(place))
             }
             None => {
