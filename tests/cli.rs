@@ -6,6 +6,7 @@ mod cli {
     mod bench;
     mod errors_log;
     mod errors_model;
+    mod errors_task;
     mod errors_usage;
     mod eval;
     mod export;
@@ -16,6 +17,9 @@ mod cli {
     mod json;
     mod methods;
     mod resume;
+    mod retain;
+    mod task_file;
+    mod tasks;
     mod tune;
     mod types;
     mod verify;
