@@ -4,8 +4,10 @@ mod ggml;
 
 mod cli {
     mod bench;
+    mod errors_data;
     mod errors_log;
     mod errors_model;
+    mod errors_reward;
     mod errors_task;
     mod errors_usage;
     mod eval;

@@ -1,13 +1,10 @@
-//! Tasks, data and reward programs that cannot be used: a message that names file, line or flag and the remedy, and no
-//! harm done.
+//! Tasks that cannot be used: a message that names flag or file and the remedy, and nothing done.
 
-use serde_json::json;
-
-use super::helper::{Dir, TINY, sums};
-use super::tasks::{PROGRAM, data};
+use super::helper::{Dir, TINY};
+use super::tasks::data;
 
 /// Checks that `tune` with these flags fails so, and leaves no log.
-fn assert_refused(dir: &Dir, cases: &[(&str, i32, &[&str])]) {
+pub fn assert_refused(dir: &Dir, cases: &[(&str, i32, &[&str])]) {
     for (flags, code, words) in cases {
         dir.run(&format!("tune base.gguf -o run.qes {} {flags}", TINY.replace("--task arith", "")))
             .fails(*code, words);
@@ -157,192 +154,6 @@ fn a_grammar_that_cannot_be_read_is_told_by_llama_cpp_too() {
 }
 
 #[test]
-fn data_that_cannot_be_used_is_told_with_its_line() {
-    let long = |key: &str| {
-        sums(|sum| json!({"completion": sum.to_string()})).replacen(
-            key,
-            &format!("{key}{}", "7".repeat(3000)),
-            2,
-        )
-    };
-    let line = |prompt: &str, reply: &str| format!("{}\n", json!({"prompt": prompt, "completion": reply}));
-    let two = line("1+1=", "2") + &line("1+2=", "3");
-    let dir = data();
-    std::fs::create_dir(dir.path("folder")).unwrap();
-    let cases: [(&str, String, &str, &[&str]); 18] = [
-        (
-            "a.jsonl",
-            String::new(),
-            "sft",
-            &["a.jsonl: the file holds nothing; give one with at least one example"],
-        ),
-        ("a.txt", "\n \n".to_owned(), "sft", &["a.txt: the file holds nothing"]),
-        ("a.pdf", two.clone(), "sft", &["a.pdf: cannot tell what the file holds", ".jsonl", ".csv"]),
-        (
-            "a.jsonl",
-            line("1+1=", "2"),
-            "sft",
-            &["a.jsonl: no example can be held out", "(there are 1)", "valid.jsonl"],
-        ),
-        (
-            "a.jsonl",
-            two.clone() + "{\"prompt\":\"1+3=\"}",
-            "sft",
-            &["a.jsonl, line 3: found \"prompt\" without a reply"],
-        ),
-        ("a.jsonl", two.clone() + "[1]", "sft", &["a.jsonl, line 3: found a list instead of an object"]),
-        ("a.jsonl", two.clone() + "{\"prompt\":", "sft", &["a.jsonl, line 3: broken JSON at column"]),
-        (
-            "a.jsonl",
-            "{\"foo\":1}\n".to_owned(),
-            "sft",
-            &["a.jsonl, line 1: found the keys \"foo\"", "\"prompt\" and"],
-        ),
-        (
-            "a.csv",
-            "prompt,completion\n1,2\n1,2,3\n".to_owned(),
-            "sft",
-            &["a.csv, line 3: broken CSV: found 3 columns"],
-        ),
-        ("a.jsonl", line("1+1=", " ") + &two, "sft", &["a.jsonl, line 1: \"completion\" is blank"]),
-        (
-            "a.jsonl",
-            long("\"completion\":\""),
-            "sft",
-            &["a.jsonl, line 1", "tokens, but the context only 1024", "-c"],
-        ),
-        (
-            "a.jsonl",
-            long("\"prompt\":\""),
-            "sft",
-            &["a.jsonl, line", "that begins with \"777", "leave the request out"],
-        ),
-        (
-            "a.txt",
-            "12+12=24\n".repeat(200),
-            "exact",
-            &["a.txt: plain text cannot be used here", "\"prompt\" and"],
-        ),
-        (
-            "a.jsonl",
-            two.clone(),
-            "prefer",
-            &["a.jsonl, line 1", "expected \"prompt\", \"chosen\" and \"rejected\""],
-        ),
-        ("a.jsonl", two.clone(), "gsm8k", &["a.jsonl, line 1", "expected \"question\" and \"answer\""]),
-        (
-            "a.jsonl",
-            line("1+1=", "two") + &two,
-            "numeric",
-            &["a.jsonl, line 1: there is no number in", "\"two\""],
-        ),
-        (
-            "a.jsonl",
-            two.clone() + &line("1+3=", "(("),
-            "regex",
-            &["a.jsonl, line 3: the regular expression \"((\""],
-        ),
-        ("folder/b.jsonl", two, "sft", &["folder holds no train.jsonl", "rename it"]),
-    ];
-    for (file, text, task, words) in cases {
-        dir.write(file, text);
-        let data = file.split('/').next().unwrap();
-        assert_refused(&dir, &[(&format!("--task {task} --data {data}"), 1, words)]);
-    }
-}
-
-/// In the middle of a run, after one whole generation.
-const REWARDED: &str = "--task reward --data sums.jsonl -n 6 --temp 1 --reward-timeout 5 --generations 2 --population 4 \
-                        --prompts 8 --eval-problems 8 --window 1 --alpha 0.1";
-
-#[test]
-fn a_log_survives_a_reward_program_that_fails() {
-    let dir = data();
-    let line = format!("tune base.gguf --reward-cmd '. ./program.sh' {REWARDED}");
-    dir.run(&format!("{line} -o whole.qes")).ok();
-    for (fault, words) in [
-        ("echo rubbish", ["said \"rubbish\", which is not JSON", "expected one number"]),
-        ("echo NaN", ["said \"NaN\", which is not a finite number", "expected one number"]),
-        ("echo '{\"error\":\"no GPU left\"}'", ["it reports an error: no GPU left", "given {\"prompt\":"]),
-        ("exit 9", ["ended with exit status: 9 without an answer", "after 3 restarts too"]),
-        ("kill -9 $$", ["ended with signal: 9", "one line for each line that it reads"]),
-    ] {
-        // The first evaluation and the first generation take 8 and 4 times 8 replies.
-        let faulty = format!(
-            "n=0; if [ -e broken ]; then n=50; fi{}",
-            PROGRAM.replace(
-                "do\n",
-                &format!("do\n n=$((n+1)); if [ $n -gt 50 ]; then : > broken; {fault}; continue; fi\n"),
-            )
-        );
-        dir.write("program.sh", faulty);
-        let failed = dir.run(&format!("{line} -o run.qes --overwrite")).ends(1);
-        for word in words
-            .iter()
-            .chain(&["error: the reward command: the program `. ./program.sh`", "with 1 generation:"])
-        {
-            assert!(failed.stderr.contains(word), "no {word:?} in {failed}");
-        }
-        assert!(
-            failed.stderr.ends_with("qes-gguf tune base.gguf -o run.qes --resume --generations 2\n"),
-            "{failed}"
-        );
-        dir.run("verify base.gguf run.qes").ok();
-        dir.write("program.sh", PROGRAM);
-        dir.run("tune base.gguf -o run.qes --resume --generations 2").ok();
-        assert_eq!(dir.text("run.qes"), dir.text("whole.qes"), "{fault}");
-        std::fs::remove_file(dir.path("broken")).unwrap();
-    }
-}
-
-#[test]
-fn a_reward_program_that_never_works_is_told_at_once() {
-    let dir = data();
-    for (command, words) in [
-        ("nosuch-program", ["the shell cannot run it", "check that the program is there"]),
-        ("sleep 60", ["no answer within 0.2 s", "--reward-timeout"]),
-        ("cat", ["said \"{", "without \"reward\""]),
-        ("yes 1", ["without being asked", "one line for each line"]),
-    ] {
-        let line =
-            format!("tune base.gguf -o run.qes --overwrite --reward-cmd '{command}' --reward-timeout 0.2");
-        let failed = dir.run(&format!("{line} {}", REWARDED.replace("--reward-timeout 5", ""))).ends(1);
-        for word in words
-            .iter()
-            .chain(&["before its first generation", "start anew with other flags and --overwrite"])
-        {
-            assert!(failed.stderr.contains(word), "no {word:?} in {failed}");
-        }
-        dir.run("verify base.gguf run.qes").ok();
-    }
-}
-
-#[test]
-fn changed_data_are_noticed() {
-    let dir = data();
-    let original = dir.text("sums.jsonl");
-    let run = TINY.replace("--task arith", "--task exact --data sums.jsonl -n 6");
-    dir.run(&format!("tune base.gguf -o run.qes {run}")).ok();
-    dir.cut("run.qes", 3, "died.qes");
-    let died = dir.text("died.qes");
-    let resume = || dir.run("tune base.gguf -o died.qes --resume");
-    dir.write("sums.jsonl", original.replacen("10+10", "10+11", 1));
-    let words = ["the log's task exact", "sums.jsonl is not what it was when the run began", "bring it back"];
-    resume().fails(1, &words);
-    dir.run("eval base.gguf --log run.qes").fails(1, &words);
-    std::fs::remove_file(dir.path("sums.jsonl")).unwrap();
-    resume().fails(1, &["the log's task exact", "cannot open", "sums.jsonl"]);
-    assert_eq!(dir.text("died.qes"), died, "nothing was written");
-    // What needs no data does without.
-    dir.run("verify base.gguf run.qes").ok();
-    dir.run("export base.gguf run.qes -o tuned.gguf").ok();
-    dir.run("inspect run.qes").ok();
-    dir.write("sums.jsonl", original);
-    resume().ok();
-    assert_eq!(dir.text("died.qes"), dir.text("run.qes"));
-}
-
-#[test]
 fn a_task_cannot_be_changed_half_way() {
     let dir = Dir::tuned();
     let log = dir.text("run.qes");
@@ -359,15 +170,4 @@ fn a_task_cannot_be_changed_half_way() {
         dir.run(&format!("tune base.gguf -o run.qes --resume {flags}")).fails(2, &[word]);
     }
     assert_eq!(dir.text("run.qes"), log);
-}
-
-/// Nothing can be learned from it, which a run should not keep to itself.
-#[test]
-fn rewards_that_tell_nothing_apart_are_told() {
-    let dir = data();
-    let run = TINY.replace("--task arith", "--task regex --data prompts.jsonl -n 6 --pattern nothing");
-    let done = dir.run(&format!("tune base.gguf -o run.qes {run}")).ends(0);
-    assert!(done.stderr.contains("note: in 3 of 3 generations all members had the same fitness"), "{done}");
-    let done = dir.run(&format!("tune base.gguf -o other.qes {TINY}")).ends(0);
-    assert!(!done.stderr.contains("note:"), "{done}");
 }
