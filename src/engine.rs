@@ -91,6 +91,12 @@ pub trait Engine {
     /// When a request is longer than the context.
     fn prepare(&self, requests: &[Request]) -> Result<Self::Batch, EngineError>;
 
+    /// Refuses requests whose prompts leave no room for replies of up to `new_tokens` tokens.
+    ///
+    /// # Errors
+    /// When a prompt and its reply may be longer than the context.
+    fn check_room(&self, batch: &Self::Batch, new_tokens: usize) -> Result<(), EngineError>;
+
     /// Rates the wanted completion of every request, in the order of the requests, in one forward pass.
     ///
     /// # Errors

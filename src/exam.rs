@@ -22,6 +22,9 @@ use crate::task::{Definition, Message, Problem, Prompt, Reward, RewardKind, Task
 /// The stream that held-out replies are drawn by; generations have streams of their own number.
 const HELD_OUT: u64 = u64::MAX;
 
+/// Problems that are tried side by side before a run.
+const REHEARSED: usize = 64;
+
 /// Why an exam cannot be held.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
@@ -36,8 +39,15 @@ pub enum ExamError {
     Judge { kind: &'static str, source: JudgeError },
     #[error("the reward {kind} needs {needs} of every problem, but {place} has none")]
     Lacks { kind: &'static str, needs: &'static str, place: String },
-    #[error("a system message is given, but the model has no chat template that it could be put into")]
+    #[error(
+        "a system message is given, but the model has no chat template that it could be put into; leave it out, or put it \
+         into the prompts"
+    )]
     NoTemplate,
+    #[error(
+        "a system message is given, but {place} is a text and no conversation; leave the system message out"
+    )]
+    NoConversation { place: String },
     #[error("the reward {kind} has nobody who judges replies")]
     NoJudge { kind: &'static str },
     #[error("the reward {kind} gave {given} rewards for {asked} replies")]
@@ -114,9 +124,25 @@ impl Examiner {
     /// The first `count` held-out problems.
     ///
     /// # Errors
-    /// When they cannot be put to the engine.
+    /// When they cannot be put to the engine, or it cannot read a grammar.
     pub fn held_out<E: Engine>(&self, engine: &E, count: usize) -> Result<Exam<E::Batch>, ExamError> {
+        for grammar in self.graders.iter().filter_map(|grader| grader.grammar.as_ref()) {
+            engine.follow(grammar, &[])?;
+        }
         self.exam(engine, self.task.held_out(count), HELD_OUT)
+    }
+
+    /// Tries whether all problems that are given can be put to the engine, so that the one that cannot is found before a run
+    /// and not in the middle of it.
+    ///
+    /// # Errors
+    /// When one cannot, or the engine cannot read a grammar.
+    pub fn rehearse<E: Engine>(&self, engine: &E) -> Result<(), ExamError> {
+        self.held_out(engine, 1)?;
+        for problems in self.task.given().chunks(REHEARSED) {
+            self.exam(engine, problems.iter().copied().cloned().collect(), HELD_OUT)?;
+        }
+        Ok(())
     }
 
     fn exam<E: Engine>(
@@ -128,24 +154,37 @@ impl Examiner {
         self.check(&problems.iter().collect::<Vec<_>>())?;
         let (mut prompts, mut chat) = (Vec::with_capacity(problems.len()), false);
         for problem in &problems {
-            let template = self.chat_prompt(engine, &problem.prompt)?;
+            let template = self.chat_prompt(engine, problem)?;
             chat |= template.is_some();
             prompts.push(template.unwrap_or_else(|| problem.prompt.plain.clone()));
         }
-        let prepare = |reply: fn(&Problem) -> Option<&str>| {
+        let prepare = |reply: fn(&Problem) -> Option<&str>, new_tokens| {
             let request = |(prompt, problem): (&String, &Problem)| Request {
                 prompt: prompt.clone(),
                 completion: reply(problem).unwrap_or_default().to_owned(),
                 goes_on: problem.goes_on,
             };
-            prepare(engine, &prompts.iter().zip(&problems).map(request).collect::<Vec<_>>(), &problems)
+            let requests: Vec<Request> = prompts.iter().zip(&problems).map(request).collect();
+            prepare(engine, &requests, &problems, new_tokens)
         };
-        let wanted = prepare(|problem| problem.wanted.as_deref())?;
+        let wanted = prepare(|problem| problem.wanted.as_deref(), self.new_tokens(chat))?;
         let looks_at_rejected = self.graders.iter().any(|grader| grader.kind == RewardKind::Margin);
         let rejected =
-            looks_at_rejected.then(|| prepare(|problem| problem.rejected.as_deref())).transpose()?;
+            looks_at_rejected.then(|| prepare(|problem| problem.rejected.as_deref(), None)).transpose()?;
         let seed = Source::new(self.seed, Domain::Replies).stream(stream).next_u64();
         Ok(Exam { problems, prompts, wanted, rejected, chat, seed })
+    }
+
+    /// New tokens that the model replies with to an exam, where a reward has it reply.
+    fn new_tokens(&self, chat: bool) -> Option<usize> {
+        let told_by_scores = |kind| kind == RewardKind::Exact && self.scores_tell(chat);
+        let replies = |grader: &Grader| grader.kind.reads_replies() && !told_by_scores(grader.kind);
+        self.graders.iter().any(replies).then_some(self.decoding.max_new_tokens)
+    }
+
+    /// Whether one forward pass over the wanted replies tells what greedy decoding would reply.
+    fn scores_tell(&self, chat: bool) -> bool {
+        !chat && self.task.is_exact_in_plain() && self.decoding.temp == 0.0
     }
 
     /// Refuses problems without what a reward looks at.
@@ -156,13 +195,15 @@ impl Examiner {
         Ok(())
     }
 
-    fn chat_prompt<E: Engine>(&self, engine: &E, prompt: &Prompt) -> Result<Option<String>, ExamError> {
-        if prompt.chat.is_empty() {
-            return Ok(None);
+    fn chat_prompt<E: Engine>(&self, engine: &E, problem: &Problem) -> Result<Option<String>, ExamError> {
+        let Problem { prompt: Prompt { chat, .. }, place, .. } = problem;
+        if chat.is_empty() {
+            let place = place.to_string();
+            return if self.system.is_some() { Err(ExamError::NoConversation { place }) } else { Ok(None) };
         }
         let system =
             self.system.iter().map(|content| Message { role: "system".to_owned(), content: content.clone() });
-        let conversation: Vec<Message> = system.chain(prompt.chat.iter().cloned()).collect();
+        let conversation: Vec<Message> = system.chain(chat.iter().cloned()).collect();
         let template = engine.chat_prompt(&conversation)?;
         if template.is_none() && self.system.is_some() {
             return Err(ExamError::NoTemplate);
@@ -259,7 +300,7 @@ impl Examiner {
         exam: &Exam<E::Batch>,
         answers: &mut Answers,
     ) -> Result<Vec<Verdict>, ExamError> {
-        if !exam.chat && self.task.is_exact_in_plain() && self.decoding.temp == 0.0 {
+        if self.scores_tell(exam.chat) {
             return Ok(answers
                 .scores(engine, exam)?
                 .iter()
@@ -276,13 +317,24 @@ impl Examiner {
     }
 }
 
-/// Prepares requests; where that fails because of one of them, the error says where it stands in the user's data.
-fn prepare<E: Engine>(engine: &E, requests: &[Request], problems: &[Problem]) -> Result<E::Batch, ExamError> {
-    engine.prepare(requests).map_err(|error| {
+/// Prepares requests, perhaps for replies of so many tokens; where that fails because of one of them, the error says where it
+/// stands in the user's data.
+fn prepare<E: Engine>(
+    engine: &E,
+    requests: &[Request],
+    problems: &[Problem],
+    new_tokens: Option<usize>,
+) -> Result<E::Batch, ExamError> {
+    let prepare = |requests: &[Request]| {
+        let batch = engine.prepare(requests)?;
+        new_tokens.map_or(Ok(()), |new_tokens| engine.check_room(&batch, new_tokens))?;
+        Ok::<_, EngineError>(batch)
+    };
+    prepare(requests).map_err(|error| {
         for (request, problem) in
             requests.iter().zip(problems).filter(|(_, problem)| !problem.place.file.is_empty())
         {
-            if let Err(source) = engine.prepare(std::slice::from_ref(request)) {
+            if let Err(source) = prepare(std::slice::from_ref(request)) {
                 return ExamError::Problem { place: problem.place.to_string(), source };
             }
         }

@@ -39,7 +39,7 @@ pub enum ExportError {
     )]
     OtherModel { path: PathBuf, wanted: Box<BaseModel>, found: Box<BaseModel> },
     #[error(
-        "the log has {has} generations, so generation {asked} cannot be exported; leave --generation out for the last"
+        "the log has {has} generations, so there is no generation {asked}; leave --generation out for the last"
     )]
     NoSuchGeneration { asked: u64, has: u64 },
     #[error(

@@ -238,6 +238,13 @@ impl Engine for LlamaEngine {
             .map_err(|source| EngineError::new("preparing the requests", source))
     }
 
+    fn check_room(&self, batch: &Prepared, new_tokens: usize) -> Result<(), EngineError> {
+        batch
+            .room_for(new_tokens)
+            .map(drop)
+            .map_err(|source| EngineError::new("making room for replies", source))
+    }
+
     fn score(&mut self, batch: &Prepared) -> Result<Vec<Score>, EngineError> {
         score::score(&mut self.lanes, batch)
             .map_err(|source| EngineError::new("scoring the requests", source))

@@ -7,6 +7,7 @@
 //!
 //! Parsing is pure: it takes bytes and returns a [`SeedLog`] that has passed every check, or the first fault.
 
+mod best;
 mod check;
 mod error;
 mod record;
@@ -165,22 +166,6 @@ impl SeedLog {
     /// Generations that the run is to have in all, as planned last.
     pub fn planned(&self) -> u64 {
         self.plans.last().map_or(self.header.settings.generations, |plan| plan.generations)
-    }
-
-    /// The evaluation with the highest mean reward, the earliest of several: where the run was best.
-    pub fn best(&self) -> Option<&EvaluationRecord> {
-        let better = |best, next| if next > best { next } else { best };
-        let highest = self.evaluations.iter().map(|record| record.mean_reward).reduce(better)?;
-        self.evaluations.iter().find(|record| record.mean_reward == highest)
-    }
-
-    /// Whether the run's patience has come to an end: so many evaluations brought no new best one.
-    pub fn is_out_of_patience(&self) -> bool {
-        let Some(patience) = self.header.task.patience else { return false };
-        let since = |best: &EvaluationRecord| {
-            self.evaluations.iter().filter(|record| record.generations > best.generations).count() as u64
-        };
-        self.best().is_some_and(|best| since(best) >= patience)
     }
 
     fn accept(&mut self, number: LineNumber, line: Line) -> Result<(), LogError> {

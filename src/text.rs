@@ -20,7 +20,27 @@ pub fn headline(grade: &Grade) -> String {
 
 /// What [`headline`] tells, in two words.
 pub fn measure(grade: &Grade) -> &'static str {
-    if grade.correct.is_some() { "accuracy" } else { "mean reward" }
+    if grade.correct.is_some() {
+        "accuracy"
+    } else if grade.mean_loglik == Some(grade.mean_reward) {
+        "mean log-likelihood"
+    } else {
+        "mean reward"
+    }
+}
+
+/// So many held-out problems.
+pub fn held_out(problems: u64) -> String {
+    format!("{} held-out problem{}", count(problems), plural(problems))
+}
+
+/// So many generations.
+pub fn generations(number: u64) -> String {
+    format!("{} generation{}", count(number), plural(number))
+}
+
+fn plural(number: u64) -> &'static str {
+    if number == 1 { "" } else { "s" }
 }
 
 /// From one grade to another.
@@ -106,6 +126,10 @@ mod tests {
         assert_eq!(bytes(123_456), "123 KB");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(12), "12");
+        assert_eq!(
+            (held_out(1), generations(1024)),
+            ("1 held-out problem".into(), "1,024 generations".into())
+        );
         assert_eq!(seconds(4.82), "4.8 s");
         assert_eq!(seconds(59.97), "1 min 00 s");
         assert_eq!(seconds(3725.0), "1 h 02 min");

@@ -6,6 +6,7 @@
 
 mod audit;
 mod event;
+mod examiners;
 mod watch;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,11 +15,14 @@ use thiserror::Error;
 
 pub use audit::Auditor;
 pub use event::{Event, Observer, Summary};
+pub use examiners::Examiners;
 pub use watch::{Split, Watch};
+
+use examiners::Exams;
 
 use crate::engine::{Engine, EngineError};
 use crate::es::{Es, Population};
-use crate::exam::{Exam, ExamError, Examiner, Grade};
+use crate::exam::{Exam, ExamError, Grade};
 use crate::export::{ExportError, check_digest, live_digest};
 use crate::fitness::{PairFitness, mean};
 use crate::noise::Pair;
@@ -86,21 +90,6 @@ pub struct Tuner<'a, E: Engine> {
     retained: Option<Exam<E::Batch>>,
     watch: Watch,
     auditor: Option<Box<dyn Auditor>>,
-}
-
-/// Those who examine the members of a run.
-pub struct Examiners {
-    /// On what the model is tuned on.
-    pub task: Examiner,
-    /// On what must not get worse.
-    pub retain: Option<Examiner>,
-}
-
-/// The problems of a generation.
-struct Exams<B> {
-    task: Exam<B>,
-    /// Only where it counts.
-    retain: Option<Exam<B>>,
 }
 
 impl<'a, E: Engine> Tuner<'a, E> {
@@ -222,7 +211,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
         observer: &mut dyn Observer,
     ) -> Result<Option<Vec<PairFitness>>, TuneError> {
         let header = &self.log.header;
-        let exams = self.exams(population.generation)?;
+        let exams = self.examiners.exams(&self.engine, &header.task, population.generation)?;
         let of = header.settings.population;
         let mut fitness = Vec::with_capacity(population.pairs.len());
         for (number, pair) in population.pairs.iter().enumerate() {
@@ -258,19 +247,6 @@ impl<'a, E: Engine> Tuner<'a, E> {
         self.turn_into(Some(Member { pair, sign: Sign::Minus }))?;
         let minus = self.fitness(exams)?;
         Ok(Some(PairFitness { plus, minus }))
-    }
-
-    /// The problems of a generation.
-    fn exams(&self, generation: u64) -> Result<Exams<E::Batch>, TuneError> {
-        let Self { engine, examiners, log, .. } = self;
-        let spec = &log.header.task;
-        let task = examiners.task.training(engine, generation, spec.prompts as usize)?;
-        let counts = spec.retain.as_ref().filter(|retain| retain.weight > 0.0);
-        let retain = examiners.retain.as_ref().zip(counts);
-        let retain = retain
-            .map(|(examiner, spec)| examiner.training(engine, generation, spec.prompts as usize))
-            .transpose()?;
-        Ok(Exams { task, retain })
     }
 
     /// Mean reward of the codes as they are, and that of what is to be retained, with its weight.

@@ -4,8 +4,11 @@ mod ggml;
 
 mod cli {
     mod bench;
+    mod errors_data;
     mod errors_log;
     mod errors_model;
+    mod errors_reward;
+    mod errors_task;
     mod errors_usage;
     mod eval;
     mod export;
@@ -17,6 +20,9 @@ mod cli {
     mod methods;
     mod report;
     mod resume;
+    mod retain;
+    mod task_file;
+    mod tasks;
     mod tune;
     mod types;
     mod verify;

@@ -37,7 +37,7 @@ pub struct Args {
 pub enum Command {
     /// Tune a model on a task and log the run
     Tune(Box<TuneArgs>),
-    /// Measure a model's accuracy on held-out problems
+    /// Measure a model on held-out problems, and compare it with another
     Eval(Box<EvalArgs>),
     /// Write the tuned model that a base model and a log make
     Export(ExportArgs),
@@ -176,6 +176,9 @@ pub struct EvalArgs {
     /// Evaluate the model as tuned by this log, on the log's task unless another is named
     #[arg(long, value_name = "RUN.qes")]
     pub log: Option<PathBuf>,
+    /// The log's generations to apply, or best, where a held-out evaluation had the highest mean reward [default: all]
+    #[arg(long, value_name = "G|best", value_parser = until, requires = "log")]
+    pub generation: Option<Until>,
     /// Another model, such as the one before tuning, to be evaluated on the same problems
     #[arg(long, value_name = "BASE")]
     pub compare: Option<PathBuf>,
@@ -200,7 +203,7 @@ pub struct ExportArgs {
     /// The tuned model to write; an existing file is replaced
     #[arg(short, long, value_name = "TUNED.gguf")]
     pub output: PathBuf,
-    /// Stop after this many generations, or where the held-out evaluation was best [default: all]
+    /// Stop after this many generations, or where a held-out evaluation had the highest mean reward [default: all]
     #[arg(long, value_name = "G|best", value_parser = until)]
     pub generation: Option<Until>,
 }
@@ -231,6 +234,10 @@ pub struct VerifyArgs {
     pub log: PathBuf,
     /// A tuned model that should be exactly what base and log make
     pub tuned: Option<PathBuf>,
+    /// Replay up to this many generations, or where a held-out evaluation had the highest mean reward [default: all; for a
+    /// tuned model of a run with --patience, best]
+    #[arg(long, value_name = "G|best", value_parser = until)]
+    pub generation: Option<Until>,
 }
 
 #[derive(Debug, ClapArgs)]

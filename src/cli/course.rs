@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::args::RetainArgs;
 use super::plan::Subject;
@@ -47,12 +47,13 @@ impl Course {
     /// # Errors
     /// When data cannot be read, makes no sense, or is not what it was.
     pub fn of_log(definition: &Definition, data_sha256: Option<&str>) -> Result<Self> {
-        let course = Self::load(definition)?;
+        let path = definition.problems.data().map_or("", |(path, _)| path);
+        let name = &definition.name;
+        let course = Self::load(definition).with_context(|| format!("the log's task {name}"))?;
         if course.data_sha256.as_deref() != data_sha256 {
             bail!(
-                "the data of {} is not what it was when the run started, so the run cannot go on as it began: bring the \
-                 data back as it was, or start a new run with another -o",
-                definition.name
+                "the log's task {name}: {path} is not what it was when the run began; bring it back as it was, or start a \
+                 new run with another -o (or evaluate on another --task)"
             );
         }
         Ok(course)
@@ -143,7 +144,7 @@ fn retain_course(args: &RetainArgs) -> Result<Option<(Course, RetainSpec)>> {
         return Err(UsageError(message).into());
     }
     let definition = definition::of_retained(retained)?;
-    let course = Course::load(&definition)?;
+    let course = Course::load(&definition).context("--retain")?;
     let data_sha256 = course.data_sha256.clone();
     Ok(Some((course, RetainSpec { definition, data_sha256, weight, prompts })))
 }

@@ -1,18 +1,21 @@
 //! From the flags of a task, or a task file, to its definition.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use super::UsageError;
 use super::args::{OF_DATA, TaskArgs};
-use crate::store::read_text;
+use crate::store::{folder_of, read_text};
 use crate::task::arith::ArithOptions;
 use crate::task::countdown::CountdownOptions;
 use crate::task::{Definition, Problems, Reward, RewardKind};
 
 /// The tasks whose problems are generated; the others with names are [`OF_DATA`].
 const GENERATED: [&str; 2] = ["arith", "countdown"];
+
+/// The flags that change what a task file says.
+const OF_FILES: [&str; 6] = ["--data", "--held-out", "--system", "--temp", "--predict", "--stop"];
 
 fn is_named(task: &str) -> bool {
     GENERATED.contains(&task) || OF_DATA.contains(&task)
@@ -29,7 +32,15 @@ pub fn of_args(args: &TaskArgs) -> Result<Definition> {
                 .to_owned(),
         )
     })?;
-    let mut definition = if is_named(task) { named(task, args)? } else { of_file(Path::new(task), args)? };
+    let mut definition = match task {
+        _ if is_named(task) => named(task, args)?,
+        _ if is_file(task) => of_file(Path::new(task), args)?,
+        _ => {
+            let names = [&GENERATED[..], &OF_DATA].concat().join(", ");
+            let files = "and task files with names that end in .toml";
+            return Err(usage(format!("--task {task}: no such task; there are {names}, {files}")));
+        }
+    };
     definition.system = args.system.clone().or(definition.system);
     definition.predict = args.predict.or(definition.predict);
     definition.temp = args.temp.unwrap_or(definition.temp);
@@ -45,11 +56,17 @@ pub fn of_args(args: &TaskArgs) -> Result<Definition> {
 /// # Errors
 /// When it is neither.
 pub fn of_retained(retained: &str) -> Result<Definition> {
-    let is_task = is_named(retained) || retained.ends_with(".toml");
-    let args = if is_task {
+    let path = Path::new(retained);
+    let args = if GENERATED.contains(&retained) || is_file(retained) {
         TaskArgs { task: Some(retained.to_owned()), ..TaskArgs::default() }
+    } else if path.exists() {
+        TaskArgs { task: Some("sft".to_owned()), data: Some(path.to_owned()), ..TaskArgs::default() }
     } else {
-        TaskArgs { task: Some("sft".to_owned()), data: Some(retained.into()), ..TaskArgs::default() }
+        return Err(usage(format!(
+            "--retain {retained} cannot be found; give a file or a folder of your examples, {}, or a task file whose name \
+             ends in .toml",
+            GENERATED.join(", ")
+        )));
     };
     Ok(Definition { name: retained.to_owned(), ..of_args(&args).context("--retain")? })
 }
@@ -58,10 +75,16 @@ fn usage(message: String) -> anyhow::Error {
     UsageError(message).into()
 }
 
-/// Whether a task on the command line is the one that has this definition.
-pub fn is_called(task: &str, definition: &Definition) -> bool {
-    let of_file = Path::new(task).file_stem().is_some_and(|stem| *stem == *definition.name);
-    task == definition.name || (!is_named(task) && of_file)
+fn is_file(task: &str) -> bool {
+    Path::new(task).extension().is_some_and(|extension| extension == "toml")
+}
+
+/// What a task on the command line is called in logs.
+///
+/// # Errors
+/// When it is a task file that cannot be read.
+pub fn name(task: &str) -> Result<String> {
+    if is_file(task) { Ok(read_file(Path::new(task))?.name) } else { Ok(task.to_owned()) }
 }
 
 /// A task with a name.
@@ -86,10 +109,20 @@ fn named(task: &str, args: &TaskArgs) -> Result<Definition> {
         "grammar" => RewardKind::Grammar,
         _ => RewardKind::Command,
     };
+    let grammar = text(("--grammar", &args.grammar), ("--grammar-file", &args.grammar_file))?;
+    match kind {
+        RewardKind::Grammar if grammar.is_none() => {
+            return Err(usage(format!("--task {task} needs a grammar: --grammar or --grammar-file")));
+        }
+        RewardKind::Command if args.reward_cmd.is_none() => {
+            return Err(usage(format!("--task {task} needs your program: --reward-cmd COMMAND")));
+        }
+        _ => (),
+    }
     let reward = Reward {
         pattern: args.pattern.clone(),
         schema: schema(args)?,
-        grammar: text("--grammar-file", args.grammar.as_ref(), args.grammar_file.as_deref())?,
+        grammar: grammar.map(|(_, text)| text),
         command: args.reward_cmd.clone(),
         timeout: args.reward_timeout,
         ..kind.into()
@@ -97,16 +130,20 @@ fn named(task: &str, args: &TaskArgs) -> Result<Definition> {
     Ok(Definition::new(task, problems, reward))
 }
 
-/// The path of the user's examples, made absolute so that a run can be continued from any folder.
+/// The path of the user's examples.
 fn data(task: &str, args: &TaskArgs) -> Result<String> {
-    let path =
-        args.data.as_ref().ok_or_else(|| usage(format!("--task {task} needs your examples: --data PATH")))?;
-    let absolute =
-        path.canonicalize().with_context(|| format!("--data {} cannot be found", path.display()))?;
-    absolute
-        .into_os_string()
-        .into_string()
-        .map_err(|path| usage(format!("--data {path:?} is not UTF-8; rename it")))
+    let path = args.data.as_ref();
+    let path = path.ok_or_else(|| usage(format!("--task {task} needs your examples: --data PATH")))?;
+    absolute(path, "--data")
+}
+
+/// A path of data made absolute, so that a run can be continued from any folder.
+fn absolute(path: &Path, of: &str) -> Result<String> {
+    let absolute = path
+        .canonicalize()
+        .with_context(|| format!("{of}: {} cannot be found; check that the path is right", path.display()))?;
+    let text = absolute.into_os_string().into_string();
+    text.map_err(|path| usage(format!("{of}: {path:?} is not UTF-8; rename it")))
 }
 
 /// Refuses flags that say nothing to a task.
@@ -116,6 +153,21 @@ fn refuse_foreign(task: &str, args: &TaskArgs) -> Result<()> {
         Some((flag, _, tasks)) => {
             let tasks = tasks.join(", ");
             Err(usage(format!("{flag} says nothing to --task {task}, only to: {tasks}; leave it out")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses flags that do not change what a task file says.
+fn refuse_foreign_to_file(path: &Path, definition: &Definition, args: &TaskArgs) -> Result<()> {
+    let path = path.display();
+    match args.flags().iter().find(|(flag, given, _)| *given && !OF_FILES.contains(flag)) {
+        Some((flag, ..)) => Err(usage(format!(
+            "{flag} says nothing to a task file; leave it out, and write what it says into {path}"
+        ))),
+        None if definition.problems.data().is_none() && (args.data.is_some() || args.held_out.is_some()) => {
+            let flag = if args.data.is_some() { "--data" } else { "--held-out" };
+            Err(usage(format!("{flag} says nothing to {path}, whose problems are generated; leave it out")))
         }
         None => Ok(()),
     }
@@ -139,43 +191,51 @@ fn countdown(args: &TaskArgs) -> CountdownOptions {
     }
 }
 
-/// A text given on the command line or in a file.
-fn text(flag: &str, given: Option<&String>, file: Option<&Path>) -> Result<Option<String>> {
+/// A text given on the command line or in a file, and where it comes from. Both flags are told with their values.
+fn text(
+    (flag, given): (&str, &Option<String>),
+    (file_flag, file): (&str, &Option<PathBuf>),
+) -> Result<Option<(String, String)>> {
     match (given, file) {
-        (Some(text), _) => Ok(Some(text.clone())),
-        (None, Some(path)) => Ok(Some(read_text(path).with_context(|| flag.to_owned())?)),
+        (Some(text), _) => Ok(Some((flag.to_owned(), text.clone()))),
+        (None, Some(path)) => {
+            let text = read_text(path).with_context(|| file_flag.to_owned())?;
+            Ok(Some((format!("{file_flag} {}", path.display()), text)))
+        }
         (None, None) => Ok(None),
     }
 }
 
 fn schema(args: &TaskArgs) -> Result<Option<serde_json::Value>> {
-    let text = text("--json-schema-file", args.json_schema.as_ref(), args.json_schema_file.as_deref())?;
-    let parse = |text: String| {
-        serde_json::from_str(&text).map_err(|e| usage(format!("the JSON schema is no JSON: {e}")))
+    let (given, file) = (&args.json_schema, &args.json_schema_file);
+    let text = text(("--json-schema", given), ("--json-schema-file", file))?;
+    let parse = |(from, text): (String, String)| {
+        serde_json::from_str(&text).map_err(|e| usage(format!("{from}: the schema is no JSON: {e}")))
     };
     text.map(parse).transpose()
 }
 
 /// A task from the user's task file. Paths in it are meant from the file's own folder.
 fn of_file(path: &Path, args: &TaskArgs) -> Result<Definition> {
-    if path.extension().is_none_or(|extension| extension != "toml") {
-        let names = [&GENERATED[..], &OF_DATA].concat().join(", ");
-        return Err(usage(format!(
-            "--task {}: no such task; there are {names}, and task files with names that end in .toml",
-            path.display()
-        )));
+    let mut definition = read_file(path)?;
+    refuse_foreign_to_file(path, &definition, args)?;
+    if let Some((data, held_out)) = definition.problems.data_mut() {
+        *data = match &args.data {
+            Some(data) => absolute(data, "--data")?,
+            None => absolute(&folder_of(path).join(&*data), &path.display().to_string())?,
+        };
+        *held_out = args.held_out.unwrap_or(*held_out);
     }
-    let mut definition: Definition = toml::from_str(&read_text(path)?)
+    Ok(definition)
+}
+
+/// What a task file says, with the file's name where it gives itself none.
+fn read_file(path: &Path) -> Result<Definition> {
+    let text = read_text(path).context("--task")?;
+    let mut definition: Definition = toml::from_str(&text)
         .map_err(|e| usage(format!("{}: {}", path.display(), e.to_string().trim_end())))?;
     if definition.name.is_empty() {
         definition.name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    }
-    if let Problems::Data { path: data, .. } = &mut definition.problems {
-        let place = args.data.clone().unwrap_or_else(|| crate::store::folder_of(path).join(&*data));
-        let absolute = place
-            .canonicalize()
-            .with_context(|| format!("{}: {} cannot be found", path.display(), place.display()))?;
-        *data = absolute.to_string_lossy().into_owned();
     }
     Ok(definition)
 }

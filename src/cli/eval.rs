@@ -46,7 +46,7 @@ fn marks(examiner: &mut Examiner, mut engine: LlamaEngine, problems: usize) -> R
 fn engine(args: &EvalArgs, path: &Path, log: Option<&SeedLog>, threads: usize) -> Result<LlamaEngine> {
     let mut model = Model::open(path)?;
     let specs = if let Some(log) = log {
-        let generations = log.generations.len() as u64;
+        let generations = setup::generations(log, args.generation)?.unwrap_or(log.generations.len() as u64);
         check_digest(log, generations, &model.replay(log, generations)?)?;
         log.header.tensors.clone()
     } else {
@@ -88,9 +88,9 @@ impl Report<'_> {
     /// For people. A comparison is with the other model's grade.
     fn lines(&self, difference: Option<(Grade, Difference)>) -> String {
         let Self { args, definition, grade } = self;
-        let problems = text::count(grade.problems);
-        let head = format!("{} on {}, {problems} held-out problems", args.model.display(), definition.name);
-        let mut lines = vec![head];
+        let tuned = args.log.as_ref().map_or(String::new(), |log| format!(" as tuned by {}", log.display()));
+        let (model, problems) = (args.model.display(), text::held_out(grade.problems));
+        let mut lines = vec![format!("{model}{tuned} on {}, {problems}", definition.name)];
         lines.extend(self.measures(grade));
         if let (Some((of_base, difference)), Some(base)) = (difference, &args.compare) {
             lines.push(format!("{} on the same", base.display()));

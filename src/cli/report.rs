@@ -6,7 +6,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::{out, text};
-use crate::seed_log::{EvaluationRecord, GenerationRecord, Header};
+use crate::exam::Grade;
+use crate::seed_log::{EvaluationRecord, GenerationRecord, Header, SeedLog};
 use crate::tune::{Event, Observer, Split, Summary};
 use crate::update::Moves;
 
@@ -113,23 +114,8 @@ impl Observer for TextReport {
 }
 
 /// The closing summary.
-pub fn summary(summary: &Summary, planned: u64) -> String {
-    let mut lines = Vec::new();
-    if let (Some(before), Some(after)) = (&summary.before, &summary.after) {
-        let retained = before.retained.zip(after.retained);
-        let (before, after) = (text::grade(before), text::grade(after));
-        lines.push(format!("before          {}", text::headline(&before)));
-        lines.push(format!("after           {}", text::headline(&after)));
-        lines.push(format!(
-            "change          {} on {} held-out problems",
-            text::change(&before, &after),
-            text::count(after.problems)
-        ));
-        if let Some((before, after)) = retained {
-            let change = text::relative(before, after);
-            lines.push(format!("retained        {before:.4} before, {after:.4} after ({change})"));
-        }
-    }
+pub fn summary(summary: &Summary, log: &SeedLog, planned: u64) -> String {
+    let mut lines = results(summary, log);
     let Split { perturb, inference, restore, update, .. } = summary.total;
     lines.push(format!(
         "time            {}; outside inference {}",
@@ -148,6 +134,48 @@ pub fn summary(summary: &Summary, planned: u64) -> String {
     }
     lines.push(format!("seed log        {}", text::bytes(summary.log_bytes)));
     lines.join("\n")
+}
+
+/// What the held-out problems, and what was to be retained, say of the run.
+fn results(summary: &Summary, log: &SeedLog) -> Vec<String> {
+    let (Some(first), Some(last)) = (&summary.before, &summary.after) else { return Vec::new() };
+    let (before, after) = (text::grade(first), text::grade(last));
+    let mut lines = vec![
+        format!("before          {}", text::headline(&before)),
+        format!("after           {}", text::headline(&after)),
+        format!("change          {} on {}", text::change(&before, &after), text::held_out(after.problems)),
+    ];
+    // Where neither the accuracy nor the log-likelihood is what the run was tuned for.
+    let is_told = |grade: &Grade| {
+        grade.accuracy().is_none_or(|accuracy| accuracy == grade.mean_reward)
+            || grade.mean_loglik == Some(grade.mean_reward)
+    };
+    if !(is_told(&before) && is_told(&after)) {
+        let (before, after) = (before.mean_reward, after.mean_reward);
+        lines.push(format!("mean reward     {before:.4} before, {after:.4} after"));
+    }
+    if let Some((before, after)) = first.retained.zip(last.retained) {
+        let change = text::relative(before, after);
+        lines.push(format!("retained        {before:.4} before, {after:.4} after ({change})"));
+    }
+    lines.extend(best(log));
+    lines
+}
+
+/// Where a run with patience was best, and why it ended.
+fn best(log: &SeedLog) -> Vec<String> {
+    let (Some(patience), Some(best)) = (log.header.task.patience, log.best()) else { return Vec::new() };
+    let grade = text::grade(best);
+    let (measure, headline) = (text::measure(&grade), text::headline(&grade));
+    let mut lines =
+        vec![format!("best            after {}: {measure} {headline}", text::generations(best.generations))];
+    if log.is_out_of_patience() {
+        let all = text::generations(log.generations.len() as u64);
+        lines.push(format!(
+            "                ended after {all}, as {patience} evaluations brought no higher mean reward"
+        ));
+    }
+    lines
 }
 
 /// One JSON object a line, for programs.
@@ -217,7 +245,8 @@ pub fn start(header: &Header, done: u64, log: &str, planned: u64) -> Value {
 }
 
 /// The last line of `tune --json`: `event` is `done` or `interrupted`.
-pub fn end(event: &str, summary: &Summary, planned: u64) -> Value {
+pub fn end(event: &str, summary: &Summary, log: &SeedLog, planned: u64) -> Value {
+    let best = log.best().cloned();
     let accuracy = |record: &Option<EvaluationRecord>| record.as_ref().and_then(EvaluationRecord::accuracy);
     let reward = |record: &Option<EvaluationRecord>| record.as_ref().map(|record| record.mean_reward);
     json!({
@@ -227,6 +256,9 @@ pub fn end(event: &str, summary: &Summary, planned: u64) -> Value {
         "accuracy_after": accuracy(&summary.after),
         "reward_before": reward(&summary.before),
         "reward_after": reward(&summary.after),
+        "best_generations": best.as_ref().map(|record| record.generations),
+        "accuracy_best": accuracy(&best),
+        "reward_best": reward(&best),
         "retained_before": summary.before.as_ref().and_then(|record| record.retained),
         "retained_after": summary.after.as_ref().and_then(|record| record.retained),
         "seconds": summary.seconds,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::args::InferenceArgs;
+use super::args::{InferenceArgs, Until};
 use super::{UsageError, out};
 use crate::export::{ExportError, Model, same_file};
 use crate::llama::{LlamaEngine, LlamaOptions, TensorSlot};
@@ -60,6 +60,18 @@ pub fn read_log(path: &Path) -> Result<SeedLog> {
 /// Parses a log's bytes, naming the file in errors.
 pub fn parse_log(path: &Path, bytes: &[u8]) -> Result<SeedLog> {
     SeedLog::parse(bytes).with_context(|| path.display().to_string())
+}
+
+/// The generations that are asked for of a log, if any are; it may have fewer.
+pub fn generations(log: &SeedLog, until: Option<Until>) -> Result<Option<u64>> {
+    match until {
+        Some(Until::Generation(asked)) => Ok(Some(asked)),
+        Some(Until::Best) => {
+            let none = || UsageError("--generation best, but the log has no held-out evaluation".to_owned());
+            Ok(Some(log.best().ok_or_else(none)?.generations))
+        }
+        None => Ok(None),
+    }
 }
 
 /// Says what is wrong with a log's end.

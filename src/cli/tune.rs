@@ -1,19 +1,21 @@
 //! `qes-gguf tune`: start or continue a run.
 
+mod ending;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use super::args::TuneArgs;
-use super::audit::{self, FileAuditor};
+use super::audit::FileAuditor;
 use super::course::Courses;
 use super::plan;
 use super::report::{self, JsonReport, Outline, TextReport};
 use super::{Ending, UsageError, definition, interrupt, memory, out, setup, text};
-use crate::export::{ExportError, Model, export, same_file};
+use crate::export::{ExportError, Model, same_file};
 use crate::seed_log::{Line, LogError, PlanRecord, SeedLog};
 use crate::store::{Artefact, Journal, LogFile, StoreError, Witnessed, discard_log, read_log_file};
-use crate::tune::{Observer, Outcome, Summary, TuneError, Tuner};
+use crate::tune::{Observer, Outcome, TuneError, Tuner};
 
 pub fn run(args: &TuneArgs) -> Result<Ending> {
     let threads = setup::threads(&args.inference)?;
@@ -28,6 +30,7 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let witness = model.working.witness().clone();
     let engine = setup::engine(model, &log.header.tensors, &args.inference, threads, plan.contexts)?;
     let planned = plan.fixed + engine.context_bytes();
+    examiners.rehearse(&engine)?;
     let journal = journal.map_or_else(|| create(args, &path, &log), Ok)?;
     let mut journal = Witnessed { log: journal, model: witness };
     if let Some(generations) = new_plan {
@@ -45,12 +48,16 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     };
     let outcome = tuner.run(&stop, display.observer());
     display.stop();
-    let outcome = outcome.map_err(|error| explained(error, args, &path))?;
-    let (summary, log) = (tuner.summary(), tuner.log().clone());
+    let end = ending::Run { args, path: &path, summary: tuner.summary(), log: tuner.log().clone(), planned };
     drop(tuner);
     match outcome {
-        Outcome::Stopped => Ok(stopped(args, &path, &summary, planned)),
-        Outcome::Done | Outcome::OutOfPatience => done(args, &path, &summary, &log, planned),
+        // These say themselves how to go on.
+        Err(error @ TuneError::Store(StoreError::LogRescued { .. } | StoreError::LogLost { .. })) => {
+            Err(error.into())
+        }
+        Err(error) => Err(end.failed(&error.into())),
+        Ok(Outcome::Stopped) => Ok(end.stopped()),
+        Ok(Outcome::Done | Outcome::OutOfPatience) => end.done(),
     }
 }
 
@@ -119,7 +126,7 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
     model.ranges(&log)?;
     let of_log = &log.header.task.definition;
     if let Some(task) = &args.task.task
-        && !definition::is_called(task, of_log)
+        && definition::name(task)? != of_log.name
     {
         return Err(UsageError(format!("--task is {task}, but the log's task is {}", of_log.name)).into());
     }
@@ -211,7 +218,7 @@ fn introduction(args: &TuneArgs, log: &SeedLog, path: &Path, outline: Outline, p
         log.header.settings.types.iter().map(|of_type| of_type.tensor_type.name()).collect();
     let start = match outline.done {
         0 => format!("tuning {} into {}", args.model.display(), path.display()),
-        done => format!("continuing {} after {done} generations", path.display()),
+        done => format!("continuing {} after {}", path.display(), text::generations(done)),
     };
     format!(
         "{start}\n{} codes in {} tensors ({}), {} generations of {} members, {} problems each, up to {} of memory",
@@ -223,111 +230,4 @@ fn introduction(args: &TuneArgs, log: &SeedLog, path: &Path, outline: Outline, p
         log.header.task.prompts,
         text::bytes(planned),
     )
-}
-
-/// The command that continues the run.
-fn resume_hint(args: &TuneArgs, path: &Path) -> String {
-    let mut command = format!(
-        "continue with\n  qes-gguf tune {} -o {} --resume",
-        text::quoted(&args.model),
-        text::quoted(path)
-    );
-    // Sizes of contexts decide the last bits of rewards, so they have to be the same again.
-    for (flag, value) in [
-        ("-c", args.inference.ctx_size.map(u64::from)),
-        ("-np", args.inference.parallel.map(|number| number as u64)),
-        ("--mem-budget", args.mem_budget),
-    ] {
-        if let Some(value) = value {
-            command += &format!(" {flag} {value}");
-        }
-    }
-    if args.inference.no_repack {
-        command += " --no-repack";
-    }
-    if let Some(place) = &args.export {
-        command += &format!(" --export {}", text::quoted(place));
-    }
-    command
-}
-
-/// An error that ended a run, with how to go on, where it does not say that itself.
-fn explained(error: TuneError, args: &TuneArgs, path: &Path) -> anyhow::Error {
-    if let TuneError::Store(StoreError::LogRescued { .. } | StoreError::LogLost { .. }) = error {
-        return error.into();
-    }
-    let hint = resume_hint(args, path);
-    anyhow::Error::new(error)
-        .context(format!("the run stopped; what {} holds is safe: {hint}", path.display()))
-}
-
-fn stopped(args: &TuneArgs, path: &Path, summary: &Summary, planned: u64) -> Ending {
-    if args.json {
-        out::progress(report::end("interrupted", summary, planned));
-    }
-    out::warn(format!(
-        "interrupted after {} generations; the log is whole, {}",
-        summary.generations,
-        resume_hint(args, path)
-    ));
-    Ending::Interrupted
-}
-
-fn done(args: &TuneArgs, path: &Path, summary: &Summary, log: &SeedLog, planned: u64) -> Result<Ending> {
-    let generations = exported(log);
-    if let Some(place) = &args.export {
-        export(&args.model, log, generations, place)?;
-    }
-    // Writing the model has compared the same already.
-    if args.export.is_none() || generations < summary.generations {
-        audit::at_end(&args.model, path)?;
-    }
-    if args.json {
-        out::line(report::end("done", summary, planned))?;
-        return Ok(Ending::Success);
-    }
-    let ended = if generations < summary.generations || log.is_out_of_patience() {
-        format!("\n{}", early_end(log, summary, generations))
-    } else {
-        String::new()
-    };
-    out::line(format!("\n{}{ended}\n\n{}", report::summary(summary, planned), next_step(args, path, log)))?;
-    Ok(Ending::Success)
-}
-
-/// Generations of the model that a run leaves: where a run with patience was best, and else all.
-fn exported(log: &SeedLog) -> u64 {
-    let all = log.generations.len() as u64;
-    let best = log.best().filter(|_| log.header.task.patience.is_some());
-    best.map_or(all, |best| best.generations)
-}
-
-/// Says why a run with patience ended, and where it was best.
-fn early_end(log: &SeedLog, summary: &Summary, best: u64) -> String {
-    let why = match log.header.task.patience {
-        Some(patience) if log.is_out_of_patience() => {
-            format!(
-                "ended after {} generations: {patience} evaluations brought nothing better",
-                summary.generations
-            )
-        }
-        _ => format!("{} generations", summary.generations),
-    };
-    let grade = log.best().map(text::grade);
-    let held_out = grade
-        .map_or(String::new(), |grade| format!(": {} {}", text::measure(&grade), text::headline(&grade)));
-    format!("best            after {best} generations{held_out}\n                {why}")
-}
-
-fn next_step(args: &TuneArgs, path: &Path, log: &SeedLog) -> String {
-    let (model, path) = (text::quoted(&args.model), text::quoted(path));
-    let until = if exported(log) < log.generations.len() as u64 { " --generation best" } else { "" };
-    match &args.export {
-        Some(place) => format!("wrote {}; try it:\n  llama-cli -m {}", place.display(), text::quoted(place)),
-        None => {
-            let stem = args.model.file_stem().unwrap_or_default().to_string_lossy();
-            let place = text::quoted(Path::new(&format!("{stem}-tuned.gguf")));
-            format!("to write the tuned model:\n  qes-gguf export {model} {path} -o {place}{until}")
-        }
-    }
 }

@@ -15,23 +15,29 @@ pub fn run(args: &VerifyArgs) -> Result<Ending> {
         findings.push(format!("{}: {}", args.log.display(), setup::torn(&log)));
     }
     let mut model = Model::open(&args.model)?;
-    let generations = log.generations.len() as u64;
+    let all = log.generations.len() as u64;
+    // A tuned file holds by default what the run left.
+    let left = if args.tuned.is_some() { log.chosen() } else { all };
+    let generations = setup::generations(&log, args.generation)?.unwrap_or(left);
     let mut points: Vec<u64> = log.evaluations.iter().map(|evaluation| evaluation.generations).collect();
-    points.push(generations);
+    points.push(all);
     points.dedup();
     let digests = model.digests(&log, &points)?;
-    out::line(format!(
-        "log        {} whole generations, every line's hash is right",
-        text::count(generations)
-    ))?;
+    out::line(format!("log        {} whole generations, every line's hash is right", text::count(all)))?;
     out::line(format!("base       {} is the model that the log names", args.model.display()))?;
     findings.extend(compare_digests(&log, &points, &digests)?);
+    let mut after = String::new();
+    if generations < all {
+        after = format!(" after {}", text::generations(generations));
+        model = Model::open(&args.model)?;
+        out::line(format!("codes      SHA-256 {}{after}", model.replay(&log, generations)?))?;
+    }
     if let Some(tuned) = &args.tuned {
         let tuned = WorkingCopy::open(tuned)?;
         let path = tuned.path().display();
         match difference(&model, tuned.base()) {
-            None => out::line(format!("tuned      {path} is exactly what base and log make"))?,
-            Some(what) => findings.push(format!("{path} is not what base and log make: {what}")),
+            None => out::line(format!("tuned      {path} is exactly what base and log make{after}"))?,
+            Some(what) => findings.push(format!("{path} is not what base and log make{after}: {what}")),
         }
     }
     for finding in &findings {

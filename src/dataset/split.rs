@@ -24,7 +24,7 @@ pub enum SplitError {
     #[error("the share to hold out is {0}, but must be more than 0 and less than 1")]
     Share(f64),
     #[error(
-        "none of {0} examples can be held out, as they are all the same; give more, or a folder with train.jsonl and valid.jsonl"
+        "no example can be held out, as all are the same (there are {0}); give more, or a folder with train.jsonl and valid.jsonl"
     )]
     AllTheSame(usize),
 }

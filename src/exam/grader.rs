@@ -61,7 +61,8 @@ impl Grader {
     /// Whether a problem with this reward is solved; `None` where that cannot be told.
     pub(super) fn solves(&self, reward: f64) -> Option<bool> {
         match self.kind {
-            RewardKind::Loglik => None,
+            // What a program calls right, only its author knows.
+            RewardKind::Loglik | RewardKind::Command => None,
             RewardKind::Margin => Some(reward > 0.0),
             _ => Some(reward >= 1.0),
         }

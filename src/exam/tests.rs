@@ -32,6 +32,13 @@ impl Engine for Parrot {
         }
     }
 
+    fn check_room(&self, batch: &Self::Batch, new_tokens: usize) -> Result<(), EngineError> {
+        match batch.iter().find(|request| request.prompt.len() + new_tokens > 20) {
+            Some(_) => Err(EngineError::new("completing", "no room")),
+            None => Ok(()),
+        }
+    }
+
     fn score(&mut self, batch: &Self::Batch) -> Result<Vec<Score>, EngineError> {
         self.asked.borrow_mut().push("score");
         let score = |request: &Request| Score {
@@ -64,6 +71,7 @@ struct Same {
     problems: Vec<Problem>,
     has_right: bool,
     exact_in_plain: bool,
+    is_given: bool,
 }
 
 impl Task for Same {
@@ -73,6 +81,10 @@ impl Task for Same {
 
     fn held_out(&self, count: usize) -> Vec<Problem> {
         self.problems.iter().take(count).cloned().collect()
+    }
+
+    fn given(&self) -> Vec<&Problem> {
+        if self.is_given { self.problems.iter().collect() } else { Vec::new() }
     }
 
     fn judge(&self, problem: &Problem, reply: &str) -> Verdict {
@@ -131,7 +143,7 @@ fn examiner(task: Same, rewards: Vec<Reward>) -> Examiner {
 }
 
 fn same(problems: Vec<Problem>) -> Same {
-    Same { problems, has_right: true, exact_in_plain: false }
+    Same { problems, has_right: true, exact_in_plain: false, is_given: false }
 }
 
 fn rewards(kinds: &[(RewardKind, f64)]) -> Vec<Reward> {
@@ -191,7 +203,7 @@ fn problems_without_a_wanted_reply_are_judged_by_what_needs_none() {
         &[(RewardKind::Command, 1.0)],
     )
     .unwrap();
-    assert_eq!(marks, [Mark { reward: 2.0, right: Some(true), log_likelihood: None }]);
+    assert_eq!(marks, [Mark { reward: 2.0, right: None, log_likelihood: None }]);
     assert_eq!(asked, ["complete"]);
 }
 
@@ -223,4 +235,40 @@ fn a_system_message_needs_a_template() {
     assert_eq!(with(true, None).unwrap(), ["user:ab"]);
     assert_eq!(with(false, None).unwrap(), ["ab"]);
     assert!(with(false, Some("be brief")).unwrap_err().contains("no chat template"));
+}
+
+#[test]
+fn a_system_message_needs_a_conversation() {
+    let text = Problem {
+        wanted: Some("AB".to_owned()),
+        place: problem("ab", None, None).place,
+        ..Problem::default()
+    };
+    let mut examiner = examiner(same(vec![text]), rewards(&[(RewardKind::Loglik, 1.0)]));
+    let engine = Parrot { template: true, ..Parrot::default() };
+    assert!(examiner.held_out(&engine, 1).is_ok());
+    examiner.system = Some("be brief".to_owned());
+    let error = examiner.held_out(&engine, 1).unwrap_err().to_string();
+    assert!(error.contains("data.jsonl, line 2 is a text and no conversation"), "{error}");
+}
+
+/// The held-out exam looks at the first problem alone.
+#[test]
+fn every_given_problem_is_tried_before_a_run() {
+    let fine = || problem("ab", Some("AB"), Some("A"));
+    let (long, rejected) = ("x".repeat(60), Some("A"));
+    let cases = [
+        (problem("abc", Some(&long), rejected), RewardKind::Loglik, "data.jsonl, line 3: preparing"),
+        (problem("abc", Some("A"), Some(&long)), RewardKind::Margin, "data.jsonl, line 3: preparing"),
+        (problem("0123456789abc", Some("A"), None), RewardKind::Grammar, "data.jsonl, line 13: completing"),
+        (problem("0123456789abc", Some("A"), None), RewardKind::Loglik, ""),
+    ];
+    for (other, kind, part) in cases {
+        let problems = (0..100).map(|_| fine()).chain([other]).collect();
+        let examiner = examiner(Same { is_given: true, ..same(problems) }, rewards(&[(kind, 1.0)]));
+        assert!(examiner.held_out(&Parrot::default(), 1).is_ok(), "{part}");
+        let error = examiner.rehearse(&Parrot::default()).map_err(|e| e.to_string());
+        assert!(error.clone().err().unwrap_or_default().starts_with(part), "{part}: {error:?}");
+        assert_eq!(error.is_ok(), part.is_empty(), "{error:?}");
+    }
 }

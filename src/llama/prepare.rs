@@ -75,7 +75,7 @@ impl Prepared {
         if longest + new_tokens > self.room.cells {
             return Err(format!(
                 "a prompt of {longest} tokens and {new_tokens} new ones do not fit in a context of {}; make the \
-                 context larger or ask for fewer tokens",
+                 context larger (-c) or ask for fewer new tokens (-n)",
                 self.room.cells
             )
             .into());

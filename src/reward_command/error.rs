@@ -12,7 +12,7 @@ const SHOWN: usize = 200;
 
 /// The reward program failed.
 #[derive(Debug, Error)]
-#[error("the reward command `{command}`{}: {wrong}", Place(asked.as_deref()))]
+#[error("the program `{command}`{}: {wrong}", Place(asked.as_deref()))]
 pub struct CommandError {
     /// The command, shortened.
     pub command: String,
@@ -58,7 +58,7 @@ pub enum Wrong {
     )]
     Ended { how: String, restarts: u32 },
     #[error(
-        "no answer within {seconds} s; it must answer each line before it waits for the next, flush what it writes, and may need a longer timeout"
+        "no answer within {seconds} s; it must answer each line before it waits for the next, flush what it writes, and may need a longer --reward-timeout"
     )]
     Silent { seconds: f64 },
     #[error(

@@ -126,7 +126,7 @@ fn rubbish_is_refused_and_told() {
         let mut command = folder.program(&format!("{READ}one; echo 5; one; cat answer; one; sleep 60\n"));
         let refused = judged(&mut command, 3).unwrap_err();
         assert!(refused.contains(says), "{answer}: {refused}");
-        assert!(refused.starts_with("the reward command `cd '"), "{refused}");
+        assert!(refused.starts_with("the program `cd '"), "{refused}");
         assert!(refused.contains(r#", given {"prompt":"p","reply":"1"}: "#), "{refused}");
     }
 }
@@ -186,8 +186,7 @@ fn a_program_that_always_dies_is_given_up() {
 fn a_program_that_is_not_there_is_not_tried_again() {
     for command in ["/no/such/program", "nosuchprogram-of-anyone"] {
         let refused = judged(&mut RewardCommand::new(command, ANSWER_TIMEOUT), 2).unwrap_err();
-        let says =
-            format!("the reward command `{command}`: the shell cannot run it (ended with exit status: 127)");
+        let says = format!("the program `{command}`: the shell cannot run it (ended with exit status: 127)");
         assert!(refused.starts_with(&says), "{refused}");
     }
 }

@@ -5,6 +5,7 @@
 //! `split.rs` says: the same numbers in another order are the same problem.
 
 mod ask;
+pub mod range;
 mod reply;
 
 use std::ops::RangeInclusive;
@@ -37,10 +38,13 @@ const MIN_HITS: usize = 20;
 #[serde(deny_unknown_fields, default)]
 pub struct CountdownOptions {
     /// How many numbers a problem has.
+    #[serde(with = "range")]
     pub counts: RangeInclusive<u32>,
     /// The numbers, each equally likely.
+    #[serde(with = "range")]
     pub numbers: RangeInclusive<u32>,
     /// The targets.
+    #[serde(with = "range")]
     pub targets: RangeInclusive<u32>,
 }
 
@@ -57,11 +61,9 @@ impl CountdownOptions {
     /// For the first that makes no sense.
     pub fn validate(&self) -> Result<(), OptionsError> {
         let Self { counts, numbers, targets } = self;
-        for (what, given, allowed) in [
-            ("counts of numbers", counts, COUNTS),
-            ("numbers", numbers, NUMBERS),
-            ("targets", targets, TARGETS),
-        ] {
+        for (what, given, allowed) in
+            [("--counts", counts, COUNTS), ("--numbers", numbers, NUMBERS), ("--targets", targets, TARGETS)]
+        {
             if given.is_empty() || !allowed.contains(given.start()) || !allowed.contains(given.end()) {
                 return Err(OptionsError::Range { what, given: given.clone(), allowed });
             }
@@ -75,13 +77,12 @@ impl CountdownOptions {
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum OptionsError {
     #[error(
-        "{what} are from {} to {}, but must be a range within {} to {}",
-        .given.start(), .given.end(), .allowed.start(), .allowed.end()
+        "{what} is {}, but must be a range within {}, its lower end first", range::text(.given), range::text(.allowed)
     )]
     Range { what: &'static str, given: RangeInclusive<u32>, allowed: RangeInclusive<u32> },
     #[error(
-        "too few expressions over these numbers reach a target from {} to {}: allow more targets or other numbers",
-        .0.start(), .0.end()
+        "too few expressions over these numbers reach a target of {}: allow more --targets or other --numbers",
+        range::text(.0)
     )]
     OutOfReach(RangeInclusive<u32>),
 }

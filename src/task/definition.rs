@@ -160,19 +160,19 @@ pub enum DefinitionError {
     Missing { kind: &'static str, field: &'static str },
     #[error("the reward {kind} has a {field}, which it knows nothing of")]
     Superfluous { kind: &'static str, field: &'static str },
-    #[error("the temperature is {0}, but must be from 0 to 100")]
+    #[error("temp is {0}, but must be from 0 to 100")]
     Temperature(f64),
-    #[error("a reply of {0} tokens is asked for, but must be from 1 to {MAX_PREDICT}")]
+    #[error("predict is {0} new tokens, but must be from 1 to {MAX_PREDICT}")]
     Predict(usize),
     #[error("a stop text is empty, which would end every reply before it begins")]
     EmptyStop,
-    #[error("the timeout is {0} seconds, but must be more than 0 and at most 86400")]
+    #[error("the reward's timeout is {0} seconds, but must be more than 0 and at most 86400")]
     Timeout(f64),
     #[error(transparent)]
     Arith(#[from] super::arith::OptionsError),
     #[error(transparent)]
     Countdown(#[from] super::countdown::OptionsError),
-    #[error("the share that is held out is {0}, but must be more than 0 and less than 1")]
+    #[error("held-out is {0}, but must be a share of more than 0 and less than 1")]
     HeldOut(f64),
 }
 
@@ -229,16 +229,30 @@ impl Definition {
 }
 
 impl Problems {
+    /// Where the user's data is, and the share of it that is held out, of a task that has data.
+    pub fn data(&self) -> Option<(&str, f64)> {
+        match self {
+            Self::Gsm8k { path, held_out } | Self::Data { path, held_out } => Some((path, *held_out)),
+            Self::Arith(_) | Self::Countdown(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn data_mut(&mut self) -> Option<(&mut String, &mut f64)> {
+        match self {
+            Self::Gsm8k { path, held_out } | Self::Data { path, held_out } => Some((path, held_out)),
+            Self::Arith(_) | Self::Countdown(_) => None,
+        }
+    }
+
     fn validate(&self) -> Result<(), DefinitionError> {
         match self {
-            Self::Gsm8k { held_out, .. } | Self::Data { held_out, .. }
-                if !(*held_out > 0.0 && *held_out < 1.0) =>
-            {
-                Err(DefinitionError::HeldOut(*held_out))
-            }
-            Self::Gsm8k { .. } | Self::Data { .. } => Ok(()),
             Self::Arith(options) => Ok(options.validate()?),
             Self::Countdown(options) => Ok(options.validate()?),
+            Self::Gsm8k { held_out, .. } | Self::Data { held_out, .. } => {
+                let is_share = *held_out > 0.0 && *held_out < 1.0;
+                is_share.then_some(()).ok_or(DefinitionError::HeldOut(*held_out))
+            }
         }
     }
 }
@@ -300,12 +314,12 @@ mod tests {
             ),
             (Definition { rewards: reward(|r| r.kind = RewardKind::Grammar), ..arith() }, "no grammar"),
             (Definition { rewards: reward(|r| r.kind = RewardKind::Command), ..arith() }, "no command"),
-            (Definition { temp: -1.0, ..arith() }, "temperature is -1"),
-            (Definition { temp: f64::NAN, ..arith() }, "temperature is NaN"),
-            (Definition { predict: Some(0), ..arith() }, "0 tokens"),
+            (Definition { temp: -1.0, ..arith() }, "temp is -1"),
+            (Definition { temp: f64::NAN, ..arith() }, "temp is NaN"),
+            (Definition { predict: Some(0), ..arith() }, "predict is 0"),
             (Definition { stop: vec![String::new()], ..arith() }, "stop text is empty"),
-            (Definition { problems: data(0.0), ..arith() }, "held out is 0"),
-            (Definition { problems: data(1.0), ..arith() }, "held out is 1"),
+            (Definition { problems: data(0.0), ..arith() }, "held-out is 0"),
+            (Definition { problems: data(1.0), ..arith() }, "held-out is 1"),
         ];
         for (definition, part) in cases {
             let error = definition.validate().map_err(|e| e.to_string());

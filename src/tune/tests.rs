@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use super::*;
 use crate::block::{Arrangement, Q4K};
 use crate::engine::{Decoding, Request, Score, TensorBytes};
+use crate::exam::Examiner;
 use crate::perturb::read_codes;
 use crate::seed_log::{Header, test_log};
 use crate::settings::{Settings, Window};
@@ -51,6 +52,10 @@ impl Engine for FakeEngine {
 
     fn prepare(&self, requests: &[Request]) -> Result<Self::Batch, EngineError> {
         Ok(requests.to_vec())
+    }
+
+    fn check_room(&self, _: &Self::Batch, _: usize) -> Result<(), EngineError> {
+        Ok(())
     }
 
     fn score(&mut self, batch: &Self::Batch) -> Result<Vec<Score>, EngineError> {

@@ -6,8 +6,8 @@ use clap::Args as ClapArgs;
 #[derive(Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Retaining")]
 pub struct RetainArgs {
-    /// What must not get worse: a text or examples (their log-likelihood), or a task as for --task; every evaluation tells
-    /// how it does
+    /// What must not get worse: a file or folder of your examples (their log-likelihood), arith, countdown, or a task file
+    /// (.toml); every evaluation tells how it does
     #[arg(long, value_name = "PATH|TASK")]
     pub retain: Option<String>,
     /// What it counts in a member's fitness, next to the task's own reward; 0 only watches it [default: 0]
@@ -16,7 +16,8 @@ pub struct RetainArgs {
     /// Its problems that each member is evaluated on, where it counts [default: 16]
     #[arg(long, value_name = "N", requires = "retain")]
     pub retain_prompts: Option<u32>,
-    /// End the run after this many held-out evaluations without a new best one
+    /// End the run after this many held-out evaluations in a row without a new highest mean reward; the tuned model is then
+    /// the best one's
     #[arg(long, value_name = "N")]
     pub patience: Option<u64>,
 }

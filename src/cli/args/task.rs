@@ -8,29 +8,31 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::task::RewardKind;
 use crate::task::arith::Operation;
+use crate::task::countdown::range;
 
 /// The task, for every command that puts problems to a model.
 #[derive(Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Task")]
 pub struct TaskArgs {
-    /// What to tune on: arith, countdown; gsm8k, sft, exact, numeric, regex, prefer, json, grammar or reward with your --data;
-    /// or a task file (.toml)
+    /// The task: arith or countdown; sft, exact, numeric, regex, prefer, json, grammar, reward or gsm8k with your --data; or a
+    /// task file (.toml)
     #[arg(long, value_name = "TASK")]
     pub task: Option<String>,
-    /// Your examples: a file (.jsonl, .json, .csv, .txt) or a folder with train.jsonl and valid.jsonl
+    /// Your examples: a file (.jsonl, .json, .csv; .txt and .md for sft) or a folder with train.jsonl and valid.jsonl
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
     /// Share of a single file's examples that is held out [default: 0.2]
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub held_out: Option<f64>,
-    /// What a reply is worth: the log-likelihood of the right reply, or what the task says of the model's own [default: by task]
+    /// What counts for arith, countdown and gsm8k: the log-likelihood of the right reply, or whether the model's own is right
+    /// [default: loglik for arith, else exact]
     #[arg(long, value_enum)]
     pub reward: Option<RewardArg>,
     /// Program that rewards replies, for --task reward: a JSON object a line in, a number a line out
     #[arg(long, value_name = "COMMAND")]
     pub reward_cmd: Option<String>,
     /// Seconds that the program may take for a reply [default: 60]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub reward_timeout: Option<f64>,
     /// Operations of --task arith, some of +-* [default: +-]
     #[arg(long, value_name = "SIGNS", allow_hyphen_values = true, value_parser = Operation::set)]
@@ -42,18 +44,18 @@ pub struct TaskArgs {
     #[arg(long, value_name = "N")]
     pub operands: Option<u32>,
     /// How many numbers a puzzle of --task countdown has [default: 3-4]
-    #[arg(long, value_name = "LOW-HIGH", value_parser = range)]
+    #[arg(long, value_name = "LOW-HIGH", value_parser = range::parse)]
     pub counts: Option<RangeInclusive<u32>>,
     /// The numbers of --task countdown [default: 1-99]
-    #[arg(long, value_name = "LOW-HIGH", value_parser = range)]
+    #[arg(long, value_name = "LOW-HIGH", value_parser = range::parse)]
     pub numbers: Option<RangeInclusive<u32>>,
     /// The targets of --task countdown [default: 10-99]
-    #[arg(long, value_name = "LOW-HIGH", value_parser = range)]
+    #[arg(long, value_name = "LOW-HIGH", value_parser = range::parse)]
     pub targets: Option<RangeInclusive<u32>>,
-    /// Regular expression that a reply has to match, for --task regex [default: each example's wanted reply]
+    /// Regular expression to be found in a reply, for --task regex [default: each example's wanted reply is one]
     #[arg(long, value_name = "REGEX")]
     pub pattern: Option<String>,
-    /// JSON schema that replies have to follow, for --task json
+    /// JSON schema that replies have to follow, for --task json [default: any JSON]
     #[arg(short, long, value_name = "SCHEMA", conflicts_with = "json_schema_file")]
     pub json_schema: Option<String>,
     /// File with the JSON schema, also as -jf
@@ -71,7 +73,7 @@ pub struct TaskArgs {
     /// Temperature that replies are drawn at; every member draws by the same random numbers [default: 0, the likeliest token]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub temp: Option<f64>,
-    /// Most new tokens of a reply [default: by task]
+    /// Most new tokens of a reply [default: by task; 128 for your data]
     #[arg(short = 'n', long, value_name = "N", visible_alias = "n-predict")]
     pub predict: Option<usize>,
     /// Text that ends a reply; may be given several times
@@ -82,6 +84,10 @@ pub struct TaskArgs {
 /// The tasks that go by the user's examples.
 pub const OF_DATA: [&str; 9] =
     ["sft", "exact", "numeric", "regex", "prefer", "json", "grammar", "reward", "gsm8k"];
+
+/// The tasks that have the model reply.
+const OF_REPLIES: [&str; 9] =
+    ["arith", "countdown", "exact", "numeric", "regex", "json", "grammar", "reward", "gsm8k"];
 
 /// The tasks with right replies, for which likelihood or replies can be rewarded.
 const OF_EITHER: [&str; 3] = ["arith", "countdown", "gsm8k"];
@@ -107,9 +113,9 @@ impl TaskArgs {
             ("--numbers", self.numbers.is_some(), &["countdown"]),
             ("--targets", self.targets.is_some(), &["countdown"]),
             ("--system", self.system.is_some(), &[]),
-            ("--temp", self.temp.is_some(), &[]),
-            ("--predict", self.predict.is_some(), &[]),
-            ("--stop", !self.stop.is_empty(), &[]),
+            ("--temp", self.temp.is_some(), &OF_REPLIES),
+            ("--predict", self.predict.is_some(), &OF_REPLIES),
+            ("--stop", !self.stop.is_empty(), &OF_REPLIES),
         ]
     }
 
@@ -117,12 +123,6 @@ impl TaskArgs {
     pub fn first_given(&self) -> Option<&'static str> {
         self.flags().iter().find(|(_, given, _)| *given).map(|(flag, ..)| *flag)
     }
-}
-
-fn range(text: &str) -> Result<RangeInclusive<u32>, String> {
-    let wrong = |_| "expected a range such as 3-4".to_owned();
-    let (low, high) = text.split_once('-').unwrap_or((text, text));
-    Ok(low.trim().parse().map_err(wrong)?..=high.trim().parse().map_err(wrong)?)
 }
 
 /// The rewards that a task with right replies can be tuned for.

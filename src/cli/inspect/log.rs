@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::text;
 use crate::seed_log::SeedLog;
 use crate::settings::Settings;
+use crate::task::Definition;
 
 /// Columns of the curve's bars: one for each two percent.
 const BAR: f64 = 50.0;
@@ -22,7 +23,10 @@ pub fn text(path: &Path, log: &SeedLog) -> String {
         if log.plans.is_empty() { " at the start" } else { "" }
     ));
     let measure = log.evaluations.first().map_or("accuracy", |first| text::measure(&text::grade(first)));
-    let head = format!("  {:>10} {:>9} {:>9}  held-out {measure}", "generation", "fitness", "held-out");
+    let retained =
+        if log.header.task.retain.is_some() { format!(" {:>9}", "retained") } else { String::new() };
+    let head =
+        format!("  {:>10} {:>9} {:>9}{retained}  held-out {measure}", "generation", "fitness", "held-out");
     lines.push(head);
     lines.extend(curve(log));
     lines.join("\n")
@@ -38,15 +42,19 @@ fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
         format!("  base        {} ({})", header.base.file.escape_debug(), text::bytes(header.base.bytes)),
         format!("              SHA-256 {}", header.base.sha256.escape_debug()),
         format!("  tuned       {} codes in {} tensors", text::count(codes), header.tensors.len()),
-        format!(
-            "  task        {}, reward {}, {} problems",
-            header.task.definition.name.escape_debug(),
-            header.task.definition.rewards_text(),
-            header.task.prompts
-        ),
+        format!("  task        {}", task(&header.task.definition, header.task.prompts)),
+    ];
+    if let Some(retain) = &header.task.retain {
+        let of_retained = task(&retain.definition, retain.prompts);
+        lines.push(format!("  retained    {of_retained}, weight {}", retain.weight));
+    }
+    if let Some(patience) = header.task.patience {
+        lines.push(format!("  patience    {patience} evaluations"));
+    }
+    lines.extend([
         format!("  population  {}, seed {}", settings.population, settings.seed),
         format!("  method      {}", method(settings)),
-    ];
+    ]);
     for of_type in &settings.types {
         lines.push(format!(
             "  {:<10}  sigma {}, alpha {} to {}",
@@ -57,6 +65,19 @@ fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// A task with its rewards, and the problems of a member.
+fn task(definition: &Definition, prompts: u32) -> String {
+    let mut parts = vec![definition.name.escape_debug().to_string()];
+    if let Some((path, _)) = definition.problems.data() {
+        parts.push(format!("data {}", path.escape_debug()));
+    }
+    parts.push(format!("reward {}, {prompts} problems", definition.rewards_text()));
+    if definition.temp > 0.0 {
+        parts.push(format!("temperature {}", definition.temp));
+    }
+    parts.join(", ")
 }
 
 /// The rule by which codes move, with what it depends on.
@@ -85,8 +106,9 @@ fn curve(log: &SeedLog) -> impl Iterator<Item = String> + '_ {
         };
         let before = record.generations.checked_sub(1).and_then(|last| log.generations.get(last as usize));
         let fitness = before.map_or(String::new(), |generation| format!("{:.4}", generation.fitness.mean));
+        let retained = record.retained.map_or(String::new(), |retained| format!(" {retained:>9.4}"));
         let bar = "#".repeat((share * BAR).round() as usize);
-        format!("  {:>10} {fitness:>9} {held_out:>9}  {bar}", record.generations)
+        format!("  {:>10} {fitness:>9} {held_out:>9}{retained}  {bar}", record.generations)
     })
 }
 

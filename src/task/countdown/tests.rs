@@ -202,7 +202,7 @@ fn options_are_checked() {
         assert_eq!(error, OptionsError::OutOfReach(targets));
     }
     let error = with(1..=3, 1..=99, 10..=99).unwrap_err().to_string();
-    assert_eq!(error, "counts of numbers are from 1 to 3, but must be a range within 2 to 6");
+    assert_eq!(error, "--counts is 1-3, but must be a range within 2-6, its lower end first");
     with(6..=6, 1000..=1000, 1..=1_000_000).unwrap();
 }
 
@@ -212,7 +212,10 @@ fn options_are_read_back() {
     let text = serde_json::to_string(&options).unwrap();
     assert_eq!(serde_json::from_str::<CountdownOptions>(&text).unwrap(), options);
     assert_eq!(serde_json::from_str::<CountdownOptions>("{}").unwrap(), CountdownOptions::default());
-    for text in [r#"{"count":{"start":2,"end":3}}"#, r#"{"counts":{"start":2,"end":3,"step":1}}"#] {
+    assert!(text.contains(r#""counts":"2-5""#), "{text}");
+    let short = serde_json::from_str::<CountdownOptions>(r#"{"counts":"3","numbers":" 1 - 9 "}"#).unwrap();
+    assert_eq!((short.counts, short.numbers), (3..=3, 1..=9));
+    for text in [r#"{"count":"2-3"}"#, r#"{"counts":"2-3-4"}"#, r#"{"counts":"-3"}"#, r#"{"counts":3}"#] {
         assert!(serde_json::from_str::<CountdownOptions>(text).is_err(), "{text}");
     }
 }

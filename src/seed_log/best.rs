@@ -1,0 +1,27 @@
+//! Where a run was best, and whether its patience has come to an end.
+
+use super::{EvaluationRecord, SeedLog};
+
+impl SeedLog {
+    /// The evaluation with the highest mean reward, the earliest of several: where the run was best.
+    pub fn best(&self) -> Option<&EvaluationRecord> {
+        let better = |best, next| if next > best { next } else { best };
+        let highest = self.evaluations.iter().map(|record| record.mean_reward).reduce(better)?;
+        self.evaluations.iter().find(|record| record.mean_reward == highest)
+    }
+
+    /// Whether the run's patience has come to an end: so many evaluations brought no new best one.
+    pub fn is_out_of_patience(&self) -> bool {
+        let Some(patience) = self.header.task.patience else { return false };
+        let since = |best: &EvaluationRecord| {
+            self.evaluations.iter().filter(|record| record.generations > best.generations).count() as u64
+        };
+        self.best().is_some_and(|best| since(best) >= patience)
+    }
+
+    /// Generations of the model that the run leaves: where a run with patience was best, else all.
+    pub fn chosen(&self) -> u64 {
+        let best = self.best().filter(|_| self.header.task.patience.is_some());
+        best.map_or(self.generations.len() as u64, |best| best.generations)
+    }
+}

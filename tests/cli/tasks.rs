@@ -1,0 +1,219 @@
+//! Every task from `tune` to a model that verifies, on data in every shape.
+
+use serde_json::json;
+
+use super::forge::contents;
+use super::gguf_bytes::with_chat_template;
+use super::helper::{Dir, Q4_K, bundled, sums};
+
+/// As short as a run can be that moves many codes and has a middle to be resumed from.
+const RUN: &str =
+    "--generations 2 --population 4 --prompts 8 --eval-problems 8 --eval-every 1 --window 1 --alpha 0.1";
+
+/// The same for rewards that are 0 or 1, which tell fewer members apart.
+const COARSE: &str =
+    "--generations 2 --population 8 --prompts 16 --eval-problems 8 --window 1 --sigma 0.2 --alpha 0.2";
+
+/// What the reward program of [`data`] is: the number that a reply is, as digits behind a point.
+pub const PROGRAM: &str = r#"
+while read -r line; do
+    rest=${line#*\"reply\":\"}
+    reply=${rest%%\"*}
+    case $reply in '' | *[!0-9]*) echo 0 ;; *) echo "0.$reply" ;; esac
+done
+"#;
+
+/// A folder with data for every task.
+pub fn data() -> Dir {
+    let dir = Dir::new();
+    dir.write("sums.jsonl", sums(|sum| json!({"completion": sum.to_string()})));
+    dir.write("answers.jsonl", sums(|sum| json!({"answer": sum})));
+    dir.write(
+        "pairs.jsonl",
+        sums(|sum| json!({"chosen": sum.to_string(), "rejected": (sum + 1).to_string()})),
+    );
+    dir.write("prompts.jsonl", sums(|_| json!({})));
+    let questions = sums(|sum| json!({"answer": format!("That is\n#### {sum}")}));
+    dir.write("questions.jsonl", questions.replace("\"prompt\"", "\"question\""));
+    dir.write("program.sh", PROGRAM);
+    dir
+}
+
+/// Tunes on a task, checks that the run moved codes and verifies, and that it ends the same when it died in its middle.
+fn assert_tuned(run: &str, flags: &[&str]) {
+    let dir = data();
+    for flags in flags {
+        dir.run(&format!("tune base.gguf -o run.qes --overwrite --export tuned.gguf {flags} {run}")).ok();
+        dir.run("verify base.gguf run.qes tuned.gguf").ok();
+        assert!(dir.read("tuned.gguf") != dir.read("base.gguf"), "no code moved: {flags}");
+        // Header, evaluation, and the first of two generations.
+        dir.cut("run.qes", 3, "died.qes");
+        dir.run("tune base.gguf -o died.qes --resume").ok();
+        assert_eq!(dir.text("died.qes"), dir.text("run.qes"), "{flags}");
+    }
+}
+
+#[test]
+fn generated_problems() {
+    let run = RUN.replace("--prompts 8 --eval-problems 8", "--prompts 2 --eval-problems 1");
+    assert_tuned(
+        &run,
+        &[
+            "--task arith --operations +-* --digits 1 --operands 3",
+            "--task countdown --counts 2 --numbers 1-20 --targets 2-50 --reward loglik -n 8",
+        ],
+    );
+    assert_tuned(COARSE, &["--task arith --reward exact --temp 1"]);
+}
+
+#[test]
+fn likelihoods_of_examples() {
+    assert_tuned(
+        RUN,
+        &[
+            "--task sft --data sums.jsonl",
+            "--task prefer --data pairs.jsonl",
+            "--task gsm8k --data questions.jsonl --reward loglik -n 4",
+        ],
+    );
+}
+
+#[test]
+fn replies_by_rules() {
+    assert_tuned(
+        COARSE,
+        &[
+            "--task exact --data sums.jsonl -n 6 --temp 0.7 --stop +",
+            "--task numeric --data answers.jsonl -n 6",
+            "--task regex --data sums.jsonl -n 6",
+            "--task regex --data prompts.jsonl -n 6 --pattern [05]$",
+            "--task json --data prompts.jsonl -n 6 -j {\"type\":\"integer\",\"multipleOf\":5}",
+            "--task grammar --data prompts.jsonl -n 6 --grammar 'root ::= [0-9]+ [02468]'",
+        ],
+    );
+}
+
+#[test]
+fn replies_by_a_program() {
+    assert_tuned(
+        COARSE,
+        &[
+            "--task reward --data sums.jsonl -n 6 --temp 1 --reward-cmd '. ./program.sh' --reward-timeout 20",
+            "--task reward --data prompts.jsonl -n 6 --reward-cmd 'sh program.sh'",
+        ],
+    );
+}
+
+/// A program's rewards have a scale of their own, so nothing is called right or wrong by them.
+#[test]
+fn a_programs_rewards_are_told_as_they_are() {
+    let dir = data();
+    let line = "tune base.gguf -o run.qes --task reward --data sums.jsonl -n 6 --reward-cmd 'sh program.sh'";
+    let said = dir.run(&format!("{line} {RUN}")).ok();
+    assert!(said.contains("before: held-out mean reward 0."), "{said}");
+    let grade = dir.run("eval base.gguf --log run.qes --json").json();
+    assert_eq!(
+        (&grade["accuracy"], &grade["correct"], &grade["reward"]),
+        (&json!(null), &json!(null), &json!("command"))
+    );
+    assert!(grade["mean_reward"].as_f64().unwrap() > 0.1, "{grade}");
+    assert!(grade["mean_loglik"].as_f64().unwrap() < 0.0, "{grade}");
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn the_example_of_a_reward_program_runs() {
+    let dir = data();
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/reward.py");
+    let path = std::env::var("PATH").unwrap();
+    let line = format!(
+        "eval base.gguf --task reward --data sums.jsonl -n 6 --reward-cmd 'python3 {program}' --json"
+    );
+    let reward = dir.run_with(&[("PATH", &path)], &line).json()["mean_reward"].as_f64().unwrap();
+    let exact = dir.run("eval base.gguf --task exact --data sums.jsonl -n 6 --json").json();
+    let exact = exact["mean_reward"].as_f64().unwrap();
+    assert!((exact..exact + 0.1).contains(&reward), "{exact} {reward}");
+}
+
+/// The same examples in another shape are the same run.
+#[test]
+fn examples_come_in_several_shapes() {
+    let dir = data();
+    let lines = dir.text("sums.jsonl");
+    dir.write("list.json", format!("[{}]", lines.trim().replace('\n', ",\n ")));
+    let csv =
+        |line: &str| line.replace(['{', '}', '"'], "").replace("completion:", "").replace("prompt:", "");
+    dir.write(
+        "table.csv",
+        lines.lines().fold("completion,prompt".to_owned(), |all, line| all + "\n" + &csv(line)),
+    );
+    let chat = |line: &str| {
+        let line = line.replace("\"completion\":", "\"instruction\":\"");
+        line.replace("\"instruction\":\"\"", "\"output\":\"").replace("\"prompt\"", "\"instruction\"")
+    };
+    dir.write("alpaca.jsonl", lines.lines().map(|line| chat(line) + "\r\n").collect::<String>());
+    let generations = |file: &str| {
+        dir.run(&format!("tune base.gguf -o run.qes --overwrite --task sft --data {file} {RUN}")).ok();
+        contents(&dir.text("run.qes")).split_off(1)
+    };
+    let records = generations("sums.jsonl");
+    for file in ["list.json", "table.csv", "alpaca.jsonl"] {
+        assert_eq!(generations(file), records, "{file}");
+    }
+}
+
+#[test]
+fn a_folder_brings_its_own_held_out_examples_and_a_text_has_pieces() {
+    let dir = data();
+    let lines = dir.text("sums.jsonl");
+    std::fs::create_dir(dir.path("folder")).unwrap();
+    dir.write("folder/train.jsonl", &lines);
+    dir.write(
+        "folder/valid.jsonl",
+        lines.lines().take(3).map(|line| format!("{line}\n")).collect::<String>(),
+    );
+    for name in ["text.txt", "text.md"] {
+        dir.write(name, "12+12=24\n34+11=45\n\n".repeat(200));
+    }
+    let problems = |flags: &str| {
+        dir.run(&format!("eval base.gguf --task sft {flags} --problems 4 --json")).json()["problems"].take()
+    };
+    assert_eq!(problems("--data folder"), 3);
+    assert_eq!(problems("--data sums.jsonl --held-out 0.9"), 4);
+    assert_eq!(problems("--data sums.jsonl --held-out 0.01"), 1, "never none");
+    assert_eq!(problems("--data text.txt"), problems("--data text.md"));
+}
+
+#[test]
+fn a_stop_text_and_the_number_of_tokens_end_replies() {
+    let dir = data();
+    let matched = |flags: &str| {
+        let line = format!("eval base.gguf --task regex --data prompts.jsonl {flags} --json");
+        dir.run(&line).json()["accuracy"].as_f64().unwrap()
+    };
+    assert!(matched("--pattern ^[0-9]{2,}$ -n 6") > 0.9);
+    assert_eq!(matched("--pattern ^[0-9]{2,}$ -n 1"), 0.0, "no second digit");
+    let digits: String = (0..10).map(|digit| format!(" --stop {digit}")).collect();
+    assert_eq!(matched(&format!("--pattern [0-9] -n 6 {digits}")), 0.0);
+}
+
+#[test]
+fn a_system_message_is_for_models_with_a_chat_template() {
+    let template = Dir::with_base(with_chat_template(&std::fs::read(bundled(Q4_K)).unwrap()));
+    let loglik = |flags: &str| {
+        let line = format!("eval base.gguf --task arith --problems 4 {flags} --json");
+        template.run(&line).json()["mean_loglik"].as_f64().unwrap()
+    };
+    assert_ne!(loglik("--system 'Be brief.'"), loglik(""));
+    assert_eq!(loglik("-sys 'Be brief.'"), loglik("--system 'Be brief.'"));
+    template.write("text.txt", "12+12=24\n34+11=45\n\n".repeat(200));
+    template
+        .run("eval base.gguf --task sft --data text.txt --system brief")
+        .fails(1, &["text.txt", "a text and no conversation", "leave the system message out"]);
+    let line = format!("tune base.gguf -o run.qes --task arith --system brief {RUN}");
+    template.run(&line).ok();
+    assert!(template.text("run.qes").contains("\"system\":\"brief\""));
+    let dir = Dir::new();
+    dir.run(&line).fails(1, &["no chat template", "leave it out"]);
+    assert_eq!(dir.names(), ["base.gguf"]);
+}
