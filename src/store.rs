@@ -19,8 +19,8 @@ mod text_file;
 mod witness;
 mod working_copy;
 
-pub use artefact::Artefact;
 pub(crate) use artefact::folder_of;
+pub use artefact::{Artefact, make_folder};
 pub use cores::suitable_threads;
 pub use data::{Data, DataFile, read_data};
 pub use disk::{Call, Interceptor, intercept};

@@ -1,17 +1,16 @@
 //! `qes-gguf report`: logs as a page for the browser.
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::args::ReportArgs;
 use super::{Ending, out, setup, text};
 use crate::export::{ExportError, Model};
 use crate::report::{MOVES_COLUMNS, Run, Subject, events, figures, page, span};
 use crate::seed_log::SeedLog;
-use crate::store::Artefact;
+use crate::store::{Artefact, make_folder};
 
 pub fn run(args: &ReportArgs) -> Result<Ending> {
     let inputs = args
@@ -42,8 +41,7 @@ pub fn run(args: &ReportArgs) -> Result<Ending> {
     if let Some(folder) = &args.tensorboard {
         for (log, name) in logs.iter().zip(&names) {
             let folder = folder.join(name.replace(['/', '\\'], "_"));
-            fs::create_dir_all(&folder)
-                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+            make_folder(&folder)?;
             save(&folder.join("events.out.tfevents.0.qes-gguf"), &events(log))?;
         }
     }

@@ -27,7 +27,7 @@ pub fn run(args: &VerifyArgs) -> Result<Ending> {
     out::line(format!("base       {} is the model that the log names", args.model.display()))?;
     findings.extend(compare_digests(&log, &points, &digests)?);
     let mut after = String::new();
-    if generations < all {
+    if generations != all {
         after = format!(" after {}", text::generations(generations));
         model = Model::open(&args.model)?;
         out::line(format!("codes      SHA-256 {}{after}", model.replay(&log, generations)?))?;

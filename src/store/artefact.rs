@@ -14,6 +14,14 @@ use super::{StoreError, disk};
 const PREFIX: &str = ".qes-gguf-";
 const SUFFIX: &str = ".tmp";
 
+/// Makes a folder for artefacts, where it is missing.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_folder(path: &Path) -> Result<(), StoreError> {
+    disk::create_folder(path).map_err(|source| StoreError::Write { path: path.to_owned(), source })
+}
+
 /// A file on its way to its place. Dropped before [`Artefact::publish`], it leaves nothing behind.
 #[derive(Debug)]
 pub struct Artefact {

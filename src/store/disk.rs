@@ -151,6 +151,12 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder_of(path))?.sync_all() } else { Ok(()) }
 }
 
+/// Makes a folder, and those that it is in, where they are missing.
+pub(super) fn create_folder(path: &Path) -> io::Result<()> {
+    ask(Call::Create, 0)?;
+    fs::create_dir_all(path)
+}
+
 /// Removes a file.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     ask(Call::Remove, 0)?;
