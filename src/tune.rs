@@ -1,6 +1,6 @@
 //! The loop over generations: perturb, evaluate, restore, log, update.
 //!
-//! The loop knows an [`Engine`], an [`Examiner`] and a [`Journal`]; it draws nothing, decides no code and writes no file
+//! The loop knows an [`Engine`], [`Examiners`] and a [`Journal`]; it draws nothing, decides no code and writes no file
 //! itself. A generation's record is durable in the journal before its update touches a code, so a run that dies at any
 //! point is continued by replaying its log.
 
