@@ -121,6 +121,24 @@ fn a_programs_rewards_are_told_as_they_are() {
 }
 
 #[test]
+fn the_readme_shows_the_examples_as_they_are() {
+    let read = |name: &str| {
+        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+    };
+    let readme = read("README.md");
+    for (kind, example) in [("python", "examples/reward.py"), ("toml", "examples/task.toml")] {
+        assert!(readme.contains(&format!("```{kind}\n{}```", read(example))), "{example}");
+    }
+}
+
+#[test]
+fn the_example_of_a_task_file_runs() {
+    let task = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/task.toml");
+    let grade = Dir::new().run(&format!("eval base.gguf --task {task} --problems 8 --json")).json();
+    assert_eq!((&grade["task"], &grade["reward"]), (&json!("task"), &json!("numeric + 0.1 loglik")));
+}
+
+#[test]
 #[ignore = "needs python3"]
 fn the_example_of_a_reward_program_runs() {
     let dir = data();
