@@ -111,7 +111,7 @@ impl Subject {
 
     /// Number of codes.
     pub fn codes(&self) -> u64 {
-        self.header.tensors.iter().map(|tensor| tensor.codes).sum()
+        self.header.codes()
     }
 
     /// Tokens that one member evaluates.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::args::EvalArgs;
 use super::course::Course;
-use super::{Ending, UsageError, definition, out, setup, text};
+use super::{Ending, UsageError, definition, out, report, setup, text};
 use crate::exam::{Difference, Examiner, Grade, Mark};
 use crate::export::{Model, check_digest};
 use crate::llama::LlamaEngine;
@@ -125,31 +125,18 @@ impl Report<'_> {
     /// For programs.
     fn object(&self, difference: Option<(Grade, Difference)>) -> Value {
         let Self { args, definition, grade } = self;
-        let mut object = of_grade(grade);
+        let mut object = report::grade(grade);
         object["model"] = json!(args.model.display().to_string());
         object["log"] = json!(args.log.as_ref().map(|path| path.display().to_string()));
         object["task"] = json!(definition.name);
         object["reward"] = json!(definition.rewards_text());
         object["peak_rss_bytes"] = json!(crate::store::peak_rss_bytes());
         if let Some((of_base, Difference { mean, margin })) = difference {
-            object["compare"] = of_grade(&of_base);
+            object["compare"] = report::grade(&of_base);
             object["compare"]["model"] = json!(args.compare.as_ref().map(|path| path.display().to_string()));
             object["difference"] =
                 json!({ "mean": mean, "ci95_low": mean - margin, "ci95_high": mean + margin });
         }
         object
     }
-}
-
-fn of_grade(grade: &Grade) -> Value {
-    let interval = grade.interval();
-    json!({
-        "problems": grade.problems,
-        "correct": grade.correct,
-        "accuracy": grade.accuracy(),
-        "ci95_low": interval.map(|(low, _)| low),
-        "ci95_high": interval.map(|(_, high)| high),
-        "mean_reward": grade.mean_reward,
-        "mean_loglik": grade.mean_loglik,
-    })
 }

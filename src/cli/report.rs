@@ -31,7 +31,7 @@ impl Outline {
             generations: header.settings.generations,
             done,
             population: header.settings.population,
-            codes: header.tensors.iter().map(|tensor| tensor.codes).sum(),
+            codes: header.codes(),
         }
     }
 }
@@ -195,18 +195,24 @@ impl Observer for JsonReport {
 }
 
 fn evaluation(record: &EvaluationRecord) -> Value {
-    let grade = text::grade(record);
+    let mut object = grade(&text::grade(record));
+    object["event"] = json!("evaluation");
+    object["generations"] = json!(record.generations);
+    object["retained"] = json!(record.retained);
+    object
+}
+
+/// A grade for programs, of `tune` and `eval` alike.
+pub fn grade(grade: &Grade) -> Value {
     let interval = grade.interval();
     json!({
-        "event": "evaluation",
-        "generations": record.generations,
-        "problems": record.problems,
+        "problems": grade.problems,
+        "correct": grade.correct,
         "accuracy": grade.accuracy(),
         "ci95_low": interval.map(|(low, _)| low),
         "ci95_high": interval.map(|(_, high)| high),
-        "mean_reward": record.mean_reward,
-        "mean_loglik": record.mean_loglik,
-        "retained": record.retained,
+        "mean_reward": grade.mean_reward,
+        "mean_loglik": grade.mean_loglik,
     })
 }
 

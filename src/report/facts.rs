@@ -24,8 +24,7 @@ pub(super) fn facts(log: &SeedLog) -> Vec<Fact> {
     list.add("base model size", text::bytes(header.base.bytes));
     list.add("base model SHA-256", &header.base.sha256);
     list.settings(&header.settings);
-    let codes: u64 = header.tensors.iter().map(|tensor| tensor.codes).sum();
-    list.add("codes tuned", text::count(codes));
+    list.add("codes tuned", text::count(header.codes()));
     list.add("tensors tuned", header.tensors.len());
     list.task(&header.task);
     list.add("written by", &header.tool);

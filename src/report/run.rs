@@ -97,7 +97,7 @@ impl Run {
             exams: thinned(&log.evaluations),
             best: log.best().map(exam),
             types: header.settings.types.iter().map(|of_type| of_type.tensor_type.to_string()).collect(),
-            codes: header.tensors.iter().map(|tensor| tensor.codes).sum(),
+            codes: header.codes(),
             population: header.settings.population,
             facts: facts(log),
             hash: log.chain.hex(),

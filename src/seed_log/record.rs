@@ -45,6 +45,13 @@ pub struct Header {
     pub task: TaskSpec,
 }
 
+impl Header {
+    /// Codes that are tuned, all tensors together.
+    pub fn codes(&self) -> u64 {
+        self.tensors.iter().map(|tensor| tensor.codes).sum()
+    }
+}
+
 /// Identity of a model file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

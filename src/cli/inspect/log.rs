@@ -35,7 +35,7 @@ pub fn text(path: &Path, log: &SeedLog) -> String {
 fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
     let header = &log.header;
     let settings = &header.settings;
-    let codes: u64 = header.tensors.iter().map(|tensor| tensor.codes).sum();
+    let codes = header.codes();
     let mut lines = vec![
         format!("{}: seed log, format {}, {}", path.display(), header.version, text::bytes(log.whole_bytes)),
         format!("  written by  {}", header.tool.escape_debug()),
