@@ -37,8 +37,9 @@ impl Course {
         Ok(match &definition.problems {
             Problems::Arith(options) => generated(Box::new(Arith::new(options.clone())?)),
             Problems::Countdown(options) => generated(Box::new(Countdown::new(options.clone())?)),
-            Problems::Gsm8k { path, held_out } => of_data(data::word_problems(definition, path, *held_out)?),
-            Problems::Data { path, held_out } => of_data(data::examples(definition, path, *held_out)?),
+            Problems::Gsm8k { path, held_out } | Problems::Data { path, held_out } => {
+                of_data(data::examples(definition, path, *held_out)?)
+            }
         })
     }
 

@@ -7,29 +7,19 @@ use anyhow::{Context, Result};
 use crate::dataset::{self, Content, Dataset, Example, Message, Shape};
 use crate::store::{DataFile, read_data};
 use crate::task::gsm8k::WordProblem;
-use crate::task::number::{final_number, marked_number};
-use crate::task::{Definition, Examples, Place, Problem, Prompt, Reward, RewardKind, is_wanted};
+use crate::task::number::final_number;
+use crate::task::{Definition, Examples, Place, Problem, Problems, Prompt, Reward, RewardKind, is_wanted};
 
 /// Bytes of a plain text's pieces: a hundred tokens or so of most vocabularies, so that many fit side by side.
 const PIECE_BYTES: usize = 512;
 
-/// A task of the user's examples, and the SHA-256 over their files.
+/// The task of the user's examples at `path`, a share of which is held out where there is no file for that, and the SHA-256
+/// over their files.
 ///
 /// # Errors
 /// When the data cannot be read, or an example is not what the task needs.
-pub fn examples(definition: &Definition, path: &str, held_out: f64) -> Result<(Examples, String)> {
-    of_data(definition, path, held_out, false)
-}
-
-/// Word problems in the form of GSM8K, and the SHA-256 over their files.
-///
-/// # Errors
-/// When the data cannot be read, or an answer has no number.
-pub fn word_problems(definition: &Definition, path: &str, held_out: f64) -> Result<(Examples, String)> {
-    of_data(definition, path, held_out, true)
-}
-
-fn of_data(definition: &Definition, path: &str, share: f64, is_gsm8k: bool) -> Result<(Examples, String)> {
+pub fn examples(definition: &Definition, path: &str, share: f64) -> Result<(Examples, String)> {
+    let is_gsm8k = matches!(definition.problems, Problems::Gsm8k { .. });
     let shapes = if is_gsm8k { vec![Shape::Question] } else { shapes(&definition.rewards) };
     let data = read_data(path.as_ref())?;
     let parse = |file: &DataFile| -> Result<Dataset> {
@@ -47,7 +37,8 @@ fn of_data(definition: &Definition, path: &str, share: f64, is_gsm8k: bool) -> R
     let training = problems(&data.training, training, is_gsm8k)?;
     let has_exact = definition.rewards.iter().any(|reward| reward.kind == RewardKind::Exact);
     let is_right: Option<fn(&Problem, &str) -> bool> = match (is_gsm8k, has_exact) {
-        (true, _) => Some(has_right_number),
+        // Every wanted answer has been found to end with a number.
+        (true, _) => Some(|problem, reply| same_number(reply, problem.wanted.as_deref().unwrap_or_default())),
         (false, true) => Some(is_wanted),
         (false, false) => None,
     };
@@ -118,11 +109,6 @@ fn word_problem(problem: Problem) -> Result<Problem> {
     let WordProblem { prompt, answer, .. } = asked.with_context(|| problem.place.to_string())?;
     let prompt = Prompt { plain: format!("{prompt}\n"), chat: vec![Message::user(prompt)] };
     Ok(Problem { prompt, wanted: Some(answer), ..problem })
-}
-
-fn has_right_number(problem: &Problem, reply: &str) -> bool {
-    let wanted = problem.wanted.as_deref().and_then(marked_number);
-    wanted.is_some() && final_number(reply) == wanted
 }
 
 /// Whether two texts end up with the same number.

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 
 use super::UsageError;
 use super::args::{OF_DATA, TaskArgs};
+use crate::dataset::HELD_OUT_SHARE;
 use crate::store::{folder_of, read_text};
 use crate::task::arith::ArithOptions;
 use crate::task::countdown::CountdownOptions;
@@ -90,7 +91,7 @@ pub fn name(task: &str) -> Result<String> {
 /// A task with a name.
 fn named(task: &str, args: &TaskArgs) -> Result<Definition> {
     refuse_foreign(task, args)?;
-    let held_out = args.held_out.unwrap_or(0.2);
+    let held_out = args.held_out.unwrap_or(HELD_OUT_SHARE);
     let problems = match task {
         "arith" => Problems::Arith(arith(args)),
         "countdown" => Problems::Countdown(countdown(args)),

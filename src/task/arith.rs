@@ -11,9 +11,6 @@ use super::number::{Number, first_number};
 use super::{Message, Problem, Prompt, Task, Verdict, split};
 use crate::rng::Stream;
 
-/// The task's name.
-pub const NAME: &str = "arith";
-
 /// Up to this many, all problems are listed and the held-out ones shuffled; of more, held-out ones are drawn.
 const MAX_LISTED: u64 = 200_000;
 

@@ -18,9 +18,6 @@ pub use reply::FORMAT_REWARD;
 use super::split;
 use crate::rng::Stream;
 
-/// The task's name.
-pub const NAME: &str = "countdown";
-
 /// How many numbers a problem may have.
 const COUNTS: RangeInclusive<u32> = 2..=6;
 /// The numbers that a problem may have; products of six stay within `u64`.

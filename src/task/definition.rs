@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::arith::ArithOptions;
 use super::countdown::CountdownOptions;
+use crate::dataset::HELD_OUT_SHARE;
 
 /// Most tokens that a reply may be asked for.
 const MAX_PREDICT: usize = 1 << 20;
@@ -48,7 +49,7 @@ pub enum Problems {
         /// A file or folder.
         path: String,
         /// Share of a single file's examples that is held out, more than 0 and less than 1.
-        #[serde(default = "fifth", rename = "held-out")]
+        #[serde(default = "usual_share", rename = "held-out")]
         held_out: f64,
     },
     /// The user's own examples.
@@ -56,13 +57,13 @@ pub enum Problems {
         /// A file or folder.
         path: String,
         /// Share of a single file's examples that is held out, more than 0 and less than 1.
-        #[serde(default = "fifth", rename = "held-out")]
+        #[serde(default = "usual_share", rename = "held-out")]
         held_out: f64,
     },
 }
 
-fn fifth() -> f64 {
-    0.2
+fn usual_share() -> f64 {
+    HELD_OUT_SHARE
 }
 
 /// One of the rewards of a task.
