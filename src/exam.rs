@@ -104,7 +104,7 @@ impl Examiner {
         };
         let graders = definition.rewards.iter().map(grader).collect::<Result<_, ExamError>>()?;
         let examiner = Self { task, graders, system: definition.system.clone(), decoding, seed };
-        examiner.check(&examiner.task.given())?;
+        examiner.check(examiner.task.given(), Grader::check_thoroughly)?;
         Ok(examiner)
     }
 
@@ -151,7 +151,7 @@ impl Examiner {
         problems: Vec<Problem>,
         stream: u64,
     ) -> Result<Exam<E::Batch>, ExamError> {
-        self.check(&problems.iter().collect::<Vec<_>>())?;
+        self.check(&problems, Grader::check)?;
         let (mut prompts, mut chat) = (Vec::with_capacity(problems.len()), false);
         for problem in &problems {
             let template = self.chat_prompt(engine, problem)?;
@@ -187,10 +187,14 @@ impl Examiner {
         !chat && self.task.is_exact_in_plain() && self.decoding.temp == 0.0
     }
 
-    /// Refuses problems without what a reward looks at.
-    fn check(&self, problems: &[&Problem]) -> Result<(), ExamError> {
+    /// Checks problems for every reward.
+    fn check<'a>(
+        &self,
+        problems: impl IntoIterator<Item = &'a Problem> + Clone,
+        check: fn(&Grader, &Problem) -> Result<(), ExamError>,
+    ) -> Result<(), ExamError> {
         for grader in &self.graders {
-            problems.iter().try_for_each(|problem| grader.check(problem))?;
+            problems.clone().into_iter().try_for_each(|problem| check(grader, problem))?;
         }
         Ok(())
     }

@@ -68,7 +68,7 @@ impl Grader {
         }
     }
 
-    /// Refuses a problem without what this looks at.
+    /// Refuses a problem without what this looks at. Cheap, so that it can be asked of every problem that is put.
     pub(super) fn check(&self, problem: &Problem) -> Result<(), ExamError> {
         let (kind, place) = (self.kind.name(), &problem.place);
         let lacks = |needs| Err(ExamError::Lacks { kind, needs, place: place.to_string() });
@@ -77,12 +77,16 @@ impl Grader {
             RewardKind::Margin if problem.wanted.is_none() || problem.rejected.is_none() => {
                 lacks("a chosen and a rejected reply")
             }
-            _ => {
-                let checked = self.judge.as_ref().map(|judge| judge.check(problem.wanted.as_deref(), None));
-                let unjudgeable = |source| ExamError::Unjudgeable { place: place.to_string(), source };
-                checked.unwrap_or(Ok(())).map_err(unjudgeable)
-            }
+            _ => Ok(()),
         }
+    }
+
+    /// The same, and refuses one that the judge cannot judge replies to, which may take it a while to find out.
+    pub(super) fn check_thoroughly(&self, problem: &Problem) -> Result<(), ExamError> {
+        self.check(problem)?;
+        let checked = self.judge.as_ref().map(|judge| judge.check(problem.wanted.as_deref(), None));
+        let unjudgeable = |source| ExamError::Unjudgeable { place: problem.place.to_string(), source };
+        checked.unwrap_or(Ok(())).map_err(unjudgeable)
     }
 
     /// The rewards of replies.
