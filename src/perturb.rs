@@ -20,6 +20,9 @@ use crate::tensor_type::TensorType;
 use crate::tile::Tile;
 use crate::with_block;
 
+/// Codes side by side that are worked on at once: as many as dense noise draws at once.
+const RUN: usize = 256;
+
 /// Which of the two members of an antithetic (mirrored) pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {

@@ -84,6 +84,15 @@ pub struct Moves {
     pub pulled: u64,
 }
 
+impl Moves {
+    /// Counts a code with a delta.
+    #[inline]
+    fn count(&mut self, moved: bool) {
+        self.moved += u64::from(moved);
+        self.gated += u64::from(!moved);
+    }
+}
+
 impl std::ops::Add for Moves {
     type Output = Self;
 
@@ -231,9 +240,7 @@ pub fn apply<L: CodeLayout>(codes: &mut Codes<'_, L>, deltas: &[f32]) -> Moves {
     for (index, &delta) in deltas.iter().enumerate() {
         if delta != 0.0 {
             // A delta beyond i16 saturates; it is beyond every range, and so gated, either way.
-            let moved = codes.nudge(index, delta as i16);
-            moves.moved += u64::from(moved);
-            moves.gated += u64::from(!moved);
+            moves.count(codes.nudge(index, delta as i16));
         }
     }
     moves

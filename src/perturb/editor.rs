@@ -2,15 +2,12 @@
 
 use super::applied::Bits;
 use super::hits::Hits;
-use super::{Edit, Member, draw_tile, shift};
+use super::{Edit, Member, RUN, draw_tile, shift};
 use crate::block::{BATCH, CodeLayout, Codes};
 use crate::noise::{Noise, Sink};
 use crate::tile::Tile;
 
-/// Codes side by side that are worked on at once: as many as dense noise draws at once.
-const RUN: usize = 256;
-
-/// Of these, those whose bits are: half a word of them, since a tensor may end there.
+/// Of [`RUN`] codes, those whose bits are: half a word of them, since a tensor may end there.
 const PIECE: usize = 32;
 
 /// Edits the codes of a tile by the perturbation of a member, with the bits of its last edit.

@@ -2,13 +2,10 @@
 //! they were, with neither a draw nor a look at the codes.
 
 use super::hits::Hits;
-use super::{Member, Sign, draw_tile, shift};
+use super::{Member, RUN, Sign, draw_tile, shift};
 use crate::block::{BATCH, CodeLayout, Codes};
 use crate::noise::{Noise, Sink};
 use crate::tile::Tile;
-
-/// Codes side by side that are worked on at once: as many as dense noise draws at once.
-const RUN: usize = 256;
 
 /// The bits in which each member differs from the unperturbed codes: none where a code was gated.
 #[derive(Clone, Debug, Default)]

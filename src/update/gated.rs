@@ -85,8 +85,7 @@ pub fn step<L: CodeLayout>(
             if moved {
                 *e -= delta;
             }
-            moves.moved += u64::from(moved);
-            moves.gated += u64::from(!moved);
+            moves.count(moved);
         }
     }
     moves
