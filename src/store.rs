@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 mod artefact;
+mod bounded;
 mod cores;
 mod data;
 mod disk;

@@ -1,12 +1,13 @@
 //! The user's data: a file, or a folder with one to train on and perhaps one to evaluate on.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::StoreError;
+use super::bounded::read_up_to;
 use crate::dataset::EXTENSIONS;
 use crate::seed_log::hex;
 
@@ -81,13 +82,10 @@ fn read_file(path: PathBuf, budget: &mut u64, hash: &mut Sha256) -> Result<DataF
     if !fs::metadata(&path).map_err(failed)?.is_file() {
         return Err(failed(io::Error::other("it is not a regular file")));
     }
-    let mut bytes = Vec::new();
-    File::open(&path).and_then(|file| file.take(*budget + 1).read_to_end(&mut bytes)).map_err(failed)?;
-    let length = bytes.len() as u64;
-    let Some(left) = budget.checked_sub(length) else {
+    let Some(bytes) = File::open(&path).and_then(|file| read_up_to(file, *budget)).map_err(failed)? else {
         return Err(StoreError::DataTooLarge { path, most: MAX_DATA_BYTES });
     };
-    *budget = left;
+    *budget -= bytes.len() as u64;
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     for part in [name, &bytes] {
         // With its length, so that no two files are taken for two others.

@@ -2,10 +2,11 @@
 //! returns. While it is open no other process can open it for appending.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::artefact::same_file_at;
+use super::bounded::read_up_to;
 use super::{Artefact, StoreError, disk};
 
 /// Logs are far smaller; anything larger is another file given by mistake.
@@ -22,13 +23,9 @@ pub fn read_log_file(path: &Path) -> Result<Vec<u8>, StoreError> {
 }
 
 fn read_bounded(file: &mut File, path: &Path) -> Result<Vec<u8>, StoreError> {
-    let mut bytes = Vec::new();
-    let read = file.take(MAX_LOG_BYTES + 1).read_to_end(&mut bytes);
-    read.map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
-    if bytes.len() as u64 > MAX_LOG_BYTES {
-        return Err(StoreError::TooLong { path: path.to_owned() });
-    }
-    Ok(bytes)
+    let bytes = read_up_to(file, MAX_LOG_BYTES);
+    let bytes = bytes.map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+    bytes.ok_or_else(|| StoreError::TooLong { path: path.to_owned() })
 }
 
 /// Where the lines of a run's log go.
