@@ -38,6 +38,7 @@
 //! | [`export`] | base model and log to tuned model |
 //! | [`recipe`] | default hyper-parameters |
 //! | [`tune`] | the loop over generations |
+//! | [`probe`] | what a run will meet, measured before it starts |
 //! | [`report`] | pictures of logs: a page, figures, event files |
 //! | [`cli`] | arguments to plan to call |
 //!
@@ -58,6 +59,7 @@ pub mod judge;
 pub mod llama;
 pub mod noise;
 pub mod perturb;
+pub mod probe;
 pub mod recipe;
 pub mod replay;
 pub mod report;

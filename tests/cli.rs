@@ -17,7 +17,9 @@ mod cli {
     mod helper;
     mod inspect;
     mod json;
+    mod manual;
     mod methods;
+    mod probe;
     mod report;
     mod resume;
     mod retain;

@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 pub use retain::RetainArgs;
 pub use task::{OF_DATA, TaskArgs};
@@ -37,6 +38,8 @@ pub struct Args {
 pub enum Command {
     /// Tune a model on a task and log the run
     Tune(Box<TuneArgs>),
+    /// Measure what a run will meet, and choose its settings
+    Probe(Box<ProbeArgs>),
     /// Measure a model on held-out problems, and compare it with another
     Eval(Box<EvalArgs>),
     /// Write the tuned model that a base model and a log make
@@ -47,10 +50,17 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Draw logs as a page for the browser
     Report(ReportArgs),
+    /// Print a script with which your shell completes commands and flags
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write manual pages
+    Man(ManArgs),
 }
 
 /// Flags of every command that runs inference.
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 #[command(next_help_heading = "Inference")]
 pub struct InferenceArgs {
     /// Threads for inference and updates [default: one for each core, on a machine with cores of several kinds for each big one]
@@ -70,7 +80,7 @@ pub struct InferenceArgs {
     pub verbose: bool,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 pub struct TuneArgs {
     /// The GGUF model to tune; it is only read
     pub model: PathBuf,
@@ -89,6 +99,9 @@ pub struct TuneArgs {
     /// Most memory to take, as 800M or 1.5G (powers of 1000) [default: as much as makes it fast]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub mem_budget: Option<u64>,
+    /// Probe first, and take the sigma, alpha, population and prompts that suit this model and task, where none are given
+    #[arg(long, conflicts_with = "resume")]
+    pub auto: bool,
     /// Replay the log on the side and compare the codes after every generation; slow, and takes a second model's memory
     #[arg(long)]
     pub paranoid: bool,
@@ -119,8 +132,50 @@ impl TuneArgs {
     }
 }
 
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ProbeArgs {
+    /// The GGUF model that is to be tuned; it is only read
+    pub model: PathBuf,
+    /// Most memory to take, as 800M or 1.5G (powers of 1000) [default: as much as makes it fast]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub mem_budget: Option<u64>,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub task: TaskArgs,
+    #[command(flatten)]
+    pub retain: RetainArgs,
+    #[command(flatten)]
+    pub search: SearchArgs,
+    #[command(flatten)]
+    pub inference: InferenceArgs,
+}
+
+impl ProbeArgs {
+    /// The run that is probed for.
+    pub fn as_tune(&self) -> TuneArgs {
+        let Self { model, mem_budget, json, task, retain, search, inference } = self.clone();
+        TuneArgs {
+            model,
+            output: None,
+            export: None,
+            resume: false,
+            overwrite: false,
+            auto: true,
+            mem_budget,
+            paranoid: false,
+            json,
+            task,
+            retain,
+            search,
+            inference,
+        }
+    }
+}
+
 /// Hyper-parameters. All are optional; a log that is resumed has its own.
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 #[command(next_help_heading = "Search")]
 pub struct SearchArgs {
     #[arg(long, value_name = "N", help = format!("Generations in all, also when resuming [default: {}]", recipe::GENERATIONS))]
@@ -169,7 +224,7 @@ pub struct SearchArgs {
     pub seed: Option<u64>,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 pub struct EvalArgs {
     /// The GGUF model
     pub model: PathBuf,
@@ -194,7 +249,7 @@ pub struct EvalArgs {
     pub inference: InferenceArgs,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 pub struct ExportArgs {
     /// The base model that the run started from
     pub model: PathBuf,
@@ -226,7 +281,7 @@ fn until(text: &str) -> Result<Until, String> {
     }
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 pub struct VerifyArgs {
     /// The base model that the run started from
     pub model: PathBuf,
@@ -240,7 +295,7 @@ pub struct VerifyArgs {
     pub generation: Option<Until>,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 pub struct InspectArgs {
     /// A GGUF model or a seed log
     pub file: PathBuf,
@@ -249,7 +304,7 @@ pub struct InspectArgs {
     pub json: bool,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 pub struct ReportArgs {
     /// Seed logs; several are compared
     #[arg(required = true, value_name = "RUN.qes")]
@@ -266,6 +321,13 @@ pub struct ReportArgs {
     /// Also write the curves as event files, which TensorBoard opens, each run in a folder of its own
     #[arg(long, value_name = "DIR")]
     pub tensorboard: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ManArgs {
+    /// The folder to write the pages into, such as ~/.local/share/man/man1
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
