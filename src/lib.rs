@@ -43,6 +43,9 @@
 //!
 //! `tile`, `settings` and `select` stand apart because live tuning, replay and the command line need them alike; `exam` and
 //! `sweep` because the loop should neither know how a model is asked nor how work is spread over threads.
+//!
+//! Without the feature `llama`, which is on by default, the module of this name holds an engine that cannot be made, and
+//! nothing foreign is built. All else is the same code; `tune` and `eval` then say what is missing.
 #![deny(missing_docs)]
 
 pub mod block;
@@ -55,6 +58,10 @@ pub mod export;
 pub mod fitness;
 pub mod gguf;
 pub mod judge;
+#[cfg(feature = "llama")]
+pub mod llama;
+#[cfg(not(feature = "llama"))]
+#[path = "llama/absent.rs"]
 pub mod llama;
 pub mod noise;
 pub mod perturb;
