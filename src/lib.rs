@@ -44,7 +44,21 @@
 //!
 //! `tile`, `settings` and `select` stand apart because live tuning, replay and the command line need them alike; `exam` and
 //! `sweep` because the loop should neither know how a model is asked nor how work is spread over threads.
+//!
+//! Without the feature `llama`, which is on by default, the module of this name holds an engine that cannot be made, and
+//! nothing foreign is built. All else is the same code; `tune` and `eval` then say what is missing.
 #![deny(missing_docs)]
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!(
+    "qes-gguf is for 64-bit processors: it maps whole model files, and 32-bit addresses do not reach far enough; on a 64-bit \
+     Arm, use a 64-bit system and the target aarch64-unknown-linux-gnu"
+);
+
+#[cfg(target_endian = "big")]
+compile_error!(
+    "qes-gguf is for little-endian processors: it changes the numbers of a model file in place, and they are little-endian"
+);
 
 pub mod block;
 pub mod cli;
@@ -56,6 +70,10 @@ pub mod export;
 pub mod fitness;
 pub mod gguf;
 pub mod judge;
+#[cfg(feature = "llama")]
+pub mod llama;
+#[cfg(not(feature = "llama"))]
+#[path = "llama/absent.rs"]
 pub mod llama;
 pub mod noise;
 pub mod perturb;

@@ -10,10 +10,8 @@ use std::ops::Range;
 
 use crate::block::Arrangement;
 use crate::engine::{Decoding, Engine, EngineError, Request, Score, TensorBytes};
-use crate::gguf::TensorEntry;
-use crate::store::{StoreError, WorkingCopy, suitable_threads};
+use crate::store::{StoreError, WorkingCopy};
 use crate::task::Message;
-use crate::tensor_type::TensorType;
 
 mod budget;
 mod complete;
@@ -24,87 +22,30 @@ mod lanes;
 mod layout;
 mod log;
 mod model;
+mod options;
 mod prepare;
 mod quantize;
 mod repack;
 mod row;
 mod schedule;
 mod score;
+mod size;
 mod weights;
 
 pub use estimate::estimated_context_bytes;
+pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in};
 pub use prepare::Prepared;
 pub use quantize::{Exception, quantize};
 
 use budget::Cost;
-use context::{Buffers, Context, Size};
+use context::Context;
 use layout::Node;
 use model::{Layout, Model};
+use size::{Buffers, Size};
 use weights::Home;
 
 /// Why something in here failed; it becomes the source of an [`EngineError`].
 type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// Where a tunable tensor lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TensorSlot {
-    /// Its name in the file.
-    pub name: String,
-    /// Its bytes, counted from the start of the file.
-    pub range: Range<usize>,
-    /// Its type.
-    pub tensor_type: TensorType,
-    /// Blocks in one of its rows.
-    pub row_blocks: usize,
-    /// Rows of one of its matrices, of which a tensor of experts has several.
-    pub matrix_rows: usize,
-}
-
-impl TensorSlot {
-    /// The slot of a tensor of a model.
-    pub fn of(tensor: &TensorEntry) -> Self {
-        let row = tensor.shape.first().copied().unwrap_or(1);
-        Self {
-            name: tensor.name.clone(),
-            range: tensor.byte_range(),
-            tensor_type: tensor.tensor_type,
-            row_blocks: (row / tensor.tensor_type.block_len()).max(1) as usize,
-            matrix_rows: tensor.shape.get(1).copied().unwrap_or(1) as usize,
-        }
-    }
-}
-
-/// How to run inference.
-#[derive(Clone, Debug)]
-pub struct LlamaOptions {
-    /// Threads that compute; by default one for each big core.
-    pub threads: usize,
-    /// Sequences side by side, at most 256; by default 128. A large vocabulary allows fewer.
-    pub parallel: Option<usize>,
-    /// Tokens in memory, all sequences together; by default 1024. Rounded up to a multiple of 256.
-    pub ctx_size: Option<u32>,
-    /// Most bytes that the contexts may take: keys, values, and the buffers of a forward pass. They are made smaller, and
-    /// fewer, until they fit; that may also lower `parallel`.
-    pub context_bytes: Option<u64>,
-    /// Whether llama.cpp's log goes to the standard error stream.
-    pub verbose: bool,
-    /// Whether llama.cpp may keep weights in its interleaved layouts, where it has some for a tunable type that makes
-    /// inference faster on this machine. Without tunable tensors, whether it may keep any weights so.
-    pub repack: bool,
-}
-
-impl Default for LlamaOptions {
-    fn default() -> Self {
-        Self {
-            threads: suitable_threads(),
-            parallel: None,
-            ctx_size: None,
-            context_bytes: None,
-            verbose: false,
-            repack: true,
-        }
-    }
-}
 
 /// A model loaded with llama.cpp, whose tunable tensors can be edited.
 #[derive(Debug)]

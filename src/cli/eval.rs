@@ -10,12 +10,13 @@ use super::course::Course;
 use super::{Ending, UsageError, definition, out, report, setup, text};
 use crate::exam::{Difference, Examiner, Grade, Mark};
 use crate::export::{Model, check_digest};
-use crate::llama::LlamaEngine;
+use crate::llama::{LlamaEngine, check_built_in};
 use crate::seed_log::SeedLog;
 use crate::select::{select, spec};
 use crate::task::Definition;
 
 pub fn run(args: &EvalArgs) -> Result<Ending> {
+    check_built_in()?;
     let threads = setup::threads(&args.inference)?;
     if args.problems == 0 {
         return Err(UsageError("--problems is 0, but must be at least 1".to_owned()).into());

@@ -14,11 +14,13 @@ use super::probe::Probed;
 use super::report::{self, JsonReport, Outline, TextReport};
 use super::{Ending, UsageError, definition, interrupt, memory, out, setup, text};
 use crate::export::{ExportError, Model, same_file};
+use crate::llama::check_built_in;
 use crate::seed_log::{Line, LogError, PlanRecord, SeedLog};
 use crate::store::{Artefact, Journal, LogFile, StoreError, Witnessed, discard_log, read_log_file};
 use crate::tune::{Observer, Outcome, ResidualMode, TuneError, Tuner};
 
 pub fn run(args: &TuneArgs) -> Result<Ending> {
+    check_built_in()?;
     let threads = setup::threads(&args.inference)?;
     let path = log_path(args);
     check_export(args, &path)?;

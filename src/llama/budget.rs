@@ -7,8 +7,8 @@
 //! Sizes are chosen for one context, and then as many contexts as fit: a size decides how requests are laid out, and the
 //! last bits of rewards with it, and must not depend on the number of threads.
 
-use super::context::{Buffers, MAX_SEQUENCES, Size};
-use super::{Failure, LlamaOptions, lanes};
+use super::size::{Buffers, MAX_SEQUENCES, Size};
+use super::{Failure, LlamaOptions};
 
 /// The size of the context that others are extrapolated from.
 pub(super) const PROBE: Size = Size { cells: 256, sequences: 1, tokens: 64, outputs: 1, threads: 1 };
@@ -33,6 +33,22 @@ const TOKEN_BYTES: u64 = 256;
 
 /// What a context takes besides its buffers: graphs and bookkeeping, measured.
 const BOOKKEEPING: u64 = 6_000_000;
+
+/// Models up to this size get a lane for each thread: their weights stay in the cores' shared cache.
+const SMALL_MODEL_BYTES: u64 = 32 << 20;
+
+/// Each lane has memory of its own for keys, values and logits, some tens of megabytes.
+const MAX_LANES: usize = 8;
+
+/// Whether a model's chunks are evaluated side by side.
+pub(super) fn is_small(model_bytes: u64) -> bool {
+    model_bytes <= SMALL_MODEL_BYTES
+}
+
+/// Lanes, and threads in each.
+pub(super) fn plan(model_bytes: u64, threads: usize) -> (usize, usize) {
+    if is_small(model_bytes) && threads <= MAX_LANES { (threads, 1) } else { (1, threads) }
+}
 
 /// What contexts of a model take.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +83,7 @@ impl Cost {
 
     /// The contexts for a model of so many bytes: how many, and of which size.
     pub(super) fn choose(&self, model_bytes: u64, options: &LlamaOptions) -> Result<(usize, Size), Failure> {
-        let (lanes, threads) = lanes::plan(model_bytes, options.threads.max(1));
+        let (lanes, threads) = plan(model_bytes, options.threads.max(1));
         let size = Size { threads, ..self.asked(options) };
         self.fit(lanes, size, options.ctx_size.is_none(), options.context_bytes.unwrap_or(u64::MAX))
     }

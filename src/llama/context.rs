@@ -20,9 +20,7 @@ use super::layout::{self, Node};
 use super::log;
 use super::model::Model;
 use super::schedule::Move;
-
-/// llama.cpp's own limit (`LLAMA_MAX_SEQ`).
-pub(super) const MAX_SEQUENCES: usize = 256;
+use super::size::{Buffers, MAX_SEQUENCES, Size};
 
 /// 0, 1, 2 and so on: every list of consecutive sequence numbers is a part of it.
 const NUMBERS: [i32; MAX_SEQUENCES] = {
@@ -34,44 +32,6 @@ const NUMBERS: [i32; MAX_SEQUENCES] = {
     }
     numbers
 };
-
-/// The sizes of a context, fixed when it is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Size {
-    /// Tokens that fit in memory, all sequences together.
-    pub(super) cells: usize,
-    /// Sequences side by side.
-    pub(super) sequences: usize,
-    /// Tokens in one forward pass.
-    pub(super) tokens: usize,
-    /// Rows of logits kept from one forward pass; at least `sequences`.
-    pub(super) outputs: usize,
-    /// Threads that compute.
-    pub(super) threads: usize,
-}
-
-impl Size {
-    /// With this many tokens in one forward pass, and no more outputs than that.
-    pub(super) fn with_tokens(self, tokens: usize) -> Self {
-        Self { tokens, ..self }.with_outputs(self.outputs.min(tokens))
-    }
-
-    /// With this many rows of logits, and no more sequences than that.
-    pub(super) fn with_outputs(self, outputs: usize) -> Self {
-        Self { outputs, sequences: self.sequences.min(outputs), ..self }
-    }
-}
-
-/// Bytes of the buffers of a context.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Buffers {
-    /// Keys and values; they grow with the cells.
-    pub(super) cells: u64,
-    /// States of a recurrent model; they grow with the sequences.
-    pub(super) states: u64,
-    /// What a forward pass computes in.
-    pub(super) compute: u64,
-}
 
 /// An inference context. It must be dropped before its model.
 #[derive(Debug)]
@@ -232,5 +192,32 @@ impl Drop for Context {
     fn drop(&mut self) {
         // SAFETY: made by llama.cpp, freed once, and nothing borrows from it any more.
         unsafe { llama_free(self.raw.as_ptr()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::budget::PROBE;
+    use super::super::estimate;
+    use super::super::model::Layout;
+    use super::*;
+    use crate::gguf::Gguf;
+
+    #[test]
+    fn a_context_takes_what_was_estimated() {
+        log::start(false);
+        for name in ["arith-tiny-q4_k.gguf", "arith-tiny-q8_0.gguf"] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name);
+            let gguf = Gguf::parse(&std::fs::read(&path).unwrap()).unwrap();
+            let estimated = estimate::buffers(&gguf, 256).unwrap();
+            let model = Model::load(&path, Layout::Plain).unwrap();
+            // SAFETY: the model outlives the context, and nothing else is pointed to.
+            let taken = unsafe { Context::new(&model, PROBE, |_| ()) }.unwrap().buffers();
+            assert_eq!((estimated.cells, estimated.states), (taken.cells, taken.states), "{name}");
+            let ratio = estimated.compute as f64 / taken.compute as f64;
+            assert!((0.99..1.01).contains(&ratio), "{name}: {estimated:?}, but {taken:?}");
+        }
     }
 }

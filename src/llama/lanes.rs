@@ -4,7 +4,8 @@
 //! A forward pass of a small model is hundreds of short operations with a barrier after each. Two contexts of one thread
 //! that take chunks in turn have no barriers: on the bundled 3.5M-parameter model with 2 cores they score 1.2 to 1.45
 //! times as many sequences a second as one context with two threads. A large model is limited by reading its weights,
-//! which one context does once for all threads; it gets a single lane. A chunk's results do not depend on the lane.
+//! which one context does once for all threads; it gets a single lane. How many there are is planned in [`super::budget`]. A
+//! chunk's results do not depend on the lane.
 
 use super::Failure;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,22 +13,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::context::Context;
-
-/// Models up to this size get a lane for each thread: their weights stay in the cores' shared cache.
-const SMALL_MODEL_BYTES: u64 = 32 << 20;
-
-/// Each lane has memory of its own for keys, values and logits, some tens of megabytes.
-const MAX_LANES: usize = 8;
-
-/// Whether a model's chunks are evaluated side by side.
-pub(super) fn is_small(model_bytes: u64) -> bool {
-    model_bytes <= SMALL_MODEL_BYTES
-}
-
-/// Lanes, and threads in each.
-pub(super) fn plan(model_bytes: u64, threads: usize) -> (usize, usize) {
-    if is_small(model_bytes) && threads <= MAX_LANES { (threads, 1) } else { (1, threads) }
-}
 
 /// Does `work` for every item on whichever lane is free, and returns the results in the order of the items.
 pub(super) fn deal<I: Sync, T: Send>(

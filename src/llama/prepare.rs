@@ -1,10 +1,10 @@
 //! Requests as tokens, laid out for scoring.
 
 use super::Failure;
-use super::context::Size;
-use super::lanes;
+use super::budget::is_small;
 use super::layout::{self, Chunk, Path, Room, Token};
 use super::model::Model;
+use super::size::Size;
 use crate::engine::Request;
 
 /// Nodes a chunk of short sequences is filled up to, and the step in which attention takes cells of memory.
@@ -55,7 +55,7 @@ impl Prepared {
         // Long sequences get larger chunks, lest a long common prefix is computed anew for every few of them.
         let cells = size.cells.min((4 * longest).next_multiple_of(CHUNK_NODES));
         let room_of_chunk = Room { cells, ..room };
-        let is_small = lanes::is_small(model.bytes());
+        let is_small = is_small(model.bytes());
         let chunks = if is_small {
             layout::even_chunks(&paths, room_of_chunk, EVEN_CHUNKS, LEAST_NODES)
         } else {

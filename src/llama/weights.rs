@@ -22,10 +22,11 @@ use llama_cpp_sys_2::{
 use super::Failure;
 use super::TensorSlot;
 use super::budget::PROBE;
-use super::context::{Buffers, Context};
+use super::context::Context;
 use super::layout::Node;
 use super::model::{Layout, Model};
 use super::repack::Held;
+use super::size::Buffers;
 use crate::store::{WorkingCopy, page_size};
 
 /// Where inference reads a tunable tensor.

@@ -1,0 +1,80 @@
+//! Stands in for the engine in a build without llama.cpp (`--no-default-features`).
+//!
+//! Such a program does everything for which a log and a base model are enough, on any machine, and takes a minute to build.
+//! What needs inference compiles here too, but never runs: there is no way to come by a [`LlamaEngine`].
+
+use std::convert::Infallible;
+
+use crate::engine::{Decoding, Engine, EngineError, Request, Score, TensorBytes};
+use crate::store::WorkingCopy;
+use crate::task::Message;
+
+mod budget;
+mod estimate;
+mod options;
+mod size;
+
+pub use estimate::estimated_context_bytes;
+pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in};
+
+/// Why something in here failed.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// An engine that this build has none of.
+#[derive(Debug)]
+pub struct LlamaEngine(Infallible);
+
+impl LlamaEngine {
+    /// Fails.
+    ///
+    /// # Errors
+    /// Always: see [`NotBuiltIn`].
+    pub fn load(
+        working: WorkingCopy,
+        _tunable: Vec<TensorSlot>,
+        _options: &LlamaOptions,
+    ) -> Result<Self, EngineError> {
+        Err(EngineError::new(format!("loading {}", working.path().display()), NotBuiltIn))
+    }
+
+    /// Bytes that the contexts take at most, as planned.
+    pub fn context_bytes(&self) -> u64 {
+        match self.0 {}
+    }
+}
+
+impl Engine for LlamaEngine {
+    type Batch = Infallible;
+
+    fn chat_prompt(&self, _: &[Message]) -> Result<Option<String>, EngineError> {
+        match self.0 {}
+    }
+
+    fn prepare(&self, _: &[Request]) -> Result<Infallible, EngineError> {
+        match self.0 {}
+    }
+
+    fn check_room(&self, _: &Infallible, _: usize) -> Result<(), EngineError> {
+        match self.0 {}
+    }
+
+    fn score(&mut self, _: &Infallible) -> Result<Vec<Score>, EngineError> {
+        match self.0 {}
+    }
+
+    fn complete(&mut self, _: &Infallible, _: &Decoding) -> Result<Vec<String>, EngineError> {
+        match self.0 {}
+    }
+
+    fn follow(&self, _: &str, _: &[String]) -> Result<Vec<bool>, EngineError> {
+        match self.0 {}
+    }
+
+    fn edit_codes(&mut self, _: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError> {
+        match self.0 {}
+    }
+
+    fn read_tensors(&mut self, _: &mut dyn FnMut(&[u8])) -> Result<(), EngineError> {
+        match self.0 {}
+    }
+}

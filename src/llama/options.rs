@@ -1,0 +1,86 @@
+//! What an engine is asked for. Part of every build, with llama.cpp and without.
+
+use std::ops::Range;
+
+use thiserror::Error;
+
+use crate::gguf::TensorEntry;
+use crate::store::suitable_threads;
+use crate::tensor_type::TensorType;
+
+/// This program was built without llama.cpp.
+#[derive(Clone, Copy, Debug, Error)]
+#[error(
+    "this build of qes-gguf has no llama.cpp, so it can export, verify, inspect and report, but neither tune nor evaluate; \
+     build it without --no-default-features"
+)]
+pub struct NotBuiltIn;
+
+/// Whether there is an engine in this build.
+///
+/// # Errors
+/// When there is none.
+pub fn check_built_in() -> Result<(), NotBuiltIn> {
+    if cfg!(feature = "llama") { Ok(()) } else { Err(NotBuiltIn) }
+}
+
+/// Where a tunable tensor lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorSlot {
+    /// Its name in the file.
+    pub name: String,
+    /// Its bytes, counted from the start of the file.
+    pub range: Range<usize>,
+    /// Its type.
+    pub tensor_type: TensorType,
+    /// Blocks in one of its rows.
+    pub row_blocks: usize,
+    /// Rows of one of its matrices, of which a tensor of experts has several.
+    pub matrix_rows: usize,
+}
+
+impl TensorSlot {
+    /// The slot of a tensor of a model.
+    pub fn of(tensor: &TensorEntry) -> Self {
+        let row = tensor.shape.first().copied().unwrap_or(1);
+        Self {
+            name: tensor.name.clone(),
+            range: tensor.byte_range(),
+            tensor_type: tensor.tensor_type,
+            row_blocks: (row / tensor.tensor_type.block_len()).max(1) as usize,
+            matrix_rows: tensor.shape.get(1).copied().unwrap_or(1) as usize,
+        }
+    }
+}
+
+/// How to run inference.
+#[derive(Clone, Debug)]
+pub struct LlamaOptions {
+    /// Threads that compute; by default one for each big core.
+    pub threads: usize,
+    /// Sequences side by side, at most 256; by default 128. A large vocabulary allows fewer.
+    pub parallel: Option<usize>,
+    /// Tokens in memory, all sequences together; by default 1024. Rounded up to a multiple of 256.
+    pub ctx_size: Option<u32>,
+    /// Most bytes that the contexts may take: keys, values, and the buffers of a forward pass. They are made smaller, and
+    /// fewer, until they fit; that may also lower `parallel`.
+    pub context_bytes: Option<u64>,
+    /// Whether llama.cpp's log goes to the standard error stream.
+    pub verbose: bool,
+    /// Whether llama.cpp may keep weights in its interleaved layouts, where it has some for a tunable type that makes
+    /// inference faster on this machine. Without tunable tensors, whether it may keep any weights so.
+    pub repack: bool,
+}
+
+impl Default for LlamaOptions {
+    fn default() -> Self {
+        Self {
+            threads: suitable_threads(),
+            parallel: None,
+            ctx_size: None,
+            context_bytes: None,
+            verbose: false,
+            repack: true,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The sizes of contexts, and of what they keep.
+
+/// llama.cpp's own limit (`LLAMA_MAX_SEQ`).
+pub(super) const MAX_SEQUENCES: usize = 256;
+
+/// The sizes of a context, fixed when it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    /// Tokens that fit in memory, all sequences together.
+    pub(super) cells: usize,
+    /// Sequences side by side.
+    pub(super) sequences: usize,
+    /// Tokens in one forward pass.
+    pub(super) tokens: usize,
+    /// Rows of logits kept from one forward pass; at least `sequences`.
+    pub(super) outputs: usize,
+    /// Threads that compute.
+    pub(super) threads: usize,
+}
+
+impl Size {
+    /// With this many tokens in one forward pass, and no more outputs than that.
+    pub(super) fn with_tokens(self, tokens: usize) -> Self {
+        Self { tokens, ..self }.with_outputs(self.outputs.min(tokens))
+    }
+
+    /// With this many rows of logits, and no more sequences than that.
+    pub(super) fn with_outputs(self, outputs: usize) -> Self {
+        Self { outputs, sequences: self.sequences.min(outputs), ..self }
+    }
+}
+
+/// Bytes of the buffers of a context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Buffers {
+    /// Keys and values; they grow with the cells.
+    pub(super) cells: u64,
+    /// States of a recurrent model; they grow with the sequences.
+    pub(super) states: u64,
+    /// What a forward pass computes in.
+    pub(super) compute: u64,
+}
