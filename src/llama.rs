@@ -6,7 +6,10 @@
 //! interleaved ones, `layout` arranges sequences so that common prefixes are computed once, `schedule` decides which prompt
 //! is completed when, `row` reads logits.
 
+use std::ffi::CStr;
 use std::ops::Range;
+
+use llama_cpp_sys_2::{ggml_commit, ggml_version};
 
 use crate::block::Arrangement;
 use crate::engine::{Decoding, Engine, EngineError, Request, Score, TensorBytes};
@@ -46,6 +49,13 @@ use weights::Home;
 
 /// Why something in here failed; it becomes the source of an [`EngineError`].
 type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The llama.cpp that is built in, by the names of its ggml.
+pub fn version() -> String {
+    // SAFETY: both are null-terminated and live as long as the program.
+    let [version, commit] = unsafe { [ggml_version(), ggml_commit()].map(|text| CStr::from_ptr(text)) };
+    format!("llama.cpp with ggml {} ({})", version.to_string_lossy(), commit.to_string_lossy())
+}
 
 /// A model loaded with llama.cpp, whose tunable tensors can be edited.
 #[derive(Debug)]

@@ -51,6 +51,8 @@ pub struct Findings {
     pub fitness: f64,
     /// Seconds of inference for a member, at the median.
     pub inference: f64,
+    /// Seconds of that which do not depend on how many problems there are.
+    pub overhead: f64,
     /// Seconds to draw a generation's noise and add it up, as each generation that an update replays takes.
     pub update: f64,
     /// Members that were evaluated.
@@ -93,14 +95,43 @@ pub fn probe<E: Engine>(
         }
     }
     let Bench { members, inference, .. } = bench;
+    let inference = median(inference);
     Ok(Some(Findings {
         trials,
         fitness: base.fitness(),
-        inference: median(inference),
+        inference,
+        overhead: overhead(engine, examiners, header, inference)?,
         update: time_update(engine, header)?,
         members,
         seconds: start.elapsed().as_secs_f64(),
     }))
+}
+
+/// Members that are evaluated on fewer problems, for the time alone.
+const TIMED: usize = 5;
+
+/// Seconds of inference that a member takes apart from its problems: what fewer problems take less, carried on to none.
+fn overhead<E: Engine>(
+    engine: &mut E,
+    examiners: &mut Examiners,
+    header: &Header,
+    inference: f64,
+) -> Result<f64, TuneError> {
+    let mut task = header.task.clone();
+    let whole = f64::from(task.prompts);
+    task.prompts = (task.prompts / 4).max(1);
+    let share = f64::from(task.prompts) / whole;
+    let exams = examiners.exams(engine, &task, 0)?;
+    let mut seconds = Vec::new();
+    for _ in 0..TIMED {
+        let start = Instant::now();
+        examiners.rewards(engine, &exams)?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    let few = median(seconds);
+    // The line through both, at no problems.
+    let overhead = if share < 1.0 { (few - share * inference) / (1.0 - share) } else { 0.0 };
+    Ok(overhead.clamp(0.0, inference))
 }
 
 /// Seconds of an update that moves nothing, since its step size is 0.

@@ -5,6 +5,7 @@ mod task;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -13,6 +14,7 @@ pub use retain::RetainArgs;
 pub use task::{OF_DATA, TaskArgs};
 
 use crate::fitness::Shaping;
+use crate::llama;
 use crate::recipe;
 use crate::settings::Window;
 use crate::update::Method;
@@ -25,6 +27,7 @@ use crate::update::Method;
 #[command(
     name = "qes-gguf",
     version,
+    long_version = version(),
     max_term_width = 110,
     subcommand_required = true,
     arg_required_else_help = true
@@ -32,6 +35,13 @@ use crate::update::Method;
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// This program's version and its llama.cpp's.
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> =
+        LazyLock::new(|| format!("{}\n{}", env!("CARGO_PKG_VERSION"), llama::version()));
+    &VERSION
 }
 
 #[derive(Debug, Subcommand)]

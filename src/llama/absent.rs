@@ -20,6 +20,11 @@ pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in};
 /// Why something in here failed.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// What stands for the version of llama.cpp.
+pub fn version() -> String {
+    "without llama.cpp".to_owned()
+}
+
 /// An engine that this build has none of.
 #[derive(Debug)]
 pub struct LlamaEngine(Infallible);

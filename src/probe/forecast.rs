@@ -26,11 +26,12 @@ pub fn forecast(
     mode: ResidualMode,
     probed: u32,
 ) -> Forecast {
-    let problem = findings.inference / f64::from(probed.max(1));
-    let inference = f64::from(settings.population) * f64::from(task.prompts) * problem;
+    let problem = (findings.inference - findings.overhead) / f64::from(probed.max(1));
+    let member = findings.overhead + f64::from(task.prompts) * problem;
+    let inference = f64::from(settings.population) * member;
     let perturb = findings.trials.first().map_or(0.0, |trial| trial.perturb) * f64::from(settings.population);
     let generation = inference + perturb + findings.update * replayed(settings, mode);
-    let evaluation = f64::from(task.eval_problems) * problem;
+    let evaluation = findings.overhead + f64::from(task.eval_problems) * problem;
     let generations = settings.generations as f64;
     let evaluations = match task.eval_every {
         0 => 2,
@@ -71,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_run_is_the_sum_of_its_parts() {
-        let findings = Findings { trials: Vec::new(), fitness: 0.0, inference: 2.0, update: 3.0, members: 1, seconds: 1.0 };
+        let findings = Findings { trials: Vec::new(), fitness: 0.0, inference: 2.0, overhead: 0.0, update: 3.0, members: 1, seconds: 1.0 };
         let settings = Settings { population: 10, generations: 4, ..test_log::settings() };
         let task = TaskSpec { prompts: 20, eval_problems: 100, eval_every: 3, ..test_log::header(settings.clone()).task };
         // 10 members on twice the problems that took 2 seconds, and an update; evaluations at 0, 3 and the end.

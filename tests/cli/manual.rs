@@ -32,3 +32,10 @@ fn every_command_has_a_page() {
 fn pages_cannot_be_written_where_a_file_is() {
     Dir::new().run("man base.gguf").fails(1, &["base.gguf"]);
 }
+
+#[test]
+fn the_version_tells_llama_cpp_s_too() {
+    let told = Dir::new().run("--version").ok();
+    assert!(told.starts_with(&format!("qes-gguf {}\nllama.cpp with ggml 0.", env!("CARGO_PKG_VERSION"))), "{told}");
+    assert_eq!(Dir::new().run("-V").ok(), format!("qes-gguf {}\n", env!("CARGO_PKG_VERSION")));
+}
