@@ -9,7 +9,7 @@
 use std::ffi::CStr;
 use std::ops::Range;
 
-use llama_cpp_sys_2::{ggml_commit, ggml_version};
+use llama_cpp_sys_2::ggml_version;
 
 use crate::block::Arrangement;
 use crate::engine::{Decoding, Engine, EngineError, Request, Score, TensorBytes};
@@ -50,11 +50,11 @@ use weights::Home;
 /// Why something in here failed; it becomes the source of an [`EngineError`].
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The llama.cpp that is built in, by the names of its ggml.
+/// The llama.cpp that is built in, by the version of its ggml.
 pub fn version() -> String {
-    // SAFETY: both are null-terminated and live as long as the program.
-    let [version, commit] = unsafe { [ggml_version(), ggml_commit()].map(|text| CStr::from_ptr(text)) };
-    format!("llama.cpp with ggml {} ({})", version.to_string_lossy(), commit.to_string_lossy())
+    // SAFETY: it is null-terminated and lives as long as the program.
+    let version = unsafe { CStr::from_ptr(ggml_version()) };
+    format!("llama.cpp with ggml {}", version.to_string_lossy())
 }
 
 /// A model loaded with llama.cpp, whose tunable tensors can be edited.

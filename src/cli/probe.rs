@@ -29,10 +29,10 @@ pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
     let mut examiners = courses.examiners(&header)?;
     let stop = interrupt::flag()?;
     let weights = memory::weights(&args, &model);
-    let contexts = memory::plan(&args, &header, weights, threads)?.contexts;
-    let mut engine = setup::engine(model, &header.tensors, &args.inference, threads, contexts)?;
+    let before = memory::plan(&args, &header, weights, threads)?;
+    let mut engine = setup::engine(model, &header.tensors, &args.inference, threads, before.contexts)?;
     examiners.rehearse(&engine)?;
-    let Some(probed) = Probed::find(&args, &mut engine, &mut examiners, &header, &stop)? else {
+    let Some(probed) = Probed::find(&args, &mut engine, &mut examiners, &header, before.mode, &stop)? else {
         return Ok(Ending::Interrupted);
     };
     let mode = memory::plan(&args, &probed.header, weights, threads)?.mode;
@@ -67,6 +67,7 @@ impl Probed {
         engine: &mut LlamaEngine,
         examiners: &mut Examiners,
         header: &Header,
+        mode: ResidualMode,
         stop: &AtomicBool,
     ) -> Result<Option<Self>> {
         let bar = bar();
@@ -77,7 +78,7 @@ impl Probed {
         });
         bar.finish_and_clear();
         let Some(findings) = found? else { return Ok(None) };
-        let choice = choose(header, &findings, fixed(&args.search)).ok_or_else(|| {
+        let choice = choose(header, &findings, mode, fixed(&args.search)).ok_or_else(|| {
             anyhow!(
                 "the fitness of perturbed members is not a finite number, with any of the noise that was tried; try a much \
                  smaller --sigma"
@@ -139,11 +140,10 @@ impl Probed {
                 text::percent(self.choice.drift.moved)
             ),
             format!(
-                "the run         about {}: {} and an evaluation of {} every {}",
+                "the run         about {}: {}, and evaluations of {} each",
                 text::seconds(told.run),
                 text::generations(self.header.settings.generations),
                 text::seconds(told.evaluation),
-                self.header.task.eval_every,
             ),
         ]
     }

@@ -41,7 +41,7 @@ pub fn forecast(
 }
 
 /// Generations whose noise an update draws, on average over the run.
-fn replayed(settings: &Settings, mode: ResidualMode) -> f64 {
+pub(super) fn replayed(settings: &Settings, mode: ResidualMode) -> f64 {
     let generations = settings.generations;
     match (mode, settings.window) {
         (ResidualMode::Stored, _) => 1.0,

@@ -25,7 +25,7 @@ fn a_probe_ends_with_a_command_that_works() {
     }
     dir.run(&format!("{line} -o run.qes")).ok();
     let header = dir.run("inspect run.qes --json").json();
-    assert_eq!(header["settings"]["population"], 8, "{header}");
+    assert_eq!(header["header"]["settings"]["population"], 8, "{header}");
 }
 
 #[test]
