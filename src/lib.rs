@@ -49,7 +49,7 @@
 //! nothing foreign is built. All else is the same code; `tune` and `eval` then say what is missing.
 #![deny(missing_docs)]
 
-#[cfg(not(target_pointer_width = "64"))]
+#[cfg(any(target_pointer_width = "16", target_pointer_width = "32"))]
 compile_error!(
     "qes-gguf is for 64-bit processors: it maps whole model files, and 32-bit addresses do not reach far enough; on a 64-bit \
      Arm, use a 64-bit system and the target aarch64-unknown-linux-gnu"

@@ -260,7 +260,9 @@ fn the_scanner_sees_what_it_looks_for() {
     for text in ["x.exp()", "(a / b).powf(c)", "x.log(2.0)", "xs.map(f64::ln)", "f32::mul_add(a, b, c)"] {
         assert_eq!(Source::new("noise.rs", text).matches(&platform).len(), 1, "{text}");
     }
-    for text in ["libm::exp(x)", "x.sqrt()", "run.log()", "x.floor()", "std::f64::consts::PI", "x.round_ties_even()"] {
+    for text in
+        ["libm::exp(x)", "x.sqrt()", "run.log()", "x.floor()", "std::f64::consts::PI", "x.round_ties_even()"]
+    {
         assert_eq!(Source::new("noise.rs", text).matches(&platform).len(), 0, "{text}");
     }
     let unsafe_code = Regex::new(r"\bunsafe\b").unwrap();
