@@ -1,5 +1,6 @@
 //! What can be typed. Flags that llama.cpp has too are spelled its way.
 
+mod files;
 mod retain;
 mod task;
 
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+pub use files::{ApplyArgs, ExportArgs, MergeArgs, RevertArgs, form};
 pub use retain::RetainArgs;
 pub use task::{OF_DATA, TaskArgs};
 
@@ -41,9 +43,15 @@ pub enum Command {
     Eval(Box<EvalArgs>),
     /// Write the tuned model that a base model and a log make
     Export(ExportArgs),
+    /// Apply logs and diffs to a base model, one after the other
+    Apply(ApplyArgs),
+    /// Take diffs back from a tuned model
+    Revert(RevertArgs),
+    /// Make one file of a model that is split into several
+    Merge(MergeArgs),
     /// Check a log, and a tuned model against base and log
     Verify(VerifyArgs),
-    /// Describe a model or a log
+    /// Describe a model, a log or a diff
     Inspect(InspectArgs),
     /// Draw logs as a page for the browser
     Report(ReportArgs),
@@ -80,6 +88,9 @@ pub struct TuneArgs {
     /// Also write the tuned model when done; an existing file is replaced
     #[arg(long, value_name = "TUNED.gguf")]
     pub export: Option<PathBuf>,
+    /// Leave out of the tuned model's metadata where it comes from
+    #[arg(long, requires = "export")]
+    pub no_provenance: bool,
     /// Continue a log exactly where it stopped; its settings are used
     #[arg(long)]
     pub resume: bool,
@@ -194,20 +205,6 @@ pub struct EvalArgs {
     pub inference: InferenceArgs,
 }
 
-#[derive(Debug, ClapArgs)]
-pub struct ExportArgs {
-    /// The base model that the run started from
-    pub model: PathBuf,
-    /// The run's seed log
-    pub log: PathBuf,
-    /// The tuned model to write; an existing file is replaced
-    #[arg(short, long, value_name = "TUNED.gguf")]
-    pub output: PathBuf,
-    /// Stop after this many generations, or where a held-out evaluation had the highest mean reward [default: all]
-    #[arg(long, value_name = "G|best", value_parser = until)]
-    pub generation: Option<Until>,
-}
-
 /// How much of a log to export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
@@ -242,7 +239,7 @@ pub struct VerifyArgs {
 
 #[derive(Debug, ClapArgs)]
 pub struct InspectArgs {
-    /// A GGUF model or a seed log
+    /// A GGUF model, a seed log or a diff
     pub file: PathBuf,
     /// One JSON object instead of text
     #[arg(long)]
