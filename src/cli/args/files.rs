@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Until, until};
 use crate::export::Form;
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ExportArgs {
     /// The base model that the run started from
     pub model: PathBuf,
@@ -33,7 +33,7 @@ pub struct ExportArgs {
 }
 
 /// What the metadata of a model says that is written.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct FormArgs {
     /// Leave out of the tuned model's metadata where it comes from: nothing but codes differs from the base
     #[arg(long)]
@@ -52,7 +52,7 @@ pub fn form(no_provenance: bool) -> Form {
     if no_provenance { Form::Bare } else { Form::WithProvenance }
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ApplyArgs {
     /// The model that the first of them starts from; it is only read
     pub model: PathBuf,
@@ -70,7 +70,7 @@ pub struct ApplyArgs {
     pub form: FormArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct RevertArgs {
     /// The tuned model; it is only read
     pub model: PathBuf,
@@ -82,7 +82,7 @@ pub struct RevertArgs {
     pub output: PathBuf,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct MergeArgs {
     /// One of the parts, named NAME-00001-of-00003.gguf; the others lie beside it
     pub part: PathBuf,
