@@ -4,6 +4,7 @@
 //! library and prints what came of it. Exit codes: 0 success, 1 failure (or a model that does not verify), 2 nonsense on
 //! the command line, 130 interrupted.
 
+mod apply;
 mod args;
 mod audit;
 mod course;
@@ -63,6 +64,9 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
         Command::Probe(args) => probe::run(&args, &words),
         Command::Eval(args) => eval::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Apply(args) => apply::run(&args),
+        Command::Revert(args) => apply::revert(&args),
+        Command::Merge(args) => apply::merge(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Report(args) => report_page::run(&args),

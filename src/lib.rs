@@ -27,6 +27,7 @@
 //! | [`replay`] | the residual and the codes from a log |
 //! | [`es`] | `ask` and `tell` over generations |
 //! | [`select`] | which tensors are tuned |
+//! | [`diff`] | what changed between two models, both ways |
 //! | [`judge`] | what a reply is worth, by rules of the user's own |
 //! | [`engine`] | what tuning needs of inference, as a trait |
 //! | [`exam`] | puts problems to an engine and grades it |
@@ -35,11 +36,11 @@
 //! | [`store`] | mappings, atomic files, the append-only log, files of data |
 //! | [`reward_command`] | the user's own program as a judge |
 //! | [`llama`] | the engine on llama.cpp; the only foreign code |
-//! | [`export`] | base model and log to tuned model |
+//! | [`export`] | base model and logs or diffs to tuned model, and back |
 //! | [`recipe`] | default hyper-parameters |
 //! | [`tune`] | the loop over generations |
 //! | [`probe`] | what a run will meet, measured before it starts |
-//! | [`report`] | pictures of logs: a page, figures, event files |
+//! | [`report`] | pictures of logs: a page, figures, event files; model cards |
 //! | [`cli`] | arguments to plan to call |
 //!
 //! `tile`, `settings` and `select` stand apart because live tuning, replay and the command line need them alike; `exam` and
@@ -63,6 +64,7 @@ compile_error!(
 pub mod block;
 pub mod cli;
 pub mod dataset;
+pub mod diff;
 pub mod engine;
 pub mod es;
 pub mod exam;

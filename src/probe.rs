@@ -88,7 +88,9 @@ pub fn probe<E: Engine>(
     let mut trials = Vec::new();
     for (factor, share) in FACTORS {
         let header = scaled(header, factor);
-        let Some((rewards, perturb)) = bench.evaluate(engine, &header, of_factor(share))? else { return Ok(None) };
+        let Some((rewards, perturb)) = bench.evaluate(engine, &header, of_factor(share))? else {
+            return Ok(None);
+        };
         let signal = Signal::of(&base, &rewards);
         if signal.is_finite() {
             trials.push(Trial { factor, variance: variance(&header)?, signal, perturb });

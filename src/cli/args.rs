@@ -1,5 +1,6 @@
 //! What can be typed. Flags that llama.cpp has too are spelled its way.
 
+mod files;
 mod retain;
 mod task;
 
@@ -10,6 +11,7 @@ use std::sync::LazyLock;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use files::{ApplyArgs, ExportArgs, MergeArgs, RevertArgs, form};
 pub use retain::RetainArgs;
 pub use task::{OF_DATA, TaskArgs};
 
@@ -54,9 +56,15 @@ pub enum Command {
     Eval(Box<EvalArgs>),
     /// Write the tuned model that a base model and a log make
     Export(ExportArgs),
+    /// Apply logs and diffs to a base model, one after the other
+    Apply(ApplyArgs),
+    /// Take diffs back from a tuned model
+    Revert(RevertArgs),
+    /// Make one file of a model that is split into several
+    Merge(MergeArgs),
     /// Check a log, and a tuned model against base and log
     Verify(VerifyArgs),
-    /// Describe a model or a log
+    /// Describe a model, a log or a diff
     Inspect(InspectArgs),
     /// Draw logs as a page for the browser
     Report(ReportArgs),
@@ -100,6 +108,9 @@ pub struct TuneArgs {
     /// Also write the tuned model when done; an existing file is replaced
     #[arg(long, value_name = "TUNED.gguf")]
     pub export: Option<PathBuf>,
+    /// Leave out of the tuned model's metadata where it comes from
+    #[arg(long, requires = "export")]
+    pub no_provenance: bool,
     /// Continue a log exactly where it stopped; its settings are used
     #[arg(long)]
     pub resume: bool,
@@ -170,6 +181,7 @@ impl ProbeArgs {
             model,
             output: None,
             export: None,
+            no_provenance: false,
             resume: false,
             overwrite: false,
             auto: true,
@@ -259,20 +271,6 @@ pub struct EvalArgs {
     pub inference: InferenceArgs,
 }
 
-#[derive(Clone, Debug, ClapArgs)]
-pub struct ExportArgs {
-    /// The base model that the run started from
-    pub model: PathBuf,
-    /// The run's seed log
-    pub log: PathBuf,
-    /// The tuned model to write; an existing file is replaced
-    #[arg(short, long, value_name = "TUNED.gguf")]
-    pub output: PathBuf,
-    /// Stop after this many generations, or where a held-out evaluation had the highest mean reward [default: all]
-    #[arg(long, value_name = "G|best", value_parser = until)]
-    pub generation: Option<Until>,
-}
-
 /// How much of a log to export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
@@ -307,7 +305,7 @@ pub struct VerifyArgs {
 
 #[derive(Clone, Debug, ClapArgs)]
 pub struct InspectArgs {
-    /// A GGUF model or a seed log
+    /// A GGUF model, a seed log or a diff
     pub file: PathBuf,
     /// One JSON object instead of text
     #[arg(long)]

@@ -113,16 +113,13 @@ impl Probed {
         lines.extend(trials.iter().map(|trial| self.line_of(trial)));
         lines.push(String::new());
         lines.extend(self.expectations(mode));
-        lines.extend([
-            String::new(),
-            self.chosen(),
-            format!("  {line}"),
-        ]);
+        lines.extend([String::new(), self.chosen(), format!("  {line}")]);
         lines.join("\n")
     }
 
     fn line_of(&self, trial: &Trial) -> String {
-        let sigma: Vec<String> = self.asked.settings.types.iter().map(|t| number(t.sigma * trial.factor)).collect();
+        let sigma: Vec<String> =
+            self.asked.settings.types.iter().map(|t| number(t.sigma * trial.factor)).collect();
         let is_chosen = if trial.factor == self.choice.trial.factor { "  <- chosen" } else { "" };
         let (reliability, cost) = (text::percent(trial.signal.reliability(1.0)), trial.signal.cost);
         format!("{:<15} {reliability:>6}                 {cost:.5}{is_chosen}", sigma.join(", "))
@@ -237,7 +234,8 @@ fn by_type(types: &[TypeSettings], value: impl Fn(&TypeSettings) -> f64) -> Stri
     match types {
         [of_type] => number(value(of_type)),
         _ => {
-            let of_type = |of_type: &TypeSettings| format!("{}={}", of_type.tensor_type, number(value(of_type)));
+            let of_type =
+                |of_type: &TypeSettings| format!("{}={}", of_type.tensor_type, number(value(of_type)));
             types.iter().map(of_type).collect::<Vec<_>>().join(",")
         }
     }

@@ -36,7 +36,8 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     examiners.rehearse(&engine)?;
     let mut probed = None;
     if args.auto {
-        let Some(found) = Probed::find(args, &mut engine, &mut examiners, &log.header, plan.mode, &stop)? else {
+        let Some(found) = Probed::find(args, &mut engine, &mut examiners, &log.header, plan.mode, &stop)?
+        else {
             out::warn("interrupted while probing; nothing was written");
             return Ok(Ending::Interrupted);
         };

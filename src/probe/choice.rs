@@ -82,7 +82,8 @@ pub fn choose(header: &Header, findings: &Findings, mode: ResidualMode, fixed: F
     for of_type in &mut settings.types {
         adapt(of_type, &trial, smaller * (f64::from(asked.population) / f64::from(population)).sqrt(), fixed);
     }
-    let alpha_per = deviation(&settings, main, trial.variance) / settings.types[main].alpha.max(f64::MIN_POSITIVE);
+    let alpha_per =
+        deviation(&settings, main, trial.variance) / settings.types[main].alpha.max(f64::MIN_POSITIVE);
     let TypeSettings { alpha, alpha_final, .. } = settings.types[main];
     let step = |passed: f64| alpha_per * (alpha + (alpha_final - alpha) * passed);
     let drift = drift(step, settings.decay, settings.generations);
@@ -129,7 +130,8 @@ fn cheapest(findings: &Findings, trial: &Trial, beside: f64, probed: u32) -> u32
         member / trial.signal.reliability(share).max(f64::MIN_POSITIVE)
     };
     let fewest = FEWEST_PROBLEMS.min(probed);
-    let halved = std::iter::successors(Some(probed), |prompts| Some(prompts / 2).filter(|half| *half >= fewest));
+    let halved =
+        std::iter::successors(Some(probed), |prompts| Some(prompts / 2).filter(|half| *half >= fewest));
     let candidates = halved.chain([2 * probed, 4 * probed]);
     candidates.min_by(|a, b| seconds(*a).total_cmp(&seconds(*b))).unwrap_or(probed)
 }
@@ -173,7 +175,12 @@ mod tests {
 
     /// A run as of the bundled Q4_K model, with 64 members on 64 problems.
     fn header() -> Header {
-        let types = vec![TypeSettings { tensor_type: TensorType::Q4_K, sigma: 0.1, alpha: 0.006, alpha_final: 0.002 }];
+        let types = vec![TypeSettings {
+            tensor_type: TensorType::Q4_K,
+            sigma: 0.1,
+            alpha: 0.006,
+            alpha_final: 0.002,
+        }];
         let settings = Settings { types, population: 64, generations: 150, ..test_log::settings() };
         let mut header = test_log::header(settings);
         header.tensors.iter_mut().for_each(|spec| spec.tensor_type = TensorType::Q4_K);
@@ -191,7 +198,15 @@ mod tests {
     }
 
     fn findings(trials: Vec<Trial>) -> Findings {
-        Findings { trials, fitness: -1.4, inference: 0.016, overhead: 0.001, update: 0.01, members: 128, seconds: 3.0 }
+        Findings {
+            trials,
+            fitness: -1.4,
+            inference: 0.016,
+            overhead: 0.001,
+            update: 0.01,
+            members: 128,
+            seconds: 3.0,
+        }
     }
 
     fn chosen(trials: Vec<Trial>, fixed: Fixed) -> Choice {
@@ -234,7 +249,11 @@ mod tests {
         let sigma = |trials| chosen(trials, NOTHING).settings.types[0].sigma;
         assert_eq!(sigma(vec![trial(1.0, 0.05, 0.0), trial(0.33, 0.02, 0.0), trial(3.0, 0.5, 0.0)]), 0.3);
         assert_eq!(sigma(vec![trial(1.0, 0.60, 0.0), trial(0.33, 0.62, 0.0), trial(3.0, 0.64, 0.0)]), 0.1);
-        assert_eq!(sigma(vec![trial(1.0, 0.05, 0.0), trial(3.0, 0.5, 9.0)]), 0.1, "not where members are ruins");
+        assert_eq!(
+            sigma(vec![trial(1.0, 0.05, 0.0), trial(3.0, 0.5, 9.0)]),
+            0.1,
+            "not where members are ruins"
+        );
     }
 
     #[test]
@@ -247,7 +266,8 @@ mod tests {
         costly.overhead = 0.016;
         let choice = choose(&header(), &costly, ResidualMode::Stored, NOTHING).unwrap();
         assert!(choice.prompts > 64, "{choice:?}");
-        let replayed = choose(&header(), &findings(vec![trial(1.0, 0.65, 0.0075)]), ResidualMode::Replay, NOTHING);
+        let replayed =
+            choose(&header(), &findings(vec![trial(1.0, 0.65, 0.0075)]), ResidualMode::Replay, NOTHING);
         assert!(replayed.unwrap().prompts >= 64, "where every pair is drawn again and again");
     }
 

@@ -37,7 +37,12 @@ pub fn forecast(
         0 => 2,
         every => settings.generations.div_ceil(every) + 1,
     };
-    Forecast { generation, inference, evaluation, run: generations * generation + evaluations as f64 * evaluation }
+    Forecast {
+        generation,
+        inference,
+        evaluation,
+        run: generations * generation + evaluations as f64 * evaluation,
+    }
 }
 
 /// Generations whose noise an update draws, on average over the run.
@@ -72,11 +77,27 @@ mod tests {
 
     #[test]
     fn a_run_is_the_sum_of_its_parts() {
-        let findings = Findings { trials: Vec::new(), fitness: 0.0, inference: 2.0, overhead: 0.0, update: 3.0, members: 1, seconds: 1.0 };
+        let findings = Findings {
+            trials: Vec::new(),
+            fitness: 0.0,
+            inference: 2.0,
+            overhead: 0.0,
+            update: 3.0,
+            members: 1,
+            seconds: 1.0,
+        };
         let settings = Settings { population: 10, generations: 4, ..test_log::settings() };
-        let task = TaskSpec { prompts: 20, eval_problems: 100, eval_every: 3, ..test_log::header(settings.clone()).task };
+        let task = TaskSpec {
+            prompts: 20,
+            eval_problems: 100,
+            eval_every: 3,
+            ..test_log::header(settings.clone()).task
+        };
         // 10 members on twice the problems that took 2 seconds, and an update; evaluations at 0, 3 and the end.
         let told = forecast(&findings, &settings, &task, ResidualMode::Stored, 10);
-        assert_eq!(told, Forecast { generation: 43.0, inference: 40.0, evaluation: 20.0, run: 4.0 * 43.0 + 3.0 * 20.0 });
+        assert_eq!(
+            told,
+            Forecast { generation: 43.0, inference: 40.0, evaluation: 20.0, run: 4.0 * 43.0 + 3.0 * 20.0 }
+        );
     }
 }

@@ -24,7 +24,8 @@ impl Signal {
         let of_pair = |[plus, minus]: &[Rewards; 2]| plus.fitness() - minus.fitness();
         let total = variance(&pairs.iter().map(of_pair).collect::<Vec<_>>());
         let noise = mean(&pairs.iter().map(noise).collect::<Vec<_>>());
-        let cost = |[plus, minus]: &[Rewards; 2]| base.fitness() - f64::midpoint(plus.fitness(), minus.fitness());
+        let cost =
+            |[plus, minus]: &[Rewards; 2]| base.fitness() - f64::midpoint(plus.fitness(), minus.fitness());
         let costs: Vec<f64> = pairs.iter().map(cost).collect();
         Self {
             pairs: pairs.len(),
@@ -54,7 +55,8 @@ fn noise([plus, minus]: &[Rewards; 2]) -> f64 {
         variance(&differences) / differences.len().max(1) as f64
     };
     let retained = plus.retain.as_ref().zip(minus.retain.as_ref());
-    let of_retained = retained.map_or(0.0, |((plus, weight), (minus, _))| weight * weight * of_mean(plus, minus));
+    let of_retained =
+        retained.map_or(0.0, |((plus, weight), (minus, _))| weight * weight * of_mean(plus, minus));
     of_mean(&plus.task, &minus.task) + of_retained
 }
 

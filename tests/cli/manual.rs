@@ -24,7 +24,10 @@ fn every_command_has_a_page() {
         assert!(page.starts_with(".ie") && page.contains(".SH SYNOPSIS"), "{page}");
         assert!(told.contains(&format!("qes-gguf-{command}.1")), "{told}");
     }
-    assert!(dir.text("pages/man1/qes-gguf.1").contains("qes\\-gguf\\-tune(1)"), "the program's page names the commands");
+    assert!(
+        dir.text("pages/man1/qes-gguf.1").contains("qes\\-gguf\\-tune(1)"),
+        "the program's page names the commands"
+    );
     assert!(dir.text("pages/man1/qes-gguf-tune.1").contains("\\-\\-population"));
 }
 
@@ -36,6 +39,9 @@ fn pages_cannot_be_written_where_a_file_is() {
 #[test]
 fn the_version_tells_llama_cpp_s_too() {
     let told = Dir::new().run("--version").ok();
-    assert!(told.starts_with(&format!("qes-gguf {}\nllama.cpp with ggml 0.", env!("CARGO_PKG_VERSION"))), "{told}");
+    assert!(
+        told.starts_with(&format!("qes-gguf {}\nllama.cpp with ggml 0.", env!("CARGO_PKG_VERSION"))),
+        "{told}"
+    );
     assert_eq!(Dir::new().run("-V").ok(), format!("qes-gguf {}\n", env!("CARGO_PKG_VERSION")));
 }

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::helper::Dir;
 
-const PROBE: &str = "probe base.gguf --task arith --population 8 --prompts 16 --eval-problems 16 --generations 2";
+const PROBE: &str =
+    "probe base.gguf --task arith --population 8 --prompts 16 --eval-problems 16 --generations 2";
 
 fn assert_numbers(object: &Value, keys: &[&str]) {
     for key in keys {
@@ -18,7 +19,10 @@ fn a_probe_ends_with_a_command_that_works() {
     let told = dir.run(PROBE).ok();
     assert_eq!(dir.names(), ["base.gguf"], "a probe leaves nothing behind");
     let line = told.lines().last().unwrap().trim().strip_prefix("qes-gguf ").unwrap();
-    assert!(line.contains("--sigma ") && line.contains("--alpha ") && line.contains("--alpha-final "), "{line}");
+    assert!(
+        line.contains("--sigma ") && line.contains("--alpha ") && line.contains("--alpha-final "),
+        "{line}"
+    );
     assert_eq!(line.matches("--population").count(), 1, "what was given is not given again: {line}");
     for word in ["signal in differences", "a generation    about", "the run         about"] {
         assert!(told.contains(word), "no {word:?} in {told}");
@@ -81,7 +85,13 @@ fn a_run_that_goes_on_chooses_nothing() {
 #[test]
 fn noise_that_destroys_the_model_is_not_chosen() {
     // Perturbed beyond recognition the rewards are still numbers, but say nothing of the model as it is.
-    let found = Dir::new().run(&format!("{PROBE} --json --prompts 16 --population 16").replacen("--population 8 --prompts 16", "", 1)).json();
+    let found = Dir::new()
+        .run(&format!("{PROBE} --json --prompts 16 --population 16").replacen(
+            "--population 8 --prompts 16",
+            "",
+            1,
+        ))
+        .json();
     let chosen = found["settings"]["types"][0]["sigma"].as_f64().unwrap();
     assert!((0.02..0.4).contains(&chosen), "{found}");
 }
