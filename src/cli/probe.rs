@@ -12,7 +12,7 @@ use super::args::{ProbeArgs, SearchArgs, TuneArgs};
 use super::course::Courses;
 use super::{Ending, definition, interrupt, memory, out, plan, setup, text};
 use crate::export::Model;
-use crate::llama::LlamaEngine;
+use crate::llama::{LlamaEngine, check_built_in};
 use crate::probe::{Choice, Findings, Fixed, Forecast, Trial, choose, forecast, probe};
 use crate::seed_log::{Header, pin_noise};
 use crate::settings::TypeSettings;
@@ -20,6 +20,7 @@ use crate::tune::{Examiners, ResidualMode};
 
 /// Probes for the run that `words`, the program's arguments, would make if they said `tune`.
 pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
+    check_built_in()?;
     let args = args.as_tune();
     let threads = setup::threads(&args.inference)?;
     let model = Model::open(&args.model)?;
