@@ -48,6 +48,17 @@
 //! nothing foreign is built. All else is the same code; `tune` and `eval` then say what is missing.
 #![deny(missing_docs)]
 
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!(
+    "qes-gguf is for 64-bit processors: it maps whole model files, and 32-bit addresses do not reach far enough; on a 64-bit \
+     Arm, use a 64-bit system and the target aarch64-unknown-linux-gnu"
+);
+
+#[cfg(target_endian = "big")]
+compile_error!(
+    "qes-gguf is for little-endian processors: it changes the numbers of a model file in place, and they are little-endian"
+);
+
 pub mod block;
 pub mod cli;
 pub mod dataset;

@@ -117,10 +117,10 @@ fn q4_k(signal: Signal) -> Scales {
 }
 
 fn scales(tensor_type: TensorType, signal: Signal) -> Scales {
-    let finer = |than: TensorType| (relative_step(TensorType::Q4_K) / relative_step(than)).ln();
+    let finer = |than: TensorType| libm::log(relative_step(TensorType::Q4_K) / relative_step(than));
     // 0 for Q4_K, 1 for Q8_0.
     let place = finer(tensor_type) / finer(TensorType::Q8_0);
-    let on_the_line = |q4_k: f64, q8_0: f64| two_digits(q4_k * (q8_0 / q4_k).powf(place));
+    let on_the_line = |q4_k: f64, q8_0: f64| two_digits(q4_k * libm::pow(q8_0 / q4_k, place));
     let q4_k = q4_k(signal);
     Scales {
         sigma: on_the_line(q4_k.sigma, Q8_0.sigma),

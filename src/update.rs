@@ -248,6 +248,8 @@ pub fn apply<L: CodeLayout>(codes: &mut Codes<'_, L>, deltas: &[f32]) -> Moves {
 
 #[cfg(test)]
 mod tests {
+    use std::hint::black_box;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -255,6 +257,34 @@ mod tests {
     use crate::perturb::read_codes;
 
     const RULE: StepRule = StepRule { alpha_over_sigma: 0.25, decay: 0.9 };
+
+    /// Its square is rounded by 2^-24, to `SQUARE`.
+    const ODD: f32 = 1.0 + 1.0 / 4096.0;
+    const SQUARE: f32 = 1.0 + 2.0 / 4096.0;
+
+    /// Compilers for Rust fuse nothing by themselves, on any processor; this says so of the very loops that decide codes.
+    #[test]
+    fn products_are_rounded_before_they_are_added() {
+        let fused = black_box(ODD).mul_add(black_box(ODD), -SQUARE);
+        assert_eq!(fused, 1.0 / (1 << 24) as f32, "the numbers tell one rounding from two");
+
+        let rule = black_box(StepRule { alpha_over_sigma: ODD, decay: ODD });
+        let (mut sum, mut residual) = (vec![ODD; 67], vec![-ODD; 67]);
+        step(&mut sum, &mut residual, rule);
+        assert_eq!(residual, [0.0; 67]);
+
+        let u = black_box([4097; 67]);
+        for dense in [true, false] {
+            let mut sum = vec![-4096.0 * SQUARE; 67];
+            let mut sink = Accumulate { sum: &mut sum, factor: black_box(ODD) };
+            if dense {
+                sink.values(0, &u);
+            } else {
+                (0..).zip(u).for_each(|(index, u)| sink.hit(index, u));
+            }
+            assert_eq!(sum, [0.0; 67], "dense: {dense}");
+        }
+    }
 
     proptest! {
         #[test]

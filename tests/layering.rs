@@ -234,6 +234,23 @@ fn pure_rows_have_no_io_no_clock_no_threads_and_no_output() {
     assert_none(&all_matches(&pure, impure), "a pure row does more than compute");
 }
 
+/// A pattern for calls of what the standard library leaves to the platform's C library, where the last bits differ from
+/// platform to platform, and of multiplications and additions that may be one operation with one rounding.
+fn of_the_platform() -> String {
+    let names = "mul_add|powi|powf|exp|exp2|exp_m1|ln|ln_1p|log2|log10|cbrt|hypot|sin|cos|tan|sin_cos|asin|acos|atan|atan2|\
+                 sinh|cosh|tanh|asinh|acosh|atanh|gamma|ln_gamma|erf|erfc|algebraic_\\w+";
+    format!(r"\.(?:{names})\(|\.log\([^)]|\bf(?:32|64)::(?:{names}|log)\b")
+}
+
+#[test]
+fn no_number_outside_inference_depends_on_the_platform() {
+    let others: Vec<Source> = sources().into_iter().filter(|source| source.module() != "llama").collect();
+    assert_none(
+        &all_matches(&others, &of_the_platform()),
+        "the crate libm has the same, with the same bits everywhere",
+    );
+}
+
 #[test]
 fn unsafe_code_is_in_store_and_llama_alone() {
     let others: Vec<Source> =
@@ -309,6 +326,13 @@ fn the_scanner_sees_what_it_looks_for() {
     assert_eq!(wrong("block.rs", "use super::cli;\n"), ["block.rs leaves its module by super::"]);
     assert_eq!(wrong("block/q4_k.rs", "use super::super::cli;\n").len(), 1);
     assert_eq!(wrong("tensor_type.rs", "crate::with_block!(t, B => 1);\n"), ["tensor_type.rs imports block"]);
+    let platform = Regex::new(&of_the_platform()).unwrap();
+    for text in ["x.exp()", "(a / b).powf(c)", "x.log(2.0)", "xs.map(f64::ln)", "f32::mul_add(a, b, c)"] {
+        assert_eq!(Source::new("noise.rs", text).matches(&platform).len(), 1, "{text}");
+    }
+    for text in ["libm::exp(x)", "x.sqrt()", "run.log()", "x.floor()", "std::f64::consts::PI", "x.round_ties_even()"] {
+        assert_eq!(Source::new("noise.rs", text).matches(&platform).len(), 0, "{text}");
+    }
     let unsafe_code = Regex::new(r"\bunsafe\b").unwrap();
     assert_eq!(Source::new("rng.rs", "fn f<'a>(x: &'a str) { unsafe {} }\n").matches(&unsafe_code).len(), 1);
     assert_eq!(Source::new("rng.rs", "let c = '\"'; unsafe {} // \"\n").matches(&unsafe_code).len(), 1);

@@ -43,7 +43,7 @@ pub fn split(examples: Vec<Example>, share: f64) -> Result<Split, SplitError> {
         return Err(SplitError::Share(share));
     }
     let places = places(&examples).ok_or(SplitError::AllTheSame(examples.len()))?;
-    let threshold = (share * 2_f64.powi(64)) as u64;
+    let threshold = (share * (1_u128 << 64) as f64) as u64;
     let (least, greatest) = (places.iter().min().copied(), places.iter().max().copied());
     let is_held_out = |place| (number(place) < threshold || Some(place) == least) && Some(place) != greatest;
     let mut split = Split { training: Vec::new(), held_out: Vec::new() };

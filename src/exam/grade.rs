@@ -67,7 +67,8 @@ impl Difference {
         let measure = |mark: &Mark| mark.right.map_or(mark.reward, f64::from);
         let differences: Vec<f64> = first.iter().zip(second).map(|(a, b)| measure(b) - measure(a)).collect();
         let n = differences.len().max(2) as f64;
-        let variance = deviation(&differences).powi(2) * n / (n - 1.0);
+        let deviation = deviation(&differences);
+        let variance = deviation * deviation * n / (n - 1.0);
         Self { mean: mean(&differences), margin: NORMAL_97_5 * (variance / n).sqrt() }
     }
 }

@@ -43,7 +43,7 @@ impl Levels {
 
     /// The colour of a share; `None` of none moved.
     fn level(self, share: f64) -> Option<usize> {
-        let ratio = (share / self.low).ln() / (self.high / self.low).ln().max(f64::MIN_POSITIVE);
+        let ratio = libm::log(share / self.low) / libm::log(self.high / self.low).max(f64::MIN_POSITIVE);
         (share > 0.0).then(|| ((ratio * LEVELS as f64) as usize).min(LEVELS - 1))
     }
 
@@ -52,7 +52,7 @@ impl Levels {
         if level == 0 && self.has_smaller {
             return ">0%".to_owned();
         }
-        fine(self.low * (self.high / self.low).powf(level as f64 / LEVELS as f64))
+        fine(self.low * libm::pow(self.high / self.low, level as f64 / LEVELS as f64))
     }
 }
 

@@ -67,7 +67,7 @@ impl Scale {
     pub fn place(&self, value: f64) -> f64 {
         let (start, end) = self.places;
         let share = if self.is_log {
-            (value.max(self.low) / self.low).ln() / (self.high / self.low).ln()
+            libm::log(value.max(self.low) / self.low) / libm::log(self.high / self.low)
         } else {
             (value - self.low) / (self.high - self.low)
         };
@@ -95,10 +95,10 @@ impl Scale {
 
     /// Powers of ten, and where these are few, also their multiples by 2 and 5.
     fn decades(&self) -> (Vec<f64>, f64) {
-        let (first, last) = (self.low.log10().floor() as i32, self.high.log10().ceil() as i32);
+        let (first, last) = (libm::log10(self.low).floor() as i32, libm::log10(self.high).ceil() as i32);
         let every = ((last - first) / 6).max(1);
         let factors: &[f64] = if last - first <= 3 { &[1.0, 2.0, 5.0] } else { &[1.0] };
-        let powers = (first..=last).step_by(every as usize).map(|power| 10f64.powi(power));
+        let powers = (first..=last).step_by(every as usize).map(|power| libm::pow(10.0, power.into()));
         let values = powers.flat_map(|power| factors.iter().map(move |factor| factor * power));
         (values.filter(|value| (self.low..=self.high).contains(value)).collect(), 0.0)
     }
@@ -111,7 +111,7 @@ fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
 
 /// The next of 1, 2 and 5 times a power of ten.
 fn round_step(step: f64) -> f64 {
-    let power = 10f64.powf(step.max(1e-300).log10().floor());
+    let power = libm::pow(10.0, libm::log10(step.max(1e-300)).floor());
     [1.0, 2.0, 5.0]
         .map(|factor| factor * power)
         .into_iter()
@@ -131,7 +131,7 @@ fn label(value: f64, step: f64, number: Number) -> String {
     let text = if is_odd {
         format!("{value:.1e}")
     } else {
-        let digits = (-size.log10().floor()).clamp(0.0, 9.0) as usize;
+        let digits = (-libm::log10(size).floor()).clamp(0.0, 9.0) as usize;
         format!("{value:.digits$}")
     };
     // A minus sign as long as a plus sign.
