@@ -106,7 +106,8 @@ pub fn find<'a>(gguf: &'a Gguf, header: &Header) -> Result<Vec<&'a TensorEntry>,
     let by_name: HashMap<&str, &TensorEntry> =
         gguf.tensors().iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
     let find = |wanted: &TensorSpec| {
-        let tensor = *by_name.get(wanted.name.as_str()).ok_or_else(|| SelectError::Missing(wanted.name.clone()))?;
+        let tensor =
+            *by_name.get(wanted.name.as_str()).ok_or_else(|| SelectError::Missing(wanted.name.clone()))?;
         let TensorSpec { name, tensor_type, codes } = spec(tensor);
         if tensor_type != wanted.tensor_type || codes != wanted.codes {
             return Err(SelectError::Different { name, codes, tensor_type });

@@ -224,7 +224,11 @@ pub fn rebuild_past(
                 let first_point = group * copied;
                 let rest = &points[first_point..];
                 let (points, is_last) = (&rest[..rest.len().min(copied)], rest.len() <= copied);
-                let of_tile = |scratch: &mut Scratch, (number, ((changed, base), past)): (usize, ((&mut [u8], &[u8]), &mut Past))| {
+                let of_tile = |scratch: &mut Scratch,
+                               (number, ((changed, base), past)): (
+                    usize,
+                    ((&mut [u8], &[u8]), &mut Past),
+                )| {
                     let first = ((piece * together + number) * tile_len) as u64;
                     let len = (codes - first).min(tile_len as u64) as usize;
                     let tile = Tile { tensor: index, first, len };
@@ -236,7 +240,8 @@ pub fn rebuild_past(
                     }
                     copies
                 };
-                let tiles = changed.par_chunks_mut(bytes).zip(base.par_chunks(bytes)).zip(&mut pasts).enumerate();
+                let tiles =
+                    changed.par_chunks_mut(bytes).zip(base.par_chunks(bytes)).zip(&mut pasts).enumerate();
                 show(first_point, &tiles.map_init(Scratch::default, of_tile).collect::<Vec<_>>());
             }
         }

@@ -80,7 +80,8 @@ fn checking_a_log_of_many_digests_takes_no_more_memory_than_of_few() {
     const GENERATIONS: u64 = 4000;
     let _alone = alone();
     let mut model = Model::open("models/arith-tiny-q4_k.gguf".as_ref()).unwrap();
-    let tensor: TensorSpec = model.gguf.tensors().iter().map(spec).find(|tensor| tensor.codes == 65_536).unwrap();
+    let tensor: TensorSpec =
+        model.gguf.tensors().iter().map(spec).find(|tensor| tensor.codes == 65_536).unwrap();
     let mut header = fuzz::log::header();
     header.base = model.identity();
     let tensor_type = tensor.tensor_type;

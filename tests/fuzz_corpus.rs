@@ -63,7 +63,9 @@ fn changed(bytes: &[u8], other: &[u8], stream: &mut Stream) -> Vec<u8> {
             0 => bytes.truncate(from),
             1 => drop(bytes.drain(range)),
             2 => bytes.splice(from..from, bytes[range].to_vec()).for_each(drop),
-            3 => bytes.splice(from..from, other[..place(stream, other.len()).min(64)].to_vec()).for_each(drop),
+            3 => {
+                bytes.splice(from..from, other[..place(stream, other.len()).min(64)].to_vec()).for_each(drop)
+            }
             4 => {
                 let number = AWKWARD[stream.below(6) as usize].to_le_bytes();
                 bytes[from..].iter_mut().zip(number).for_each(|(byte, new)| *byte = new);

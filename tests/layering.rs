@@ -285,13 +285,19 @@ struct Unargued {
 /// Looks at blocks, implementations and functions; that a function of C's kind is unsafe to call is what its type says.
 fn unargued(text: &str) -> Unargued {
     let lines: Vec<&str> = text.lines().collect();
-    let is_unsafe = |line: &str| bare(line).replace("unsafe extern", "").split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe");
+    let is_unsafe = |line: &str| {
+        bare(line)
+            .replace("unsafe extern", "")
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .any(|word| word == "unsafe")
+    };
     let pieces: Vec<usize> = (0..lines.len()).filter(|&number| is_unsafe(lines[number])).collect();
     let argued = |number: &usize| {
         let above = &lines[number.saturating_sub(ARGUMENT_WITHIN)..*number];
         above.iter().any(|line| line.contains("// SAFETY: ") || line.contains("/// # Safety"))
     };
-    let without = pieces.iter().filter(|number| !argued(number)).map(|&number| lines[number].trim().to_owned());
+    let without =
+        pieces.iter().filter(|number| !argued(number)).map(|&number| lines[number].trim().to_owned());
     Unargued { pieces: pieces.len(), without: without.collect() }
 }
 
@@ -330,7 +336,9 @@ fn the_scanner_sees_what_it_looks_for() {
     for text in ["x.exp()", "(a / b).powf(c)", "x.log(2.0)", "xs.map(f64::ln)", "f32::mul_add(a, b, c)"] {
         assert_eq!(Source::new("noise.rs", text).matches(&platform).len(), 1, "{text}");
     }
-    for text in ["libm::exp(x)", "x.sqrt()", "run.log()", "x.floor()", "std::f64::consts::PI", "x.round_ties_even()"] {
+    for text in
+        ["libm::exp(x)", "x.sqrt()", "run.log()", "x.floor()", "std::f64::consts::PI", "x.round_ties_even()"]
+    {
         assert_eq!(Source::new("noise.rs", text).matches(&platform).len(), 0, "{text}");
     }
     let unsafe_code = Regex::new(r"\bunsafe\b").unwrap();

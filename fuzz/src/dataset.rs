@@ -15,8 +15,12 @@ pub fn run(bytes: &[u8]) {
     let file = format!("x.{}", ENDINGS[usize::from(*ending) % ENDINGS.len()]);
     // Mostly all shapes, else those of some bits.
     let wanted_bits = if *wanted < 0x80 { 0x7f } else { *wanted };
-    let shapes: Vec<Shape> =
-        Shape::ALL.into_iter().enumerate().filter(|(bit, _)| wanted_bits >> bit & 1 == 1).map(|(_, shape)| shape).collect();
+    let shapes: Vec<Shape> = Shape::ALL
+        .into_iter()
+        .enumerate()
+        .filter(|(bit, _)| wanted_bits >> bit & 1 == 1)
+        .map(|(_, shape)| shape)
+        .collect();
     match parse(&file, bytes, &shapes, usize::from(*wanted)) {
         Ok(dataset) => check(&file, dataset, &shapes),
         Err(error) => assert!(error.to_string().starts_with("x.")),
@@ -30,8 +34,11 @@ fn check(file: &str, dataset: Dataset, shapes: &[Shape]) {
     assert!(dataset.examples.iter().all(|example| is_sound(dataset.shape, &example.content)));
     if !["x.txt", "x.md"].contains(&file) {
         // Written as lines it is read as the same.
-        let lines: Vec<String> =
-            dataset.examples.iter().map(|example| serde_json::to_string(&example.object).expect("JSON")).collect();
+        let lines: Vec<String> = dataset
+            .examples
+            .iter()
+            .map(|example| serde_json::to_string(&example.object).expect("JSON"))
+            .collect();
         let again = parse("x.jsonl", lines.join("\n").as_bytes(), shapes, 0).expect("what was read before");
         assert!(again.shape == dataset.shape && again.examples.len() == dataset.examples.len());
         assert!(again.examples.iter().zip(&dataset.examples).all(|(new, old)| new.content == old.content));
@@ -58,9 +65,10 @@ fn is_sound(shape: Shape, content: &Content) -> bool {
         (Shape::Preference, Content::Preference { prompt, chosen, rejected }) => {
             is_asked(prompt) && is_said(chosen) && is_said(rejected)
         }
-        (Shape::Chat | Shape::Completion | Shape::Answer | Shape::Question, Content::Reply { prompt, reply }) => {
-            is_asked(prompt) && is_said(reply)
-        }
+        (
+            Shape::Chat | Shape::Completion | Shape::Answer | Shape::Question,
+            Content::Reply { prompt, reply },
+        ) => is_asked(prompt) && is_said(reply),
         _ => false,
     }
 }
@@ -73,18 +81,31 @@ pub fn seeds() -> Seeds {
     let lines = |text: &str| file("jsonl", 0x7f, text.as_bytes());
     let chat = r#"{"messages":[{"role":"system","content":""},{"role":"user","content":[{"type":"text","text":"Hi"}]},{"role":"assistant","content":"Ho"}]}"#;
     let shapes = concat!(
-        r#"{"prompt":"p","completion":"c"}"#, "\n", r#"{"prompt":[{"role":"user","content":"p"}],"completion":[{"role":"assistant","content":"c"}]}"#,
+        r#"{"prompt":"p","completion":"c"}"#,
+        "\n",
+        r#"{"prompt":[{"role":"user","content":"p"}],"completion":[{"role":"assistant","content":"c"}]}"#,
     );
     let preference = r#"{"prompt":"p","chosen":"c","rejected":"r"}"#;
     let deep = format!("{{\"prompt\":\"p\",\"answer\":{}1{}}}", "[".repeat(2000), "]".repeat(2000));
     vec![
         ("lines", lines(shapes)),
         ("chat", lines(chat)),
-        ("sharegpt", lines(r#"{"conversations":[{"from":"human","value":"Hi"},{"from":"gpt","value":"Ho"}]}"#)),
+        (
+            "sharegpt",
+            lines(r#"{"conversations":[{"from":"human","value":"Hi"},{"from":"gpt","value":"Ho"}]}"#),
+        ),
         ("preference", lines(preference)),
-        ("whole-conversations", lines(r#"{"chosen":[{"role":"user","content":"p"},{"role":"assistant","content":"c"}],"rejected":[{"role":"user","content":"p"},{"role":"assistant","content":"r"}]}"#)),
+        (
+            "whole-conversations",
+            lines(
+                r#"{"chosen":[{"role":"user","content":"p"},{"role":"assistant","content":"c"}],"rejected":[{"role":"user","content":"p"},{"role":"assistant","content":"r"}]}"#,
+            ),
+        ),
         ("instruction", lines(r#"{"instruction":"i","input":null,"output":"o"}"#)),
-        ("question", lines("{\"question\":\"q\",\"answer\":\"#### 1\"}\n\n{\"question\":\"r\",\"answer\":2}")),
+        (
+            "question",
+            lines("{\"question\":\"q\",\"answer\":\"#### 1\"}\n\n{\"question\":\"r\",\"answer\":2}"),
+        ),
         ("array", file("json", 0x7f, format!("[\n {preference},\n{preference}]").as_bytes())),
         ("array-of-arrays", file("json", 0x7f, "[".repeat(5000).as_bytes())),
         ("deep", lines(&deep)),

@@ -58,7 +58,10 @@ fn cut(mut bytes: Vec<u8>, to: usize) -> Vec<u8> {
 fn counts() -> Seeds {
     let claiming = |tensors, entries| one().claiming(tensors, entries).build();
     vec![
-        ("sound", one().tensor("output_norm.weight", &[5], F32).tensor("token_embd.weight", &[64, 3], Q8_0).build()),
+        (
+            "sound",
+            one().tensor("output_norm.weight", &[5], F32).tensor("token_embd.weight", &[64, 3], Q8_0).build(),
+        ),
         ("tensors-2-63", claiming(Some(HUGE), None)),
         ("tensors-max", claiming(Some(u64::MAX), None)),
         ("tensors-a-million", claiming(Some(1_000_000), None)),
@@ -125,7 +128,12 @@ fn tensors() -> Seeds {
         ("no-name", Builder::new().tensor("", &[32], F32).build()),
         ("name-with-zero", Builder::new().tensor("a\0b", &[32], F32).build()),
         ("two-of-a-name", Builder::new().tensor("t", &[32], F32).tensor("t", &[32], F32).build()),
-        ("many", (0..40).fold(Builder::new(), |file, n| file.tensor(&format!("blk.{n}.w.weight"), &[32, 1], Q8_0)).build()),
+        (
+            "many",
+            (0..40)
+                .fold(Builder::new(), |file, n| file.tensor(&format!("blk.{n}.w.weight"), &[32, 1], Q8_0))
+                .build(),
+        ),
     ]
 }
 
@@ -134,17 +142,22 @@ fn nan_data() -> Vec<u8> {
     let mut bytes = Builder::new().tensor("norm", &[8], F32).tensor("blk.0.a.weight", &[32, 2], Q8_0).build();
     let model = Gguf::parse(&bytes).expect("a sound file");
     let ranges: Vec<_> = model.tensors().iter().map(|tensor| tensor.byte_range()).collect();
-    for (number, value) in bytes[ranges[0].clone()].chunks_mut(4).zip([f32::NAN, f32::INFINITY, -f32::INFINITY].iter().cycle()) {
+    for (number, value) in
+        bytes[ranges[0].clone()].chunks_mut(4).zip([f32::NAN, f32::INFINITY, -f32::INFINITY].iter().cycle())
+    {
         number.copy_from_slice(&value.to_le_bytes());
     }
-    bytes[ranges[1].clone()].chunks_mut(34).for_each(|block| block[..2].copy_from_slice(&0x7e00_u16.to_le_bytes()));
+    bytes[ranges[1].clone()]
+        .chunks_mut(34)
+        .for_each(|block| block[..2].copy_from_slice(&0x7e00_u16.to_le_bytes()));
     bytes
 }
 
 /// Data where no data can be.
 fn places() -> Seeds {
     let at = |offset| Builder::new().tensor("a", &[32], F32).tensor_at("b", &[32], F32, offset).build();
-    let aligned = |alignment| Builder::new().alignment(alignment).tensor("a", &[3], F32).tensor("b", &[3], F32).build();
+    let aligned =
+        |alignment| Builder::new().alignment(alignment).tensor("a", &[3], F32).tensor("b", &[3], F32).build();
     vec![
         ("past-the-end", at(1 << 19)),
         ("offset-2-63", at(HUGE)),

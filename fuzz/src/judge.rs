@@ -41,9 +41,18 @@ fn judged(judge: &mut dyn Judge, asked: Asked<'_>) -> f64 {
 pub fn seeds() -> Seeds {
     let with = |rule: &str, reply: &str| [rule.as_bytes(), b"\0", reply.as_bytes()].concat();
     let object = r#"{"name": "Ann", "age": 5, "tags": ["a", "a"]}"#;
-    let doubling: Vec<String> =
-        (0..12).map(|n| format!("\"d{n}\":{{\"allOf\":[{{\"$ref\":\"#/$defs/d{m}\"}},{{\"$ref\":\"#/$defs/d{m}\"}}]}}", m = n + 1)).collect();
-    let doubling = format!("{{\"$ref\":\"#/$defs/d0\",\"$defs\":{{{},\"d12\":{{\"type\":\"object\"}}}}}}", doubling.join(","));
+    let doubling: Vec<String> = (0..12)
+        .map(|n| {
+            format!(
+                "\"d{n}\":{{\"allOf\":[{{\"$ref\":\"#/$defs/d{m}\"}},{{\"$ref\":\"#/$defs/d{m}\"}}]}}",
+                m = n + 1
+            )
+        })
+        .collect();
+    let doubling = format!(
+        "{{\"$ref\":\"#/$defs/d0\",\"$defs\":{{{},\"d12\":{{\"type\":\"object\"}}}}}}",
+        doubling.join(",")
+    );
     vec![
         ("pattern", with("(?i)^yes\\b", "Yes, it is.")),
         ("pattern-nested", with("(((a+)+)+)+$", &format!("{}b", "a".repeat(2000)))),
@@ -51,20 +60,47 @@ pub fn seeds() -> Seeds {
         ("pattern-deep", with(&"(".repeat(1000), "a")),
         ("pattern-unicode", with("\\p{L}+(?u:\\d)[\u{1f600}-\u{1f64f}]{0,99}", "\u{e4}\u{663}\u{1f600}")),
         ("pattern-look-around", with("(?=a)(a)\\1", "aa")),
-        ("schema", with(r#"{"type":"object","properties":{"name":{"type":"string","pattern":"^[A-Z]"},"age":{"$ref":"#/$defs/age"}},"required":["name"],"additionalProperties":false,"$defs":{"age":{"type":"integer","minimum":0}}}"#, object)),
-        ("schema-keywords", with(r#"{"uniqueItems":true,"multipleOf":1e-308,"minLength":18446744073709551616,"dependentSchemas":{"a":false},"unevaluatedProperties":false,"contains":{"const":null},"minContains":2}"#, object)),
+        (
+            "schema",
+            with(
+                r##"{"type":"object","properties":{"name":{"type":"string","pattern":"^[A-Z]"},"age":{"$ref":"#/$defs/age"}},"required":["name"],"additionalProperties":false,"$defs":{"age":{"type":"integer","minimum":0}}}"##,
+                object,
+            ),
+        ),
+        (
+            "schema-keywords",
+            with(
+                r#"{"uniqueItems":true,"multipleOf":1e-308,"minLength":18446744073709551616,"dependentSchemas":{"a":false},"unevaluatedProperties":false,"contains":{"const":null},"minContains":2}"#,
+                object,
+            ),
+        ),
         ("schema-multiples", with(r#"{"multipleOf":0.1}"#, "1e308")),
         ("schema-itself", with(r##"{"$ref":"#"}"##, "{}")),
-        ("schema-tree", with(r##"{"type":"object","additionalProperties":{"$ref":"#"}}"##, r#"{"a":{"b":{"c":1}}}"#)),
+        (
+            "schema-tree",
+            with(r##"{"type":"object","additionalProperties":{"$ref":"#"}}"##, r#"{"a":{"b":{"c":1}}}"#),
+        ),
         ("schema-not-itself", with(r##"{"not":{"$ref":"#"}}"##, "[]")),
-        ("schema-dynamic", with(r##"{"$id":"a:b","$dynamicAnchor":"n","properties":{"a":{"$dynamicRef":"#n"}}}"##, r#"{"a":{"a":{}}}"#)),
+        (
+            "schema-dynamic",
+            with(
+                r##"{"$id":"a:b","$dynamicAnchor":"n","properties":{"a":{"$dynamicRef":"#n"}}}"##,
+                r#"{"a":{"a":{}}}"#,
+            ),
+        ),
         ("schema-elsewhere", with(r#"{"$ref":"file:///etc/passwd"}"#, "1")),
         ("schema-doubling", with(&doubling, "{}")),
         ("schema-pattern", with(r#"{"pattern":"^(a+)+$"}"#, &format!("\"{}b\"", "a".repeat(100)))),
         ("schema-pattern-names", with(r#"{"patternProperties":{"(":{}}}"#, object)),
         ("schema-false", with("false", "1")),
         ("schema-number", with("5", "1")),
-        ("schema-old", with(r#"{"$schema":"http://json-schema.org/draft-04/schema#","exclusiveMinimum":true,"minimum":1}"#, "1")),
+        (
+            "schema-old",
+            with(
+                r#"{"$schema":"http://json-schema.org/draft-04/schema#","exclusiveMinimum":true,"minimum":1}"#,
+                "1",
+            ),
+        ),
         ("reply-fenced", with("true", "```json\n[1e400, -0, 1E+2]\n```")),
         ("reply-deep", with("{}", &"[".repeat(2000))),
         ("reply-twice", with("{}", "{\"a\":1,\"a\":2}{}")),

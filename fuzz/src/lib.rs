@@ -14,7 +14,8 @@ mod reply;
 mod sealed;
 mod task;
 
-// The builder of GGUF files names it so.
+// The builder of GGUF files names it so, from the crate that holds it.
+#[allow(unused_imports)]
 use qes_gguf::tensor_type;
 
 /// Inputs by the names of their files.

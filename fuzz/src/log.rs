@@ -4,8 +4,8 @@
 use qes_gguf::fitness::{FitnessSummary, Shaping};
 use qes_gguf::report::{Run, Subject, events, figures, page};
 use qes_gguf::seed_log::{
-    BaseModel, EvaluationRecord, FORMAT_VERSION, GenerationRecord, Header, Line, PlanRecord, SeedLog, TaskSpec,
-    TensorSpec, pin_noise,
+    BaseModel, EvaluationRecord, FORMAT_VERSION, GenerationRecord, Header, Line, PlanRecord, SeedLog,
+    TaskSpec, TensorSpec, pin_noise,
 };
 use qes_gguf::settings::{Settings, TypeSettings, Window};
 use qes_gguf::task::arith::ArithOptions;
@@ -29,7 +29,9 @@ pub fn accepted(log: &SeedLog, len: usize) {
     assert!(SeedLog::start(header.clone()).is_ok_and(|(fresh, _)| fresh.header == *header));
     let pairs = header.settings.pairs();
     assert!(log.generations.iter().all(|record| record.weights.len() == pairs));
-    assert!(log.chosen() <= log.generations.len() as u64 && log.planned() <= qes_gguf::settings::MAX_GENERATIONS);
+    assert!(
+        log.chosen() <= log.generations.len() as u64 && log.planned() <= qes_gguf::settings::MAX_GENERATIONS
+    );
     assert!(header.codes() >= header.tensors.iter().map(|tensor| tensor.codes).max().unwrap_or(0));
     let _ = log.is_out_of_patience();
     let runs = [Run::of("fuzzed", log)];

@@ -46,7 +46,22 @@ fn of_choices(input: &mut Unstructured<'_>) -> Result<()> {
 /// Any number, the awkward ones more often.
 fn number(input: &mut Unstructured<'_>) -> Result<f64> {
     const AWKWARD: [f64; 16] = [
-        0.0, -0.0, 1.0, -1.0, 0.3, 1.5, 3.0, 64.0, 1000.0, 1e-5, 5e-324, 1e300, -1e308, f64::NAN, f64::INFINITY, f64::NEG_INFINITY,
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        0.3,
+        1.5,
+        3.0,
+        64.0,
+        1000.0,
+        1e-5,
+        5e-324,
+        1e300,
+        -1e308,
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
     ];
     Ok(if input.ratio(3, 4)? { *input.choose(&AWKWARD)? } else { input.arbitrary()? })
 }
@@ -126,7 +141,11 @@ fn generation(input: &mut Unstructured<'_>, header: &Header, place: u64) -> Resu
     let pairs = header.settings.pairs().min(64) + usize::from(input.ratio(1, 16)?);
     let weight = |input: &mut Unstructured<'_>| {
         const AWKWARD: [f32; 8] = [0.0, -0.0, 3.0, -3.0, f32::MIN_POSITIVE, 1e-45, 3.000_000_2, f32::NAN];
-        Ok(if input.ratio(1, 3)? { *input.choose(&AWKWARD)? } else { f32::from(input.arbitrary::<i16>()?) / 11_000.0 })
+        Ok(if input.ratio(1, 3)? {
+            *input.choose(&AWKWARD)?
+        } else {
+            f32::from(input.arbitrary::<i16>()?) / 11_000.0
+        })
     };
     let weights = (0..pairs).map(|_| weight(input)).collect::<Result<_>>()?;
     let mut record = log::generation(header, place, weights);
@@ -136,7 +155,8 @@ fn generation(input: &mut Unstructured<'_>, header: &Header, place: u64) -> Resu
         }
     }
     if input.ratio(1, 4)? {
-        record.fitness = FitnessSummary { mean: number(input)?, spread: number(input)?, best: number(input)? };
+        record.fitness =
+            FitnessSummary { mean: number(input)?, spread: number(input)?, best: number(input)? };
     }
     Ok(record)
 }
@@ -158,7 +178,9 @@ pub fn replay(log: &SeedLog) {
 }
 
 fn replay_tile<B: CodeBlock>(log: &SeedLog, whole: &History, tile: &Tile) {
-    let base: Vec<u8> = (0..(tile.len / B::LEN * B::BYTES) as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let base: Vec<u8> = (0..(tile.len / B::LEN * B::BYTES) as u32)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
     let mut scratch = Scratch::default();
     let mut rebuilt = base.clone();
     let tuned = &mut Tuned { codes: Codes::<B>::of_file(&mut rebuilt), base: &base };
@@ -182,7 +204,8 @@ fn replay_tile<B: CodeBlock>(log: &SeedLog, whole: &History, tile: &Tile) {
 
 /// Bytes that choose differently.
 pub fn seeds() -> Seeds {
-    let mixed = |seed: u32| (0..300_u32).map(|i| ((i ^ seed).wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let mixed =
+        |seed: u32| (0..300_u32).map(|i| ((i ^ seed).wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     vec![
         ("zeros", vec![0; 200]),
         ("ones", vec![0xff; 200]),

@@ -9,7 +9,9 @@ use super::Seeds;
 
 pub fn run(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    for definition in [toml::from_str::<Definition>(text).ok(), serde_json::from_str(text).ok()].into_iter().flatten() {
+    for definition in
+        [toml::from_str::<Definition>(text).ok(), serde_json::from_str(text).ok()].into_iter().flatten()
+    {
         match definition.validate() {
             Ok(()) => accepted(&definition, bytes.len()),
             Err(error) => assert!(!error.to_string().is_empty()),
@@ -30,9 +32,13 @@ fn accepted(definition: &Definition, len: usize) {
     match &definition.problems {
         Problems::Arith(options) => ask(Arith::new(options.clone()).expect("options that were checked")),
         // Thousands of draws to see whether it can be asked at all.
-        Problems::Countdown(options) if len.is_multiple_of(8) => drop(Countdown::new(options.clone()).map(ask)),
+        Problems::Countdown(options) if len.is_multiple_of(8) => {
+            drop(Countdown::new(options.clone()).map(ask))
+        }
         Problems::Countdown(_) => (),
-        Problems::Gsm8k { held_out, .. } | Problems::Data { held_out, .. } => assert!(*held_out > 0.0 && *held_out < 1.0),
+        Problems::Gsm8k { held_out, .. } | Problems::Data { held_out, .. } => {
+            assert!(*held_out > 0.0 && *held_out < 1.0)
+        }
     }
 }
 
@@ -53,7 +59,8 @@ pub fn seeds() -> Seeds {
         text.into_bytes()
     };
     let data = |before: &str, rewards: &str| {
-        format!("{before}\n[problems]\nsource = \"data\"\npath = \"x.jsonl\"\nheld-out = 0.1\n{rewards}").into_bytes()
+        format!("{before}\n[problems]\nsource = \"data\"\npath = \"x.jsonl\"\nheld-out = 0.1\n{rewards}")
+            .into_bytes()
     };
     vec![
         ("arith", arith("operations = [\"+\", \"-\"]\ndigits = 3\noperands = 3\n")),
@@ -67,15 +74,33 @@ pub fn seeds() -> Seeds {
         ("countdown-backwards", countdown("counts = \"4-3\"")),
         ("countdown-beyond", countdown("numbers = \"0-4294967295\"")),
         ("countdown-out-of-reach", countdown("numbers = \"1-1\"\ntargets = \"1000000-1000000\"")),
-        ("data", data("predict = 6\ntemp = 0.5\nstop = [\"\\n\"]\nsystem = \"Be brief.\"", "[[rewards]]\nkind = \"numeric\"\n[[rewards]]\nkind = \"loglik\"\nweight = 0.1\n")),
+        (
+            "data",
+            data(
+                "predict = 6\ntemp = 0.5\nstop = [\"\\n\"]\nsystem = \"Be brief.\"",
+                "[[rewards]]\nkind = \"numeric\"\n[[rewards]]\nkind = \"loglik\"\nweight = 0.1\n",
+            ),
+        ),
         ("regex", data("", "[[rewards]]\nkind = \"regex\"\npattern = \"(a|b)*\\\\d{9}\"\n")),
         ("regex-large", data("", "[[rewards]]\nkind = \"regex\"\npattern = \"(\\\\w{1000}){1000}\"\n")),
-        ("schema", data("", "[[rewards]]\nkind = \"json\"\n[rewards.schema]\ntype = \"object\"\nrequired = [\"a\"]\n")),
+        (
+            "schema",
+            data(
+                "",
+                "[[rewards]]\nkind = \"json\"\n[rewards.schema]\ntype = \"object\"\nrequired = [\"a\"]\n",
+            ),
+        ),
         ("schema-endless", data("", "[[rewards]]\nkind = \"json\"\n[rewards.schema]\n\"$ref\" = \"#\"\n")),
-        ("schema-dates", data("", "[[rewards]]\nkind = \"json\"\n[rewards.schema]\nconst = 1979-05-27T07:32:00Z\n")),
+        (
+            "schema-dates",
+            data("", "[[rewards]]\nkind = \"json\"\n[rewards.schema]\nconst = 1979-05-27T07:32:00Z\n"),
+        ),
         ("grammar", data("", "[[rewards]]\nkind = \"grammar\"\ngrammar = \"root ::= root\"\n")),
         ("command", data("", "[[rewards]]\nkind = \"command\"\ncommand = \"true\"\ntimeout = 86400\n")),
-        ("timeout-least", data("", "[[rewards]]\nkind = \"command\"\ncommand = \"true\"\ntimeout = 5e-324\n")),
+        (
+            "timeout-least",
+            data("", "[[rewards]]\nkind = \"command\"\ncommand = \"true\"\ntimeout = 5e-324\n"),
+        ),
         ("timeout-nan", data("", "[[rewards]]\nkind = \"command\"\ncommand = \"true\"\ntimeout = nan\n")),
         ("weight-infinite", data("", "[[rewards]]\nkind = \"loglik\"\nweight = -inf\n")),
         ("temp-nan", data("temp = nan", reward)),
@@ -84,7 +109,11 @@ pub fn seeds() -> Seeds {
         ("stop-empty", data("stop = [\"\"]", reward)),
         ("no-rewards", data("rewards = []", "")),
         ("nested", format!("rewards = {}{}", "[".repeat(2000), "]".repeat(2000)).into_bytes()),
-        ("json", br#"{"problems":{"source":"gsm8k","path":"x","held-out":0.5},"rewards":[{"kind":"exact"}]}"#.to_vec()),
+        (
+            "json",
+            br#"{"problems":{"source":"gsm8k","path":"x","held-out":0.5},"rewards":[{"kind":"exact"}]}"#
+                .to_vec(),
+        ),
         ("json-nested", "[".repeat(5000).into_bytes()),
     ]
 }

@@ -51,9 +51,9 @@ mod tests {
 
     use llama_cpp_sys_2::{GGML_TYPE_F32, LLAMA_FLASH_ATTN_TYPE_DISABLED};
 
-    use super::super::size::Size;
     use super::super::log;
     use super::super::model::{Layout, Model};
+    use super::super::size::Size;
     use super::*;
     use crate::engine::Request;
 

@@ -255,7 +255,8 @@ fn assert_log_rebuilds((text, codes): &Traces) {
 /// One pass shows what separate ones of several lengths leave, also where it shows more than it copies at a time.
 fn assert_past(log: &SeedLog, codes: &[Vec<u8>]) {
     let specs = &log.header.tensors;
-    let points: Vec<u64> = [0, 1, 4, 9].into_iter().flat_map(|point| std::iter::repeat_n(point, 50)).collect();
+    let points: Vec<u64> =
+        [0, 1, 4, 9].into_iter().flat_map(|point| std::iter::repeat_n(point, 50)).collect();
     let mut past = vec![Vec::new(); points.len()];
     let mut engine = FakeEngine::new(&log.header);
     let history = History::of_log(log, 9).unwrap();

@@ -35,7 +35,10 @@ fn a_log_survives_a_reward_program_that_fails() {
         {
             assert!(failed.stderr.contains(word), "no {word:?} in {failed}");
         }
-        assert!(failed.stderr.ends_with("qes-gguf tune base.gguf -o run.qes --resume --trust-log\n"), "{failed}");
+        assert!(
+            failed.stderr.ends_with("qes-gguf tune base.gguf -o run.qes --resume --trust-log\n"),
+            "{failed}"
+        );
         dir.run("verify base.gguf run.qes").ok();
         dir.write("program.sh", PROGRAM);
         dir.run("tune base.gguf -o run.qes --resume --trust-log --generations 2").ok();
