@@ -219,73 +219,58 @@ pub fn rebuild_past(
         let together = (COPIED_AT_A_TIME / (bytes * copied)).clamp(1, 4096);
         let pieces = tensor.bytes.chunks_mut(bytes * together).zip(tensor.base.chunks(bytes * together));
         for (piece, (changed, base)) in pieces.enumerate() {
-            let mut pasts = vec![Past::default(); changed.len().div_ceil(bytes)];
+            let past = |(number, (bytes, base))| {
+                let first = ((piece * together + number) * tile_len) as u64;
+                let tile = Tile { tensor: index, first, len: (codes - first).min(tile_len as u64) as usize };
+                let codes = TileCodes { bytes, arrangement, first_block: 0, base };
+                Past { codes, tile, residual: Residual::default(), done: 0 }
+            };
+            let mut pasts: Vec<Past<'_>> =
+                changed.chunks_mut(bytes).zip(base.chunks(bytes)).enumerate().map(past).collect();
             for group in 0..points.len().div_ceil(copied).max(1) {
-                let first_point = group * copied;
-                let rest = &points[first_point..];
+                let rest = &points[group * copied..];
                 let (points, is_last) = (&rest[..rest.len().min(copied)], rest.len() <= copied);
-                let of_tile = |scratch: &mut Scratch,
-                               (number, ((changed, base), past)): (
-                    usize,
-                    ((&mut [u8], &[u8]), &mut Past),
-                )| {
-                    let first = ((piece * together + number) * tile_len) as u64;
-                    let len = (codes - first).min(tile_len as u64) as usize;
-                    let tile = Tile { tensor: index, first, len };
-                    let mut of_tile = TileCodes { bytes: changed, arrangement, first_block: 0, base };
-                    let copies = past.copies(points, &mut of_tile, &tile, history, scratch);
+                let of_tile = |scratch: &mut Scratch, past: &mut Past<'_>| {
+                    let copies = past.copies(points, history, scratch);
                     if is_last {
-                        past.advance(history.len(), &mut of_tile, &tile, history, scratch);
-                        *past = Past::default();
+                        past.advance(history.len(), history, scratch);
+                        past.residual = Residual::default();
                     }
                     copies
                 };
-                let tiles =
-                    changed.par_chunks_mut(bytes).zip(base.par_chunks(bytes)).zip(&mut pasts).enumerate();
-                show(first_point, &tiles.map_init(Scratch::default, of_tile).collect::<Vec<_>>());
+                let copies: Vec<_> = pasts.par_iter_mut().map_init(Scratch::default, of_tile).collect();
+                show(group * copied, &copies);
             }
         }
     }
 }
 
-/// How far a tile was brought, and the residual that it goes on with.
-#[derive(Clone, Debug, Default)]
-struct Past {
+/// A tile on its way through the generations.
+struct Past<'a> {
+    codes: TileCodes<'a>,
+    tile: Tile,
     residual: Residual,
+    /// Generations that were applied.
     done: u64,
 }
 
-impl Past {
-    /// The bytes of a tile at each point.
-    fn copies(
-        &mut self,
-        points: &[u64],
-        codes: &mut TileCodes<'_>,
-        tile: &Tile,
-        history: &History,
-        scratch: &mut Scratch,
-    ) -> Vec<Vec<u8>> {
+impl Past<'_> {
+    /// Its bytes at each point.
+    fn copies(&mut self, points: &[u64], history: &History, scratch: &mut Scratch) -> Vec<Vec<u8>> {
         let copy = |&point: &u64| {
-            self.advance(point, codes, tile, history, scratch);
-            codes.bytes.to_vec()
+            self.advance(point, history, scratch);
+            self.codes.bytes.to_vec()
         };
         points.iter().map(copy).collect()
     }
 
-    /// Brings a tile to where so many generations lead.
-    fn advance(
-        &mut self,
-        to: u64,
-        codes: &mut TileCodes<'_>,
-        tile: &Tile,
-        history: &History,
-        scratch: &mut Scratch,
-    ) {
-        let (part, residual) = (self.done..to, &mut self.residual);
+    /// Brings it to where so many generations lead.
+    fn advance(&mut self, to: u64, history: &History, scratch: &mut Scratch) {
+        let Self { codes, tile, residual, done } = self;
         with_layout!(codes.arrangement, L => {
-            history.rebuild_part(part, &mut codes.tuned::<L>(), tile, residual, scratch, |_, _| ());
+            history.rebuild_part(*done..to, &mut codes.tuned::<L>(), tile, residual, scratch, |_, _| ());
         });
-        self.done = to;
+        *done = to;
     }
 }
 
