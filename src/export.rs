@@ -151,10 +151,11 @@ impl Model {
         let history = History::of_log(log, log.generations.len() as u64)?;
         let mut tensors = self.tensors(&ranges, &log.header)?;
         let mut hashes = vec![Sha256::new(); points.len()];
-        rebuild_past(points, &mut tensors, &log.header.tensors, &history, |tiles| {
+        rebuild_past(points, &mut tensors, &log.header.tensors, &history, |first, tiles| {
             let add =
                 |(point, hash): (usize, &mut Sha256)| tiles.iter().for_each(|tile| hash.update(&tile[point]));
-            hashes.par_iter_mut().enumerate().for_each(add);
+            let shown = tiles.first().map_or(0, Vec::len);
+            hashes[first..first + shown].par_iter_mut().enumerate().for_each(add);
         });
         Ok(hashes.into_iter().map(|hash| hex(&hash.finalize())).collect())
     }

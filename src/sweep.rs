@@ -195,61 +195,83 @@ pub fn rebuild_all(
 /// Bytes of copies that are made at a time, all threads together.
 const COPIED_AT_A_TIME: usize = 64 << 20;
 
+/// Points that copies are made of at a time, lest a log with many of them takes memory in proportion.
+const POINTS_AT_A_TIME: usize = 64;
+
 /// Applies the whole history to the base model's codes, in the file's layout, and shows for each of `points`, numbers of
-/// generations in rising order, what the tensors were like then: `show` gets the points' bytes piece by piece, in the
-/// tensors' order, those of all points for one piece at a time.
+/// generations that never fall, what the tensors were like then: `show` gets the points' bytes piece by piece, in the
+/// tensors' order, for one piece at a time those of all points, some of them at a time, the first of which has the number
+/// that it is told.
 pub fn rebuild_past(
     points: &[u64],
     tensors: &mut [TensorBytes<'_>],
     specs: &[TensorSpec],
     history: &History,
-    mut show: impl FnMut(&[Vec<Vec<u8>>]),
+    mut show: impl FnMut(usize, &[Vec<Vec<u8>>]),
 ) {
+    let copied = points.len().clamp(1, POINTS_AT_A_TIME);
     for tensor in tensors {
         let index = tensor.index as u32;
         let TensorSpec { codes, tensor_type, .. } = specs[tensor.index];
+        let arrangement = tensor.arrangement;
         let tile_len = history.tile_len(index);
         let bytes = tile_len / tensor_type.block_len() as usize * tensor_type.block_bytes() as usize;
-        let together = (COPIED_AT_A_TIME / (bytes * points.len().max(1))).clamp(1, 4096);
+        let together = (COPIED_AT_A_TIME / (bytes * copied)).clamp(1, 4096);
         let pieces = tensor.bytes.chunks_mut(bytes * together).zip(tensor.base.chunks(bytes * together));
         for (piece, (changed, base)) in pieces.enumerate() {
-            let arrangement = tensor.arrangement;
-            let of_tile = |scratch: &mut Scratch, (number, (changed, base)): (usize, (&mut [u8], &[u8]))| {
+            let past = |(number, (bytes, base))| {
                 let first = ((piece * together + number) * tile_len) as u64;
-                let len = (codes - first).min(tile_len as u64) as usize;
-                let tile = Tile { tensor: index, first, len };
-                let mut of_tile = TileCodes { bytes: changed, arrangement, first_block: 0, base };
-                past_of_tile(points, &mut of_tile, &tile, history, scratch)
+                let tile = Tile { tensor: index, first, len: (codes - first).min(tile_len as u64) as usize };
+                let codes = TileCodes { bytes, arrangement, first_block: 0, base };
+                Past { codes, tile, residual: Residual::default(), done: 0 }
             };
-            let tiles = changed.par_chunks_mut(bytes).zip(base.par_chunks(bytes)).enumerate();
-            show(&tiles.map_init(Scratch::default, of_tile).collect::<Vec<_>>());
+            let mut pasts: Vec<Past<'_>> =
+                changed.chunks_mut(bytes).zip(base.chunks(bytes)).enumerate().map(past).collect();
+            for group in 0..points.len().div_ceil(copied).max(1) {
+                let rest = &points[group * copied..];
+                let (points, is_last) = (&rest[..rest.len().min(copied)], rest.len() <= copied);
+                let of_tile = |scratch: &mut Scratch, past: &mut Past<'_>| {
+                    let copies = past.copies(points, history, scratch);
+                    if is_last {
+                        past.advance(history.len(), history, scratch);
+                        past.residual = Residual::default();
+                    }
+                    copies
+                };
+                let copies: Vec<_> = pasts.par_iter_mut().map_init(Scratch::default, of_tile).collect();
+                show(group * copied, &copies);
+            }
         }
     }
 }
 
-/// The bytes of a tile at each point; it ends as the whole history leaves it.
-fn past_of_tile(
-    points: &[u64],
-    codes: &mut TileCodes<'_>,
-    tile: &Tile,
-    history: &History,
-    scratch: &mut Scratch,
-) -> Vec<Vec<u8>> {
-    let mut residual = Residual::default();
-    let mut copies = Vec::with_capacity(points.len());
-    let mut done = 0;
-    let mut advance = |codes: &mut TileCodes<'_>, to: u64| {
-        with_layout!(codes.arrangement, L => {
-            history.rebuild_part(done..to, &mut codes.tuned::<L>(), tile, &mut residual, scratch, |_, _| ());
-        });
-        done = to;
-    };
-    for &point in points {
-        advance(codes, point);
-        copies.push(codes.bytes.to_vec());
+/// A tile on its way through the generations.
+struct Past<'a> {
+    codes: TileCodes<'a>,
+    tile: Tile,
+    residual: Residual,
+    /// Generations that were applied.
+    done: u64,
+}
+
+impl Past<'_> {
+    /// Its bytes at each point.
+    fn copies(&mut self, points: &[u64], history: &History, scratch: &mut Scratch) -> Vec<Vec<u8>> {
+        let copy = |&point: &u64| {
+            self.advance(point, history, scratch);
+            self.codes.bytes.to_vec()
+        };
+        points.iter().map(copy).collect()
     }
-    advance(codes, history.len());
-    copies
+
+    /// Brings it to where so many generations lead.
+    fn advance(&mut self, to: u64, history: &History, scratch: &mut Scratch) {
+        let Self { codes, tile, residual, done } = self;
+        with_layout!(codes.arrangement, L => {
+            history.rebuild_part(*done..to, &mut codes.tuned::<L>(), tile, residual, scratch, |_, _| ());
+        });
+        *done = to;
+    }
 }
 
 /// Applies the whole history to the base model's codes, and tells for each tensor what moved in each `span` generations.

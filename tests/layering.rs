@@ -49,6 +49,25 @@ const LAST_PURE: &str = "judge";
 /// The only modules that may hold `unsafe`.
 const UNSAFE: [&str; 2] = ["store", "llama"];
 
+/// The files with `unsafe` code, so that one more is a decision.
+const UNSAFE_FILES: [&str; 12] = [
+    "llama.rs",
+    "llama/context.rs",
+    "llama/log.rs",
+    "llama/model.rs",
+    "llama/quantize.rs",
+    "llama/repack.rs",
+    "llama/score.rs",
+    "llama/weights.rs",
+    "store/cores.rs",
+    "store/memory.rs",
+    "store/signals.rs",
+    "store/working_copy.rs",
+];
+
+/// Lines above `unsafe` within which its argument must stand.
+const ARGUMENT_WITHIN: usize = 3;
+
 /// Names that crates and macros bring into the crate's root, by the module that they belong to.
 const MACROS: [(&str, &str); 2] = [("with_block", "block"), ("with_layout", "block")];
 
@@ -239,6 +258,64 @@ fn unsafe_code_is_in_store_and_llama_alone() {
     let others: Vec<Source> =
         sources().into_iter().filter(|source| !UNSAFE.contains(&source.module().as_str())).collect();
     assert_none(&all_matches(&others, r"\bunsafe\b"), "unsafe code where it may not be");
+}
+
+#[test]
+fn every_unsafe_piece_says_why_it_is_sound() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for path in files(&root) {
+        let text = fs::read_to_string(&path).unwrap();
+        let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        let places = unargued(&text);
+        if places.pieces > 0 {
+            found.insert(name.clone());
+        }
+        wrong.extend(places.without.iter().map(|line| format!("{name}: {line}")));
+    }
+    assert_none(&wrong, "unsafe code without a SAFETY comment right above");
+    assert!(found.iter().eq(&UNSAFE_FILES), "{found:?}");
+}
+
+/// Pieces of `unsafe` code, and those of them without an argument.
+struct Unargued {
+    pieces: usize,
+    without: Vec<String>,
+}
+
+/// Looks at blocks, implementations and functions; that a function of C's kind is unsafe to call is what its type says.
+fn unargued(text: &str) -> Unargued {
+    let lines: Vec<&str> = text.lines().collect();
+    let is_unsafe = |line: &str| {
+        bare(line)
+            .replace("unsafe extern", "")
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .any(|word| word == "unsafe")
+    };
+    let pieces: Vec<usize> = (0..lines.len()).filter(|&number| is_unsafe(lines[number])).collect();
+    let argued = |number: &usize| {
+        let above = &lines[number.saturating_sub(ARGUMENT_WITHIN)..*number];
+        above.iter().any(|line| line.contains("// SAFETY: ") || line.contains("/// # Safety"))
+    };
+    let without =
+        pieces.iter().filter(|number| !argued(number)).map(|&number| lines[number].trim().to_owned());
+    Unargued { pieces: pieces.len(), without: without.collect() }
+}
+
+#[test]
+fn the_scanner_sees_arguments() {
+    for (text, pieces, without) in [
+        ("// SAFETY: it is.\nunsafe { f() }\n", 1, 0),
+        ("/// # Safety\n/// Do not.\nunsafe fn f() {}\n", 1, 0),
+        ("unsafe { f() }\n// SAFETY: late.\n", 1, 1),
+        ("// SAFETY: far.\n\n\n\nunsafe { f() }\n", 1, 1),
+        ("// unsafe\nlet x = \"unsafe\"; not_unsafe();\n", 0, 0),
+        ("type F = unsafe extern \"C\" fn();\n", 0, 0),
+    ] {
+        let found = unargued(text);
+        assert_eq!((found.pieces, found.without.len()), (pieces, without), "{text}");
+    }
 }
 
 #[test]

@@ -114,6 +114,9 @@ pub struct TuneArgs {
     /// Continue a log exactly where it stopped; its settings are used
     #[arg(long)]
     pub resume: bool,
+    /// With --resume: run the reward program that the log names; give it for logs whose origin you know
+    #[arg(long, requires = "resume")]
+    pub trust_log: bool,
     /// Start anew over an existing seed log, which is lost
     #[arg(long, conflicts_with = "resume")]
     pub overwrite: bool,
@@ -182,6 +185,7 @@ impl ProbeArgs {
             output: None,
             export: None,
             no_provenance: false,
+            trust_log: false,
             resume: false,
             overwrite: false,
             auto: true,
@@ -253,6 +257,9 @@ pub struct EvalArgs {
     /// Evaluate the model as tuned by this log, on the log's task unless another is named
     #[arg(long, value_name = "RUN.qes")]
     pub log: Option<PathBuf>,
+    /// Run the reward program that the log names, where its task has one; give it for logs whose origin you know
+    #[arg(long, requires = "log")]
+    pub trust_log: bool,
     /// The log's generations to apply, or best, where a held-out evaluation had the highest mean reward [default: all]
     #[arg(long, value_name = "G|best", value_parser = until, requires = "log")]
     pub generation: Option<Until>,

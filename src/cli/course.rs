@@ -43,11 +43,19 @@ impl Course {
         })
     }
 
-    /// Makes the task of a log again.
+    /// Makes the task of a log again. A log may come from anyone, so a program that it names is run only where the user
+    /// says that the log is `trusted`.
     ///
     /// # Errors
-    /// When data cannot be read, makes no sense, or is not what it was.
-    pub fn of_log(definition: &Definition, data_sha256: Option<&str>) -> Result<Self> {
+    /// When data cannot be read, makes no sense, or is not what it was, or the log names a program and is not trusted.
+    pub fn of_log(definition: &Definition, data_sha256: Option<&str>, trusted: bool) -> Result<Self> {
+        if let (false, Some(program)) = (trusted, definition.program()) {
+            return Err(UsageError(format!(
+                "the log's task would run this program: {}\nif it does what you want, say so with --trust-log",
+                program.escape_debug()
+            ))
+            .into());
+        }
         let path = definition.problems.data().map_or("", |(path, _)| path);
         let name = &definition.name;
         let course = Self::load(definition).with_context(|| format!("the log's task {name}"))?;
@@ -110,11 +118,12 @@ impl Courses {
     /// Makes the tasks of a log again.
     ///
     /// # Errors
-    /// When data cannot be read, makes no sense, or is not what it was.
-    pub fn of_log(spec: &TaskSpec) -> Result<Self> {
-        let task = Course::of_log(&spec.definition, spec.data_sha256.as_deref())?;
+    /// When data cannot be read, makes no sense, or is not what it was, or the log names a program and is not trusted.
+    pub fn of_log(spec: &TaskSpec, trusted: bool) -> Result<Self> {
+        let task = Course::of_log(&spec.definition, spec.data_sha256.as_deref(), trusted)?;
         let retain = spec.retain.as_ref();
-        let retain = retain.map(|spec| Course::of_log(&spec.definition, spec.data_sha256.as_deref()));
+        let retain =
+            retain.map(|spec| Course::of_log(&spec.definition, spec.data_sha256.as_deref(), trusted));
         Ok(Self { task, retain: retain.transpose()? })
     }
 

@@ -70,7 +70,7 @@ fn task(args: &EvalArgs, log: Option<&SeedLog>) -> Result<(Definition, Course)> 
             return Err(UsageError(message).into());
         }
         let spec = &log.header.task;
-        let course = Course::of_log(&spec.definition, spec.data_sha256.as_deref())?;
+        let course = Course::of_log(&spec.definition, spec.data_sha256.as_deref(), args.trust_log)?;
         return Ok((spec.definition.clone(), course));
     }
     let definition = definition::of_args(&args.task)?;

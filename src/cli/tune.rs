@@ -149,7 +149,7 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
         return Err(UsageError(format!("--task is {task}, but the log's task is {}", of_log.name)).into());
     }
     plan::check_method(&args.search, log.header.settings.method)?;
-    let courses = Courses::of_log(&log.header.task)?;
+    let courses = Courses::of_log(&log.header.task, args.trust_log)?;
     if log.torn_bytes > 0 {
         out::warn(format!("warning: {}: {}", path.display(), setup::torn(&log)));
         file.truncate(log.whole_bytes)?;

@@ -32,9 +32,10 @@ fn cut(text: &str, most: usize) -> usize {
 
 /// The end of the last blank line that has text before it.
 fn last_blank_line(text: &str) -> Option<usize> {
+    let begins = text.find(|c: char| !c.is_whitespace())?;
     let mut end = text.rfind('\n')?;
     while let Some(start) = text[..end].rfind('\n') {
-        if text[start..end].trim().is_empty() && !text[..start].trim().is_empty() {
+        if text[start..end].trim().is_empty() && start > begins {
             return Some(end + 1);
         }
         end = start;

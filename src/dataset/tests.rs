@@ -170,3 +170,11 @@ fn pieces_end_where_text_does() {
     assert_eq!(cut("", 3), [""; 0]);
     assert_eq!(cut(" \n\n ", 1), [""; 0]);
 }
+
+#[test]
+fn a_text_of_line_ends_is_cut_in_no_time() {
+    let text = format!("{}a", "\n".repeat(1 << 21));
+    let start = std::time::Instant::now();
+    assert_eq!(pieces(&text, 1 << 17).collect::<Vec<_>>().len(), 1);
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+}

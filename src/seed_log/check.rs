@@ -28,6 +28,10 @@ pub(super) fn check_header(header: &Header) -> Result<(), LogError> {
             return Err(LogError::Header(problem));
         }
     }
+    let codes = header.tensors.iter().try_fold(0_u64, |sum, tensor| sum.checked_add(tensor.codes));
+    if codes.is_none() {
+        return Err(LogError::Header("its tensors have more codes together than any file".to_owned()));
+    }
     if header.noise != noise_specs(header)? {
         return Err(LogError::Noise);
     }

@@ -251,6 +251,15 @@ fn a_tensor_of_broken_blocks_is_refused() {
 }
 
 #[test]
+fn tensors_with_more_codes_than_can_be_counted_are_refused() {
+    let half = 1 << 63;
+    let first = |header: &mut Header| header.tensors[0].codes = half;
+    assert_eq!(SeedLog::parse(forged_with(first, |_| ()).as_bytes()).unwrap().header.codes(), half + 10_016);
+    let both = |header: &mut Header| header.tensors.iter_mut().for_each(|tensor| tensor.codes = half);
+    assert!(matches!(forged_header(both), LogError::Header(_)));
+}
+
+#[test]
 fn a_tensor_without_settings_is_refused() {
     assert!(matches!(forged_header(|header| header.settings.types.truncate(1)), LogError::Header(_)));
 }

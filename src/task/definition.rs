@@ -219,6 +219,11 @@ impl Definition {
         self.rewards.iter().any(|reward| reward.kind.reads_replies())
     }
 
+    /// A program of the user's that is asked for rewards, where there is one.
+    pub fn program(&self) -> Option<&str> {
+        self.rewards.iter().find_map(|reward| reward.command.as_deref())
+    }
+
     /// The rewards as people read them: `loglik`, or `loglik + 0.5 regex`.
     pub fn rewards_text(&self) -> String {
         let text = |reward: &Reward| match reward.weight {

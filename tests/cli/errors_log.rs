@@ -252,6 +252,25 @@ fn problems_and_rewards_that_are_not_known() {
     );
 }
 
+/// Whoever makes a log could otherwise have others run anything.
+#[test]
+fn a_program_that_only_a_log_names_is_not_run() {
+    let dir = Dir::tuned();
+    let log = forged(&good(), 1, "\"kind\":\"loglik\"", "\"kind\":\"command\",\"command\":\": > ran\"");
+    dir.write("bad.qes", &log);
+    let names = dir.names();
+    for line in
+        ["eval base.gguf --log bad.qes --problems 4", "tune base.gguf -o bad.qes --resume --generations 9"]
+    {
+        dir.run(line).fails(2, &["would run this program: : > ran", "--trust-log"]);
+        assert_eq!(dir.names(), names, "{line}");
+    }
+    dir.run("verify base.gguf bad.qes").ok();
+    dir.run("export base.gguf bad.qes -o new.gguf").ok();
+    dir.run("eval base.gguf --log bad.qes --problems 4 --trust-log").ends(1);
+    assert!(dir.names().contains(&"ran".to_owned()), "with the user's word it is run");
+}
+
 #[test]
 fn a_reward_without_sense() {
     let with = |more: &str| forged(&good(), 1, "\"kind\":\"loglik\"", &format!("\"kind\":\"loglik\",{more}"));

@@ -35,10 +35,13 @@ fn a_log_survives_a_reward_program_that_fails() {
         {
             assert!(failed.stderr.contains(word), "no {word:?} in {failed}");
         }
-        assert!(failed.stderr.ends_with("qes-gguf tune base.gguf -o run.qes --resume\n"), "{failed}");
+        assert!(
+            failed.stderr.ends_with("qes-gguf tune base.gguf -o run.qes --resume --trust-log\n"),
+            "{failed}"
+        );
         dir.run("verify base.gguf run.qes").ok();
         dir.write("program.sh", PROGRAM);
-        dir.run("tune base.gguf -o run.qes --resume --generations 2").ok();
+        dir.run("tune base.gguf -o run.qes --resume --trust-log --generations 2").ok();
         assert_eq!(dir.text("run.qes"), dir.text("whole.qes"), "{fault}");
         std::fs::remove_file(dir.path("broken")).unwrap();
     }

@@ -48,7 +48,7 @@ fn assert_tuned(run: &str, flags: &[&str]) {
         assert!(dir.read("tuned.gguf") != dir.read("base.gguf"), "no code moved: {flags}");
         // Header, evaluation, and the first of two generations.
         dir.cut("run.qes", 3, "died.qes");
-        dir.run("tune base.gguf -o died.qes --resume").ok();
+        dir.run("tune base.gguf -o died.qes --resume --trust-log").ok();
         assert_eq!(dir.text("died.qes"), dir.text("run.qes"), "{flags}");
     }
 }
@@ -111,7 +111,7 @@ fn a_programs_rewards_are_told_as_they_are() {
     let line = "tune base.gguf -o run.qes --task reward --data sums.jsonl -n 6 --reward-cmd 'sh program.sh'";
     let said = dir.run(&format!("{line} {RUN}")).ok();
     assert!(said.contains("before: held-out mean reward 0."), "{said}");
-    let grade = dir.run("eval base.gguf --log run.qes --json").json();
+    let grade = dir.run("eval base.gguf --log run.qes --trust-log --json").json();
     assert_eq!(
         (&grade["accuracy"], &grade["correct"], &grade["reward"]),
         (&json!(null), &json!(null), &json!("command"))

@@ -89,6 +89,11 @@ impl Run<'_> {
         let Self { args, path, .. } = self;
         let mut command =
             format!("qes-gguf tune {} -o {} --resume", text::quoted(&args.model), text::quoted(path));
+        let task = &self.log.header.task;
+        let mut definitions = task.retain.iter().map(|retain| &retain.definition).chain([&task.definition]);
+        if definitions.any(|definition| definition.program().is_some()) {
+            command += " --trust-log";
+        }
         // Sizes of contexts decide the last bits of rewards, so they have to be the same again.
         for (flag, value) in [
             ("-c", args.inference.ctx_size.map(u64::from)),
