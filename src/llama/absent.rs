@@ -1,7 +1,7 @@
 //! Stands in for the engine in a build without llama.cpp (`--no-default-features`).
 //!
-//! Such a program does everything for which a log and a base model are enough, on any machine, and takes a minute to build.
-//! What needs inference compiles here too, but never runs: there is no way to come by a [`LlamaEngine`].
+//! Such a program does everything for which a log and a base model are enough, wherever there is a Rust compiler. What needs
+//! inference compiles here too, but never runs: there is no way to come by a [`LlamaEngine`].
 
 use std::convert::Infallible;
 
