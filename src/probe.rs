@@ -1,5 +1,5 @@
 //! Measures what a run will meet before it starts: how much its fitness differences tell, what being perturbed costs, how long a
-//! member takes. From that follow settings ([`choice`]).
+//! member takes. From that follow settings ([`choose`]).
 //!
 //! The members are those that the run itself would begin with. Nothing is updated, so a probe costs what it evaluates: two
 //! or three generations.
