@@ -1,25 +1,26 @@
 //! What can be typed. Flags that llama.cpp has too are spelled its way.
 
 mod files;
+mod probe;
 mod retain;
+mod search;
 mod task;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use files::{ApplyArgs, ExportArgs, MergeArgs, RevertArgs, form};
+pub use probe::ProbeArgs;
 pub use retain::RetainArgs;
+pub use search::{Residual, SearchArgs};
 pub use task::{OF_DATA, TaskArgs};
 
-use crate::fitness::Shaping;
 use crate::llama;
 use crate::recipe;
-use crate::settings::Window;
-use crate::update::Method;
 
 /// Fine-tunes quantized GGUF models in place, without backpropagation.
 ///
@@ -157,100 +158,6 @@ impl TuneArgs {
 }
 
 #[derive(Clone, Debug, ClapArgs)]
-pub struct ProbeArgs {
-    /// The GGUF model that is to be tuned; it is only read
-    pub model: PathBuf,
-    /// Most memory to take, as 800M or 1.5G (powers of 1000) [default: as much as makes it fast]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    pub mem_budget: Option<u64>,
-    /// One JSON object instead of text
-    #[arg(long)]
-    pub json: bool,
-    #[command(flatten)]
-    pub task: TaskArgs,
-    #[command(flatten)]
-    pub retain: RetainArgs,
-    #[command(flatten)]
-    pub search: SearchArgs,
-    #[command(flatten)]
-    pub inference: InferenceArgs,
-}
-
-impl ProbeArgs {
-    /// The run that is probed for.
-    pub fn as_tune(&self) -> TuneArgs {
-        let Self { model, mem_budget, json, task, retain, search, inference } = self.clone();
-        TuneArgs {
-            model,
-            output: None,
-            export: None,
-            no_provenance: false,
-            trust_log: false,
-            resume: false,
-            overwrite: false,
-            auto: true,
-            mem_budget,
-            paranoid: false,
-            json,
-            task,
-            retain,
-            search,
-            inference,
-        }
-    }
-}
-
-/// Hyper-parameters. All are optional; a log that is resumed has its own.
-#[derive(Clone, Debug, ClapArgs)]
-#[command(next_help_heading = "Search")]
-pub struct SearchArgs {
-    #[arg(long, value_name = "N", help = format!("Generations in all, also when resuming [default: {}]", recipe::GENERATIONS))]
-    pub generations: Option<u64>,
-    #[arg(long, value_name = "N", help = format!("Members of a generation, an even number [default: {}]", recipe::POPULATION))]
-    pub population: Option<u32>,
-    /// Scale of the noise in code units, for all types or per type as Q4_K=0.1,Q6_K=0.6 [default: by type]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    pub sigma: Option<String>,
-    /// Step size of the first generation in code units, for all types or per type [default: by type]
-    #[arg(long, visible_alias = "learning-rate", value_name = "X", allow_negative_numbers = true)]
-    pub alpha: Option<String>,
-    /// Step size of the last generation; it changes linearly in between [default: in the same ratio to alpha as by default]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    pub alpha_final: Option<String>,
-    /// How evidence becomes steps: with error feedback (qes), with error feedback by the paper's rule, which looks at the codes
-    /// (qes-gated), rounded at random (quzo) or to the nearest (es-round) [default: qes]
-    #[arg(long, value_enum)]
-    pub method: Option<MethodArg>,
-    #[arg(long, value_name = "X", allow_negative_numbers = true, help = format!("Share of the residual that the next generation keeps [default: {}]", recipe::DECAY))]
-    pub decay: Option<f64>,
-    #[arg(long, value_name = "N|all", value_parser = window, help = format!("Generations that the residual is rebuilt from at least [default: {}, with qes-gated all]", recipe::WINDOW))]
-    pub window: Option<Window>,
-    /// After each update, pull each code that is away from its base value a step back with this probability [default: 0]
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
-    pub anchor: Option<f64>,
-    #[arg(long, value_name = "N", help = format!("Problems that each member is evaluated on [default: {}]", recipe::PROMPTS))]
-    pub prompts: Option<u32>,
-    /// How differences in fitness become weights [default: zscore]
-    #[arg(long, value_enum)]
-    pub shaping: Option<ShapingArg>,
-    /// Tensors to tune, by a regular expression on their names; it may choose no matrix whose type cannot be tuned
-    /// [default: the weight matrices of the blocks that can be]
-    #[arg(long, value_name = "REGEX")]
-    pub tensors: Option<String>,
-    /// Draw the residual again for every update, or keep it in memory (8 to 9 bytes a code, faster); the result is the same
-    /// [default: stored up to 64 MiB, where the noise of most codes is dense, and with qes-gated; else replay]
-    #[arg(long, value_enum)]
-    pub residual: Option<Residual>,
-    #[arg(long, value_name = "N", help = format!("Generations between held-out evaluations, 0 for only the first and last [default: {}]", recipe::EVAL_EVERY))]
-    pub eval_every: Option<u64>,
-    #[arg(long, value_name = "N", help = format!("Problems of a held-out evaluation [default: {}]", recipe::EVAL_PROBLEMS))]
-    pub eval_problems: Option<u32>,
-    /// Seed of the run [default: 0]
-    #[arg(short, long, value_name = "N", allow_negative_numbers = true)]
-    pub seed: Option<u64>,
-}
-
-#[derive(Clone, Debug, ClapArgs)]
 pub struct EvalArgs {
     /// The GGUF model
     pub model: PathBuf,
@@ -345,46 +252,6 @@ pub struct ManArgs {
     pub folder: PathBuf,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ShapingArg {
-    Zscore,
-    Rank,
-}
-
-impl From<ShapingArg> for Shaping {
-    fn from(shaping: ShapingArg) -> Self {
-        match shaping {
-            ShapingArg::Zscore => Self::Zscore,
-            ShapingArg::Rank => Self::Rank,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum MethodArg {
-    Qes,
-    QesGated,
-    Quzo,
-    EsRound,
-}
-
-impl From<MethodArg> for Method {
-    fn from(method: MethodArg) -> Self {
-        match method {
-            MethodArg::Qes => Self::Qes,
-            MethodArg::QesGated => Self::QesGated,
-            MethodArg::Quzo => Self::Quzo,
-            MethodArg::EsRound => Self::EsRound,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Residual {
-    Replay,
-    Stored,
-}
-
 fn size(text: &str) -> Result<u64, String> {
     let wrong = || "expected a size such as 800M or 1.5G".to_owned();
     let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
@@ -399,13 +266,6 @@ fn size(text: &str) -> Result<u64, String> {
     let number: f64 = text[..split].trim().parse().map_err(|_| wrong())?;
     let bytes = number * unit;
     if (1.0..1e18).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
-}
-
-fn window(text: &str) -> Result<Window, String> {
-    match text {
-        "all" => Ok(Window::All),
-        number => number.parse().map(Window::Last).map_err(|_| "expected a number or \"all\"".to_owned()),
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,105 @@
+//! Hyper-parameters that can be typed.
+
+use clap::{Args, ValueEnum};
+
+use crate::fitness::Shaping;
+use crate::recipe;
+use crate::settings::Window;
+use crate::update::Method;
+
+/// Hyper-parameters. All are optional; a log that is resumed has its own.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Search")]
+pub struct SearchArgs {
+    #[arg(long, value_name = "N", help = format!("Generations in all, also when resuming [default: {}]", recipe::GENERATIONS))]
+    pub generations: Option<u64>,
+    #[arg(long, value_name = "N", help = format!("Members of a generation, an even number [default: {}]", recipe::POPULATION))]
+    pub population: Option<u32>,
+    /// Scale of the noise in code units, for all types or per type as Q4_K=0.1,Q6_K=0.6 [default: by type]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub sigma: Option<String>,
+    /// Step size of the first generation in code units, for all types or per type [default: by type]
+    #[arg(long, visible_alias = "learning-rate", value_name = "X", allow_negative_numbers = true)]
+    pub alpha: Option<String>,
+    /// Step size of the last generation; it changes linearly in between [default: in the same ratio to alpha as by default]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub alpha_final: Option<String>,
+    /// How evidence becomes steps: with error feedback (qes), with error feedback by the paper's rule, which looks at the codes
+    /// (qes-gated), rounded at random (quzo) or to the nearest (es-round) [default: qes]
+    #[arg(long, value_enum)]
+    pub method: Option<MethodArg>,
+    #[arg(long, value_name = "X", allow_negative_numbers = true, help = format!("Share of the residual that the next generation keeps [default: {}]", recipe::DECAY))]
+    pub decay: Option<f64>,
+    #[arg(long, value_name = "N|all", value_parser = window, help = format!("Generations that the residual is rebuilt from at least [default: {}, with qes-gated all]", recipe::WINDOW))]
+    pub window: Option<Window>,
+    /// After each update, pull each code that is away from its base value a step back with this probability [default: 0]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    pub anchor: Option<f64>,
+    #[arg(long, value_name = "N", help = format!("Problems that each member is evaluated on [default: {}]", recipe::PROMPTS))]
+    pub prompts: Option<u32>,
+    /// How differences in fitness become weights [default: zscore]
+    #[arg(long, value_enum)]
+    pub shaping: Option<ShapingArg>,
+    /// Tensors to tune, by a regular expression on their names; it may choose no matrix whose type cannot be tuned
+    /// [default: the weight matrices of the blocks that can be]
+    #[arg(long, value_name = "REGEX")]
+    pub tensors: Option<String>,
+    /// Draw the residual again for every update, or keep it in memory (8 to 9 bytes a code, faster); the result is the same
+    /// [default: stored up to 64 MiB, where the noise of most codes is dense, and with qes-gated; else replay]
+    #[arg(long, value_enum)]
+    pub residual: Option<Residual>,
+    #[arg(long, value_name = "N", help = format!("Generations between held-out evaluations, 0 for only the first and last [default: {}]", recipe::EVAL_EVERY))]
+    pub eval_every: Option<u64>,
+    #[arg(long, value_name = "N", help = format!("Problems of a held-out evaluation [default: {}]", recipe::EVAL_PROBLEMS))]
+    pub eval_problems: Option<u32>,
+    /// Seed of the run [default: 0]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true)]
+    pub seed: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ShapingArg {
+    Zscore,
+    Rank,
+}
+
+impl From<ShapingArg> for Shaping {
+    fn from(shaping: ShapingArg) -> Self {
+        match shaping {
+            ShapingArg::Zscore => Self::Zscore,
+            ShapingArg::Rank => Self::Rank,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum MethodArg {
+    Qes,
+    QesGated,
+    Quzo,
+    EsRound,
+}
+
+impl From<MethodArg> for Method {
+    fn from(method: MethodArg) -> Self {
+        match method {
+            MethodArg::Qes => Self::Qes,
+            MethodArg::QesGated => Self::QesGated,
+            MethodArg::Quzo => Self::Quzo,
+            MethodArg::EsRound => Self::EsRound,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Residual {
+    Replay,
+    Stored,
+}
+
+fn window(text: &str) -> Result<Window, String> {
+    match text {
+        "all" => Ok(Window::All),
+        number => number.parse().map(Window::Last).map_err(|_| "expected a number or \"all\"".to_owned()),
+    }
+}
