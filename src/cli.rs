@@ -4,6 +4,7 @@
 //! library and prints what came of it. Exit codes: 0 success, 1 failure (or a model that does not verify), 2 nonsense on
 //! the command line, 130 interrupted.
 
+mod apply;
 mod args;
 mod audit;
 mod course;
@@ -13,9 +14,11 @@ mod eval;
 mod export;
 mod inspect;
 mod interrupt;
+mod manual;
 mod memory;
 mod out;
 mod plan;
+mod probe;
 mod report;
 mod report_page;
 mod setup;
@@ -55,13 +58,20 @@ pub fn main() -> ExitCode {
 /// Runs the program with these arguments, the first of which is its own name, and returns its exit code.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     explain_file_signals();
-    let outcome = match Args::parse_from(arguments.map(canonical)).command {
+    let words: Vec<OsString> = arguments.collect();
+    let outcome = match Args::parse_from(words.iter().cloned().map(canonical)).command {
         Command::Tune(args) => tune::run(&args),
+        Command::Probe(args) => probe::run(&args, &words),
         Command::Eval(args) => eval::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Apply(args) => apply::run(&args),
+        Command::Revert(args) => apply::revert(&args),
+        Command::Merge(args) => apply::merge(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Report(args) => report_page::run(&args),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man(args) => manual::man(&args),
     };
     match outcome {
         Ok(Ending::Success) => 0,

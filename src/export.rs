@@ -1,55 +1,35 @@
 //! From base model and seed log to the tuned model, byte for byte what the live run held in memory.
 //!
-//! The base is copied and its code bytes are patched; everything else stays as it is. Nothing else than the log decides
-//! the codes.
+//! The base is copied and its code bytes are patched; its metadata gains what says where the model comes from, unless that is
+//! not wanted, and everything else stays as it is. Nothing else than the log decides the codes.
+
+mod error;
+mod provenance;
+mod split;
+mod stack;
+mod tuned;
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use thiserror::Error;
+
+pub use error::ExportError;
+pub use provenance::{PastTune, past_tunes};
+pub use split::{merge_parts, parts_of};
+pub use stack::{DiffFile, Item, WrongBase, apply, revert};
+pub use tuned::{Form, Rebuilt, Tuned, export};
 
 use crate::block::Arrangement;
 use crate::engine::{Engine, EngineError, TensorBytes};
 use crate::gguf::{Gguf, GgufError};
 use crate::replay::History;
-use crate::seed_log::{BaseModel, Header, LogError, SeedLog, TensorSpec, hex};
-use crate::select::{SelectError, find};
-use crate::store::{Artefact, StoreError, WorkingCopy};
+use crate::seed_log::{BaseModel, Header, SeedLog, TensorSpec, hex};
+use crate::select::find;
+use crate::store::{StoreError, WorkingCopy};
 use crate::sweep::{ResidualStore, per_tile, rebuild_all, rebuild_counting, rebuild_past, update_all};
 use crate::update::Moves;
-
-/// Why a model cannot be rebuilt.
-#[derive(Debug, Error)]
-#[allow(missing_docs)] // Each message says what its variant means.
-pub enum ExportError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("{}: {source}", path.display())]
-    Gguf { path: PathBuf, source: GgufError },
-    #[error(transparent)]
-    Log(#[from] LogError),
-    #[error("{}: {source}", path.display())]
-    Select { path: PathBuf, source: SelectError },
-    #[error(
-        "the log was made for another model: it names {} ({} bytes, SHA-256 {}), but {} has {} bytes and SHA-256 {}; \
-         give the model that the run started from",
-        wanted.file, wanted.bytes, wanted.sha256, path.display(), found.bytes, found.sha256
-    )]
-    OtherModel { path: PathBuf, wanted: Box<BaseModel>, found: Box<BaseModel> },
-    #[error(
-        "the log has {has} generations, so there is no generation {asked}; leave --generation out for the last"
-    )]
-    NoSuchGeneration { asked: u64, has: u64 },
-    #[error(
-        "after {generations} generations the replayed codes have SHA-256 {digest}, but the run logged {logged} of its live \
-         ones: this should never happen; keep model and log, use another version of qes-gguf, and report it"
-    )]
-    Diverged { generations: u64, digest: String, logged: String },
-    #[error("the exported file would replace the base model {}; name another file", .0.display())]
-    OntoBase(PathBuf),
-}
 
 /// A base model that is mapped and understood.
 #[derive(Debug)]
@@ -66,10 +46,25 @@ impl Model {
     /// # Errors
     /// When it cannot be read or is not a valid GGUF.
     pub fn open(path: &Path) -> Result<Self, ExportError> {
-        let working = WorkingCopy::open(path)?;
-        let gguf = Gguf::parse(working.base())
-            .map_err(|source| ExportError::Gguf { path: path.to_owned(), source })?;
-        Ok(Self { working, gguf })
+        Self::of(WorkingCopy::open(path)?)
+    }
+
+    /// Checks a model file that is mapped.
+    ///
+    /// # Errors
+    /// When it is not a valid GGUF.
+    pub fn of(working: WorkingCopy) -> Result<Self, ExportError> {
+        match Gguf::parse(working.base()) {
+            Ok(gguf) => Ok(Self { working, gguf }),
+            Err(source) => {
+                let path = working.path().to_owned();
+                let split = match source {
+                    GgufError::Split { count } => split::refused(&path, count),
+                    _ => None,
+                };
+                Err(split.unwrap_or(ExportError::Gguf { path, source }))
+            }
+        }
     }
 
     /// The identity of the file, for a log's header. Reads the whole file.
@@ -91,7 +86,14 @@ impl Model {
             let (wanted, found) = (Box::new(wanted.clone()), Box::new(found));
             return Err(ExportError::OtherModel { path, wanted, found });
         }
-        let tensors = find(&self.gguf, &log.header).map_err(|source| ExportError::Select { path, source })?;
+        self.ranges_of(&log.header.tensors)
+    }
+
+    /// The byte ranges of these tensors.
+    fn ranges_of(&self, specs: &[TensorSpec]) -> Result<Vec<Range<usize>>, ExportError> {
+        let path = || self.working.path().to_owned();
+        let tensors =
+            find(&self.gguf, specs).map_err(|source| ExportError::Select { path: path(), source })?;
         Ok(tensors.iter().map(|tensor| tensor.byte_range()).collect())
     }
 
@@ -245,26 +247,6 @@ pub fn live_digest(engine: &mut impl Engine) -> Result<String, EngineError> {
     let mut hash = Sha256::new();
     engine.read_tensors(&mut |bytes| hash.update(bytes))?;
     Ok(hex(&hash.finalize()))
-}
-
-/// Writes the model that the log's first `generations` generations lead to, and returns the digest of its tuned tensors.
-///
-/// # Errors
-/// When the log was made for another model or has fewer generations, or the file cannot be written.
-pub fn export(base: &Path, log: &SeedLog, generations: u64, place: &Path) -> Result<String, ExportError> {
-    if same_file(base, place) {
-        return Err(ExportError::OntoBase(place.to_owned()));
-    }
-    let mut model = Model::open(base)?;
-    let mut artefact = Artefact::begin(place)?;
-    let digest = model.replay(log, generations)?;
-    check_digest(log, generations, &digest)?;
-    let written = artefact.write_all(model.working.bytes());
-    // A file that was changed meanwhile is worth telling rather than what came of it.
-    model.working.witness().check()?;
-    written?;
-    artefact.publish()?;
-    Ok(digest)
 }
 
 /// Whether both paths lead to one existing file.

@@ -15,6 +15,8 @@ mod cursor;
 mod error;
 mod header;
 mod metadata;
+mod parts;
+mod rewrite;
 mod tensors;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -24,6 +26,8 @@ use std::ops::Range;
 use self::cursor::Cursor;
 pub use self::error::{GgufError, Section};
 use self::metadata::Metadata;
+pub use self::parts::{MergeError, Merged, Part, Piece, merge};
+pub use self::rewrite::{Entry, Splice, Start, Value};
 use crate::tensor_type::TensorType;
 
 /// Alignment of the tensor data where `general.alignment` is absent.
@@ -37,6 +41,8 @@ pub struct Gguf {
     architecture: String,
     metadata: Metadata,
     tensors: Vec<TensorEntry>,
+    /// Where the list of tensors lies: behind the metadata, ahead of the padding before the tensor data.
+    list: Range<u64>,
 }
 
 /// One tensor of the file.
@@ -72,17 +78,27 @@ impl Gguf {
     /// # Errors
     /// A [`GgufError`] for the first thing found wrong; each says what to do about it.
     pub fn parse(bytes: &[u8]) -> Result<Gguf, GgufError> {
+        Self::read(bytes, false)
+    }
+
+    /// The same; where the file may be a part of a split model, it may also lack what only the first part has.
+    fn read(bytes: &[u8], is_part: bool) -> Result<Gguf, GgufError> {
         let header = header::read(bytes)?;
         let mut cursor = Cursor::after_header(bytes);
         let metadata = Metadata::read(&mut cursor, header.metadata_kv_count)?;
-        refuse_split(&metadata)?;
+        if !is_part {
+            refuse_split(&metadata)?;
+        }
         let alignment = alignment(&metadata)?;
         let architecture = match metadata.text("general.architecture") {
             Some(name) if !name.is_empty() => name.to_owned(),
+            _ if is_part => String::new(),
             _ => return Err(GgufError::MissingArchitecture),
         };
+        let list = cursor.offset();
         let tensors = tensors::read(&mut cursor, header.tensor_count, alignment)?;
-        Ok(Gguf { version: header.version, alignment, architecture, metadata, tensors })
+        let list = list..cursor.offset();
+        Ok(Gguf { version: header.version, alignment, architecture, metadata, tensors, list })
     }
 
     /// Version of the GGUF format; 3 today.
@@ -124,6 +140,18 @@ impl Gguf {
     /// The integer of any width under `key`; `None` where the key is absent, negative or holds something else.
     pub fn metadata_u64(&self, key: &str) -> Option<u64> {
         self.metadata.unsigned(key)
+    }
+
+    /// The strings under `key`; `None` where the key is absent, or holds something else or strings that are not UTF-8.
+    /// `file` are the bytes that were parsed.
+    pub fn metadata_texts(&self, file: &[u8], key: &str) -> Option<Vec<String>> {
+        self.metadata.texts(file, key)
+    }
+
+    /// Where the tensor data begins: their offsets in the file's list count from there. A file without tensors may end
+    /// before.
+    pub fn data_start(&self) -> u64 {
+        self.list.end.next_multiple_of(self.alignment)
     }
 
     /// The tensors, in the order in which the file lists them.

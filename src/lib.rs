@@ -27,6 +27,7 @@
 //! | [`replay`] | the residual and the codes from a log |
 //! | [`es`] | `ask` and `tell` over generations |
 //! | [`select`] | which tensors are tuned |
+//! | [`diff`] | what changed between two models, both ways |
 //! | [`judge`] | what a reply is worth, by rules of the user's own |
 //! | [`engine`] | what tuning needs of inference, as a trait |
 //! | [`exam`] | puts problems to an engine and grades it |
@@ -35,10 +36,11 @@
 //! | [`store`] | mappings, atomic files, the append-only log, files of data |
 //! | [`reward_command`] | the user's own program as a judge |
 //! | [`llama`] | the engine on llama.cpp; the only foreign code |
-//! | [`export`] | base model and log to tuned model |
+//! | [`export`] | base model and logs or diffs to tuned model, and back |
 //! | [`recipe`] | default hyper-parameters |
 //! | [`tune`] | the loop over generations |
-//! | [`report`] | pictures of logs: a page, figures, event files |
+//! | [`probe`] | what a run will meet, measured before it starts |
+//! | [`report`] | pictures of logs: a page, figures, event files; model cards |
 //! | [`cli`] | arguments to plan to call |
 //!
 //! `tile`, `settings` and `select` stand apart because live tuning, replay and the command line need them alike; `exam` and
@@ -48,7 +50,7 @@
 //! nothing foreign is built. All else is the same code; `tune` and `eval` then say what is missing.
 #![deny(missing_docs)]
 
-#[cfg(not(target_pointer_width = "64"))]
+#[cfg(any(target_pointer_width = "16", target_pointer_width = "32"))]
 compile_error!(
     "qes-gguf is for 64-bit processors: it maps whole model files, and 32-bit addresses do not reach far enough; on a 64-bit \
      Arm, use a 64-bit system and the target aarch64-unknown-linux-gnu"
@@ -62,6 +64,7 @@ compile_error!(
 pub mod block;
 pub mod cli;
 pub mod dataset;
+pub mod diff;
 pub mod engine;
 pub mod es;
 pub mod exam;
@@ -76,6 +79,7 @@ pub mod llama;
 pub mod llama;
 pub mod noise;
 pub mod perturb;
+pub mod probe;
 pub mod recipe;
 pub mod replay;
 pub mod report;

@@ -6,7 +6,10 @@
 //! interleaved ones, `layout` arranges sequences so that common prefixes are computed once, `schedule` decides which prompt
 //! is completed when, `row` reads logits.
 
+use std::ffi::CStr;
 use std::ops::Range;
+
+use llama_cpp_sys_2::ggml_version;
 
 use crate::block::Arrangement;
 use crate::engine::{Decoding, Engine, EngineError, Request, Score, TensorBytes};
@@ -46,6 +49,13 @@ use weights::Home;
 
 /// Why something in here failed; it becomes the source of an [`EngineError`].
 type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The llama.cpp that is built in, by the version of its ggml.
+pub fn version() -> String {
+    // SAFETY: it is null-terminated and lives as long as the program.
+    let version = unsafe { CStr::from_ptr(ggml_version()) };
+    format!("llama.cpp with ggml {}", version.to_string_lossy())
+}
 
 /// A model loaded with llama.cpp, whose tunable tensors can be edited.
 #[derive(Debug)]

@@ -102,6 +102,12 @@ impl Noise {
         distribution::magnitudes(self.sigma)[1..].iter().sum()
     }
 
+    /// Variance of a code's perturbation, in square code units: more than that of the Gaussian, since rounding adds to it.
+    pub fn variance(&self) -> f64 {
+        let magnitudes = distribution::magnitudes(self.sigma);
+        magnitudes.iter().enumerate().map(|(k, p)| (k * k) as f64 * p).sum()
+    }
+
     /// The largest magnitude that can be drawn.
     pub fn largest(&self) -> u16 {
         match &self.draws {

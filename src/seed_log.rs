@@ -44,6 +44,8 @@ pub struct SeedLog {
     pub plans: Vec<PlanRecord>,
     /// Where the next line's hash continues.
     pub chain: Chain,
+    /// The hash of the header's line, then of each generation's: what identifies the log up to there.
+    points: Vec<Chain>,
     /// Length in bytes of the whole lines; what follows is torn.
     pub whole_bytes: u64,
     /// Bytes of the torn tail; 0 for a clean end.
@@ -116,15 +118,16 @@ impl SeedLog {
             generations: Vec::new(),
             evaluations: Vec::new(),
             plans: Vec::new(),
-            chain: Chain::default(),
+            chain: chain.clone(),
+            points: vec![chain.clone()],
             whole_bytes: whole as u64,
             torn_bytes: (bytes.len() - whole) as u64,
         };
         for (index, line) in lines {
             let line = decode(index + 1, line, &mut chain)?;
             log.accept(index + 1, line)?;
+            log.move_on(chain.clone());
         }
-        log.chain = chain;
         Ok(log)
     }
 
@@ -142,6 +145,7 @@ impl SeedLog {
             generations: Vec::new(),
             evaluations: Vec::new(),
             plans: Vec::new(),
+            points: vec![chain.clone()],
             chain,
             whole_bytes,
             torn_bytes: 0,
@@ -158,7 +162,7 @@ impl SeedLog {
         let mut chain = self.chain.clone();
         let text = chain.encode(&line)?;
         self.accept(number, line)?;
-        self.chain = chain;
+        self.move_on(chain);
         self.whole_bytes += text.len() as u64;
         Ok(text)
     }
@@ -166,6 +170,20 @@ impl SeedLog {
     /// Generations that the run is to have in all, as planned last.
     pub fn planned(&self) -> u64 {
         self.plans.last().map_or(self.header.settings.generations, |plan| plan.generations)
+    }
+
+    /// The hash of the line that ends the first `generations` generations, if there are so many: it stands for all that
+    /// decides the codes at that point, however the log goes on.
+    pub fn hash_after(&self, generations: u64) -> Option<&Chain> {
+        self.points.get(usize::try_from(generations).ok()?)
+    }
+
+    /// Takes the hash of a line that was accepted.
+    fn move_on(&mut self, chain: Chain) {
+        if self.points.len() == self.generations.len() {
+            self.points.push(chain.clone());
+        }
+        self.chain = chain;
     }
 
     fn accept(&mut self, number: LineNumber, line: Line) -> Result<(), LogError> {

@@ -6,7 +6,7 @@ use regex::Regex;
 use thiserror::Error;
 
 use crate::gguf::{Gguf, TensorEntry};
-use crate::seed_log::{Header, TensorSpec};
+use crate::seed_log::TensorSpec;
 use crate::tensor_type::TensorType;
 
 /// Why no tensors, or not those of a log, can be tuned.
@@ -25,9 +25,9 @@ pub enum SelectError {
          (`qes-gguf inspect --json` lists all tensors)", names(&TensorType::TUNABLE)
     )]
     NotTunable { pattern: String, name: String, tensor_type: TensorType },
-    #[error("the model has no tensor \"{0}\", which the log tunes")]
+    #[error("the model has no tensor \"{0}\", which was tuned")]
     Missing(String),
-    #[error("tensor \"{name}\" is not what the log tunes: it has {codes} codes of type {tensor_type}")]
+    #[error("tensor \"{name}\" is not the one that was tuned: it has {codes} codes of type {tensor_type}")]
     Different { name: String, codes: u64, tensor_type: TensorType },
 }
 
@@ -97,11 +97,11 @@ pub fn spec(tensor: &TensorEntry) -> TensorSpec {
     TensorSpec { name: tensor.name.clone(), tensor_type: tensor.tensor_type, codes: tensor.elements() }
 }
 
-/// The tensors that a log tunes, in the log's order.
+/// The tensors that a log or a diff names, in its order.
 ///
 /// # Errors
 /// When one is missing or differs in type or size.
-pub fn find<'a>(gguf: &'a Gguf, header: &Header) -> Result<Vec<&'a TensorEntry>, SelectError> {
+pub fn find<'a>(gguf: &'a Gguf, specs: &[TensorSpec]) -> Result<Vec<&'a TensorEntry>, SelectError> {
     // A search of its own for each would take minutes where both name a million.
     let by_name: HashMap<&str, &TensorEntry> =
         gguf.tensors().iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
@@ -114,7 +114,7 @@ pub fn find<'a>(gguf: &'a Gguf, header: &Header) -> Result<Vec<&'a TensorEntry>,
         }
         Ok(tensor)
     };
-    header.tensors.iter().map(find).collect()
+    specs.iter().map(find).collect()
 }
 
 #[cfg(test)]
@@ -138,7 +138,7 @@ mod tests {
         let mut header = test_log::header(test_log::settings());
         header.tensors = gguf.tensors().iter().rev().map(spec).collect();
         let start = Instant::now();
-        let found = find(&gguf, &header).unwrap();
+        let found = find(&gguf, &header.tensors).unwrap();
         assert!(found.iter().zip(&header.tensors).all(|(tensor, wanted)| tensor.name == wanted.name));
         assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
     }

@@ -31,7 +31,7 @@ pub struct Settings {
     pub types: Vec<TypeSettings>,
     /// By which rule codes move.
     pub method: Method,
-    /// Share of the residual that the next generation keeps: 0 <= decay < 1, and 0 where there is no residual.
+    /// Share of the residual that the next generation keeps, 0.0..=1.0, and 0 where there is no residual.
     pub decay: f64,
     /// How much of the log the residual is rebuilt from: all of it where it depends on the codes, 1 where there is none.
     pub window: Window,
@@ -130,7 +130,7 @@ pub enum SettingsError {
     Sigma { tensor_type: TensorType, source: SigmaError },
     #[error("{tensor_type}: {name} is {value}, but must be a number from 0 to 1000 (in code units)")]
     Alpha { tensor_type: TensorType, name: &'static str, value: f64 },
-    #[error("decay is {0}, but must be at least 0 and less than 1")]
+    #[error("decay is {0}, but must be a number from 0 to 1")]
     Decay(f64),
     #[error("window is 0, but must be at least 1 generation, or \"all\"")]
     Window,
@@ -163,7 +163,7 @@ impl Settings {
         if self.generations > MAX_GENERATIONS {
             return Err(SettingsError::Generations(self.generations));
         }
-        if !(0.0..1.0).contains(&self.decay) {
+        if !(0.0..=1.0).contains(&self.decay) {
             return Err(SettingsError::Decay(self.decay));
         }
         if self.window == Window::Last(0) {
@@ -261,7 +261,7 @@ mod tests {
         assert!(refused(|s| s.population = 2).contains("population is 2"));
         assert!(refused(|s| s.population = u32::MAX - 1).contains("population"));
         assert!(refused(|s| s.generations = u64::MAX).contains("generations"));
-        assert!(refused(|s| s.decay = 1.0).contains("decay is 1"));
+        assert!(refused(|s| s.decay = 1.01).contains("decay is 1.01"));
         assert!(refused(|s| s.decay = -0.1).contains("decay"));
         assert!(refused(|s| s.decay = f64::NAN).contains("decay is NaN"));
         assert!(refused(|s| s.window = Window::Last(0)).contains("window"));

@@ -22,6 +22,7 @@ mod working_copy;
 
 pub(crate) use artefact::folder_of;
 pub use artefact::{Artefact, make_folder};
+pub use bounded::first_bytes;
 pub use cores::suitable_threads;
 pub use data::{Data, DataFile, read_data};
 pub use disk::{Call, Interceptor, intercept};
@@ -115,6 +116,12 @@ pub enum StoreError {
         path.display()
     )]
     LogExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file would be overwritten that may be the user's own.
+    #[error("{} exists already; move it away, or replace it with --overwrite", path.display())]
+    Exists {
         /// The file.
         path: PathBuf,
     },

@@ -7,6 +7,7 @@
 mod audit;
 mod event;
 mod examiners;
+mod members;
 mod watch;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,10 +16,9 @@ use thiserror::Error;
 
 pub use audit::Auditor;
 pub use event::{Event, Observer, Summary};
-pub use examiners::Examiners;
+pub use examiners::{Examiners, Exams, Rewards};
+pub use members::Members;
 pub use watch::{Split, Watch};
-
-use examiners::Exams;
 
 use crate::engine::{Engine, EngineError};
 use crate::es::{Es, Population};
@@ -26,11 +26,11 @@ use crate::exam::{Exam, ExamError, Grade};
 use crate::export::{ExportError, check_digest, live_digest};
 use crate::fitness::{PairFitness, mean};
 use crate::noise::Pair;
-use crate::perturb::{Applied, Edit, Member, Sign};
+use crate::perturb::{Member, Sign};
 use crate::replay::History;
 use crate::seed_log::{EvaluationRecord, Line, LogError, SeedLog};
 use crate::store::{Journal, StoreError};
-use crate::sweep::{PerTile, ResidualStore, edit_all, per_member, per_tile, rebuild_all, update_all};
+use crate::sweep::{ResidualStore, per_member, per_tile, rebuild_all, update_all};
 use crate::update::Moves;
 
 /// Why a run ended early. Everything before the fault is in the log.
@@ -77,14 +77,12 @@ pub enum ResidualMode {
 /// A run: a model, an examiner, and the log that connects them.
 pub struct Tuner<'a, E: Engine> {
     engine: E,
+    members: Members,
     examiners: Examiners,
     log: SeedLog,
     journal: &'a mut dyn Journal,
     history: History,
     residual: ResidualStore,
-    applied: PerTile<Applied>,
-    /// The member whose codes inference sees, if these are not those of the log.
-    perturbed: Option<(Pair, Sign)>,
     held_out: Exam<E::Batch>,
     /// What is to be retained, as evaluations see it.
     retained: Option<Exam<E::Batch>>,
@@ -123,13 +121,12 @@ impl<'a, E: Engine> Tuner<'a, E> {
         let applied = per_member(tensors, &history, &residual);
         Ok(Self {
             engine,
+            members: Members::new(applied),
             examiners,
             log,
             journal,
             history,
             residual,
-            applied,
-            perturbed: None,
             held_out,
             retained,
             watch: Watch::start(),
@@ -249,44 +246,19 @@ impl<'a, E: Engine> Tuner<'a, E> {
         Ok(Some(PairFitness { plus, minus }))
     }
 
-    /// Mean reward of the codes as they are, and that of what is to be retained, with its weight.
+    /// Fitness of the codes as they are.
     fn fitness(&mut self, exams: &Exams<E::Batch>) -> Result<f64, TuneError> {
-        let Self { engine, examiners, log, watch, .. } = self;
-        let Examiners { task, retain } = examiners;
-        watch.time(
-            |split| &mut split.inference,
-            || {
-                let mut fitness = mean(&task.rewards(engine, &exams.task)?);
-                let weight = log.header.task.retain.as_ref().map_or(0.0, |retain| retain.weight);
-                if let (Some(examiner), Some(exam)) = (retain, &exams.retain) {
-                    fitness += weight * mean(&examiner.rewards(engine, exam)?);
-                }
-                Ok(fitness)
-            },
-        )
+        let Self { engine, examiners, watch, .. } = self;
+        let rewards = watch.time(|split| &mut split.inference, || examiners.rewards(engine, exams))?;
+        Ok(rewards.fitness())
     }
 
-    /// Turns the codes into those of a member, or into those of the log. A member is left in place until then, so that it is
-    /// taken back in the pass over all codes that perturbs the next.
+    /// Turns the codes into those of a member, or into those of the log.
     fn turn_into(&mut self, next: Option<Member<'_>>) -> Result<(), TuneError> {
-        let Self { engine, log, history, applied, perturbed, watch, .. } = self;
-        let before = perturbed.as_ref().map(|(pair, sign)| Member { pair, sign: *sign });
-        let edits = match (before, next) {
-            (Some(before), Some(next)) if before.pair == next.pair => vec![(Edit::Mirror, before)],
-            _ => {
-                let restored = before.map(|member| (Edit::Restore, member));
-                let perturbed = next.map(|member| (Edit::Perturb, member));
-                restored.into_iter().chain(perturbed).collect()
-            }
-        };
+        let Self { engine, members, log, history, watch, .. } = self;
         let part: fn(&mut Split) -> &mut f64 =
             if next.is_some() { |split| &mut split.perturb } else { |split| &mut split.restore };
-        let specs = &log.header.tensors;
-        watch.time(part, || {
-            engine.edit_codes(&mut |codes| edit_all(&edits, codes, specs, history, applied))
-        })?;
-        *perturbed = next.map(|Member { pair, sign }| (pair.clone(), sign));
-        Ok(())
+        Ok(watch.time(part, || members.turn_into(next, engine, &log.header.tensors, history))?)
     }
 
     fn update(&mut self) -> Result<Moves, TuneError> {

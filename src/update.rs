@@ -62,7 +62,7 @@ impl Method {
 pub struct StepRule {
     /// alpha / sigma: what turns the weighted sum of perturbations into a step in code units.
     pub alpha_over_sigma: f32,
-    /// Share of the residual that the next generation keeps, at least 0 and less than 1.
+    /// Share of the residual that the next generation keeps, 0.0..=1.0.
     pub decay: f32,
 }
 

@@ -3,7 +3,10 @@
 mod ggml;
 
 mod cli {
+    mod apply;
     mod bench;
+    mod card;
+    mod diff;
     mod errors_data;
     mod errors_log;
     mod errors_model;
@@ -17,7 +20,11 @@ mod cli {
     mod helper;
     mod inspect;
     mod json;
+    mod manual;
+    mod merge;
     mod methods;
+    mod probe;
+    mod provenance;
     mod report;
     mod resume;
     mod retain;

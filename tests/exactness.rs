@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use qes_gguf::cli;
-use qes_gguf::export::{Model, export};
+use qes_gguf::export::{Form, Model, export};
 use qes_gguf::seed_log::{SeedLog, hex};
 use sha2::{Digest, Sha256};
 
@@ -71,7 +71,8 @@ fn exported(name: &str, base: &Path, log: &SeedLog, threads: usize) -> String {
     let place = dir.path().join("tuned.gguf");
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let generations = log.generations.len() as u64;
-    pool.install(|| export(base, log, generations, &place)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    pool.install(|| export(base, log, generations, Form::Bare, &place))
+        .unwrap_or_else(|e| panic!("{name}: {e}"));
     hex(&Sha256::digest(fs::read(place).unwrap()))
 }
 
@@ -138,6 +139,7 @@ fn without_llama_cpp_tune_and_eval_say_what_is_missing() {
     assert_eq!(run(&[&"tune", &base, &"--task", &"arith", &"-o", &log]), 1);
     assert!(!log.exists());
     assert_eq!(run(&[&"eval", &base, &"--task", &"arith"]), 1);
+    assert_eq!(run(&[&"probe", &base, &"--task", &"arith"]), 1);
     let said = qes_gguf::llama::check_built_in().unwrap_err().to_string();
     assert!(said.contains("no llama.cpp") && said.contains("--no-default-features"), "{said}");
 }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// The modules of the library, each above those that may import it. `lib.rs` and `main.rs` stand outside.
-const ROWS: [&str; 29] = [
+const ROWS: [&str; 31] = [
     "rng",
     "tensor_type",
     "block",
@@ -26,6 +26,7 @@ const ROWS: [&str; 29] = [
     "replay",
     "es",
     "select",
+    "diff",
     "judge",
     "engine",
     "exam",
@@ -37,6 +38,7 @@ const ROWS: [&str; 29] = [
     "export",
     "recipe",
     "tune",
+    "probe",
     "report",
     "cli",
 ];

@@ -1,17 +1,22 @@
 //! What can be typed. Flags that llama.cpp has too are spelled its way.
 
+mod files;
 mod retain;
 mod task;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
+pub use files::{ApplyArgs, ExportArgs, MergeArgs, RevertArgs, form};
 pub use retain::RetainArgs;
 pub use task::{OF_DATA, TaskArgs};
 
 use crate::fitness::Shaping;
+use crate::llama;
 use crate::recipe;
 use crate::settings::Window;
 use crate::update::Method;
@@ -24,6 +29,7 @@ use crate::update::Method;
 #[command(
     name = "qes-gguf",
     version,
+    long_version = version(),
     max_term_width = 110,
     subcommand_required = true,
     arg_required_else_help = true
@@ -33,24 +39,46 @@ pub struct Args {
     pub command: Command,
 }
 
+/// This program's version and its llama.cpp's.
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> =
+        LazyLock::new(|| format!("{}\n{}", env!("CARGO_PKG_VERSION"), llama::version()));
+    &VERSION
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Tune a model on a task and log the run
     Tune(Box<TuneArgs>),
+    /// Measure what a run will meet, and choose its settings
+    Probe(Box<ProbeArgs>),
     /// Measure a model on held-out problems, and compare it with another
     Eval(Box<EvalArgs>),
     /// Write the tuned model that a base model and a log make
     Export(ExportArgs),
+    /// Apply logs and diffs to a base model, one after the other
+    Apply(ApplyArgs),
+    /// Take diffs back from a tuned model
+    Revert(RevertArgs),
+    /// Make one file of a model that is split into several
+    Merge(MergeArgs),
     /// Check a log, and a tuned model against base and log
     Verify(VerifyArgs),
-    /// Describe a model or a log
+    /// Describe a model, a log or a diff
     Inspect(InspectArgs),
     /// Draw logs as a page for the browser
     Report(ReportArgs),
+    /// Print a script with which your shell completes commands and flags
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write manual pages
+    Man(ManArgs),
 }
 
 /// Flags of every command that runs inference.
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 #[command(next_help_heading = "Inference")]
 pub struct InferenceArgs {
     /// Threads for inference and updates [default: one for each core, on a machine with cores of several kinds for each big one]
@@ -70,7 +98,7 @@ pub struct InferenceArgs {
     pub verbose: bool,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 pub struct TuneArgs {
     /// The GGUF model to tune; it is only read
     pub model: PathBuf,
@@ -80,6 +108,9 @@ pub struct TuneArgs {
     /// Also write the tuned model when done; an existing file is replaced
     #[arg(long, value_name = "TUNED.gguf")]
     pub export: Option<PathBuf>,
+    /// Leave out of the tuned model's metadata where it comes from
+    #[arg(long, requires = "export")]
+    pub no_provenance: bool,
     /// Continue a log exactly where it stopped; its settings are used
     #[arg(long)]
     pub resume: bool,
@@ -92,6 +123,9 @@ pub struct TuneArgs {
     /// Most memory to take, as 800M or 1.5G (powers of 1000) [default: as much as makes it fast]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub mem_budget: Option<u64>,
+    /// Probe first, and take the sigma, alpha, population and prompts that suit this model and task, where none are given
+    #[arg(long, conflicts_with = "resume")]
+    pub auto: bool,
     /// Replay the log on the side and compare the codes after every generation; slow, and takes a second model's memory
     #[arg(long)]
     pub paranoid: bool,
@@ -122,8 +156,52 @@ impl TuneArgs {
     }
 }
 
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ProbeArgs {
+    /// The GGUF model that is to be tuned; it is only read
+    pub model: PathBuf,
+    /// Most memory to take, as 800M or 1.5G (powers of 1000) [default: as much as makes it fast]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub mem_budget: Option<u64>,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub task: TaskArgs,
+    #[command(flatten)]
+    pub retain: RetainArgs,
+    #[command(flatten)]
+    pub search: SearchArgs,
+    #[command(flatten)]
+    pub inference: InferenceArgs,
+}
+
+impl ProbeArgs {
+    /// The run that is probed for.
+    pub fn as_tune(&self) -> TuneArgs {
+        let Self { model, mem_budget, json, task, retain, search, inference } = self.clone();
+        TuneArgs {
+            model,
+            output: None,
+            export: None,
+            no_provenance: false,
+            trust_log: false,
+            resume: false,
+            overwrite: false,
+            auto: true,
+            mem_budget,
+            paranoid: false,
+            json,
+            task,
+            retain,
+            search,
+            inference,
+        }
+    }
+}
+
 /// Hyper-parameters. All are optional; a log that is resumed has its own.
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 #[command(next_help_heading = "Search")]
 pub struct SearchArgs {
     #[arg(long, value_name = "N", help = format!("Generations in all, also when resuming [default: {}]", recipe::GENERATIONS))]
@@ -172,7 +250,7 @@ pub struct SearchArgs {
     pub seed: Option<u64>,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 pub struct EvalArgs {
     /// The GGUF model
     pub model: PathBuf,
@@ -200,20 +278,6 @@ pub struct EvalArgs {
     pub inference: InferenceArgs,
 }
 
-#[derive(Debug, ClapArgs)]
-pub struct ExportArgs {
-    /// The base model that the run started from
-    pub model: PathBuf,
-    /// The run's seed log
-    pub log: PathBuf,
-    /// The tuned model to write; an existing file is replaced
-    #[arg(short, long, value_name = "TUNED.gguf")]
-    pub output: PathBuf,
-    /// Stop after this many generations, or where a held-out evaluation had the highest mean reward [default: all]
-    #[arg(long, value_name = "G|best", value_parser = until)]
-    pub generation: Option<Until>,
-}
-
 /// How much of a log to export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
@@ -232,7 +296,7 @@ fn until(text: &str) -> Result<Until, String> {
     }
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 pub struct VerifyArgs {
     /// The base model that the run started from
     pub model: PathBuf,
@@ -246,16 +310,16 @@ pub struct VerifyArgs {
     pub generation: Option<Until>,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 pub struct InspectArgs {
-    /// A GGUF model or a seed log
+    /// A GGUF model, a seed log or a diff
     pub file: PathBuf,
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 pub struct ReportArgs {
     /// Seed logs; several are compared
     #[arg(required = true, value_name = "RUN.qes")]
@@ -272,6 +336,13 @@ pub struct ReportArgs {
     /// Also write the curves as event files, which TensorBoard opens, each run in a folder of its own
     #[arg(long, value_name = "DIR")]
     pub tensorboard: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ManArgs {
+    /// The folder to write the pages into, such as ~/.local/share/man/man1
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -1,25 +1,142 @@
-//! `qes-gguf export`: base model and log to tuned model.
+//! `qes-gguf export`: base model and log to tuned model, to a diff between both, and to a model card.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
 
 use super::args::ExportArgs;
 use super::{Ending, out, setup, text};
-use crate::export::export;
+use crate::export::{ExportError, Model, same_file};
+use crate::report::{Card, card};
+use crate::seed_log::SeedLog;
+use crate::store::{Artefact, StoreError, folder_of};
 
 pub fn run(args: &ExportArgs) -> Result<Ending> {
     let start = Instant::now();
-    setup::check_place(&args.output, "the log", &args.log)?;
+    check_places(args)?;
     let log = setup::read_log(&args.log)?;
     let generations = setup::generations(&log, args.generation)?.unwrap_or(log.generations.len() as u64);
-    let digest = export(&args.model, &log, generations, &args.output)?;
+    let model = Model::open(&args.model)?;
+    // Begun before the replay, so that a folder that cannot be written to is told of at once.
+    let mut places = Places::begin(args)?;
+    let rebuilt = model.rebuilt(&log, generations, args.form.form())?;
+    let mut wrote = Vec::new();
+    if let (Some(artefact), Some(path)) = (&mut places.model, &args.output) {
+        rebuilt.tuned.write(artefact)?;
+        wrote.push(path.display().to_string());
+    }
+    if let (Some(artefact), Some(path)) = (&mut places.diff, &args.as_diff) {
+        rebuilt.write_diff(artefact)?;
+        wrote.push(path.display().to_string());
+    }
+    if let Some((artefact, path)) = &mut places.card {
+        artefact.write_all(card(&about(args, &log, generations, &rebuilt)).as_bytes())?;
+        wrote.push(path.display().to_string());
+    }
+    places.publish(args.overwrite)?;
     out::line(format!(
-        "wrote {} after {} of {} generations in {}\ntuned codes SHA-256 {digest}",
-        args.output.display(),
+        "wrote {} after {} of {} generations in {}\ntuned codes SHA-256 {}",
+        wrote.join(", "),
         generations,
         log.generations.len(),
-        text::seconds(start.elapsed().as_secs_f64())
+        text::seconds(start.elapsed().as_secs_f64()),
+        rebuilt.codes_sha256
     ))?;
     Ok(Ending::Success)
+}
+
+/// Refuses to write over what is read, or one file over another.
+fn check_places(args: &ExportArgs) -> Result<()> {
+    let places = args.output.iter().chain(&args.as_diff);
+    for place in places {
+        if same_file(&args.model, place) {
+            return Err(ExportError::OntoBase(place.clone()).into());
+        }
+        setup::check_place(place, "the log", &args.log)?;
+    }
+    if let (Some(output), Some(diff)) = (&args.output, &args.as_diff) {
+        setup::check_place(diff, "the tuned model", output)?;
+    }
+    if let Some(card) = card_path(args) {
+        for (what, path) in [("the base model", &args.model), ("the log", &args.log)] {
+            setup::check_place(&card, what, path)?;
+        }
+        for path in args.output.iter().chain(&args.as_diff) {
+            setup::check_place(path, "the model card", &card)?;
+        }
+        if card.exists() && !args.overwrite {
+            return Err(StoreError::Exists { path: card }.into());
+        }
+    }
+    Ok(())
+}
+
+/// Where the model card goes.
+fn card_path(args: &ExportArgs) -> Option<PathBuf> {
+    args.output.as_ref().filter(|_| args.card).map(|output| folder_of(output).join("README.md"))
+}
+
+/// The files on their way.
+struct Places {
+    model: Option<Artefact>,
+    diff: Option<Artefact>,
+    card: Option<(Artefact, PathBuf)>,
+}
+
+impl Places {
+    fn begin(args: &ExportArgs) -> Result<Self> {
+        let begin = |path: &PathBuf| Artefact::begin(path);
+        let card = card_path(args).map(|path| Ok::<_, StoreError>((begin(&path)?, path))).transpose()?;
+        Ok(Self {
+            model: args.output.as_ref().map(begin).transpose()?,
+            diff: args.as_diff.as_ref().map(begin).transpose()?,
+            card,
+        })
+    }
+
+    /// Moves all to their places, the card last.
+    fn publish(self, overwrite: bool) -> Result<()> {
+        self.model.map_or(Ok(()), Artefact::publish)?;
+        self.diff.map_or(Ok(()), Artefact::publish)?;
+        match self.card {
+            Some((card, _)) if overwrite => Ok(card.publish()?),
+            Some((card, _)) => Ok(card.publish_beside()?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the card is about.
+fn about<'a>(
+    args: &ExportArgs,
+    log: &'a SeedLog,
+    generations: u64,
+    rebuilt: &'a crate::export::Rebuilt<'_>,
+) -> Card<'a> {
+    let name = |path: Option<&PathBuf>| {
+        path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned())
+    };
+    Card {
+        log,
+        generations,
+        base: rebuilt.tuned.base(),
+        file: name(args.output.as_ref()).unwrap_or_default(),
+        digest: rebuilt.tuned.digest(),
+        codes_sha256: &rebuilt.codes_sha256,
+        log_file: name(Some(&args.log)).unwrap_or_default(),
+        diff_file: name(args.as_diff.as_ref()),
+        flags: flags(args),
+    }
+}
+
+/// The flags that reproducing the file takes.
+fn flags(args: &ExportArgs) -> String {
+    let generation = match args.generation {
+        Some(super::args::Until::Best) => " --generation best".to_owned(),
+        Some(super::args::Until::Generation(number)) => format!(" --generation {number}"),
+        None => String::new(),
+    };
+    let form = if args.form.form() == crate::export::Form::Bare { " --no-provenance" } else { "" };
+    generation + form
 }

@@ -1,21 +1,27 @@
-//! `qes-gguf inspect`: what is in a model or a log.
+//! `qes-gguf inspect`: what is in a model, a log or a diff.
 
+mod diff;
 mod log;
 mod model;
-
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 
 use anyhow::Result;
 
 use super::args::InspectArgs;
 use super::{Ending, memory, out, setup};
-use crate::export::Model;
-use crate::store::StoreError;
+use crate::diff::Diff;
+use crate::export::{DiffFile, Model};
+use crate::store::first_bytes;
+
+/// Bytes of a file that tell what it is.
+const TELLING: usize = 32;
 
 pub fn run(args: &InspectArgs) -> Result<Ending> {
-    let (text, json) = if looks_like_log(&args.file)? {
+    let first = first_bytes(&args.file, TELLING)?;
+    let (text, json) = if Diff::is_begun_by(&first) {
+        let diff = DiffFile::open(&args.file)?;
+        (diff::text(&diff), diff::json(&diff))
+    } else if first.starts_with(b"{") {
+        // Logs begin with a brace, as all JSON objects do; models begin with their magic number.
         let log = setup::read_log(&args.file)?;
         (log::text(&args.file, &log), log::json(&log))
     } else {
@@ -29,12 +35,4 @@ pub fn run(args: &InspectArgs) -> Result<Ending> {
         out::line(text)?
     }
     Ok(Ending::Success)
-}
-
-/// Logs begin with a brace, as all JSON objects do; models begin with their magic number.
-fn looks_like_log(path: &Path) -> Result<bool> {
-    let failed = |source| StoreError::Open { path: path.to_owned(), source };
-    let mut first = [0];
-    let read = File::open(path).and_then(|mut file| file.read(&mut first)).map_err(failed)?;
-    Ok(read == 1 && first[0] == b'{')
 }

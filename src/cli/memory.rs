@@ -34,15 +34,19 @@ pub struct Plan {
     pub contexts: Option<u64>,
 }
 
-/// Plans the memory of a run.
+/// Bytes that a model's weights take.
+pub fn weights(args: &TuneArgs, model: &Model) -> u64 {
+    let tied = if args.inference.no_repack { 0 } else { tied_output(model) };
+    model.working.base().len() as u64 + tied
+}
+
+/// Plans the memory of a run on a model whose [`weights`] take so much.
 ///
 /// # Errors
 /// When the budget is less than what a run needs without any context.
-pub fn plan(args: &TuneArgs, header: &Header, model: &Model, threads: usize) -> Result<Plan> {
+pub fn plan(args: &TuneArgs, header: &Header, weights: u64, threads: usize) -> Result<Plan> {
     let history = History::new(header)?;
-    let tied = if args.inference.no_repack { 0 } else { tied_output(model) };
-    let needed =
-        OVERHEAD + model.working.base().len() as u64 + tied + applied(header, &history) + anchored(header);
+    let needed = OVERHEAD + weights + applied(header, &history) + anchored(header);
     let scratch = threads as u64 * longest_tile(header, &history) * SCRATCH_BYTES;
     let stored = stored(header, &history);
     let mode = mode(args, header, &history, stored, needed);
@@ -104,7 +108,7 @@ pub fn forecast(model: &Model) -> Result<Option<Forecast>> {
     let header = header_with(&args, model, subject, nobody)?;
     let mut plan_with = |residual| {
         args.search.residual = residual;
-        plan(&args, &header, model, threads)
+        plan(&args, &header, weights(&args, model), threads)
     };
     let mode = plan_with(None)?.mode;
     let replayed = plan_with(Some(Residual::Replay))?.fixed;

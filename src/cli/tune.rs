@@ -10,13 +10,14 @@ use super::args::TuneArgs;
 use super::audit::FileAuditor;
 use super::course::Courses;
 use super::plan;
+use super::probe::Probed;
 use super::report::{self, JsonReport, Outline, TextReport};
 use super::{Ending, UsageError, definition, interrupt, memory, out, setup, text};
 use crate::export::{ExportError, Model, same_file};
 use crate::llama::check_built_in;
 use crate::seed_log::{Line, LogError, PlanRecord, SeedLog};
 use crate::store::{Artefact, Journal, LogFile, StoreError, Witnessed, discard_log, read_log_file};
-use crate::tune::{Observer, Outcome, TuneError, Tuner};
+use crate::tune::{Observer, Outcome, ResidualMode, TuneError, Tuner};
 
 pub fn run(args: &TuneArgs) -> Result<Ending> {
     check_built_in()?;
@@ -26,13 +27,25 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let model = Model::open(&args.model)?;
     let Start { mut log, journal, courses, plan: new_plan } =
         if args.resume { resume(args, &path, &model)? } else { begin(args, &path, &model)? };
-    let examiners = courses.examiners(&log.header)?;
+    let mut examiners = courses.examiners(&log.header)?;
     let stop = interrupt::flag()?;
-    let plan = memory::plan(args, &log.header, &model, threads)?;
+    let weights = memory::weights(args, &model);
+    let mut plan = memory::plan(args, &log.header, weights, threads)?;
     let witness = model.working.witness().clone();
-    let engine = setup::engine(model, &log.header.tensors, &args.inference, threads, plan.contexts)?;
-    let planned = plan.fixed + engine.context_bytes();
+    let mut engine = setup::engine(model, &log.header.tensors, &args.inference, threads, plan.contexts)?;
     examiners.rehearse(&engine)?;
+    let mut probed = None;
+    if args.auto {
+        let Some(found) = Probed::find(args, &mut engine, &mut examiners, &log.header, plan.mode, &stop)?
+        else {
+            out::warn("interrupted while probing; nothing was written");
+            return Ok(Ending::Interrupted);
+        };
+        (log, _) = SeedLog::start(found.header.clone())?;
+        plan = memory::plan(args, &log.header, weights, threads)?;
+        probed = Some(found);
+    }
+    let planned = plan.fixed + engine.context_bytes();
     let journal = journal.map_or_else(|| create(args, &path, &log), Ok)?;
     let mut journal = Witnessed { log: journal, model: witness };
     if let Some(generations) = new_plan {
@@ -40,6 +53,9 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     }
     let auditor = args.paranoid.then(|| FileAuditor::new(&args.model, &log, &path)).transpose()?;
     let mut display = Display::start(args, &log, &path, planned);
+    if let Some(found) = probed {
+        display.tell(&found, plan.mode);
+    }
     let tuner = Tuner::new(engine, examiners, log, &mut journal, plan.mode);
     if tuner.is_err() && !args.resume {
         discard_log(&path);
@@ -199,6 +215,17 @@ impl Display {
         let report = TextReport::new(outline);
         report.line(&introduction(args, log, path, outline, planned));
         Self::Text(report)
+    }
+
+    /// What a probe led to.
+    fn tell(&self, probed: &Probed, mode: ResidualMode) {
+        match self {
+            Self::Text(report) => {
+                report.line(&probed.chosen());
+                probed.expectations(mode).iter().for_each(|line| report.line(line));
+            }
+            Self::Json(_) => out::progress(probed.event(mode)),
+        }
     }
 
     fn observer(&mut self) -> &mut dyn Observer {

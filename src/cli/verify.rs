@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use super::args::VerifyArgs;
 use super::{Ending, out, setup, text};
-use crate::export::Model;
+use crate::export::{Form, Model, Rebuilt};
+use crate::gguf::TensorEntry;
 use crate::seed_log::SeedLog;
 use crate::store::WorkingCopy;
 
@@ -26,16 +27,19 @@ pub fn run(args: &VerifyArgs) -> Result<Ending> {
     out::line(format!("log        {} whole generations, every line's hash is right", text::count(all)))?;
     out::line(format!("base       {} is the model that the log names", args.model.display()))?;
     findings.extend(compare_digests(&log, &points, &digests)?);
+    let mut codes_sha256 = digests.last().cloned().unwrap_or_default();
     let mut after = String::new();
     if generations != all {
         after = format!(" after {}", text::generations(generations));
         model = Model::open(&args.model)?;
-        out::line(format!("codes      SHA-256 {}{after}", model.replay(&log, generations)?))?;
+        codes_sha256 = model.replay(&log, generations)?;
+        out::line(format!("codes      SHA-256 {codes_sha256}{after}"))?;
     }
     if let Some(tuned) = &args.tuned {
         let tuned = WorkingCopy::open(tuned)?;
         let path = tuned.path().display();
-        match difference(&model, tuned.base()) {
+        let rebuilt = Rebuilt::new(model, &log, generations, codes_sha256, Form::Bare);
+        match difference(rebuilt, tuned.base()) {
             None => out::line(format!("tuned      {path} is exactly what base and log make{after}"))?,
             Some(what) => findings.push(format!("{path} is not what base and log make{after}: {what}")),
         }
@@ -79,15 +83,29 @@ fn compare_digests(log: &SeedLog, points: &[u64], digests: &[String]) -> Result<
     Ok(None)
 }
 
-/// The first difference between the rebuilt model and a file, in words.
-fn difference(model: &Model, tuned: &[u8]) -> Option<String> {
-    let rebuilt = model.working.bytes();
-    if rebuilt.len() != tuned.len() {
-        return Some(format!("it has {} bytes, not {}", tuned.len(), rebuilt.len()));
+/// The first difference between the rebuilt model and a file, in words. A file may say where it comes from, or not: it is
+/// compared with what is as long as it.
+fn difference(mut rebuilt: Rebuilt<'_>, tuned: &[u8]) -> Option<String> {
+    let length =
+        |rebuilt: &Rebuilt<'_>| rebuilt.tuned.pieces().iter().map(|piece| piece.len()).sum::<usize>();
+    let bare = length(&rebuilt);
+    rebuilt.take_form(Form::WithProvenance);
+    let length = length(&rebuilt);
+    let (length, form) = if tuned.len().abs_diff(bare) < tuned.len().abs_diff(length) {
+        (bare, Form::Bare)
+    } else {
+        (length, Form::WithProvenance)
+    };
+    if tuned.len() != length {
+        return Some(format!("it has {} bytes, not {length}", tuned.len()));
     }
-    let at = rebuilt.iter().zip(tuned).position(|(a, b)| a != b)?;
-    let inside = |tensor: &&crate::gguf::TensorEntry| tensor.byte_range().contains(&at);
-    let place = model.gguf.tensors().iter().find(inside);
+    rebuilt.take_form(form);
+    let [start, data] = rebuilt.tuned.pieces();
+    let at = start.iter().chain(data).zip(tuned).position(|(a, b)| a != b)?;
+    // Tensors lie as in the base, but for what the start is longer.
+    let in_base = (at + rebuilt.tuned.base().data_start() as usize).checked_sub(start.len());
+    let is_inside = |tensor: &&TensorEntry| in_base.is_some_and(|at| tensor.byte_range().contains(&at));
+    let place = rebuilt.tuned.base().tensors().iter().find(is_inside);
     let place = place.map_or("outside all tensors".to_owned(), |tensor| format!("in tensor {}", tensor.name));
     Some(format!("the first different byte is {at}, {place}"))
 }

@@ -18,6 +18,11 @@ impl<'a> Cursor<'a> {
         Self { bytes, at: GGUF_HEADER_SIZE.min(bytes.len()), section: Section::Metadata }
     }
 
+    /// A cursor at the first of bytes that are a part of the metadata.
+    pub fn over(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, section: Section::Metadata }
+    }
+
     /// Enters the next section.
     pub fn enter(&mut self, section: Section) {
         self.section = section;

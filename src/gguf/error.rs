@@ -206,8 +206,8 @@ pub enum GgufError {
 
     /// The file is one of several that make up the model.
     #[error(
-        "the file is one of {count} parts of a split model; merge them first: llama-gguf-split --merge \
-         FIRST-PART.gguf merged.gguf"
+        "the file is one of {count} parts of a split model; merge them first: qes-gguf merge FIRST-PART.gguf -o \
+         MERGED.gguf"
     )]
     Split {
         /// Number of parts.

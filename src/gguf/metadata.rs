@@ -2,6 +2,7 @@
 //! walked over for their length and not decoded.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 
 use gguf_rs_lib::format::{GGUF_MAX_METADATA_KEY_LENGTH, GGUFValueType, MetadataValue};
 
@@ -17,9 +18,13 @@ const MAX_DEPTH: u32 = 4;
 /// Longest part of a key that an error message repeats, in characters.
 const MAX_QUOTED: usize = 80;
 
-/// The values that can be asked for, by key.
+/// The values that can be asked for, by key, and where each entry lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Metadata(BTreeMap<String, Value>);
+pub(super) struct Metadata {
+    values: BTreeMap<String, Value>,
+    /// Key, type and value of each entry as bytes of the file, in the file's order.
+    places: Vec<(String, Range<usize>)>,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Value {
@@ -35,7 +40,7 @@ impl Metadata {
         cursor.enter(Section::Metadata);
         cursor.expect(count, MIN_ENTRY_BYTES)?;
         let mut seen = HashSet::new();
-        let mut values = BTreeMap::new();
+        let (mut values, mut places) = (BTreeMap::new(), Vec::new());
         for _ in 0..count {
             let offset = cursor.offset();
             let key = cursor.name("the metadata key", GGUF_MAX_METADATA_KEY_LENGTH as u64)?;
@@ -44,18 +49,42 @@ impl Metadata {
             }
             let value = read_value(cursor, key)?;
             values.insert(key.to_owned(), value);
+            // Within the file's bytes, so nothing is lost.
+            places.push((key.to_owned(), offset as usize..cursor.offset() as usize));
         }
-        Ok(Self(values))
+        Ok(Self { values, places })
+    }
+
+    /// The entries in the file's order: keys, and where key, type and value lie.
+    pub fn places(&self) -> &[(String, Range<usize>)] {
+        &self.places
+    }
+
+    /// The strings under `key`, all of them UTF-8.
+    pub fn texts(&self, file: &[u8], key: &str) -> Option<Vec<String>> {
+        let (_, place) = self.places.iter().find(|(of, _)| of == key)?;
+        let mut cursor = Cursor::over(file.get(place.clone())?);
+        cursor.string("the metadata key", MAX_LENGTH).ok()?;
+        let types = [read_type(&mut cursor, key).ok()?, read_type(&mut cursor, key).ok()?];
+        if types != [GGUFValueType::Array, GGUFValueType::String] {
+            return None;
+        }
+        let count = cursor.length("the metadata array", MAX_LENGTH).ok()?;
+        let text = |_| {
+            let bytes = cursor.string("the string in a metadata array", MAX_LENGTH).ok()?;
+            String::from_utf8(bytes.to_vec()).ok()
+        };
+        (0..count).map(text).collect()
     }
 
     /// Whether the key is there, with a value of any kind.
     pub fn has(&self, key: &str) -> bool {
-        self.0.contains_key(key)
+        self.values.contains_key(key)
     }
 
     /// The string under `key`.
     pub fn text(&self, key: &str) -> Option<&str> {
-        match self.0.get(key) {
+        match self.values.get(key) {
             Some(Value::Text(text)) => Some(text),
             _ => None,
         }
@@ -63,7 +92,7 @@ impl Metadata {
 
     /// The integer under `key`, unless it is negative.
     pub fn unsigned(&self, key: &str) -> Option<u64> {
-        match self.0.get(key) {
+        match self.values.get(key) {
             Some(Value::Unsigned(number)) => Some(*number),
             _ => None,
         }

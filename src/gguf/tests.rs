@@ -1,10 +1,12 @@
 //! Tests of the validated view: files written by hand, one test for each rejection, and property tests.
 
 pub(crate) mod builder;
+mod parts;
 mod properties;
 mod rejects_header;
 mod rejects_metadata;
 mod rejects_tensors;
+mod rewrites;
 
 use self::builder::{Builder, F32, Q4_K, Q8_0};
 use super::{Gguf, GgufError};

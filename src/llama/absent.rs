@@ -1,7 +1,7 @@
 //! Stands in for the engine in a build without llama.cpp (`--no-default-features`).
 //!
-//! Such a program does everything for which a log and a base model are enough, on any machine, and takes a minute to build.
-//! What needs inference compiles here too, but never runs: there is no way to come by a [`LlamaEngine`].
+//! Such a program does everything for which a log and a base model are enough, wherever there is a Rust compiler. What needs
+//! inference compiles here too, but never runs: there is no way to come by a [`LlamaEngine`].
 
 use std::convert::Infallible;
 
@@ -19,6 +19,11 @@ pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in};
 
 /// Why something in here failed.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// What stands for the version of llama.cpp.
+pub fn version() -> String {
+    "without llama.cpp".to_owned()
+}
 
 /// An engine that this build has none of.
 #[derive(Debug)]

@@ -295,6 +295,19 @@ fn a_plan_is_read_back_and_does_not_go_back_behind_the_log() {
     assert_eq!(parsed, log);
 }
 
+/// However a log goes on, what stands for its beginning stays.
+#[test]
+fn the_hash_after_a_generation_is_that_of_a_log_that_ends_there() {
+    let (log, text) = test_log::log(5);
+    assert_eq!(log.hash_after(6), None);
+    for (line, generations) in [(1, 0), (2, 1), (3, 2), (5, 3), (6, 4), (8, 5)] {
+        let cut: String = text.split_inclusive('\n').take(line).collect();
+        let cut = SeedLog::parse(cut.as_bytes()).unwrap();
+        assert_eq!(cut.generations.len() as u64, generations);
+        assert_eq!(log.hash_after(generations), Some(&cut.chain), "{generations} generations");
+    }
+}
+
 #[test]
 fn three_hundred_generations_of_thirty_two_stay_under_500_kb() {
     let header = test_log::header(Settings { population: 32, generations: 300, ..test_log::settings() });

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::{StoreError, disk};
+use super::{StoreError, WorkingCopy, disk};
 
 const PREFIX: &str = ".qes-gguf-";
 const SUFFIX: &str = ".tmp";
@@ -54,6 +54,11 @@ impl Artefact {
         Ok(Self { pending, place: place.to_owned() })
     }
 
+    /// Where it will be.
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
     fn file(&mut self) -> &mut File {
         match &mut self.pending {
             #[cfg(target_os = "linux")]
@@ -79,7 +84,27 @@ impl Artefact {
         self.put(true).map(drop)
     }
 
-    /// The same where nothing may be there yet. The file stays open, and locked.
+    /// The same, but what is there already stays.
+    ///
+    /// # Errors
+    /// As [`Artefact::publish`], and when there is something.
+    pub fn publish_beside(self) -> Result<(), StoreError> {
+        self.put(false).map(drop).map_err(|error| match error {
+            StoreError::LogExists { path } => StoreError::Exists { path },
+            other => other,
+        })
+    }
+
+    /// Maps what was written, as a model to go on with; it never gets its place.
+    ///
+    /// # Errors
+    /// When it cannot be mapped.
+    pub fn mapped(mut self) -> Result<WorkingCopy, StoreError> {
+        let place = self.place.clone();
+        WorkingCopy::of_nameless(place, self.file())
+    }
+
+    /// The same as [`Artefact::publish`] where nothing may be there yet. The file stays open, and locked.
     ///
     /// # Errors
     /// As [`Artefact::publish`], and when there is something.
@@ -258,6 +283,35 @@ mod tests {
         let refused = Artefact::begin(&place).unwrap().publish_new();
         assert!(matches!(refused, Err(StoreError::LogExists { .. })));
         assert_eq!(fs::read_to_string(&place).unwrap(), "old");
+    }
+
+    #[test]
+    fn what_is_there_already_stays_where_that_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("README.md");
+        let publish = |text: &[u8]| {
+            let mut artefact = Artefact::begin(&place).unwrap();
+            artefact.write_all(text).unwrap();
+            artefact.publish_beside()
+        };
+        publish(b"first").unwrap();
+        let message = publish(b"second").unwrap_err().to_string();
+        assert!(message.contains("README.md exists already") && message.contains("--overwrite"), "{message}");
+        assert_eq!(fs::read_to_string(&place).unwrap(), "first");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_was_written_is_mapped_without_a_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut artefact = Artefact::begin(&folder.path().join("model.gguf")).unwrap();
+        artefact.write_all(b"0123").unwrap();
+        artefact.write_all(b"4567").unwrap();
+        let mut working = artefact.mapped().unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        working.bytes_mut()[1] = b'x';
+        assert_eq!((working.base(), working.bytes()), (&b"01234567"[..], &b"0x234567"[..]));
+        working.witness().check().unwrap();
     }
 
     #[test]

@@ -36,13 +36,19 @@ impl Stamp {
 #[derive(Clone, Debug)]
 pub struct Witness {
     path: PathBuf,
-    stamp: Stamp,
+    /// `None` of a file that has no name, which no other program can reach.
+    stamp: Option<Stamp>,
 }
 
 impl Witness {
     /// Of an open file at this path, by what the system says of it.
     pub(super) fn new(path: &Path, metadata: &Metadata) -> Self {
-        Self { path: path.to_owned(), stamp: Stamp::of(metadata) }
+        Self { path: path.to_owned(), stamp: Some(Stamp::of(metadata)) }
+    }
+
+    /// Of a file of this process alone.
+    pub(super) fn of_nameless(path: &Path) -> Self {
+        Self { path: path.to_owned(), stamp: None }
     }
 
     /// Fails when the path no longer leads to the file, or the file was written to.
@@ -50,9 +56,10 @@ impl Witness {
     /// # Errors
     /// When it is not what it was, which is no more than its length, time of change and identity say.
     pub fn check(&self) -> Result<(), StoreError> {
+        let Some(stamp) = &self.stamp else { return Ok(()) };
         match fs::metadata(&self.path) {
-            Ok(metadata) if Stamp::of(&metadata) == self.stamp => Ok(()),
-            Ok(metadata) if metadata.len() < self.stamp.len => Err(self.changed("shorter than it was")),
+            Ok(metadata) if Stamp::of(&metadata) == *stamp => Ok(()),
+            Ok(metadata) if metadata.len() < stamp.len => Err(self.changed("shorter than it was")),
             Ok(_) => Err(self.changed("not the file that it was: it was replaced or written to")),
             Err(_) => Err(self.changed("not there any more: it was moved or removed")),
         }

@@ -44,6 +44,15 @@ impl WorkingCopy {
         }
     }
 
+    /// Maps a file of this process that has no name yet; `path` is what it is called in messages.
+    pub(super) fn of_nameless(path: PathBuf, file: &File) -> Result<Self, StoreError> {
+        let witness = Witness::of_nameless(&path);
+        match map_twice(file) {
+            Ok((base, changed)) => Ok(Self { path, base, changed, edited: false, witness }),
+            Err(source) => Err(StoreError::Map { path, source }),
+        }
+    }
+
     /// The file that is mapped.
     pub fn path(&self) -> &Path {
         &self.path

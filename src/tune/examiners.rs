@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::exam::{Exam, ExamError, Examiner};
+use crate::fitness::mean;
 use crate::seed_log::{RetainSpec, TaskSpec};
 
 /// Those who examine the members of a run.
@@ -13,10 +14,27 @@ pub struct Examiners {
 }
 
 /// The problems of a generation.
-pub(super) struct Exams<B> {
-    pub(super) task: Exam<B>,
-    /// Only where it counts.
-    pub(super) retain: Option<Exam<B>>,
+pub struct Exams<B> {
+    task: Exam<B>,
+    /// Only where it counts, with its weight.
+    retain: Option<(Exam<B>, f64)>,
+}
+
+/// What a member got for each problem of a generation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rewards {
+    /// On what the model is tuned on.
+    pub task: Vec<f64>,
+    /// On what must not get worse, with its weight, where it counts.
+    pub retain: Option<(Vec<f64>, f64)>,
+}
+
+impl Rewards {
+    /// The member's fitness: its mean reward on the task, and that on what is to be retained by its weight.
+    pub fn fitness(&self) -> f64 {
+        let retained = self.retain.as_ref().map_or(0.0, |(rewards, weight)| weight * mean(rewards));
+        mean(&self.task) + retained
+    }
 }
 
 impl Examiners {
@@ -30,7 +48,10 @@ impl Examiners {
     }
 
     /// The problems of a generation.
-    pub(super) fn exams<E: Engine>(
+    ///
+    /// # Errors
+    /// When they cannot be put to the engine.
+    pub fn exams<E: Engine>(
         &self,
         engine: &E,
         spec: &TaskSpec,
@@ -39,8 +60,26 @@ impl Examiners {
         let task = self.task.training(engine, generation, spec.prompts as usize)?;
         let counts = spec.retain.as_ref().filter(|retain| retain.weight > 0.0);
         let training = |(examiner, counts): (&Examiner, &RetainSpec)| {
-            examiner.training(engine, generation, counts.prompts as usize)
+            let exam = examiner.training(engine, generation, counts.prompts as usize)?;
+            Ok::<_, ExamError>((exam, counts.weight))
         };
         Ok(Exams { task, retain: self.retain.as_ref().zip(counts).map(training).transpose()? })
+    }
+
+    /// What the codes as they are get for each problem.
+    ///
+    /// # Errors
+    /// When inference or a judge fails.
+    pub fn rewards<E: Engine>(
+        &mut self,
+        engine: &mut E,
+        exams: &Exams<E::Batch>,
+    ) -> Result<Rewards, ExamError> {
+        let task = self.task.rewards(engine, &exams.task)?;
+        let retain = match (&mut self.retain, &exams.retain) {
+            (Some(examiner), Some((exam, weight))) => Some((examiner.rewards(engine, exam)?, *weight)),
+            _ => None,
+        };
+        Ok(Rewards { task, retain })
     }
 }

@@ -125,7 +125,7 @@ fn other_versions() {
 #[test]
 fn a_part_of_a_split_model() {
     let model = gguf("llama", &[("split.no", 0), ("split.count", 3)], "blk.0.attn_q.weight", Q4_K);
-    assert_refused(model, &["one of 3 parts", "llama-gguf-split --merge"]);
+    assert_refused(model, &["one of 3 parts", "qes-gguf merge"]);
 }
 
 #[test]

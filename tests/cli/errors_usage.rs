@@ -64,9 +64,9 @@ fn a_type_that_is_not_tuned_is_named() {
 }
 
 #[test]
-fn decay_is_less_than_1() {
+fn decay_is_a_share() {
     assert_tune_refuses(&[
-        ("--decay 1", "decay is 1, but must be at least 0 and less than 1"),
+        ("--decay 1.1", "decay is 1.1, but must be a number from 0 to 1"),
         ("--decay -0.1", "decay is -0.1"),
         ("--decay NaN", "decay is NaN"),
         ("--decay some", "--decay"),
@@ -102,7 +102,7 @@ fn a_method_has_only_the_residual_that_it_has() {
         ("--method qes-gated --window 32", "--window is 32, but the residual of the method qes-gated"),
         ("--method qes-gated --residual replay", "--residual is replay, but the residual of the method"),
         ("--method qes-gated --residual replay", depends),
-        ("--method qes-gated --decay 1", "decay is 1"),
+        ("--method qes-gated --decay 1.5", "decay is 1.5"),
     ]);
 }
 

@@ -30,19 +30,21 @@ pub fn bare() -> Vec<u8> {
 
 /// A model's file with a chat template, which none of the bundled models has.
 pub fn with_chat_template(model: &[u8]) -> Vec<u8> {
-    let mut template =
-        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}\
-                        <|im_start|>assistant\n"
-            .to_owned();
-    let entry = |template: &str| {
-        [string("tokenizer.chat_template"), 8_u32.to_le_bytes().to_vec(), string(template)].concat()
-    };
+    let template = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}\
+                        <|im_start|>assistant\n";
+    with_text(model, "tokenizer.chat_template", template)
+}
+
+/// A model's file with one more text in its metadata, which blanks may follow.
+pub fn with_text(model: &[u8], key: &str, text: &str) -> Vec<u8> {
+    let mut text = text.to_owned();
+    let entry = |text: &str| [string(key), 8_u32.to_le_bytes().to_vec(), string(text)].concat();
     // Tensors stay aligned when what comes before them grows by a multiple of the alignment.
-    while !entry(&template).len().is_multiple_of(32) {
-        template.push(' ');
+    while !entry(&text).len().is_multiple_of(32) {
+        text.push(' ');
     }
     let entries = u64::from_le_bytes(model[16..24].try_into().unwrap());
-    [&model[..16], &(entries + 1).to_le_bytes(), &entry(&template), &model[24..]].concat()
+    [&model[..16], &(entries + 1).to_le_bytes(), &entry(&text), &model[24..]].concat()
 }
 
 fn header(entries: u64, tensors: u64) -> Vec<u8> {

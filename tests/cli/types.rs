@@ -24,8 +24,9 @@ fn bytes<'a>(tensor: &TensorEntry, file: &'a [u8]) -> &'a [u8] {
 
 /// Tensors of the blocks that differ between two files.
 fn changed(base: &[u8], tuned: &[u8]) -> Vec<(String, TensorType)> {
-    let gguf = Gguf::parse(base).unwrap();
-    let differs = |tensor: &&TensorEntry| bytes(tensor, base) != bytes(tensor, tuned);
+    let (gguf, of_tuned) = (Gguf::parse(base).unwrap(), Gguf::parse(tuned).unwrap());
+    let differs =
+        |tensor: &&TensorEntry| bytes(tensor, base) != bytes(of_tuned.tensor(&tensor.name).unwrap(), tuned);
     gguf.tensors().iter().filter(differs).map(|tensor| (tensor.name.clone(), tensor.tensor_type)).collect()
 }
 

@@ -3,7 +3,7 @@
 use clap::Args as ClapArgs;
 
 /// What must not get worse, and when a run ends early.
-#[derive(Debug, Default, ClapArgs)]
+#[derive(Clone, Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Retaining")]
 pub struct RetainArgs {
     /// What must not get worse: a file or folder of your examples (their log-likelihood), arith, countdown, or a task file

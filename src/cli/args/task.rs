@@ -11,7 +11,7 @@ use crate::task::arith::Operation;
 use crate::task::countdown::range;
 
 /// The task, for every command that puts problems to a model.
-#[derive(Debug, Default, ClapArgs)]
+#[derive(Clone, Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Task")]
 pub struct TaskArgs {
     /// The task: arith or countdown; sft, exact, numeric, regex, prefer, json, grammar, reward or gsm8k with your --data; or a

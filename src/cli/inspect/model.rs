@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cli::memory::Forecast;
 use crate::cli::text;
-use crate::export::Model;
+use crate::export::{Model, PastTune, past_tunes};
 use crate::gguf::TensorEntry;
 use crate::replay::STORED_BYTES;
 use crate::select::is_block_matrix;
@@ -69,9 +69,12 @@ pub fn text(model: &Model, forecast: Option<Forecast>) -> String {
             "  chat          {}",
             if gguf.has_chat_template() { "has a template" } else { "no template" }
         ),
+    ];
+    lines.extend(past_tunes(gguf).iter().map(past));
+    lines.extend([
         String::new(),
         format!("  {:<8} {:>8} {:>16} {:>10}  {}", "type", "tensors", "elements", "size", "tuned by default"),
-    ];
+    ]);
     for group in groups(model) {
         let note = match (group.tensor_type.is_tunable(), group.tuned) {
             (false, _) => "not tunable, left alone".to_owned(),
@@ -94,6 +97,17 @@ pub fn text(model: &Model, forecast: Option<Forecast>) -> String {
         lines.push(forecast.map_or_else(|| unknown(codes), |forecast| memory(size, &forecast)));
     }
     lines.join("\n")
+}
+
+/// What a model's metadata says of how it was tuned.
+fn past(tune: &PastTune) -> String {
+    format!(
+        "  tuned         {} on {} from {}, log {}",
+        text::generations(tune.generations),
+        tune.task.escape_debug(),
+        tune.base_file.escape_debug(),
+        tune.log_sha256.escape_debug()
+    )
 }
 
 /// What is said of memory where inference keeps more than keys and values.
@@ -142,6 +156,15 @@ pub fn json(model: &Model, forecast: Option<Forecast>) -> Value {
             "tuned_by_default": is_tuned(tensor),
         })
     };
+    let past = |tune: &PastTune| {
+        json!({
+            "base_file": tune.base_file,
+            "base_sha256": tune.base_sha256,
+            "log_sha256": tune.log_sha256,
+            "generations": tune.generations,
+            "task": tune.task,
+        })
+    };
     json!({
         "kind": "model",
         "bytes": model.working.base().len(),
@@ -149,6 +172,7 @@ pub fn json(model: &Model, forecast: Option<Forecast>) -> Value {
         "name": gguf.name(),
         "architecture": gguf.architecture(),
         "has_chat_template": gguf.has_chat_template(),
+        "tunes": past_tunes(gguf).iter().map(past).collect::<Vec<_>>(),
         "tuned_codes": codes,
         "tuned_bytes": bytes,
         "stored_residual_bytes": STORED_BYTES * codes,

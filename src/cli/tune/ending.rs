@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 
-use crate::cli::args::TuneArgs;
+use crate::cli::args::{TuneArgs, form};
 use crate::cli::{Ending, audit, out, report, sentence, text};
 use crate::export::export;
 use crate::seed_log::SeedLog;
@@ -26,7 +26,7 @@ impl Run<'_> {
     pub fn done(&self) -> Result<Ending> {
         let Self { args, summary, log, planned, .. } = self;
         if let Some(place) = &args.export {
-            export(&args.model, log, log.chosen(), place)?;
+            export(&args.model, log, log.chosen(), form(args.no_provenance), place)?;
         }
         // Writing the model has compared the same already.
         if args.export.is_none() || log.chosen() < summary.generations {
@@ -109,6 +109,9 @@ impl Run<'_> {
         }
         if let Some(place) = &args.export {
             command += &format!(" --export {}", text::quoted(place));
+        }
+        if args.no_provenance {
+            command += " --no-provenance";
         }
         command
     }

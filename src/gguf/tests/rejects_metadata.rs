@@ -151,7 +151,7 @@ fn part_of_a_split_model() {
     // Only the first part repeats the architecture.
     let bytes = Builder::bare().raw("split.count", 2, &3_u16.to_le_bytes()).build();
     assert_eq!(error(&bytes), GgufError::Split { count: 3 });
-    assert!(error(&bytes).to_string().contains("llama-gguf-split --merge"));
+    assert!(error(&bytes).to_string().contains("qes-gguf merge"));
 }
 
 #[test]

@@ -1,0 +1,36 @@
+//! `qes-gguf completions` and `qes-gguf man`: what a shell and `man` should know of the program.
+
+use anyhow::{Context, Result};
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use super::args::{Args, ManArgs};
+use super::{Ending, out};
+use crate::store::{Artefact, make_folder};
+
+/// Prints a script that completes commands and flags.
+pub fn completions(shell: Shell) -> Result<Ending> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "qes-gguf", &mut script);
+    out::line(String::from_utf8_lossy(&script).trim_end())?;
+    Ok(Ending::Success)
+}
+
+/// Writes a page for the program and one for each command.
+pub fn man(args: &ManArgs) -> Result<Ending> {
+    make_folder(&args.folder)?;
+    let mut program = Args::command().disable_help_subcommand(true);
+    program.build();
+    let commands: Vec<clap::Command> = program.get_subcommands().cloned().collect();
+    for command in std::iter::once(program).chain(commands) {
+        let name = command.get_display_name().unwrap_or("qes-gguf").to_owned();
+        let place = args.folder.join(format!("{name}.1"));
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command).render(&mut page).context("cannot write a manual page")?;
+        let mut file = Artefact::begin(&place)?;
+        file.write_all(&page)?;
+        file.publish()?;
+        out::line(place.display())?;
+    }
+    Ok(Ending::Success)
+}

@@ -1,0 +1,253 @@
+//! `qes-gguf probe`: what a run will meet, and the settings that suit it. `tune --auto` begins with the same.
+
+use std::ffi::OsString;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::args::{ProbeArgs, SearchArgs, TuneArgs};
+use super::course::Courses;
+use super::{Ending, definition, interrupt, memory, out, plan, setup, text};
+use crate::export::Model;
+use crate::llama::{LlamaEngine, check_built_in};
+use crate::probe::{Choice, Findings, Fixed, Forecast, Trial, choose, forecast, probe};
+use crate::seed_log::{Header, pin_noise};
+use crate::settings::TypeSettings;
+use crate::tune::{Examiners, ResidualMode};
+
+/// Probes for the run that `words`, the program's arguments, would make if they said `tune`.
+pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
+    check_built_in()?;
+    let args = args.as_tune();
+    let threads = setup::threads(&args.inference)?;
+    let model = Model::open(&args.model)?;
+    let definition = definition::of_args(&args.task)?;
+    let (courses, subject) = Courses::load(definition, &args.retain)?;
+    let header = plan::header(&args, &model, subject)?;
+    let mut examiners = courses.examiners(&header)?;
+    let stop = interrupt::flag()?;
+    let weights = memory::weights(&args, &model);
+    let before = memory::plan(&args, &header, weights, threads)?;
+    let mut engine = setup::engine(model, &header.tensors, &args.inference, threads, before.contexts)?;
+    examiners.rehearse(&engine)?;
+    let Some(probed) = Probed::find(&args, &mut engine, &mut examiners, &header, before.mode, &stop)? else {
+        return Ok(Ending::Interrupted);
+    };
+    let mode = memory::plan(&args, &probed.header, weights, threads)?.mode;
+    let line = tune_line(words, &args.search, &probed.header);
+    if args.json {
+        let mut object = probed.object(mode);
+        object["command"] = json!(line);
+        out::line(object)?;
+    } else {
+        out::line(probed.lines(mode, &line))?;
+    }
+    Ok(Ending::Success)
+}
+
+/// What a probe found, and the run that follows from it.
+pub struct Probed {
+    /// The header that the probe was made with.
+    asked: Header,
+    findings: Findings,
+    choice: Choice,
+    /// The header of the run that suits.
+    pub header: Header,
+}
+
+impl Probed {
+    /// Probes with a bar, as far as the standard error stream is a terminal; `None` when interrupted.
+    ///
+    /// # Errors
+    /// When inference fails, or no noise gives rewards that are numbers.
+    pub fn find(
+        args: &TuneArgs,
+        engine: &mut LlamaEngine,
+        examiners: &mut Examiners,
+        header: &Header,
+        mode: ResidualMode,
+        stop: &AtomicBool,
+    ) -> Result<Option<Self>> {
+        let bar = bar();
+        let pairs = header.settings.pairs();
+        let found = probe(engine, examiners, header, pairs, stop, &mut |done, of| {
+            bar.set_length(of);
+            bar.set_position(done);
+        });
+        bar.finish_and_clear();
+        let Some(findings) = found? else { return Ok(None) };
+        let choice = choose(header, &findings, mode, fixed(&args.search)).ok_or_else(|| {
+            anyhow!(
+                "the fitness of perturbed members is not a finite number, with any of the noise that was tried; try a much \
+                 smaller --sigma"
+            )
+        })?;
+        let mut chosen = Header { settings: choice.settings.clone(), ..header.clone() };
+        chosen.task.prompts = choice.prompts;
+        Ok(Some(Self { asked: header.clone(), findings, choice, header: pin_noise(chosen)? }))
+    }
+
+    /// How long the run will take, its residual in this mode.
+    pub fn forecast(&self, mode: ResidualMode) -> Forecast {
+        forecast(&self.findings, &self.header.settings, &self.header.task, mode, self.asked.task.prompts)
+    }
+
+    /// For people: what was found, what to expect, and the line to type.
+    fn lines(&self, mode: ResidualMode, line: &str) -> String {
+        let findings = &self.findings;
+        let mut lines = vec![
+            format!(
+                "probed with {} members on {} problems each in {}",
+                findings.members,
+                self.asked.task.prompts,
+                text::seconds(findings.seconds)
+            ),
+            format!("fitness         {:.4}", findings.fitness),
+            String::new(),
+            "sigma           signal in differences  cost of a perturbation".to_owned(),
+        ];
+        let mut trials = findings.trials.clone();
+        trials.sort_by(|a, b| a.factor.total_cmp(&b.factor));
+        lines.extend(trials.iter().map(|trial| self.line_of(trial)));
+        lines.push(String::new());
+        lines.extend(self.expectations(mode));
+        lines.extend([String::new(), self.chosen(), format!("  {line}")]);
+        lines.join("\n")
+    }
+
+    fn line_of(&self, trial: &Trial) -> String {
+        let sigma: Vec<String> =
+            self.asked.settings.types.iter().map(|t| number(t.sigma * trial.factor)).collect();
+        let is_chosen = if trial.factor == self.choice.trial.factor { "  <- chosen" } else { "" };
+        let (reliability, cost) = (text::percent(trial.signal.reliability(1.0)), trial.signal.cost);
+        format!("{:<15} {reliability:>6}                 {cost:.5}{is_chosen}", sigma.join(", "))
+    }
+
+    /// What to expect of the run.
+    pub fn expectations(&self, mode: ResidualMode) -> Vec<String> {
+        let told = self.forecast(mode);
+        let outside = 1.0 - told.inference / told.generation.max(f64::MIN_POSITIVE);
+        vec![
+            format!(
+                "a generation    about {}, {} of it outside inference; moves about {} of the codes",
+                text::seconds(told.generation),
+                text::percent(outside),
+                text::percent(self.choice.drift.moved)
+            ),
+            format!(
+                "the run         about {}: {}, and evaluations of {} each",
+                text::seconds(told.run),
+                text::generations(self.header.settings.generations),
+                text::seconds(told.evaluation),
+            ),
+        ]
+    }
+
+    /// What was chosen, in a line.
+    pub fn chosen(&self) -> String {
+        let Header { settings, task, .. } = &self.header;
+        let (members, problems) = (settings.population, task.prompts);
+        format!("chosen: {}; {members} members on {problems} problems each", steps(&settings.types))
+    }
+
+    /// What `tune --json` tells of a probe.
+    pub fn event(&self, mode: ResidualMode) -> Value {
+        let mut object = self.object(mode);
+        object["event"] = json!("probe");
+        object
+    }
+
+    /// For programs.
+    fn object(&self, mode: ResidualMode) -> Value {
+        let told = self.forecast(mode);
+        let trial = |trial: &Trial| {
+            json!({
+                "factor": trial.factor,
+                "pairs": trial.signal.pairs,
+                "signal": trial.signal.signal,
+                "noise": trial.signal.noise,
+                "reliability": trial.signal.reliability(1.0),
+                "cost": trial.signal.cost,
+                "cost_error": trial.signal.cost_error,
+            })
+        };
+        json!({
+            "fitness": self.findings.fitness,
+            "members": self.findings.members,
+            "seconds": self.findings.seconds,
+            "trials": self.findings.trials.iter().map(trial).collect::<Vec<_>>(),
+            "settings": self.header.settings,
+            "prompts": self.header.task.prompts,
+            "moved": self.choice.drift.moved,
+            "seconds_generation": told.generation,
+            "seconds_inference": told.inference,
+            "seconds_evaluation": told.evaluation,
+            "seconds_run": told.run,
+        })
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    let style = ProgressStyle::with_template("probing  member {pos}/{len}  {wide_bar}  {eta_precise} left");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}
+
+/// What the flags leave no choice about.
+fn fixed(search: &SearchArgs) -> Fixed {
+    Fixed {
+        sigma: search.sigma.is_some(),
+        alpha: search.alpha.is_some() || search.alpha_final.is_some(),
+        population: search.population.is_some(),
+        prompts: search.prompts.is_some(),
+    }
+}
+
+/// The command that makes the run that suits.
+fn tune_line(words: &[OsString], search: &SearchArgs, chosen: &Header) -> String {
+    let fixed = fixed(search);
+    let mut line = "qes-gguf tune".to_owned();
+    // The program's name and the command's come first.
+    for word in words.iter().skip(2).filter(|word| *word != "--json") {
+        line += &format!(" {}", text::quoted(word.as_ref()));
+    }
+    let types = &chosen.settings.types;
+    let mut add = |is_fixed: bool, flag: &str, value: String| {
+        if !is_fixed {
+            line += &format!(" {flag} {value}");
+        }
+    };
+    add(fixed.sigma, "--sigma", by_type(types, |of_type| of_type.sigma));
+    add(fixed.alpha, "--alpha", by_type(types, |of_type| of_type.alpha));
+    add(fixed.alpha, "--alpha-final", by_type(types, |of_type| of_type.alpha_final));
+    add(fixed.population, "--population", chosen.settings.population.to_string());
+    add(fixed.prompts, "--prompts", chosen.task.prompts.to_string());
+    line
+}
+
+/// A value for all types, as a flag has it.
+fn by_type(types: &[TypeSettings], value: impl Fn(&TypeSettings) -> f64) -> String {
+    match types {
+        [of_type] => number(value(of_type)),
+        _ => {
+            let of_type =
+                |of_type: &TypeSettings| format!("{}={}", of_type.tensor_type, number(value(of_type)));
+            types.iter().map(of_type).collect::<Vec<_>>().join(",")
+        }
+    }
+}
+
+fn steps(types: &[TypeSettings]) -> String {
+    let of = |value: fn(&TypeSettings) -> f64| by_type(types, value);
+    format!("sigma {}, alpha {} falling to {}", of(|t| t.sigma), of(|t| t.alpha), of(|t| t.alpha_final))
+}
+
+/// The number with two significant digits, in as few characters.
+fn number(value: f64) -> String {
+    format!("{value:.1e}").parse::<f64>().unwrap_or(value).to_string()
+}

@@ -1,0 +1,250 @@
+//! Measures what a run will meet before it starts: how much its fitness differences tell, what being perturbed costs, how long a
+//! member takes. From that follow settings ([`choose`]).
+//!
+//! The members are those that the run itself would begin with. Nothing is updated, so a probe costs what it evaluates: two
+//! or three generations.
+
+mod choice;
+mod drift;
+mod forecast;
+mod signal;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+pub use choice::{Choice, Fixed, choose};
+pub use drift::{Drift, drift};
+pub use forecast::{Forecast, forecast};
+pub use signal::Signal;
+
+use crate::engine::Engine;
+use crate::fitness::FitnessSummary;
+use crate::noise::{Noise, Pair};
+use crate::perturb::{Member, Sign};
+use crate::replay::History;
+use crate::seed_log::{GenerationRecord, Header};
+use crate::sweep::{ResidualStore, per_member, per_tile, update_all};
+use crate::tune::{Examiners, Exams, Members, Rewards, TuneError};
+
+/// The sigmas that are tried, as multiples of the settings', and the share of the pairs that each gets.
+pub const FACTORS: [(f64, f64); 3] = [(1.0, 1.0), (1.0 / 3.0, 0.5), (3.0, 0.5)];
+
+/// What members of one sigma showed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trial {
+    /// The sigma, as a multiple of the settings'.
+    pub factor: f64,
+    /// Variance of a perturbation's code, in code units, for the type with the most codes.
+    pub variance: f64,
+    /// What their rewards tell.
+    pub signal: Signal,
+    /// Seconds to perturb a member, at the median.
+    pub perturb: f64,
+}
+
+/// What a probe found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Findings {
+    /// A trial for each sigma that gave finite rewards; the settings' own is the first.
+    pub trials: Vec<Trial>,
+    /// Fitness of the model nobody perturbed.
+    pub fitness: f64,
+    /// Seconds of inference for a member, at the median.
+    pub inference: f64,
+    /// Seconds of that which do not depend on how many problems there are.
+    pub overhead: f64,
+    /// Seconds to draw a generation's noise and add it up, as each generation that an update replays takes.
+    pub update: f64,
+    /// Members that were evaluated.
+    pub members: u64,
+    /// Seconds in all.
+    pub seconds: f64,
+}
+
+/// Someone who is told of a probe's members: how many are done, of how many.
+pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
+
+/// Evaluates `pairs` pairs with the header's sigma and fewer with others. Leaves the codes as they were. `None` when it was
+/// asked to stop.
+///
+/// # Errors
+/// When inference fails.
+pub fn probe<E: Engine>(
+    engine: &mut E,
+    examiners: &mut Examiners,
+    header: &Header,
+    pairs: usize,
+    stop: &AtomicBool,
+    progress: &mut Progress<'_>,
+) -> Result<Option<Findings>, TuneError> {
+    let start = Instant::now();
+    let of_factor = |share: f64| ((pairs as f64 * share).round() as usize).max(4);
+    let planned = FACTORS.iter().map(|(_, share)| 2 * of_factor(*share) as u64).sum();
+    let exams = examiners.exams(engine, &header.task, 0)?;
+    // Once unseen, since the first time everything is slower.
+    examiners.rewards(engine, &exams)?;
+    let base = examiners.rewards(engine, &exams)?;
+    let mut bench = Bench { examiners, exams, stop, progress, planned, members: 0, inference: Vec::new() };
+    let mut trials = Vec::new();
+    for (factor, share) in FACTORS {
+        let header = scaled(header, factor);
+        let Some((rewards, perturb)) = bench.evaluate(engine, &header, of_factor(share))? else {
+            return Ok(None);
+        };
+        let signal = Signal::of(&base, &rewards);
+        if signal.is_finite() {
+            trials.push(Trial { factor, variance: variance(&header)?, signal, perturb });
+        }
+    }
+    let Bench { members, inference, .. } = bench;
+    let inference = median(inference);
+    Ok(Some(Findings {
+        trials,
+        fitness: base.fitness(),
+        inference,
+        overhead: overhead(engine, examiners, header, inference)?,
+        update: time_update(engine, header)?,
+        members,
+        seconds: start.elapsed().as_secs_f64(),
+    }))
+}
+
+/// Members that are evaluated on fewer problems, for the time alone.
+const TIMED: usize = 5;
+
+/// Seconds of inference that a member takes apart from its problems: what fewer problems take less, carried on to none.
+fn overhead<E: Engine>(
+    engine: &mut E,
+    examiners: &mut Examiners,
+    header: &Header,
+    inference: f64,
+) -> Result<f64, TuneError> {
+    let mut task = header.task.clone();
+    let whole = f64::from(task.prompts);
+    task.prompts = (task.prompts / 4).max(1);
+    let share = f64::from(task.prompts) / whole;
+    let exams = examiners.exams(engine, &task, 0)?;
+    let mut seconds = Vec::new();
+    for _ in 0..TIMED {
+        let start = Instant::now();
+        examiners.rewards(engine, &exams)?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    let few = median(seconds);
+    // The line through both, at no problems.
+    let overhead = if share < 1.0 { (few - share * inference) / (1.0 - share) } else { 0.0 };
+    Ok(overhead.clamp(0.0, inference))
+}
+
+/// Seconds of an update that moves nothing, since its step size is 0.
+fn time_update<E: Engine>(engine: &mut E, header: &Header) -> Result<f64, TuneError> {
+    let mut history = History::new(header)?;
+    let types = &header.settings.types;
+    let fitness = FitnessSummary { mean: 0.0, spread: 0.0, best: 0.0 };
+    history.push(&GenerationRecord {
+        generation: 0,
+        alpha: vec![0.0; types.len()],
+        sigma: types.iter().map(|of_type| of_type.sigma).collect(),
+        weights: vec![1.0; header.settings.pairs()],
+        fitness,
+        evaluations: 0,
+    });
+    let mut residual = match history.must_store() {
+        true => ResidualStore::Stored(per_tile(&header.tensors, &history)),
+        false => ResidualStore::Replay,
+    };
+    let start = Instant::now();
+    engine.edit_codes(&mut |codes| {
+        update_all(codes, &header.tensors, &history, &mut residual);
+    })?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// The header with its sigmas multiplied.
+fn scaled(header: &Header, factor: f64) -> Header {
+    let mut header = header.clone();
+    for of_type in &mut header.settings.types {
+        of_type.sigma = choice::two_digits(of_type.sigma * factor);
+    }
+    header
+}
+
+/// Variance of a perturbation's code, for the type with the most codes.
+fn variance(header: &Header) -> Result<f64, TuneError> {
+    let sigma = header.settings.types[main_type(header)].sigma;
+    let noise = Noise::new(sigma).map_err(|error| crate::seed_log::LogError::Header(error.to_string()))?;
+    Ok(noise.variance())
+}
+
+/// Position among the settings' types of that with the most codes.
+pub fn main_type(header: &Header) -> usize {
+    let codes = |position: &usize| -> u64 {
+        let tensor_type = header.settings.types[*position].tensor_type;
+        header.tensors.iter().filter(|spec| spec.tensor_type == tensor_type).map(|spec| spec.codes).sum()
+    };
+    (0..header.settings.types.len()).max_by_key(codes).unwrap_or_default()
+}
+
+/// Evaluates members on the same problems.
+struct Bench<'a, 'b, B> {
+    examiners: &'a mut Examiners,
+    exams: Exams<B>,
+    stop: &'a AtomicBool,
+    progress: &'a mut Progress<'b>,
+    planned: u64,
+    members: u64,
+    /// Seconds of each member.
+    inference: Vec<f64>,
+}
+
+impl<B> Bench<'_, '_, B> {
+    /// The rewards of the first pairs of a run with this header, and the seconds that perturbing took at the median. Restores the
+    /// codes, whatever happens.
+    #[allow(clippy::type_complexity)] // A pair of results, used once.
+    fn evaluate<E: Engine<Batch = B>>(
+        &mut self,
+        engine: &mut E,
+        header: &Header,
+        pairs: usize,
+    ) -> Result<Option<(Vec<[Rewards; 2]>, f64)>, TuneError> {
+        let history = History::new(header)?;
+        let applied = per_member(&header.tensors, &history, &ResidualStore::Replay);
+        let mut members = Members::new(applied);
+        let mut perturb = Vec::new();
+        let pairs = Pair::of_generation(header.settings.seed, 0, pairs);
+        let rewards: Result<Option<Vec<_>>, TuneError> = pairs
+            .iter()
+            .map(|pair| {
+                let mut of_sign = |sign| {
+                    if self.stop.load(Ordering::Relaxed) {
+                        return Ok(None);
+                    }
+                    let start = Instant::now();
+                    members.turn_into(Some(Member { pair, sign }), engine, &header.tensors, &history)?;
+                    perturb.push(start.elapsed().as_secs_f64());
+                    self.member(engine).map(Some)
+                };
+                let plus = of_sign(Sign::Plus)?;
+                Ok(plus.zip(of_sign(Sign::Minus)?).map(|(plus, minus)| [plus, minus]))
+            })
+            .collect();
+        members.turn_into(None, engine, &header.tensors, &history)?;
+        Ok(rewards?.map(|rewards| (rewards, median(perturb))))
+    }
+
+    /// The rewards of the member that is in place.
+    fn member<E: Engine<Batch = B>>(&mut self, engine: &mut E) -> Result<Rewards, TuneError> {
+        let start = Instant::now();
+        let rewards = self.examiners.rewards(engine, &self.exams)?;
+        self.inference.push(start.elapsed().as_secs_f64());
+        self.members += 1;
+        (self.progress)(self.members, self.planned);
+        Ok(rewards)
+    }
+}
+
+/// The middle one of some numbers; 0 of none.
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or(0.0)
+}

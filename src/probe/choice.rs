@@ -1,0 +1,290 @@
+//! From what a probe found to settings.
+//!
+//! Everything is told in units of the probe's own perturbations, whose variance a code is v. To first order the difference of a
+//! pair's members is 2 u . G with the gradient G of fitness by codes, so its variance over pairs is S = 4 v |G|^2; to second
+//! order a member is on average worse than the model by C, which grows with v. A generation's sums have the standard deviation
+//! s = 2 (alpha / sigma) sqrt(P v) in each code, and their mean points along G with the length s sqrt(P r), where P are the pairs
+//! and r is the reliability of their differences. So a generation gains s sqrt(P r) |G|, and its noise loses C s^2 / v.
+//!
+//! From this follows:
+//!
+//! - Sigma hardly matters where rewards are smooth, since S, the problems' noise and v grow alike. Where rewards are coarse, as
+//!   right or wrong is, larger noise is seen better.
+//! - A generation is worth P r. For the same P r, evaluations are fewest with few problems a member and more members, until what
+//!   a member costs apart from its problems outweighs that.
+//! - The standard deviation s that the defaults have was the best for both models and all rewards that it was tried on
+//!   (docs/EVIDENCE.md), so it stays, whatever the members and problems. Only where noise would lose more of what a generation
+//!   gains than [`MOST_LOST`], there are more members, and then smaller steps.
+
+use super::forecast::replayed;
+use super::{Drift, Findings, Trial, drift, main_type};
+use crate::noise::Noise;
+use crate::seed_log::Header;
+use crate::settings::{Settings, TypeSettings};
+use crate::tune::ResidualMode;
+
+/// How much of what a generation gains its noise may lose. A story model whose noise lost 15% learnt best with the steps that did
+/// so, and less with steps twice or half as large; the bundled models lose 3 to 5%.
+const MOST_LOST: f64 = 0.15;
+
+/// What a generation should be worth: the P r of the bundled models with their defaults.
+const WORTH: f64 = 20.0;
+
+/// Members of a generation, at most and at least.
+const POPULATION: (u32, u32) = (16, 512);
+
+/// Fewest problems a member.
+const FEWEST_PROBLEMS: u32 = 8;
+
+/// What a user has decided already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fixed {
+    /// The noise.
+    pub sigma: bool,
+    /// The step size.
+    pub alpha: bool,
+    /// The members of a generation.
+    pub population: bool,
+    /// The problems that each is evaluated on.
+    pub prompts: bool,
+}
+
+/// The settings that a probe leads to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// The header's, with another sigma, alpha and population.
+    pub settings: Settings,
+    /// Problems that each member is evaluated on.
+    pub prompts: u32,
+    /// The trial whose sigma was taken.
+    pub trial: Trial,
+    /// What a run with these moves.
+    pub drift: Drift,
+}
+
+/// Chooses settings for a run with this header, which keeps its residual in this mode. `None` when no trial gave rewards that are
+/// numbers.
+pub fn choose(header: &Header, findings: &Findings, mode: ResidualMode, fixed: Fixed) -> Option<Choice> {
+    let (asked, probed) = (&header.settings, header.task.prompts);
+    let first = findings.trials.first()?;
+    let trial = if fixed.sigma { *first } else { most_reliable(first, &findings.trials) };
+    // Of an update, each pair has its part.
+    let updating = findings.update * replayed(asked, mode) / f64::from(asked.population);
+    let beside = trial.perturb + findings.overhead + updating;
+    let prompts = if fixed.prompts { probed } else { cheapest(findings, &trial, beside, probed) };
+    let reliability = trial.signal.reliability(f64::from(prompts) / f64::from(probed));
+    let main = main_type(header);
+    let loss = loss(findings, &trial, deviation(asked, main, first.variance));
+    let population = if fixed.population { asked.population } else { population(reliability, loss) };
+    let worth = f64::from(population) / 2.0 * reliability;
+    let smaller = if fixed.alpha || loss == 0.0 { 1.0 } else { (MOST_LOST * worth.sqrt() / loss).min(1.0) };
+    let mut settings = Settings { population, ..asked.clone() };
+    for of_type in &mut settings.types {
+        adapt(of_type, &trial, smaller * (f64::from(asked.population) / f64::from(population)).sqrt(), fixed);
+    }
+    let alpha_per =
+        deviation(&settings, main, trial.variance) / settings.types[main].alpha.max(f64::MIN_POSITIVE);
+    let TypeSettings { alpha, alpha_final, .. } = settings.types[main];
+    let step = |passed: f64| alpha_per * (alpha + (alpha_final - alpha) * passed);
+    let drift = drift(step, settings.decay, settings.generations);
+    Some(Choice { settings, prompts, trial, drift })
+}
+
+/// The standard deviation that a generation's sums start with in a code of the main type, in code units.
+fn deviation(settings: &Settings, main: usize, variance: f64) -> f64 {
+    let TypeSettings { sigma, alpha, .. } = settings.types[main];
+    2.0 * alpha / sigma * (settings.pairs() as f64 * variance).sqrt()
+}
+
+/// Gives a type the trial's sigma, and steps of the same size as before but for a factor.
+fn adapt(of_type: &mut TypeSettings, trial: &Trial, factor: f64, fixed: Fixed) {
+    let spread = |sigma| Noise::new(sigma).map_or(1.0, |noise| noise.variance().sqrt()) / sigma;
+    let before = spread(of_type.sigma);
+    if trial.factor != 1.0 {
+        of_type.sigma = two_digits(of_type.sigma * trial.factor);
+    }
+    if !fixed.alpha {
+        let factor = factor * before / spread(of_type.sigma);
+        of_type.alpha = two_digits(of_type.alpha * factor);
+        of_type.alpha_final = two_digits(of_type.alpha_final * factor);
+    }
+}
+
+/// The trial whose differences tell most, if that is beyond doubt; else the first.
+fn most_reliable(first: &Trial, trials: &[Trial]) -> Trial {
+    let of = |trial: &Trial| trial.signal.reliability(1.0);
+    // The error of a variance of so many pairs.
+    let doubt = (1.0 - of(first)) * (2.0 / first.signal.pairs.max(2) as f64).sqrt();
+    // Beyond this a member is no longer the model with a little noise.
+    let is_close = |trial: &&Trial| trial.signal.cost <= (trial.signal.signal + trial.signal.noise).sqrt();
+    let best = trials.iter().filter(is_close).max_by(|a, b| of(a).total_cmp(&of(b)));
+    best.filter(|best| of(best) > of(first) + doubt).copied().unwrap_or(*first)
+}
+
+/// The number of problems, twice or half as many again and again, with which a direction that is worth something takes least
+/// time, where a member takes so many seconds beside its problems.
+fn cheapest(findings: &Findings, trial: &Trial, beside: f64, probed: u32) -> u32 {
+    let seconds = |prompts: u32| {
+        let share = f64::from(prompts) / f64::from(probed);
+        let member = beside + (findings.inference - findings.overhead) * share;
+        member / trial.signal.reliability(share).max(f64::MIN_POSITIVE)
+    };
+    let fewest = FEWEST_PROBLEMS.min(probed);
+    let halved =
+        std::iter::successors(Some(probed), |prompts| Some(prompts / 2).filter(|half| *half >= fewest));
+    let candidates = halved.chain([2 * probed, 4 * probed]);
+    candidates.min_by(|a, b| seconds(*a).total_cmp(&seconds(*b))).unwrap_or(probed)
+}
+
+/// The members with which a generation is worth what it should be, and its noise loses no more than it may; an even number.
+fn population(reliability: f64, loss: f64) -> u32 {
+    let (least, most) = POPULATION;
+    let bearable = loss / MOST_LOST;
+    let pairs = WORTH.max(bearable * bearable) / reliability.max(f64::MIN_POSITIVE);
+    2 * (pairs.round().min(f64::from(most)) as u32).clamp(least / 2, most / 2)
+}
+
+/// How much of what a generation that is worth 1 gains, its noise loses, if its sums have this standard deviation. 0 where that
+/// cannot be told.
+fn loss(findings: &Findings, trial: &Trial, deviation: f64) -> f64 {
+    let slope = 0.5 * (trial.signal.signal / trial.variance).sqrt();
+    if slope > 0.0 { cost(findings) * deviation / slope } else { 0.0 }
+}
+
+/// What a square code of displacement costs, from all trials by least squares; 0 when it is lost in noise.
+fn cost(findings: &Findings) -> f64 {
+    let sum = |of: fn(&Trial) -> f64| findings.trials.iter().map(of).sum::<f64>();
+    let square = |number: f64| number * number;
+    let weight = sum(|trial| trial.variance * trial.variance);
+    let cost = sum(|trial| trial.signal.cost * trial.variance) / weight;
+    let errors = findings.trials.iter().map(|trial| square(trial.signal.cost_error * trial.variance));
+    if cost > errors.sum::<f64>().sqrt() / weight { cost } else { 0.0 }
+}
+
+/// The number with two significant digits: no measurement here has more.
+pub(super) fn two_digits(number: f64) -> f64 {
+    format!("{number:.1e}").parse().unwrap_or(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::Signal;
+    use crate::seed_log::test_log;
+    use crate::settings::Window;
+    use crate::tensor_type::TensorType;
+
+    /// A run as of the bundled Q4_K model, with 64 members on 64 problems.
+    fn header() -> Header {
+        let types = vec![TypeSettings {
+            tensor_type: TensorType::Q4_K,
+            sigma: 0.1,
+            alpha: 0.006,
+            alpha_final: 0.002,
+        }];
+        let settings = Settings { types, population: 64, generations: 150, ..test_log::settings() };
+        let mut header = test_log::header(settings);
+        header.tensors.iter_mut().for_each(|spec| spec.tensor_type = TensorType::Q4_K);
+        header.task.prompts = 64;
+        header
+    }
+
+    /// What was measured on that model, except for reliability and cost.
+    fn trial(factor: f64, reliability: f64, cost: f64) -> Trial {
+        let variance = 0.08 * factor;
+        let signal = 0.0026 * factor;
+        let noise = signal / reliability - signal;
+        let signal = Signal { pairs: 32, signal, noise, cost, cost_error: 0.0005 };
+        Trial { factor, variance, signal, perturb: 0.0005 }
+    }
+
+    fn findings(trials: Vec<Trial>) -> Findings {
+        Findings {
+            trials,
+            fitness: -1.4,
+            inference: 0.016,
+            overhead: 0.001,
+            update: 0.01,
+            members: 128,
+            seconds: 3.0,
+        }
+    }
+
+    fn chosen(trials: Vec<Trial>, fixed: Fixed) -> Choice {
+        choose(&header(), &findings(trials), ResidualMode::Stored, fixed).unwrap()
+    }
+
+    const NOTHING: Fixed = Fixed { sigma: false, alpha: false, population: false, prompts: false };
+
+    /// With the same members and problems as asked for, only steps are left to choose.
+    const STEPS: Fixed = Fixed { sigma: true, alpha: false, population: true, prompts: true };
+
+    #[test]
+    fn a_model_that_bears_its_noise_keeps_its_steps() {
+        let choice = chosen(vec![trial(1.0, 0.65, 0.0075)], STEPS);
+        assert_eq!(choice.settings, header().settings);
+        assert!((0.02..0.1).contains(&choice.drift.moved), "{choice:?}");
+        // As many sums, each as large: twice the members, steps smaller by the root.
+        let four = Fixed { population: false, ..STEPS };
+        let choice = chosen(vec![trial(1.0, 0.16, 0.0)], four);
+        assert_eq!(choice.settings.population, 250);
+        assert_eq!(choice.settings.types[0].alpha, two_digits(0.006 * (64.0_f64 / 250.0).sqrt()));
+    }
+
+    #[test]
+    fn what_cannot_bear_noise_gets_more_members_and_then_smaller_steps() {
+        let with = |cost, fixed| chosen(vec![trial(1.0, 0.65, cost)], fixed).settings;
+        assert!(with(0.1, STEPS).types[0].alpha < with(0.05, STEPS).types[0].alpha);
+        assert!(with(0.05, STEPS).types[0].alpha < 0.006);
+        let members = Fixed { population: false, ..STEPS };
+        let more = with(0.05, members);
+        assert!(more.population > 100 && more.population < 512, "{more:?}");
+        let (share, steps) = (f64::from(more.population) / 64.0, more.types[0].alpha / 0.006);
+        assert!((steps * share.sqrt() - 1.0).abs() < 0.05, "{more:?}");
+        let most = with(1.0, members);
+        assert!(most.population == 512 && most.types[0].alpha < 0.001, "{most:?}");
+    }
+
+    #[test]
+    fn noise_is_changed_when_it_tells_nothing() {
+        let sigma = |trials| chosen(trials, NOTHING).settings.types[0].sigma;
+        assert_eq!(sigma(vec![trial(1.0, 0.05, 0.0), trial(0.33, 0.02, 0.0), trial(3.0, 0.5, 0.0)]), 0.3);
+        assert_eq!(sigma(vec![trial(1.0, 0.60, 0.0), trial(0.33, 0.62, 0.0), trial(3.0, 0.64, 0.0)]), 0.1);
+        assert_eq!(
+            sigma(vec![trial(1.0, 0.05, 0.0), trial(3.0, 0.5, 9.0)]),
+            0.1,
+            "not where members are ruins"
+        );
+    }
+
+    #[test]
+    fn few_problems_and_many_members_where_members_are_cheap() {
+        let choice = chosen(vec![trial(1.0, 0.65, 0.0075)], NOTHING);
+        assert!(choice.prompts < 64, "{choice:?}");
+        let evaluations = choice.settings.population * choice.prompts;
+        assert!(evaluations < 64 * 64, "a direction worth as much for less: {choice:?}");
+        let mut costly = findings(vec![trial(1.0, 0.65, 0.0075)]);
+        costly.overhead = 0.016;
+        let choice = choose(&header(), &costly, ResidualMode::Stored, NOTHING).unwrap();
+        assert!(choice.prompts > 64, "{choice:?}");
+        // Where every pair is drawn again and again, it had better be worth it.
+        let choose_for = |mode| {
+            let mut header = header();
+            header.settings.window = Window::Last(32);
+            choose(&header, &findings(vec![trial(1.0, 0.65, 0.0075)]), mode, NOTHING).unwrap().prompts
+        };
+        assert!(choose_for(ResidualMode::Replay) > choose_for(ResidualMode::Stored));
+    }
+
+    #[test]
+    fn what_is_decided_stays() {
+        let all = Fixed { sigma: true, alpha: true, population: true, prompts: true };
+        let choice = chosen(vec![trial(1.0, 0.05, 1.0), trial(3.0, 0.9, 0.0)], all);
+        assert_eq!((choice.settings, choice.prompts), (header().settings, 64));
+    }
+
+    #[test]
+    fn nothing_follows_from_nothing() {
+        assert!(choose(&header(), &findings(Vec::new()), ResidualMode::Stored, NOTHING).is_none());
+    }
+}

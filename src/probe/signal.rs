@@ -1,0 +1,121 @@
+//! How much of what members differ by is worth learning from.
+
+use crate::fitness::mean;
+use crate::tune::Rewards;
+
+/// What the rewards of some pairs of members tell, all of one sigma and all on the same problems.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Signal {
+    /// Pairs that were evaluated.
+    pub pairs: usize,
+    /// Variance, over pairs, of the difference in fitness of a pair's members as it would be on all problems there are.
+    pub signal: f64,
+    /// What choosing these few problems adds to it.
+    pub noise: f64,
+    /// By how much the members' mean fitness is below that of the model nobody perturbed.
+    pub cost: f64,
+    /// Standard error of the cost.
+    pub cost_error: f64,
+}
+
+impl Signal {
+    /// Compares at least two pairs with the unperturbed model, and the problems' parts in each pair's difference with each other.
+    pub fn of(base: &Rewards, pairs: &[[Rewards; 2]]) -> Self {
+        let of_pair = |[plus, minus]: &[Rewards; 2]| plus.fitness() - minus.fitness();
+        let total = variance(&pairs.iter().map(of_pair).collect::<Vec<_>>());
+        let noise = mean(&pairs.iter().map(noise).collect::<Vec<_>>());
+        let cost =
+            |[plus, minus]: &[Rewards; 2]| base.fitness() - f64::midpoint(plus.fitness(), minus.fitness());
+        let costs: Vec<f64> = pairs.iter().map(cost).collect();
+        Self {
+            pairs: pairs.len(),
+            signal: (total - noise).max(0.0),
+            noise,
+            cost: mean(&costs),
+            cost_error: (variance(&costs) / costs.len().max(1) as f64).sqrt(),
+        }
+    }
+
+    /// Whether all rewards were finite numbers.
+    pub fn is_finite(&self) -> bool {
+        (self.signal + self.noise + self.cost).is_finite()
+    }
+
+    /// Share of the differences' variance that is worth learning from, 0.0..=1.0, if there were `factor` times as many problems.
+    pub fn reliability(&self, factor: f64) -> f64 {
+        let all = self.signal + self.noise / factor;
+        if all > 0.0 { self.signal / all } else { 0.0 }
+    }
+}
+
+/// Variance that a pair's difference has from the choice of problems.
+fn noise([plus, minus]: &[Rewards; 2]) -> f64 {
+    let of_mean = |plus: &[f64], minus: &[f64]| {
+        let differences: Vec<f64> = plus.iter().zip(minus).map(|(plus, minus)| plus - minus).collect();
+        variance(&differences) / differences.len().max(1) as f64
+    };
+    let retained = plus.retain.as_ref().zip(minus.retain.as_ref());
+    let of_retained =
+        retained.map_or(0.0, |((plus, weight), (minus, _))| weight * weight * of_mean(plus, minus));
+    of_mean(&plus.task, &minus.task) + of_retained
+}
+
+/// Variance of the population that a sample is from; 0 of a single value.
+fn variance(sample: &[f64]) -> f64 {
+    let centre = mean(sample);
+    let squares: f64 = sample.iter().map(|value| (value - centre) * (value - centre)).sum();
+    if sample.len() < 2 { 0.0 } else { squares / (sample.len() - 1) as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Domain, Source};
+
+    fn rewards(task: Vec<f64>) -> Rewards {
+        Rewards { task, retain: None }
+    }
+
+    /// Pairs whose true differences and whose problems' own are drawn, evenly from -1 to 1, times these.
+    fn drawn(signal: f64, noise: f64, pairs: usize, problems: usize) -> Vec<[Rewards; 2]> {
+        let mut stream = Source::new(1, Domain::Problems).stream(0);
+        let mut even = || 2.0 * stream.unit() - 1.0;
+        let mut pair = || {
+            let difference = signal * even();
+            let plus = (0..problems).map(|_| difference + noise * even() - 0.5).collect();
+            [rewards(plus), rewards(vec![-0.5; problems])]
+        };
+        (0..pairs).map(|_| pair()).collect()
+    }
+
+    #[test]
+    fn signal_and_noise_are_told_apart() {
+        let base = rewards(vec![0.25; 16]);
+        for (signal, noise) in [(0.3, 0.3), (0.1, 1.0), (1.0, 0.1)] {
+            let measured = Signal::of(&base, &drawn(signal, noise, 4000, 16));
+            // The variance of an even distribution from -a to a is a^2 / 3.
+            let (of_signal, of_noise) = (signal * signal / 3.0, noise * noise / 3.0 / 16.0);
+            assert!((measured.signal / of_signal - 1.0).abs() < 0.15, "{measured:?} for {signal} {noise}");
+            assert!((measured.noise / of_noise - 1.0).abs() < 0.05, "{measured:?} for {signal} {noise}");
+            let expected = of_signal / (of_signal + of_noise / 4.0);
+            assert!((measured.reliability(4.0) - expected).abs() < 0.1);
+            assert!((measured.cost - 0.75).abs() < 4.0 * measured.cost_error, "{measured:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_but_noise_is_no_signal() {
+        let measured = Signal::of(&rewards(vec![0.0; 16]), &drawn(0.0, 1.0, 4000, 16));
+        assert!(measured.reliability(1.0) < 0.05, "{measured:?}");
+        let silent = Signal::of(&rewards(vec![0.0; 4]), &drawn(0.0, 0.0, 4, 4));
+        assert_eq!((silent.signal, silent.noise, silent.reliability(1.0)), (0.0, 0.0, 0.0));
+    }
+
+    #[test]
+    fn what_is_retained_counts_by_its_weight() {
+        let retain = |values: [f64; 2]| Rewards { task: vec![0.0; 2], retain: Some((values.to_vec(), 3.0)) };
+        let pair = [retain([1.0, 0.0]), retain([0.0, 0.0])];
+        // Variance 1/2 of the differences 1 and 0, of their mean 1/4, and the weight squared.
+        assert_eq!(noise(&pair), 9.0 / 4.0);
+    }
+}
