@@ -19,8 +19,9 @@ pub use signal::Signal;
 
 use crate::engine::Engine;
 use crate::fitness::FitnessSummary;
-use crate::noise::{Noise, Pair};
+use crate::noise::Pair;
 use crate::perturb::{Member, Sign};
+use crate::recipe::two_digits;
 use crate::replay::History;
 use crate::seed_log::{GenerationRecord, Header};
 use crate::sweep::{ResidualStore, per_member, per_tile, update_all};
@@ -84,19 +85,16 @@ pub fn probe<E: Engine>(
     // Once unseen, since the first time everything is slower.
     examiners.rewards(engine, &exams)?;
     let base = examiners.rewards(engine, &exams)?;
-    let mut bench = Bench { examiners, exams, stop, progress, planned, members: 0, inference: Vec::new() };
+    let mut bench =
+        Bench { examiners, exams, base, stop, progress, planned, members: 0, inference: Vec::new() };
     let mut trials = Vec::new();
     for (factor, share) in FACTORS {
-        let header = scaled(header, factor);
-        let Some((rewards, perturb)) = bench.evaluate(engine, &header, of_factor(share))? else {
-            return Ok(None);
-        };
-        let signal = Signal::of(&base, &rewards);
-        if signal.is_finite() {
-            trials.push(Trial { factor, variance: variance(&header)?, signal, perturb });
+        let Some(trial) = bench.trial(engine, header, factor, of_factor(share))? else { return Ok(None) };
+        if trial.signal.is_finite() {
+            trials.push(trial);
         }
     }
-    let Bench { members, inference, .. } = bench;
+    let Bench { base, members, inference, .. } = bench;
     let inference = median(inference);
     Ok(Some(Findings {
         trials,
@@ -160,20 +158,16 @@ fn time_update<E: Engine>(engine: &mut E, header: &Header) -> Result<f64, TuneEr
     Ok(start.elapsed().as_secs_f64())
 }
 
-/// The header with its sigmas multiplied.
-fn scaled(header: &Header, factor: f64) -> Header {
-    let mut header = header.clone();
-    for of_type in &mut header.settings.types {
-        of_type.sigma = choice::two_digits(of_type.sigma * factor);
-    }
-    header
+/// A sigma times a trial's factor. The one that was asked for stays as it is.
+fn scaled(sigma: f64, factor: f64) -> f64 {
+    if factor == 1.0 { sigma } else { two_digits(sigma * factor) }
 }
 
 /// Variance of a perturbation's code, for the type with the most codes.
-fn variance(header: &Header) -> Result<f64, TuneError> {
-    let sigma = header.settings.types[main_type(header)].sigma;
-    let noise = Noise::new(sigma).map_err(|error| crate::seed_log::LogError::Header(error.to_string()))?;
-    Ok(noise.variance())
+fn variance(header: &Header, history: &History) -> f64 {
+    let main = header.settings.types[main_type(header)].tensor_type;
+    let tensor = header.tensors.iter().position(|spec| spec.tensor_type == main).unwrap_or_default();
+    history.noise(tensor as u32).variance()
 }
 
 /// Position among the settings' types of that with the most codes.
@@ -189,6 +183,8 @@ pub fn main_type(header: &Header) -> usize {
 struct Bench<'a, 'b, B> {
     examiners: &'a mut Examiners,
     exams: Exams<B>,
+    /// The rewards of the model nobody perturbed.
+    base: Rewards,
     stop: &'a AtomicBool,
     progress: &'a mut Progress<'b>,
     planned: u64,
@@ -198,16 +194,17 @@ struct Bench<'a, 'b, B> {
 }
 
 impl<B> Bench<'_, '_, B> {
-    /// The rewards of the first pairs of a run with this header, and the seconds that perturbing took at the median. Restores the
-    /// codes, whatever happens.
-    #[allow(clippy::type_complexity)] // A pair of results, used once.
-    fn evaluate<E: Engine<Batch = B>>(
+    /// What the first pairs of a run with this header show, its sigmas multiplied. Restores the codes, whatever happens.
+    fn trial<E: Engine<Batch = B>>(
         &mut self,
         engine: &mut E,
         header: &Header,
+        factor: f64,
         pairs: usize,
-    ) -> Result<Option<(Vec<[Rewards; 2]>, f64)>, TuneError> {
-        let history = History::new(header)?;
+    ) -> Result<Option<Trial>, TuneError> {
+        let mut header = header.clone();
+        header.settings.types.iter_mut().for_each(|of_type| of_type.sigma = scaled(of_type.sigma, factor));
+        let history = History::new(&header)?;
         let applied = per_member(&header.tensors, &history, &ResidualStore::Replay);
         let mut members = Members::new(applied);
         let mut perturb = Vec::new();
@@ -229,7 +226,12 @@ impl<B> Bench<'_, '_, B> {
             })
             .collect();
         members.turn_into(None, engine, &header.tensors, &history)?;
-        Ok(rewards?.map(|rewards| (rewards, median(perturb))))
+        Ok(rewards?.map(|rewards| Trial {
+            factor,
+            variance: variance(&header, &history),
+            signal: Signal::of(&self.base, &rewards),
+            perturb: median(perturb),
+        }))
     }
 
     /// The rewards of the member that is in place.

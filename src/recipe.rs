@@ -130,7 +130,7 @@ fn scales(tensor_type: TensorType, signal: Signal) -> Scales {
 }
 
 /// The number with two significant digits: no rule of thumb has more, and every machine has the same.
-fn two_digits(number: f64) -> f64 {
+pub fn two_digits(number: f64) -> f64 {
     format!("{number:.1e}").parse().unwrap_or(number)
 }
 

@@ -2,18 +2,17 @@
 
 use std::ffi::OsString;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::args::{ProbeArgs, SearchArgs, TuneArgs};
 use super::course::Courses;
-use super::{Ending, definition, interrupt, memory, out, plan, setup, text};
+use super::{Ending, definition, interrupt, memory, out, plan, report, setup, text};
 use crate::export::Model;
 use crate::llama::{LlamaEngine, check_built_in};
 use crate::probe::{Choice, Findings, Fixed, Forecast, Trial, choose, forecast, probe};
+use crate::recipe::two_digits;
 use crate::seed_log::{Header, pin_noise};
 use crate::settings::TypeSettings;
 use crate::tune::{Examiners, ResidualMode};
@@ -71,7 +70,7 @@ impl Probed {
         mode: ResidualMode,
         stop: &AtomicBool,
     ) -> Result<Option<Self>> {
-        let bar = bar();
+        let bar = report::bar(0, "probing  member {pos}/{len}  {wide_bar}  {eta_precise} left");
         let pairs = header.settings.pairs();
         let found = probe(engine, examiners, header, pairs, stop, &mut |done, of| {
             bar.set_length(of);
@@ -190,14 +189,6 @@ impl Probed {
     }
 }
 
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::new(0);
-    let style = ProgressStyle::with_template("probing  member {pos}/{len}  {wide_bar}  {eta_precise} left");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.enable_steady_tick(Duration::from_millis(500));
-    bar
-}
-
 /// What the flags leave no choice about.
 fn fixed(search: &SearchArgs) -> Fixed {
     Fixed {
@@ -249,5 +240,5 @@ fn steps(types: &[TypeSettings]) -> String {
 
 /// The number with two significant digits, in as few characters.
 fn number(value: f64) -> String {
-    format!("{value:.1e}").parse::<f64>().unwrap_or(value).to_string()
+    two_digits(value).to_string()
 }

@@ -36,6 +36,16 @@ impl Outline {
     }
 }
 
+/// A bar of this form, shown while the standard error stream is a terminal.
+pub fn bar(length: u64, template: &str) -> ProgressBar {
+    // indicatif draws nothing where the stream is no terminal.
+    let bar = ProgressBar::new(length);
+    let style = ProgressStyle::with_template(template);
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}
+
 /// Text for people: a line for each generation, and a bar while the standard error stream is a terminal.
 #[derive(Debug)]
 pub struct TextReport {
@@ -47,11 +57,8 @@ impl TextReport {
     /// Shows the bar.
     pub fn new(outline: Outline) -> Self {
         let population = u64::from(outline.population);
-        // indicatif draws nothing where the stream is no terminal.
-        let bar = ProgressBar::new(outline.generations.saturating_sub(outline.done) * population);
-        let style = ProgressStyle::with_template("{msg}  {wide_bar}  {eta_precise} left");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.enable_steady_tick(Duration::from_millis(500));
+        let members = outline.generations.saturating_sub(outline.done) * population;
+        let bar = bar(members, "{msg}  {wide_bar}  {eta_precise} left");
         Self { outline, bar }
     }
 

@@ -17,8 +17,9 @@
 //!   gains than [`MOST_LOST`], there are more members, and then smaller steps.
 
 use super::forecast::replayed;
-use super::{Drift, Findings, Trial, drift, main_type};
+use super::{Drift, Findings, Trial, drift, main_type, scaled};
 use crate::noise::Noise;
+use crate::recipe::two_digits;
 use crate::seed_log::Header;
 use crate::settings::{Settings, TypeSettings};
 use crate::tune::ResidualMode;
@@ -100,9 +101,7 @@ fn deviation(settings: &Settings, main: usize, variance: f64) -> f64 {
 fn adapt(of_type: &mut TypeSettings, trial: &Trial, factor: f64, fixed: Fixed) {
     let spread = |sigma| Noise::new(sigma).map_or(1.0, |noise| noise.variance().sqrt()) / sigma;
     let before = spread(of_type.sigma);
-    if trial.factor != 1.0 {
-        of_type.sigma = two_digits(of_type.sigma * trial.factor);
-    }
+    of_type.sigma = scaled(of_type.sigma, trial.factor);
     if !fixed.alpha {
         let factor = factor * before / spread(of_type.sigma);
         of_type.alpha = two_digits(of_type.alpha * factor);
@@ -159,11 +158,6 @@ fn cost(findings: &Findings) -> f64 {
     let cost = sum(|trial| trial.signal.cost * trial.variance) / weight;
     let errors = findings.trials.iter().map(|trial| square(trial.signal.cost_error * trial.variance));
     if cost > errors.sum::<f64>().sqrt() / weight { cost } else { 0.0 }
-}
-
-/// The number with two significant digits: no measurement here has more.
-pub(super) fn two_digits(number: f64) -> f64 {
-    format!("{number:.1e}").parse().unwrap_or(number)
 }
 
 #[cfg(test)]
