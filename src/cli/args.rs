@@ -121,9 +121,6 @@ pub struct TuneArgs {
     /// Start anew over an existing seed log, which is lost
     #[arg(long, conflicts_with = "resume")]
     pub overwrite: bool,
-    /// Most memory to take, as 800M or 1.5G (powers of 1000) [default: as much as makes it fast]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    pub mem_budget: Option<u64>,
     /// Probe first, and take the sigma, alpha, population and prompts that suit this model and task, where none are given
     #[arg(long, conflicts_with = "resume")]
     pub auto: bool,
@@ -133,6 +130,16 @@ pub struct TuneArgs {
     /// One JSON object a line instead of text
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What a run is about, and how it is made; what `probe` needs to know of it.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct RunArgs {
+    /// Most memory to take, as 800M or 1.5G (powers of 1000) [default: as much as makes it fast]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub mem_budget: Option<u64>,
     #[command(flatten)]
     pub task: TaskArgs,
     #[command(flatten)]

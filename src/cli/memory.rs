@@ -5,7 +5,7 @@
 
 use anyhow::{Result, bail};
 
-use super::args::{Residual, TuneArgs};
+use super::args::{Residual, RunArgs, TuneArgs};
 use super::plan::{Subject, header_with};
 use super::{UsageError, definition, setup, text};
 use crate::block::Arrangement;
@@ -35,7 +35,7 @@ pub struct Plan {
 }
 
 /// Bytes that a model's weights take.
-pub fn weights(args: &TuneArgs, model: &Model) -> u64 {
+pub fn weights(args: &RunArgs, model: &Model) -> u64 {
     let tied = if args.inference.no_repack { 0 } else { tied_output(model) };
     model.working.base().len() as u64 + tied
 }
@@ -44,7 +44,7 @@ pub fn weights(args: &TuneArgs, model: &Model) -> u64 {
 ///
 /// # Errors
 /// When the budget is less than what a run needs without any context.
-pub fn plan(args: &TuneArgs, header: &Header, weights: u64, threads: usize) -> Result<Plan> {
+pub fn plan(args: &RunArgs, header: &Header, weights: u64, threads: usize) -> Result<Plan> {
     let history = History::new(header)?;
     let needed = OVERHEAD + weights + applied(header, &history) + anchored(header);
     let scratch = threads as u64 * longest_tile(header, &history) * SCRATCH_BYTES;
@@ -98,7 +98,7 @@ impl Forecast {
 /// # Errors
 /// When nothing in the model can be tuned, or the environment asks for nonsense.
 pub fn forecast(model: &Model) -> Result<Option<Forecast>> {
-    let mut args = TuneArgs::bare(model.working.path()).map_err(|e| UsageError(e.to_string()))?;
+    let mut args = TuneArgs::bare(model.working.path()).map_err(|e| UsageError(e.to_string()))?.run;
     let threads = setup::threads(&args.inference)?;
     let options = setup::options(&args.inference, threads);
     let Some(contexts) = estimated_context_bytes(&model.gguf, &options) else { return Ok(None) };
@@ -124,7 +124,7 @@ pub fn forecast(model: &Model) -> Result<Option<Forecast>> {
 }
 
 /// Where the residual is kept. It never takes more than half of what a budget leaves.
-fn mode(args: &TuneArgs, header: &Header, history: &History, stored: u64, needed: u64) -> ResidualMode {
+fn mode(args: &RunArgs, header: &Header, history: &History, stored: u64, needed: u64) -> ResidualMode {
     let codes = |dense_only: bool| -> u64 {
         let counted = |(index, _): &(u32, u64)| !dense_only || history.noise(*index).is_dense();
         tensors(header).filter(counted).map(|(_, codes)| codes).sum()
@@ -203,7 +203,7 @@ mod tests {
         header.settings.types[0].sigma = 0.1;
         (header.tensors[0].codes, header.tensors[1].codes) = (sparse, dense);
         let history = History::new(&header).unwrap();
-        mode(&args, &header, &history, STORED_BYTES * (sparse + dense), 0)
+        mode(&args.run, &header, &history, STORED_BYTES * (sparse + dense), 0)
     }
 
     #[test]

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use regex::RegexBuilder;
 
 use super::UsageError;
-use super::args::{Residual, SearchArgs, TuneArgs};
+use super::args::{Residual, RunArgs, SearchArgs};
 use crate::export::Model;
 use crate::fitness::Shaping;
 use crate::recipe::{self, Signal};
@@ -32,13 +32,13 @@ pub struct Subject {
 }
 
 /// The header of a new run on this model.
-pub fn header(args: &TuneArgs, model: &Model, subject: Subject) -> Result<Header> {
+pub fn header(args: &RunArgs, model: &Model, subject: Subject) -> Result<Header> {
     header_with(args, model, subject, || model.identity())
 }
 
 /// The header of a new run on a model whose identity is known, or of no account.
 pub fn header_with(
-    args: &TuneArgs,
+    args: &RunArgs,
     model: &Model,
     subject: Subject,
     identity: impl FnOnce() -> BaseModel,
@@ -188,7 +188,7 @@ fn value_for(flag: &str, text: Option<&str>, tensor_type: TensorType) -> Result<
     Ok(value)
 }
 
-fn task(args: &TuneArgs, subject: Subject) -> Result<TaskSpec> {
+fn task(args: &RunArgs, subject: Subject) -> Result<TaskSpec> {
     let search = &args.search;
     if args.retain.patience == Some(0) {
         return Err(UsageError("--patience is 0, but must be at least 1 evaluation".to_owned()).into());

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
-use super::args::{ProbeArgs, SearchArgs, TuneArgs};
+use super::args::{ProbeArgs, SearchArgs};
 use super::course::Courses;
 use super::{Ending, definition, interrupt, memory, out, plan, report, setup, text};
 use crate::export::Model;
@@ -20,24 +20,25 @@ use crate::tune::{Examiners, ResidualMode};
 /// Probes for the run that `words`, the program's arguments, would make if they said `tune`.
 pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
     check_built_in()?;
-    let args = args.as_tune();
+    let ProbeArgs { model: path, json: as_json, run: args } = args;
     let threads = setup::threads(&args.inference)?;
-    let model = Model::open(&args.model)?;
+    let model = Model::open(path)?;
     let definition = definition::of_args(&args.task)?;
     let (courses, subject) = Courses::load(definition, &args.retain)?;
-    let header = plan::header(&args, &model, subject)?;
+    let header = plan::header(args, &model, subject)?;
     let mut examiners = courses.examiners(&header)?;
     let stop = interrupt::flag()?;
-    let weights = memory::weights(&args, &model);
-    let before = memory::plan(&args, &header, weights, threads)?;
+    let weights = memory::weights(args, &model);
+    let before = memory::plan(args, &header, weights, threads)?;
     let mut engine = setup::engine(model, &header.tensors, &args.inference, threads, before.contexts)?;
     examiners.rehearse(&engine)?;
-    let Some(probed) = Probed::find(&args, &mut engine, &mut examiners, &header, before.mode, &stop)? else {
+    let Some(probed) = Probed::find(&args.search, &mut engine, &mut examiners, &header, before.mode, &stop)?
+    else {
         return Ok(Ending::Interrupted);
     };
-    let mode = memory::plan(&args, &probed.header, weights, threads)?.mode;
+    let mode = memory::plan(args, &probed.header, weights, threads)?.mode;
     let line = tune_line(words, &args.search, &probed.header);
-    if args.json {
+    if *as_json {
         let mut object = probed.object(mode);
         object["command"] = json!(line);
         out::line(object)?;
@@ -63,7 +64,7 @@ impl Probed {
     /// # Errors
     /// When inference fails, or no noise gives rewards that are numbers.
     pub fn find(
-        args: &TuneArgs,
+        search: &SearchArgs,
         engine: &mut LlamaEngine,
         examiners: &mut Examiners,
         header: &Header,
@@ -78,7 +79,7 @@ impl Probed {
         });
         bar.finish_and_clear();
         let Some(findings) = found? else { return Ok(None) };
-        let choice = choose(header, &findings, mode, fixed(&args.search)).ok_or_else(|| {
+        let choice = choose(header, &findings, mode, fixed(search)).ok_or_else(|| {
             anyhow!(
                 "the fitness of perturbed members is not a finite number, with any of the noise that was tried; try a much \
                  smaller --sigma"

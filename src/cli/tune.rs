@@ -21,7 +21,7 @@ use crate::tune::{Observer, Outcome, ResidualMode, TuneError, Tuner};
 
 pub fn run(args: &TuneArgs) -> Result<Ending> {
     check_built_in()?;
-    let threads = setup::threads(&args.inference)?;
+    let threads = setup::threads(&args.run.inference)?;
     let path = log_path(args);
     check_export(args, &path)?;
     let model = Model::open(&args.model)?;
@@ -29,20 +29,21 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
         if args.resume { resume(args, &path, &model)? } else { begin(args, &path, &model)? };
     let mut examiners = courses.examiners(&log.header)?;
     let stop = interrupt::flag()?;
-    let weights = memory::weights(args, &model);
-    let mut plan = memory::plan(args, &log.header, weights, threads)?;
+    let weights = memory::weights(&args.run, &model);
+    let mut plan = memory::plan(&args.run, &log.header, weights, threads)?;
     let witness = model.working.witness().clone();
-    let mut engine = setup::engine(model, &log.header.tensors, &args.inference, threads, plan.contexts)?;
+    let mut engine = setup::engine(model, &log.header.tensors, &args.run.inference, threads, plan.contexts)?;
     examiners.rehearse(&engine)?;
     let mut probed = None;
     if args.auto {
-        let Some(found) = Probed::find(args, &mut engine, &mut examiners, &log.header, plan.mode, &stop)?
+        let Some(found) =
+            Probed::find(&args.run.search, &mut engine, &mut examiners, &log.header, plan.mode, &stop)?
         else {
             out::warn("interrupted while probing; nothing was written");
             return Ok(Ending::Interrupted);
         };
         (log, _) = SeedLog::start(found.header.clone())?;
-        plan = memory::plan(args, &log.header, weights, threads)?;
+        plan = memory::plan(&args.run, &log.header, weights, threads)?;
         probed = Some(found);
     }
     let planned = plan.fixed + engine.context_bytes();
@@ -108,12 +109,12 @@ struct Start {
 
 /// A new run, its log in memory.
 fn begin(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
-    let definition = definition::of_args(&args.task)?;
+    let definition = definition::of_args(&args.run.task)?;
     if path.exists() {
         refuse_overwriting(args, path)?;
     }
-    let (courses, subject) = Courses::load(definition, &args.retain)?;
-    let (log, _) = SeedLog::start(plan::header(args, model, subject)?)?;
+    let (courses, subject) = Courses::load(definition, &args.run.retain)?;
+    let (log, _) = SeedLog::start(plan::header(&args.run, model, subject)?)?;
     Ok(Start { log, journal: None, courses, plan: None })
 }
 
@@ -143,19 +144,19 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
     // Refuses another model before the file is touched.
     model.ranges(&log)?;
     let of_log = &log.header.task.definition;
-    if let Some(task) = &args.task.task
+    if let Some(task) = &args.run.task.task
         && definition::name(task)? != of_log.name
     {
         return Err(UsageError(format!("--task is {task}, but the log's task is {}", of_log.name)).into());
     }
-    plan::check_method(&args.search, log.header.settings.method)?;
+    plan::check_method(&args.run.search, log.header.settings.method)?;
     let courses = Courses::of_log(&log.header.task, args.trust_log)?;
     if log.torn_bytes > 0 {
         out::warn(format!("warning: {}: {}", path.display(), setup::torn(&log)));
         file.truncate(log.whole_bytes)?;
         log.torn_bytes = 0;
     }
-    let plan = args.search.generations.filter(|generations| *generations != log.planned());
+    let plan = args.run.search.generations.filter(|generations| *generations != log.planned());
     log.header.settings.generations = log.planned();
     if let Some(generations) = plan {
         let has = log.generations.len() as u64;
@@ -171,7 +172,7 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
 
 /// A log's settings cannot be changed half-way: replay would no longer be one rule.
 fn refuse_settings(args: &TuneArgs) -> Result<()> {
-    let search = &args.search;
+    let search = &args.run.search;
     let given = [
         ("--population", search.population.is_some()),
         ("--sigma", search.sigma.is_some()),
@@ -189,7 +190,7 @@ fn refuse_settings(args: &TuneArgs) -> Result<()> {
         ("--seed", search.seed.is_some()),
     ];
     let of_search = given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag);
-    match args.task.first_given().or(args.retain.first_given()).or(of_search) {
+    match args.run.task.first_given().or(args.run.retain.first_given()).or(of_search) {
         Some(flag) => Err(UsageError(format!(
             "{flag} cannot be used with --resume: the run goes on with its log's settings"
         ))

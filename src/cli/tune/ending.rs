@@ -96,15 +96,15 @@ impl Run<'_> {
         }
         // Sizes of contexts decide the last bits of rewards, so they have to be the same again.
         for (flag, value) in [
-            ("-c", args.inference.ctx_size.map(u64::from)),
-            ("-np", args.inference.parallel.map(|number| number as u64)),
-            ("--mem-budget", args.mem_budget),
+            ("-c", args.run.inference.ctx_size.map(u64::from)),
+            ("-np", args.run.inference.parallel.map(|number| number as u64)),
+            ("--mem-budget", args.run.mem_budget),
         ] {
             if let Some(value) = value {
                 command += &format!(" {flag} {value}");
             }
         }
-        if args.inference.no_repack {
+        if args.run.inference.no_repack {
             command += " --no-repack";
         }
         if let Some(place) = &args.export {
