@@ -112,11 +112,11 @@ impl Builder {
             bytes.resize(bytes.len().next_multiple_of(self.alignment.max(1) as usize), 0);
         }
         let start = bytes.len();
-        for (fill, tensor) in (1..).zip(&self.tensors).filter(|(_, tensor)| tensor.offset < 1 << 20) {
+        for (number, tensor) in (1_u32..).zip(&self.tensors).filter(|(_, tensor)| tensor.offset < 1 << 20) {
             let begin = start + tensor.offset as usize;
             let end = begin + tensor.size as usize;
             bytes.resize(bytes.len().max(end), 0);
-            bytes[begin..end].fill(fill);
+            bytes[begin..end].fill(number as u8);
         }
         bytes
     }
