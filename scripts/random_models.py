@@ -52,6 +52,8 @@ class Architecture(NamedTuple):
     # The type of all matrices, and exceptions as examples/quantize takes them.
     types: tuple
     told: str
+    # Whether a router chooses among experts. Where two are almost tied for that, the last bits of a kernel decide, and logits leap.
+    routed: bool = False
 
 
 def attention(s, *, biases=False, norms=False):
@@ -136,6 +138,13 @@ def with_experts(writer, s):
     writer.add_expert_used_count(2)
 
 
+def with_all_experts(writer, s):
+    """All of them for each token, so that a router has nothing to choose."""
+    rms_and_rope(writer, s)
+    writer.add_expert_count(s.experts)
+    writer.add_expert_used_count(s.experts)
+
+
 def with_qwen_experts(writer, s):
     """The same, with heads of their own width."""
     with_experts(writer, s)
@@ -158,9 +167,11 @@ ARCHITECTURES = {
                          lambda writer, s: writer.add_layer_norm_eps(NORM_EPSILON), ("Q5_0", "ffn_down=Q5_1"),
                          "learned positions, fused qkv, biases"),
     "mixtral": Architecture("llama", Shape(256, 256, 4, 2, 64, experts=4), lambda s: attention(s) | experts(s), untied,
-                            with_experts, MIXTURE, "4 experts in 3-D tensors"),
+                            with_experts, MIXTURE, "2 of 4 experts, in 3-D tensors", routed=True),
+    "mixtral-all": Architecture("llama", Shape(256, 256, 4, 2, 64, experts=4), lambda s: attention(s) | experts(s), untied,
+                                 with_all_experts, MIXTURE, "4 of 4 experts, in 3-D tensors"),
     "qwen3moe": Architecture("qwen3moe", Shape(256, 256, 4, 2, 64, experts=4), lambda s: attention(s, norms=True) | experts(s),
-                             untied, with_qwen_experts, ("Q4_0", "ffn_down=IQ4_NL"), "4 experts in 3-D tensors, norms of q and k"),
+                             untied, with_qwen_experts, ("Q4_0", "ffn_down=IQ4_NL"), "2 of 4 experts, in 3-D tensors, norms of q and k", routed=True),
 }
 
 
