@@ -196,8 +196,15 @@ def weights(rng, name, size):
     return numbers
 
 
-def write(path, key, seed):
-    """Writes an F32 model under a temporary name first, so that `path` is never half a model."""
+def dequantized(path):
+    """The weights of a model's file as floating-point numbers, by the tensors' names."""
+    tensors = gguf.GGUFReader(path).tensors
+    return {tensor.name: gguf.quants.dequantize(tensor.data, tensor.tensor_type) for tensor in tensors}
+
+
+def write(path, key, seed, like=None):
+    """Writes an F32 model, with the weights of the file `like` if there is one; under a temporary name first, so that `path` is
+    never half a model."""
     architecture = ARCHITECTURES[key]
     shape, partial, rng = architecture.shape, f"{path}.partial", np.random.default_rng(seed)
     writer = gguf.GGUFWriter(partial, architecture.name)
@@ -213,8 +220,9 @@ def write(path, key, seed):
     writer.add_head_count_kv(shape.kv_heads)
     architecture.metadata(writer, shape)
     add_tokenizer(writer)
+    known = dequantized(like) if like else {}
     for name, size in tensor_sizes(architecture).items():
-        writer.add_tensor(name, weights(rng, name, size))
+        writer.add_tensor(name, known[name].reshape(size) if like else weights(rng, name, size))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
