@@ -45,7 +45,7 @@ use context::Context;
 use layout::Node;
 use model::{Layout, Model};
 use size::{Buffers, Size};
-use weights::Home;
+use weights::{Home, Placed};
 
 /// Why something in here failed; it becomes the source of an [`EngineError`].
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -152,6 +152,8 @@ impl LlamaEngine {
     /// When the text has no tokens, is longer than the context, or inference fails.
     pub fn logits(&mut self, text: &str) -> Result<Vec<f32>, EngineError> {
         let tokens = self.model.prompt_tokens(text);
+        let failed = |source| EngineError::new("evaluating a text", source);
+        self.model.check_positions(tokens.len(), "the text").map_err(failed)?;
         let last = tokens.len().wrapping_sub(1);
         let readers = |position| if position == last { vec![0] } else { Vec::new() };
         let nodes: Vec<Node> = (0..)
@@ -170,7 +172,7 @@ impl LlamaEngine {
                 Err(EngineError::new("evaluating a text", "the text has no tokens"))
             }
             Ok(()) => Ok(logits),
-            Err(source) => Err(EngineError::new("evaluating a text", source)),
+            Err(source) => Err(failed(source)),
         }
     }
 }
@@ -191,7 +193,7 @@ impl Engine for LlamaEngine {
 
     fn check_room(&self, batch: &Prepared, new_tokens: usize) -> Result<(), EngineError> {
         batch
-            .room_for(new_tokens)
+            .room_for(&self.model, new_tokens)
             .map(drop)
             .map_err(|source| EngineError::new("making room for replies", source))
     }
@@ -240,8 +242,9 @@ struct Loaded {
 }
 
 fn load_model(layout: Layout, working: &mut WorkingCopy, tunable: &[TensorSlot]) -> Result<Loaded, Failure> {
-    let model = Model::load(working.path(), layout)?;
-    let (homes, probe) = weights::place(&model, layout, working, tunable)?;
+    let mut model = Model::load(working.path(), layout)?;
+    let Placed { homes, probe, positions } = weights::place(&model, layout, working, tunable)?;
+    model.limit_positions(positions);
     Ok(Loaded { model, homes, probe })
 }
 

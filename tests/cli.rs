@@ -4,6 +4,7 @@ mod ggml;
 
 mod cli {
     mod apply;
+    mod architectures;
     mod bench;
     mod card;
     mod diff;

@@ -21,7 +21,7 @@ pub(super) fn complete(
     is_over: impl Fn(&[Token], usize) -> bool + Sync,
 ) -> Result<Vec<String>, Failure> {
     let mut completions = vec![String::new(); batch.requests.len()];
-    let room = batch.room_for(how.max_new_tokens)?;
+    let room = batch.room_for(model, how.max_new_tokens)?;
     if how.max_new_tokens == 0 {
         return Ok(completions);
     }

@@ -36,6 +36,8 @@ pub(super) struct Model {
     /// The same model, and its owner.
     safe: LlamaModel,
     spelling: OnceLock<Spelling>,
+    /// Positions that a text may have.
+    positions: usize,
 }
 
 // SAFETY: a loaded model is only read, by its vocabulary functions as by inference, and llama.cpp lets any number of
@@ -66,7 +68,7 @@ impl Model {
         if unsafe { llama_model_has_encoder(raw.as_ptr()) } {
             return Err("the model has an encoder; only decoder models can be evaluated".into());
         }
-        Ok(Self { raw, safe, spelling: OnceLock::new() })
+        Ok(Self { raw, safe, spelling: OnceLock::new(), positions: usize::MAX })
     }
 
     pub(super) fn as_ptr(&self) -> *mut llama_model {
@@ -76,6 +78,24 @@ impl Model {
     /// Bytes of all its tensors.
     pub(super) fn bytes(&self) -> u64 {
         self.safe.size()
+    }
+
+    /// Says how many positions the model has learned, where it has learned each.
+    pub(super) fn limit_positions(&mut self, positions: Option<usize>) {
+        self.positions = positions.unwrap_or(usize::MAX);
+    }
+
+    /// Refuses more tokens than there are positions; `what` is what has so many.
+    pub(super) fn check_positions(&self, tokens: usize, what: &str) -> Result<(), Failure> {
+        if tokens > self.positions {
+            let message = format!(
+                "{what} takes {tokens} tokens, but this model has learned {} positions and no more, whatever -c is; make \
+                 it shorter, or leave it out",
+                self.positions
+            );
+            return Err(message.into());
+        }
+        Ok(())
     }
 
     /// How many tokens the model knows, which is how many logits there are.

@@ -70,8 +70,9 @@ impl Prepared {
     }
 
     /// The room for completing the prompts with up to `new_tokens` tokens each.
-    pub(super) fn room_for(&self, new_tokens: usize) -> Result<Room, Failure> {
+    pub(super) fn room_for(&self, model: &Model, new_tokens: usize) -> Result<Room, Failure> {
         let longest = self.requests.iter().map(|tokens| tokens.prompt_len).max().unwrap_or(0);
+        model.check_positions(longest + new_tokens, "the longest prompt with its reply (-n)")?;
         if longest + new_tokens > self.room.cells {
             return Err(format!(
                 "a prompt of {longest} tokens and {new_tokens} new ones do not fit in a context of {}; make the \
@@ -140,6 +141,7 @@ impl Tokens {
 }
 
 fn tokens(model: &Model, request: &Request, size: Size) -> Result<Tokens, Failure> {
+    let begin = || request.prompt.chars().take(40).collect::<String>();
     let mut all = model.prompt_tokens(&request.prompt);
     let prompt_len = all.len();
     if prompt_len == 0 {
@@ -153,11 +155,12 @@ fn tokens(model: &Model, request: &Request, size: Size) -> Result<Tokens, Failur
         return Err(format!(
             "the request that begins with {:?} has {} tokens, but the context only {}; make the context larger (-c, \
              and a larger --mem-budget where there is one) or leave the request out",
-            request.prompt.chars().take(40).collect::<String>(),
+            begin(),
             all.len(),
             size.cells
         )
         .into());
     }
+    model.check_positions(all.len(), &format!("the request that begins with {:?}", begin()))?;
     Ok(Tokens { all, prompt_len })
 }

@@ -45,15 +45,28 @@ impl Home {
     }
 }
 
+/// The learned positions of architectures that have some, of which there are no more than the tensor has rows.
+const POSITIONS: &str = "position_embd.weight";
+
+/// What is known of a model once a token went through it.
+pub(super) struct Placed {
+    /// Where inference reads each slot's tensor.
+    pub(super) homes: Vec<Home>,
+    /// The buffers of a context of size [`PROBE`].
+    pub(super) probe: Buffers,
+    /// Positions that a text may have, where the model has learned each.
+    pub(super) positions: Option<usize>,
+}
+
 /// Finds, or makes, a home for every slot's tensor: where its codes can be edited and inference reads them. The working copy
-/// must outlive the model's use. Also returns the buffers of a context of size [`PROBE`], which it needs for that.
+/// must outlive the model's use.
 pub(super) fn place(
     model: &Model,
     layout: Layout,
     working: &mut WorkingCopy,
     slots: &[TensorSlot],
-) -> Result<(Vec<Home>, Buffers), Failure> {
-    let (weights, buffers) = graph_weights(model)?;
+) -> Result<Placed, Failure> {
+    let (weights, probe) = graph_weights(model)?;
     let (mut homes, mut unused) = (Vec::with_capacity(slots.len()), Vec::new());
     for (number, slot) in slots.iter().enumerate() {
         let tensors: Vec<_> =
@@ -68,7 +81,14 @@ pub(super) fn place(
     // Once more, since reading a page lets the system map its neighbours too.
     unused.into_iter().map(|(_, held)| held).chain(others).for_each(release);
     working.release_base(0..working.base().len());
-    Ok((homes, buffers))
+    Ok(Placed { homes, probe, positions: positions(&weights) })
+}
+
+/// Rows of the matrix of learned positions, if there is one: llama.cpp aborts the process where a text has more.
+fn positions(weights: &[NonNull<ggml_tensor>]) -> Option<usize> {
+    let tensor = weights.iter().find(|&&tensor| has_name(tensor, POSITIONS))?;
+    // SAFETY: the tensor belongs to a loaded model.
+    usize::try_from(unsafe { (*tensor.as_ptr()).ne[1] }).ok()
 }
 
 /// The home of a slot, whose tensor llama.cpp knows as `tensors`: more than one when it is both embedding and output

@@ -79,9 +79,22 @@ fn parts_are_merged_into_the_model_that_they_were() {
 fn a_part_is_refused_as_a_model_with_the_command_that_merges() {
     let dir = split();
     let words = ["m-00002-of-00003.gguf is one of 3 parts", "qes-gguf merge m-00001-of-00003.gguf -o"];
-    for line in ["inspect m-00002-of-00003.gguf", "tune m-00002-of-00003.gguf --task arith"] {
-        dir.run(line).fails(1, &words);
+    dir.run(&format!("tune base.gguf -o run.qes {TINY}")).ok();
+    for line in [
+        "inspect PART",
+        "tune PART -o new.qes --task arith",
+        "probe PART --task arith",
+        "eval PART --task arith",
+        "eval PART --log run.qes",
+        "eval base.gguf --task arith --compare PART",
+        "export PART run.qes -o tuned.gguf",
+        "apply PART run.qes -o tuned.gguf",
+        "verify PART run.qes",
+        "report run.qes --model PART",
+    ] {
+        dir.run(&line.replace("PART", "m-00002-of-00003.gguf")).fails(1, &words);
     }
+    assert!(!dir.path("tuned.gguf").exists() && !dir.path("new.qes").exists());
     fs::remove_file(dir.path("m-00003-of-00003.gguf")).unwrap();
     let words = ["of which m-00003-of-00003.gguf is not there; get all parts"];
     dir.run("inspect m-00001-of-00003.gguf").fails(1, &words);

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // Each test file uses its part.
 
+pub mod random;
+
 use std::path::Path;
 
 use llama_cpp_sys_2 as ggml;
@@ -43,11 +45,16 @@ pub fn dequantized(tensor_type: TensorType, bytes: &[u8]) -> Vec<f32> {
 
 /// The bundled model in another type, tensors that match a pattern in yet others.
 pub fn model(tensor_type: TensorType, exceptions: &[(&str, TensorType)]) -> Vec<u8> {
+    let input = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/arith-tiny-q8_0.gguf");
+    quantized_model(&input, tensor_type, exceptions)
+}
+
+/// A model's file in another type, tensors that match a pattern in yet others.
+pub fn quantized_model(input: &Path, tensor_type: TensorType, exceptions: &[(&str, TensorType)]) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let output = dir.path().join("model.gguf");
-    let input = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/arith-tiny-q8_0.gguf");
     let exceptions: Vec<llama::Exception> =
         exceptions.iter().map(|(pattern, of_type)| ((*pattern).to_owned(), *of_type)).collect();
-    llama::quantize(&input, &output, tensor_type, &exceptions, 1).unwrap();
+    llama::quantize(input, &output, tensor_type, &exceptions, 1).unwrap();
     std::fs::read(output).unwrap()
 }

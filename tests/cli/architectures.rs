@@ -1,0 +1,86 @@
+//! Architectures other than the bundled models', from `tune` to a file that is verified. `scripts/check-architectures` does the same
+//! with more of them, and asks another llama.cpp.
+
+use qes_gguf::gguf::Gguf;
+use qes_gguf::select::select;
+use qes_gguf::tensor_type::TensorType;
+
+use super::helper::Dir;
+use crate::ggml::random::{Kind, POSITIONS, model};
+
+/// Step sizes that move some codes of every tensor within three generations.
+const BRIEF: &str = "--task arith --generations 3 --population 4 --prompts 8 --eval-problems 16 --window 1 --alpha 0.1,Q6_K=0.4,Q8_0=1.6";
+
+const Q4_K_M: [(&str, TensorType); 2] = [("attn_v", TensorType::Q6_K), ("ffn_down", TensorType::Q6_K)];
+
+/// Names and types of the tensors that differ between two files.
+fn changed(base: &[u8], tuned: &[u8]) -> Vec<(String, TensorType)> {
+    let (gguf, of_tuned) = (Gguf::parse(base).unwrap(), Gguf::parse(tuned).unwrap());
+    let both = gguf.tensors().iter().zip(of_tuned.tensors());
+    both.filter(|(a, b)| base[a.byte_range()] != tuned[b.byte_range()])
+        .map(|(tensor, _)| (tensor.name.clone(), tensor.tensor_type))
+        .collect()
+}
+
+/// In both layouts of weights, every tensor that is to be tuned changes, and nothing else.
+fn assert_tuned(model: Vec<u8>, types: &[TensorType]) {
+    let dir = Dir::with_base(model);
+    let base = dir.read("base.gguf");
+    let chosen: Vec<(String, TensorType)> = select(&Gguf::parse(&base).unwrap(), None)
+        .unwrap()
+        .into_iter()
+        .map(|tensor| (tensor.name.clone(), tensor.tensor_type))
+        .collect();
+    for tensor_type in types {
+        assert!(chosen.iter().any(|(_, of)| of == tensor_type), "no {tensor_type} in {chosen:?}");
+    }
+    for flags in ["", " --no-repack"] {
+        dir.run(&format!("tune base.gguf -o run.qes --overwrite --export tuned.gguf {BRIEF}{flags}")).ok();
+        assert_eq!(changed(&base, &dir.read("tuned.gguf")), chosen, "{flags}");
+        assert!(dir.run("verify base.gguf run.qes tuned.gguf").ok().ends_with("verified\n"));
+        dir.run(&format!("eval tuned.gguf --task arith --problems 16{flags}")).ok();
+    }
+}
+
+#[test]
+fn experts_are_tuned() {
+    assert_tuned(model(Kind::Experts, TensorType::Q4_K, &Q4_K_M), &[TensorType::Q4_K, TensorType::Q6_K]);
+    assert_tuned(model(Kind::Experts, TensorType::Q4_0, &[]), &[TensorType::Q4_0]);
+}
+
+#[test]
+fn rows_that_fill_no_super_blocks_are_tuned_in_the_types_that_llama_cpp_falls_back_to() {
+    let types = [TensorType::Q5_0, TensorType::Q8_0, TensorType::Q6_K];
+    assert_tuned(model(Kind::Narrow, TensorType::Q4_K, &Q4_K_M), &types);
+}
+
+#[test]
+fn learned_positions_are_no_hindrance() {
+    assert_tuned(model(Kind::LearnedPositions, TensorType::Q5_0, &[]), &[TensorType::Q5_0]);
+}
+
+/// llama.cpp would abort the process.
+#[test]
+fn a_text_that_is_longer_than_the_learned_positions_is_refused() {
+    let dir = Dir::with_base(model(Kind::LearnedPositions, TensorType::Q8_0, &[]));
+    let data = |name: &str, tokens: usize| {
+        // The beginning, the prompt, a completion of one byte, and the end.
+        let prompt = "x".repeat(tokens - 3);
+        let line = |i: u32| format!("{{\"prompt\":\"{}\",\"completion\":\"{}\"}}\n", prompt, i % 10);
+        dir.write(name, (0..40).map(line).collect::<String>());
+    };
+    let most = POSITIONS as usize;
+    data("fits.jsonl", most);
+    data("long.jsonl", most + 1);
+    let sft = |name: &str| dir.run(&format!("eval base.gguf --task sft --data {name} --problems 8 -c 512"));
+    sft("fits.jsonl").ok();
+    let words = ["xxx", "65 tokens", "64 positions"];
+    sft("long.jsonl").fails(1, &words);
+    let tune = "tune base.gguf -o run.qes --task sft --data long.jsonl --generations 1 --population 4";
+    dir.run(tune).fails(1, &words);
+    let replies = |n: usize| {
+        dir.run(&format!("eval base.gguf --task regex --pattern 1 --data fits.jsonl --problems 8 -n {n}"))
+    };
+    replies(2).ok();
+    replies(3).fails(1, &["reply", "65 tokens", "64 positions"]);
+}
