@@ -100,12 +100,11 @@ pub struct InferenceArgs {
     #[arg(short, long, value_name = "N", env = "LLAMA_ARG_CTX_SIZE")]
     pub ctx_size: Option<u32>,
     /// Keep all weights in the file's layout, also as -nr: mapped from the file, but slower for some types
-    #[arg(long, overrides_with = "repack")]
+    #[arg(long)]
     no_repack: bool,
     /// Let llama.cpp interleave weights where that is faster, which it does unless LLAMA_ARG_REPACK says otherwise
     #[arg(
         long,
-        overrides_with = "no_repack",
         env = "LLAMA_ARG_REPACK",
         action = ArgAction::SetTrue,
         default_value = "true",

@@ -31,7 +31,10 @@ pub fn run(args: &PullArgs) -> Result<Ending> {
     let before = models(output);
     fetch(wanted, output)?;
     let files = match &wanted.what {
-        What::File(name) => vec![output.join(name)],
+        What::File(name) => {
+            let path = output.join(name);
+            parts_of(&path).unwrap_or_else(|| vec![path])
+        }
         What::Quant(quant) => fetched(wanted, quant, output, &before)?,
     };
     let Some(path) = files.first().filter(|path| path.is_file()) else {
