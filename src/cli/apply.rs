@@ -17,7 +17,7 @@ const TELLING: usize = 32;
 
 pub fn run(args: &ApplyArgs) -> Result<Ending> {
     let start = Instant::now();
-    setup::pool(args.threads.threads)?;
+    setup::replay_threads(&args.threads)?;
     check_places(&args.output, "the base model", &args.model, &args.items)?;
     let items = args.items.iter().map(|path| item(path)).collect::<Result<Vec<_>>>()?;
     let generations = match (items.last(), args.generation) {

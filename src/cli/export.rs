@@ -16,7 +16,7 @@ use crate::store::{Artefact, StoreError, folder_of};
 
 pub fn run(args: &ExportArgs) -> Result<Ending> {
     let start = Instant::now();
-    setup::pool(args.threads.threads)?;
+    setup::replay_threads(&args.threads)?;
     check_places(args)?;
     let log = setup::read_log(&args.log)?;
     let generations = setup::generations(&log, args.generation)?.unwrap_or(log.generations.len() as u64);

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use tracing::info;
 
-use super::args::{InferenceArgs, Until};
+use super::args::{InferenceArgs, ThreadsArgs, Until};
 use super::{UsageError, out};
 use crate::export::{ExportError, Model, same_file};
 use crate::llama::{LlamaEngine, LlamaOptions, TensorSlot};
@@ -24,8 +24,13 @@ pub fn threads(args: &InferenceArgs) -> Result<usize> {
     pool(args.threads)
 }
 
+/// Sizes rayon's pool for a command that only replays, which by default takes all processors.
+pub fn replay_threads(args: &ThreadsArgs) -> Result<()> {
+    args.threads.map_or(Ok(()), |threads| pool(Some(threads)).map(drop))
+}
+
 /// Sizes rayon's pool.
-pub fn pool(asked: Option<usize>) -> Result<usize> {
+fn pool(asked: Option<usize>) -> Result<usize> {
     if asked == Some(0) {
         return Err(UsageError("--threads is 0, but must be at least 1".to_owned()).into());
     }

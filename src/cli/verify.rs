@@ -13,7 +13,7 @@ use crate::seed_log::SeedLog;
 use crate::store::WorkingCopy;
 
 pub fn run(args: &VerifyArgs) -> Result<Ending> {
-    setup::pool(args.threads.threads)?;
+    setup::replay_threads(&args.threads)?;
     let log = setup::read_log(&args.log)?;
     let mut verdict = Verdict { is_told: !args.json, ..Verdict::default() };
     if log.torn_bytes > 0 {
