@@ -19,10 +19,12 @@ mod memory;
 mod out;
 mod plan;
 mod probe;
+mod pull;
 mod report;
 mod report_page;
 mod setup;
 mod tune;
+mod verbosity;
 mod verify;
 
 use std::ffi::OsString;
@@ -59,7 +61,9 @@ pub fn main() -> ExitCode {
 pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     explain_file_signals();
     let words: Vec<OsString> = arguments.collect();
-    let outcome = match Args::parse_from(words.iter().cloned().map(canonical)).command {
+    let Args { command, verbose } = Args::parse_from(words.iter().cloned().map(canonical));
+    verbosity::start(verbose);
+    let outcome = match command {
         Command::Tune(args) => tune::run(&args),
         Command::Probe(args) => probe::run(&args, &words),
         Command::Eval(args) => eval::run(&args),
@@ -70,6 +74,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
         Command::Verify(args) => verify::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Report(args) => report_page::run(&args),
+        Command::Pull(args) => pull::run(&args),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man(args) => manual::man(&args),
     };

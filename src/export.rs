@@ -14,6 +14,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use tracing::info;
 
 pub use error::ExportError;
 pub use provenance::{PastTune, past_tunes};
@@ -55,7 +56,11 @@ impl Model {
     /// When it is not a valid GGUF.
     pub fn of(working: WorkingCopy) -> Result<Self, ExportError> {
         match Gguf::parse(working.base()) {
-            Ok(gguf) => Ok(Self { working, gguf }),
+            Ok(gguf) => {
+                let (model, bytes) = (working.path(), working.base().len());
+                info!(?model, bytes, architecture = ?gguf.architecture(), tensors = gguf.tensors().len(), "opened a model");
+                Ok(Self { working, gguf })
+            }
             Err(source) => {
                 let path = working.path().to_owned();
                 let split = match source {
@@ -136,6 +141,7 @@ impl Model {
         }
         let ranges = self.ranges(log)?;
         let history = History::of_log(log, generations)?;
+        info!(generations, tensors = ranges.len(), codes = log.header.codes(), "replaying the log");
         let mut tensors = self.tensors(&ranges, &log.header)?;
         let answer = rebuild(&mut tensors, &history);
         Ok((answer, digest(&tensors)))
@@ -149,6 +155,11 @@ impl Model {
     pub fn digests(&mut self, log: &SeedLog, points: &[u64]) -> Result<Vec<String>, ExportError> {
         let ranges = self.ranges(log)?;
         let history = History::of_log(log, log.generations.len() as u64)?;
+        info!(
+            generations = log.generations.len(),
+            digests = points.len(),
+            "replaying the log, with digests on the way"
+        );
         let mut tensors = self.tensors(&ranges, &log.header)?;
         let mut hashes = vec![Sha256::new(); points.len()];
         rebuild_past(points, &mut tensors, &log.header.tensors, &history, |first, tiles| {

@@ -10,6 +10,7 @@ use std::ffi::CStr;
 use std::ops::Range;
 
 use llama_cpp_sys_2::ggml_version;
+use tracing::info;
 
 use crate::block::Arrangement;
 use crate::engine::{Decoding, Engine, EngineError, Request, Score, TensorBytes};
@@ -82,7 +83,7 @@ impl LlamaEngine {
         tunable: Vec<TensorSlot>,
         options: &LlamaOptions,
     ) -> Result<Self, EngineError> {
-        log::start(options.verbose);
+        log::start();
         let path = working.path().to_owned();
         let failed = |source| EngineError::new(format!("loading {}", path.display()), source);
         let pays = options.repack && (tunable.is_empty() || tunable.iter().any(repack::interleaves));
@@ -99,7 +100,18 @@ impl LlamaEngine {
         // SAFETY: the engine owns contexts and model, and drops them in this order.
         let lane = |_| unsafe { Context::new(&model, size, |_| ()) };
         let lanes = (0..lanes).map(lane).collect::<Result<_, _>>().map_err(failed)?;
-        Ok(Self { lanes, model, working, slots: tunable, homes, size, context_bytes })
+        let engine = Self { lanes, model, working, slots: tunable, homes, size, context_bytes };
+        info!(
+            model = ?path,
+            contexts = engine.lanes.len(),
+            tokens = size.cells,
+            sequences = size.sequences,
+            context_bytes,
+            interleaved_tensors = engine.interleaved(),
+            tunable_tensors = engine.slots.len(),
+            "llama.cpp has loaded the model"
+        );
+        Ok(engine)
     }
 
     /// How many of the tunable tensors llama.cpp keeps in its interleaved layouts.

@@ -13,6 +13,7 @@ mod watch;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use thiserror::Error;
+use tracing::info;
 
 pub use audit::Auditor;
 pub use event::{Event, Observer, Summary};
@@ -114,6 +115,8 @@ impl<'a, E: Engine> Tuner<'a, E> {
             })?;
             check_digest(&log, history.len(), &live_digest(&mut engine)?)?;
         }
+        let stored = matches!(residual, ResidualStore::Stored(_));
+        info!(generations_done = history.len(), residual_stored = stored, "the run is set up");
         let count = log.header.task.eval_problems as usize;
         let held_out = examiners.task.held_out(&engine, count)?;
         let retained =

@@ -21,11 +21,13 @@ mod cli {
     mod helper;
     mod inspect;
     mod json;
+    mod json_schema;
     mod manual;
     mod merge;
     mod methods;
     mod probe;
     mod provenance;
+    mod pull;
     mod report;
     mod resume;
     mod retain;
@@ -33,5 +35,6 @@ mod cli {
     mod tasks;
     mod tune;
     mod types;
+    mod verbose;
     mod verify;
 }

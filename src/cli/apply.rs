@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
+use serde_json::json;
 
 use super::args::{ApplyArgs, MergeArgs, RevertArgs};
 use super::{Ending, UsageError, out, setup, text};
@@ -16,6 +17,7 @@ const TELLING: usize = 32;
 
 pub fn run(args: &ApplyArgs) -> Result<Ending> {
     let start = Instant::now();
+    setup::replay_threads(&args.threads)?;
     check_places(&args.output, "the base model", &args.model, &args.items)?;
     let items = args.items.iter().map(|path| item(path)).collect::<Result<Vec<_>>>()?;
     let generations = match (items.last(), args.generation) {
@@ -27,7 +29,7 @@ pub fn run(args: &ApplyArgs) -> Result<Ending> {
         }
     };
     let made = export::apply(&args.model, &items, generations, args.form.form(), &args.output)?;
-    tell(&args.output, &made, start)
+    tell(&args.output, &made, start, args.json)
 }
 
 pub fn revert(args: &RevertArgs) -> Result<Ending> {
@@ -35,7 +37,7 @@ pub fn revert(args: &RevertArgs) -> Result<Ending> {
     check_places(&args.output, "the tuned model", &args.model, &args.items)?;
     let items = args.items.iter().map(|path| item(path)).collect::<Result<Vec<_>>>()?;
     let made = export::revert(&args.model, items, &args.output)?;
-    tell(&args.output, &made, start)
+    tell(&args.output, &made, start, args.json)
 }
 
 pub fn merge(args: &MergeArgs) -> Result<Ending> {
@@ -44,7 +46,7 @@ pub fn merge(args: &MergeArgs) -> Result<Ending> {
         setup::check_place(&args.output, "one of the parts", &part)?;
     }
     let made = export::merge_parts(&args.part, &args.output)?;
-    tell(&args.output, &made, start)
+    tell(&args.output, &made, start, args.json)
 }
 
 /// Refuses to write over what is read.
@@ -61,8 +63,15 @@ fn item(path: &Path) -> Result<Item> {
     Ok(Item::Log { path: path.to_owned(), log: Box::new(setup::read_log(path)?) })
 }
 
-fn tell(place: &Path, made: &Digest, start: Instant) -> Result<Ending> {
-    let took = text::seconds(start.elapsed().as_secs_f64());
-    out::line(format!("wrote {} in {took}\nSHA-256 {}", place.display(), made.sha256))?;
+fn tell(place: &Path, made: &Digest, start: Instant, as_json: bool) -> Result<Ending> {
+    let seconds = start.elapsed().as_secs_f64();
+    if as_json {
+        let Digest { bytes, sha256 } = made;
+        let output = place.display().to_string();
+        out::line(json!({ "output": output, "bytes": bytes, "sha256": sha256, "seconds": seconds }))?;
+    } else {
+        let took = text::seconds(seconds);
+        out::line(format!("wrote {} in {took}\nSHA-256 {}", place.display(), made.sha256))?;
+    }
     Ok(Ending::Success)
 }

@@ -1,7 +1,9 @@
 //! What can be typed. Flags that llama.cpp has too are spelled its way.
 
 mod files;
+mod inference;
 mod probe;
+mod pull;
 mod retain;
 mod search;
 mod task;
@@ -10,11 +12,13 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use files::{ApplyArgs, ExportArgs, MergeArgs, RevertArgs, form};
+pub use files::{ApplyArgs, ExportArgs, FormArgs, MergeArgs, RevertArgs};
+pub use inference::{InferenceArgs, ThreadsArgs};
 pub use probe::ProbeArgs;
+pub use pull::{PullArgs, Wanted, What};
 pub use retain::RetainArgs;
 pub use search::{Residual, SearchArgs};
 pub use task::{OF_DATA, TaskArgs};
@@ -38,6 +42,10 @@ use crate::recipe;
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
+    /// Say on the standard error stream what is done and why; -vv adds details and llama.cpp's own messages. Without it,
+    /// RUST_LOG says which
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
 }
 
 /// This program's version and its llama.cpp's.
@@ -69,6 +77,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Draw logs as a page for the browser
     Report(ReportArgs),
+    /// Fetch a model from Hugging Face with its own program, hf
+    Pull(PullArgs),
     /// Print a script with which your shell completes commands and flags
     Completions {
         /// The shell
@@ -78,30 +88,10 @@ pub enum Command {
     Man(ManArgs),
 }
 
-/// Flags of every command that runs inference.
-#[derive(Clone, Debug, ClapArgs)]
-#[command(next_help_heading = "Inference")]
-pub struct InferenceArgs {
-    /// Threads for inference and updates [default: one for each core, on a machine with cores of several kinds for each big one]
-    #[arg(short, long, value_name = "N", env = "LLAMA_ARG_THREADS")]
-    pub threads: Option<usize>,
-    /// Sequences evaluated side by side, also as -np [default: as many as pay]
-    #[arg(long, value_name = "N", env = "LLAMA_ARG_N_PARALLEL")]
-    pub parallel: Option<usize>,
-    /// Tokens of context for all sequences together [default: 1024]
-    #[arg(short, long, value_name = "N", env = "LLAMA_ARG_CTX_SIZE")]
-    pub ctx_size: Option<u32>,
-    /// Keep all weights in the file's layout, also as -nr: mapped from the file, but slower for some types
-    #[arg(long)]
-    pub no_repack: bool,
-    /// Show llama.cpp's own messages
-    #[arg(short, long)]
-    pub verbose: bool,
-}
-
 #[derive(Clone, Debug, ClapArgs)]
 pub struct TuneArgs {
     /// The GGUF model to tune; it is only read
+    #[arg(env = "LLAMA_ARG_MODEL")]
     pub model: PathBuf,
     /// The seed log to write; an existing one is not overwritten unless told to [default: the model's name with .qes, in this folder]
     #[arg(short, long, value_name = "RUN.qes")]
@@ -112,13 +102,16 @@ pub struct TuneArgs {
     /// Leave out of the tuned model's metadata where it comes from
     #[arg(long, requires = "export")]
     pub no_provenance: bool,
+    /// Also write a model card for Hugging Face, README.md beside the exported model
+    #[arg(long, requires = "export")]
+    pub card: bool,
     /// Continue a log exactly where it stopped; its settings are used
     #[arg(long)]
     pub resume: bool,
     /// With --resume: run the reward program that the log names; give it for logs whose origin you know
     #[arg(long, requires = "resume")]
     pub trust_log: bool,
-    /// Start anew over an existing seed log, which is lost
+    /// Start anew over an existing seed log, which is lost, and with --card replace a README.md that is there
     #[arg(long, conflicts_with = "resume")]
     pub overwrite: bool,
     /// Probe first, and take the sigma, alpha, population and prompts that suit this model and task, where none are given
@@ -167,6 +160,7 @@ impl TuneArgs {
 #[derive(Clone, Debug, ClapArgs)]
 pub struct EvalArgs {
     /// The GGUF model
+    #[arg(env = "LLAMA_ARG_MODEL")]
     pub model: PathBuf,
     /// Evaluate the model as tuned by this log, on the log's task unless another is named
     #[arg(long, value_name = "RUN.qes")]
@@ -222,6 +216,11 @@ pub struct VerifyArgs {
     /// tuned model of a run with --patience, best]
     #[arg(long, value_name = "G|best", value_parser = until)]
     pub generation: Option<Until>,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub threads: ThreadsArgs,
 }
 
 #[derive(Clone, Debug, ClapArgs)]
@@ -250,6 +249,9 @@ pub struct ReportArgs {
     /// Also write the curves as event files, which TensorBoard opens, each run in a folder of its own
     #[arg(long, value_name = "DIR")]
     pub tensorboard: Option<PathBuf>,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Clone, Debug, ClapArgs)]

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
+use serde_json::{Value, json};
 
 use super::args::ExportArgs;
 use super::{Ending, out, setup, text};
+use crate::diff::Digest;
 use crate::export::{ExportError, Model, same_file};
 use crate::report::{Card, card};
 use crate::seed_log::SeedLog;
@@ -14,13 +16,45 @@ use crate::store::{Artefact, StoreError, folder_of};
 
 pub fn run(args: &ExportArgs) -> Result<Ending> {
     let start = Instant::now();
+    setup::replay_threads(&args.threads)?;
     check_places(args)?;
     let log = setup::read_log(&args.log)?;
     let generations = setup::generations(&log, args.generation)?.unwrap_or(log.generations.len() as u64);
+    let made = make(args, &log, generations)?;
+    let seconds = start.elapsed().as_secs_f64();
+    if args.json {
+        out::line(object(args, &made, generations, &log, seconds))?;
+    } else {
+        out::line(format!(
+            "wrote {} after {} of {} generations in {}\ntuned codes SHA-256 {}",
+            made.wrote.join(", "),
+            generations,
+            log.generations.len(),
+            text::seconds(seconds),
+            made.codes_sha256
+        ))?;
+    }
+    Ok(Ending::Success)
+}
+
+/// What was made.
+pub struct Made {
+    /// The files, in the order in which they were written.
+    wrote: Vec<String>,
+    codes_sha256: String,
+    /// The tuned model's file, whether it was written or not; told to programs alone, since hashing it takes a while.
+    digest: Option<Digest>,
+}
+
+/// Makes what the flags ask for of the log's first `generations` generations.
+///
+/// # Errors
+/// When the model cannot be rebuilt or a file cannot be written.
+pub fn make(args: &ExportArgs, log: &SeedLog, generations: u64) -> Result<Made> {
     let model = Model::open(&args.model)?;
     // Begun before the replay, so that a folder that cannot be written to is told of at once.
     let mut places = Places::begin(args)?;
-    let rebuilt = model.rebuilt(&log, generations, args.form.form())?;
+    let rebuilt = model.rebuilt(log, generations, args.form.form())?;
     let mut wrote = Vec::new();
     if let (Some(artefact), Some(path)) = (&mut places.model, &args.output) {
         rebuilt.tuned.write(artefact)?;
@@ -31,23 +65,35 @@ pub fn run(args: &ExportArgs) -> Result<Ending> {
         wrote.push(path.display().to_string());
     }
     if let Some((artefact, path)) = &mut places.card {
-        artefact.write_all(card(&about(args, &log, generations, &rebuilt)).as_bytes())?;
+        artefact.write_all(card(&about(args, log, generations, &rebuilt)).as_bytes())?;
         wrote.push(path.display().to_string());
     }
     places.publish(args.overwrite)?;
-    out::line(format!(
-        "wrote {} after {} of {} generations in {}\ntuned codes SHA-256 {}",
-        wrote.join(", "),
-        generations,
-        log.generations.len(),
-        text::seconds(start.elapsed().as_secs_f64()),
-        rebuilt.codes_sha256
-    ))?;
-    Ok(Ending::Success)
+    let digest = args.json.then(|| rebuilt.tuned.digest());
+    Ok(Made { wrote, codes_sha256: rebuilt.codes_sha256, digest })
+}
+
+/// For programs.
+fn object(args: &ExportArgs, made: &Made, generations: u64, log: &SeedLog, seconds: f64) -> Value {
+    let path = |path: Option<PathBuf>| path.map(|path| path.display().to_string());
+    json!({
+        "output": path(args.output.clone()),
+        "as_diff": path(args.as_diff.clone()),
+        "card": path(card_path(args)),
+        "generations": generations,
+        "generations_logged": log.generations.len(),
+        "codes_sha256": made.codes_sha256,
+        "bytes": made.digest.as_ref().map(|digest| digest.bytes),
+        "sha256": made.digest.as_ref().map(|digest| &digest.sha256),
+        "seconds": seconds,
+    })
 }
 
 /// Refuses to write over what is read, or one file over another.
-fn check_places(args: &ExportArgs) -> Result<()> {
+///
+/// # Errors
+/// When something would be lost.
+pub fn check_places(args: &ExportArgs) -> Result<()> {
     let places = args.output.iter().chain(&args.as_diff);
     for place in places {
         if same_file(&args.model, place) {
@@ -73,7 +119,7 @@ fn check_places(args: &ExportArgs) -> Result<()> {
 }
 
 /// Where the model card goes.
-fn card_path(args: &ExportArgs) -> Option<PathBuf> {
+pub fn card_path(args: &ExportArgs) -> Option<PathBuf> {
     args.output.as_ref().filter(|_| args.card).map(|output| folder_of(output).join("README.md"))
 }
 

@@ -4,6 +4,7 @@
 //! buffer as if it were used to the end. So a run should stay below its plan, and come close to it.
 
 use anyhow::{Result, bail};
+use tracing::debug;
 
 use super::args::{Residual, RunArgs, TuneArgs};
 use super::plan::{Subject, header_with};
@@ -36,7 +37,7 @@ pub struct Plan {
 
 /// Bytes that a model's weights take.
 pub fn weights(args: &RunArgs, model: &Model) -> u64 {
-    let tied = if args.inference.no_repack { 0 } else { tied_output(model) };
+    let tied = if args.inference.repacks() { tied_output(model) } else { 0 };
     model.working.base().len() as u64 + tied
 }
 
@@ -66,7 +67,17 @@ pub fn plan(args: &RunArgs, header: &Header, weights: u64, threads: usize) -> Re
         ),
         budget => budget.map(|budget| budget - fixed),
     };
-    Ok(Plan { mode, fixed: fixed + scratch, contexts })
+    let plan = Plan { mode, fixed: fixed + scratch, contexts };
+    debug!(
+        ?mode,
+        weights,
+        residual = stored,
+        budget = args.mem_budget,
+        fixed = plan.fixed,
+        contexts,
+        "planned memory"
+    );
+    Ok(plan)
 }
 
 /// What a bare `tune` of a model would plan, its contexts by estimate.

@@ -1,9 +1,33 @@
-//! Writes to the standard output without falling over when nobody reads it.
+//! Writes to the standard output and error streams without falling over when nobody reads them, and without tearing the progress
+//! bar.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use indicatif::ProgressBar;
+
+/// The bar that is shown.
+static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Has [`aside`] write above this bar, or above none.
+pub fn show(bar: Option<ProgressBar>) {
+    *BAR.lock().unwrap_or_else(PoisonError::into_inner) = bar;
+}
+
+/// Writes to the standard error stream, above the bar where one is shown.
+pub fn aside(bytes: &[u8]) {
+    let bar = BAR.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let write = || {
+        // Not worth stopping for.
+        let _ = std::io::stderr().lock().write_all(bytes);
+    };
+    match bar {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
 
 /// Prints a line. A reader that went away (`qes-gguf ... | head -1`) is no failure; any other trouble is.
 pub fn line(text: impl Display) -> Result<()> {

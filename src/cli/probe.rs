@@ -77,7 +77,7 @@ impl Probed {
             bar.set_length(of);
             bar.set_position(done);
         });
-        bar.finish_and_clear();
+        report::finish(&bar);
         let Some(findings) = found? else { return Ok(None) };
         let choice = choose(header, &findings, mode, fixed(search)).ok_or_else(|| {
             anyhow!(
@@ -204,8 +204,10 @@ fn fixed(search: &SearchArgs) -> Fixed {
 fn tune_line(words: &[OsString], search: &SearchArgs, chosen: &Header) -> String {
     let fixed = fixed(search);
     let mut line = "qes-gguf tune".to_owned();
-    // The program's name and the command's come first.
-    for word in words.iter().skip(2).filter(|word| *word != "--json") {
+    // The program's name and the command's come first; what it says meanwhile is of no matter to the run.
+    let mut words = words.iter().skip(1).skip_while(|word| *word != "probe");
+    words.next();
+    for word in words.filter(|word| *word != "--json" && !is_verbosity(word)) {
         line += &format!(" {}", text::quoted(word.as_ref()));
     }
     let types = &chosen.settings.types;
@@ -220,6 +222,14 @@ fn tune_line(words: &[OsString], search: &SearchArgs, chosen: &Header) -> String
     add(fixed.population, "--population", chosen.settings.population.to_string());
     add(fixed.prompts, "--prompts", chosen.task.prompts.to_string());
     line
+}
+
+/// Whether a word is `-v`, `-vv`, `--verbose`.
+fn is_verbosity(word: &OsString) -> bool {
+    let Some(text) = word.to_str() else { return false };
+    let of_letters =
+        text.strip_prefix('-').is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c == 'v'));
+    of_letters || text == "--verbose"
 }
 
 /// A value for all types, as a flag has it.

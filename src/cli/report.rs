@@ -43,7 +43,14 @@ pub fn bar(length: u64, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template);
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.enable_steady_tick(Duration::from_millis(500));
+    out::show(Some(bar.clone()));
     bar
+}
+
+/// Takes the bar away.
+pub fn finish(bar: &ProgressBar) {
+    out::show(None);
+    bar.finish_and_clear();
 }
 
 /// Text for people: a line for each generation, and a bar while the standard error stream is a terminal.
@@ -69,7 +76,7 @@ impl TextReport {
 
     /// Takes the bar away.
     pub fn finish(&self) {
-        self.bar.finish_and_clear();
+        finish(&self.bar);
     }
 
     fn generation(

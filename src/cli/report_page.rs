@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use serde_json::json;
 
 use super::args::ReportArgs;
 use super::{Ending, out, setup, text};
@@ -32,18 +33,30 @@ pub fn run(args: &ReportArgs) -> Result<Ending> {
     let subject = Subject(&runs);
     let html = page(subject);
     write(place, html.as_bytes())?;
-    out::line(format!("wrote {} ({})", args.output.display(), text::bytes(html.len() as u64)))?;
+    let bytes = html.len() as u64;
+    if !args.json {
+        out::line(format!("wrote {} ({})", args.output.display(), text::bytes(bytes)))?;
+    }
+    let (mut svg, mut tensorboard) = (Vec::new(), Vec::new());
     if let Some(prefix) = &args.svg {
-        for (name, svg) in figures(subject) {
-            save(&with_ending(prefix, &format!("-{name}.svg")), svg.as_bytes())?;
+        for (name, figure) in figures(subject) {
+            let place = with_ending(prefix, &format!("-{name}.svg"));
+            svg.push(save(args, &place, figure.as_bytes())?);
         }
     }
     if let Some(folder) = &args.tensorboard {
         for (log, name) in logs.iter().zip(&names) {
             let folder = folder.join(name.replace(['/', '\\'], "_"));
             make_folder(&folder)?;
-            save(&folder.join("events.out.tfevents.0.qes-gguf"), &events(log))?;
+            let place = folder.join("events.out.tfevents.0.qes-gguf");
+            tensorboard.push(save(args, &place, &events(log))?);
         }
+    }
+    if args.json {
+        let output = args.output.display().to_string();
+        out::line(json!({
+            "output": output, "bytes": bytes, "runs": names, "svg": svg, "tensorboard": tensorboard,
+        }))?;
     }
     Ok(Ending::Success)
 }
@@ -98,9 +111,14 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     text.into()
 }
 
-fn save(place: &Path, bytes: &[u8]) -> Result<()> {
+/// Writes a file, says so, and returns its name.
+fn save(args: &ReportArgs, place: &Path, bytes: &[u8]) -> Result<String> {
     write(Artefact::begin(place)?, bytes)?;
-    out::line(format!("wrote {}", place.display()))
+    let name = place.display().to_string();
+    if !args.json {
+        out::line(format!("wrote {name}"))?;
+    }
+    Ok(name)
 }
 
 fn write(mut artefact: Artefact, bytes: &[u8]) -> Result<()> {

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use tracing::info;
 
-use super::args::{InferenceArgs, Until};
+use super::args::{InferenceArgs, ThreadsArgs, Until};
 use super::{UsageError, out};
 use crate::export::{ExportError, Model, same_file};
 use crate::llama::{LlamaEngine, LlamaOptions, TensorSlot};
@@ -14,20 +15,32 @@ use crate::store::{folder_of, read_log_file, suitable_threads};
 
 /// Checks the inference flags and sizes rayon's pool.
 pub fn threads(args: &InferenceArgs) -> Result<usize> {
-    for (flag, value) in [("--threads", args.threads), ("--parallel", args.parallel)] {
-        if value == Some(0) {
-            return Err(UsageError(format!("{flag} is 0, but must be at least 1")).into());
-        }
+    if args.parallel == Some(0) {
+        return Err(UsageError("--parallel is 0, but must be at least 1".to_owned()).into());
     }
     if args.ctx_size == Some(0) {
         return Err(UsageError("--ctx-size is 0, but must be at least 1".to_owned()).into());
     }
-    let threads = args.threads.unwrap_or_else(suitable_threads);
+    pool(args.threads)
+}
+
+/// Sizes rayon's pool for a command that only replays, which by default takes all processors.
+pub fn replay_threads(args: &ThreadsArgs) -> Result<()> {
+    args.threads.map_or(Ok(()), |threads| pool(Some(threads)).map(drop))
+}
+
+/// Sizes rayon's pool.
+fn pool(asked: Option<usize>) -> Result<usize> {
+    if asked == Some(0) {
+        return Err(UsageError("--threads is 0, but must be at least 1".to_owned()).into());
+    }
+    let threads = asked.unwrap_or_else(suitable_threads);
     if threads > 1024 {
         return Err(UsageError(format!("--threads is {threads}, but must be at most 1024")).into());
     }
     // Fails only when the pool exists already, and then there is nothing to do.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    info!(threads, why = if asked.is_some() { "asked for" } else { "one for each big core" }, "threads");
     Ok(threads)
 }
 
@@ -51,6 +64,7 @@ fn same_place(a: &Path, b: &Path) -> bool {
 pub fn read_log(path: &Path) -> Result<SeedLog> {
     let bytes = read_log_file(path)?;
     let log = parse_log(path, &bytes)?;
+    info!(log = ?path, generations = log.generations.len(), "the log is whole and its hashes are right");
     if log.torn_bytes > 0 {
         out::warn(format!("warning: {}: {}", path.display(), torn(&log)));
     }
@@ -111,7 +125,6 @@ pub fn options(args: &InferenceArgs, threads: usize) -> LlamaOptions {
         parallel: args.parallel,
         ctx_size: args.ctx_size,
         context_bytes: None,
-        verbose: args.verbose,
-        repack: !args.no_repack,
+        repack: args.repacks(),
     }
 }

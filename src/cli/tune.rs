@@ -12,8 +12,8 @@ use super::course::Courses;
 use super::plan;
 use super::probe::Probed;
 use super::report::{self, JsonReport, Outline, TextReport};
-use super::{Ending, UsageError, definition, interrupt, memory, out, setup, text};
-use crate::export::{ExportError, Model, same_file};
+use super::{Ending, UsageError, definition, export, interrupt, memory, out, setup, text};
+use crate::export::Model;
 use crate::llama::check_built_in;
 use crate::seed_log::{Line, LogError, PlanRecord, SeedLog};
 use crate::store::{Artefact, Journal, LogFile, StoreError, Witnessed, discard_log, read_log_file};
@@ -89,10 +89,18 @@ fn log_path(args: &TuneArgs) -> PathBuf {
 /// Finds out before hours of work whether the tuned model can be written.
 fn check_export(args: &TuneArgs, log: &Path) -> Result<()> {
     let Some(place) = &args.export else { return Ok(()) };
-    if same_file(&args.model, place) {
-        return Err(ExportError::OntoBase(place.clone()).into());
+    let exported = ending::exported(args, log, None);
+    if args.resume
+        && let Some(card) = export::card_path(&exported).filter(|card| card.exists())
+    {
+        return Err(UsageError(format!(
+            "{} exists already, and --resume replaces nothing; move it away, or leave out --card and write it later with \
+             `export --card --overwrite`",
+            card.display()
+        ))
+        .into());
     }
-    setup::check_place(place, "the log", log)?;
+    export::check_places(&exported)?;
     Artefact::begin(place)?;
     Ok(())
 }

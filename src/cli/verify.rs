@@ -1,6 +1,9 @@
 //! `qes-gguf verify`: is everything what it claims to be?
 
+use std::fmt::Display;
+
 use anyhow::Result;
+use serde_json::json;
 
 use super::args::VerifyArgs;
 use super::{Ending, out, setup, text};
@@ -10,10 +13,11 @@ use crate::seed_log::SeedLog;
 use crate::store::WorkingCopy;
 
 pub fn run(args: &VerifyArgs) -> Result<Ending> {
+    setup::replay_threads(&args.threads)?;
     let log = setup::read_log(&args.log)?;
-    let mut findings = Vec::new();
+    let mut verdict = Verdict { is_told: !args.json, ..Verdict::default() };
     if log.torn_bytes > 0 {
-        findings.push(format!("{}: {}", args.log.display(), setup::torn(&log)));
+        verdict.findings.push(format!("{}: {}", args.log.display(), setup::torn(&log)));
     }
     let mut model = Model::open(&args.model)?;
     let all = log.generations.len() as u64;
@@ -24,63 +28,99 @@ pub fn run(args: &VerifyArgs) -> Result<Ending> {
     points.push(all);
     points.dedup();
     let digests = model.digests(&log, &points)?;
-    out::line(format!("log        {} whole generations, every line's hash is right", text::count(all)))?;
-    out::line(format!("base       {} is the model that the log names", args.model.display()))?;
-    findings.extend(compare_digests(&log, &points, &digests)?);
+    verdict.tell(format!("log        {} whole generations, every line's hash is right", text::count(all)))?;
+    verdict.tell(format!("base       {} is the model that the log names", args.model.display()))?;
+    verdict.compare_digests(&log, &points, &digests)?;
     let mut codes_sha256 = digests.last().cloned().unwrap_or_default();
     let mut after = String::new();
     if generations != all {
         after = format!(" after {}", text::generations(generations));
         model = Model::open(&args.model)?;
         codes_sha256 = model.replay(&log, generations)?;
-        out::line(format!("codes      SHA-256 {codes_sha256}{after}"))?;
+        verdict.tell(format!("codes      SHA-256 {codes_sha256}{after}"))?;
     }
+    let told = codes_sha256.clone();
     if let Some(tuned) = &args.tuned {
         let tuned = WorkingCopy::open(tuned)?;
         let path = tuned.path().display();
         let rebuilt = Rebuilt::new(model, &log, generations, codes_sha256, Form::Bare);
         match difference(rebuilt, tuned.base()) {
-            None => out::line(format!("tuned      {path} is exactly what base and log make{after}"))?,
-            Some(what) => findings.push(format!("{path} is not what base and log make{after}: {what}")),
+            None => verdict.tell(format!("tuned      {path} is exactly what base and log make{after}"))?,
+            Some(what) => {
+                verdict.findings.push(format!("{path} is not what base and log make{after}: {what}"));
+            }
         }
     }
-    for finding in &findings {
-        out::line(format!("DIFFERENT  {finding}"))?;
+    for finding in &verdict.findings {
+        verdict.tell(format!("DIFFERENT  {finding}"))?;
     }
-    out::line(if findings.is_empty() { "verified" } else { "not verified" })?;
-    Ok(if findings.is_empty() { Ending::Success } else { Ending::Negative })
+    let verified = verdict.findings.is_empty();
+    verdict.tell(if verified { "verified" } else { "not verified" })?;
+    if args.json {
+        out::line(json!({
+            "verified": verified,
+            "model": args.model.display().to_string(),
+            "log": args.log.display().to_string(),
+            "tuned": args.tuned.as_ref().map(|tuned| tuned.display().to_string()),
+            "generations": generations,
+            "generations_logged": all,
+            "codes_sha256": told,
+            "digests_compared": verdict.compared,
+            "findings": verdict.findings,
+        }))?;
+    }
+    Ok(if verified { Ending::Success } else { Ending::Negative })
 }
 
-/// Compares the rebuilt codes with the digests that the run logged of its live codes at the same points; the last point is the
-/// end of the log. A difference is told of the first point that has one, since the later ones follow from it.
-fn compare_digests(log: &SeedLog, points: &[u64], digests: &[String]) -> Result<Option<String>> {
-    let mut compared = 0;
-    let mut last_same = None;
-    for logged in &log.evaluations {
-        let point = logged.generations;
-        let Some(digest) = points.binary_search(&point).ok().map(|number| &digests[number]) else { continue };
-        if logged.codes_sha256 != *digest {
-            let until =
-                last_same.map_or(String::new(), |last| format!("; they agree up to generation {last}"));
-            return Ok(Some(format!(
-                "after {point} generations the replayed codes have SHA-256 {digest}, but the run logged {}{until}",
-                logged.codes_sha256
-            )));
-        }
-        compared += 1;
-        last_same = Some(point);
+/// What came of the checks so far.
+#[derive(Debug, Default)]
+struct Verdict {
+    /// Whether it is told as it comes.
+    is_told: bool,
+    /// What is wrong.
+    findings: Vec<String>,
+    /// Digests of the run's that are those of the replay.
+    compared: u64,
+}
+
+impl Verdict {
+    /// Tells people.
+    fn tell(&self, line: impl Display) -> Result<()> {
+        if self.is_told { out::line(line) } else { Ok(()) }
     }
-    let digest = digests.last().map_or("", String::as_str);
-    out::line(if last_same == points.last().copied() {
-        format!("codes      SHA-256 {digest}, as the run logged of its live model")
-    } else {
-        format!("codes      SHA-256 {digest} (the run logged none at its last generation)")
-    })?;
-    out::line(format!(
-        "digests    all {} that the run logged on its way are those of the replay",
-        text::count(compared)
-    ))?;
-    Ok(None)
+
+    /// Compares the rebuilt codes with the digests that the run logged of its live codes at the same points; the last point is the
+    /// end of the log. A difference is told of the first point that has one, since the later ones follow from it.
+    fn compare_digests(&mut self, log: &SeedLog, points: &[u64], digests: &[String]) -> Result<()> {
+        let mut last_same = None;
+        for logged in &log.evaluations {
+            let point = logged.generations;
+            let Some(digest) = points.binary_search(&point).ok().map(|number| &digests[number]) else {
+                continue;
+            };
+            if logged.codes_sha256 != *digest {
+                let until =
+                    last_same.map_or(String::new(), |last| format!("; they agree up to generation {last}"));
+                self.findings.push(format!(
+                    "after {point} generations the replayed codes have SHA-256 {digest}, but the run logged {}{until}",
+                    logged.codes_sha256
+                ));
+                return Ok(());
+            }
+            self.compared += 1;
+            last_same = Some(point);
+        }
+        let digest = digests.last().map_or("", String::as_str);
+        self.tell(if last_same == points.last().copied() {
+            format!("codes      SHA-256 {digest}, as the run logged of its live model")
+        } else {
+            format!("codes      SHA-256 {digest} (the run logged none at its last generation)")
+        })?;
+        self.tell(format!(
+            "digests    all {} that the run logged on its way are those of the replay",
+            text::count(self.compared)
+        ))
+    }
 }
 
 /// The first difference between the rebuilt model and a file, in words. A file may say where it comes from, or not: it is

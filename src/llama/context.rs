@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_context_takes_what_was_estimated() {
-        log::start(false);
+        log::start();
         for name in ["arith-tiny-q4_k.gguf", "arith-tiny-q8_0.gguf"] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name);
             let gguf = Gguf::parse(&std::fs::read(&path).unwrap()).unwrap();

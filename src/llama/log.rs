@@ -1,32 +1,35 @@
-//! Keeps llama.cpp's log off the terminal, and its last errors at hand for our own messages.
+//! Keeps llama.cpp's log off the terminal, and its last errors at hand for our own messages. Whoever listens to `tracing` hears
+//! it under the target [`TARGET`].
 //!
 //! llama.cpp reports a failure as a null pointer or a bare number and writes the reason to its log. The log is one per
 //! process, but its lines arrive on the thread that made the call, so the errors are kept by thread.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_void};
-use std::io::Write;
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::size::Buffers;
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_sys_2::{GGML_LOG_LEVEL_ERROR, ggml_log_level, llama_log_set};
+use tracing::{debug, enabled};
+
+use super::size::Buffers;
+
+/// Whose lines they are; all are details, even its errors, which our own messages tell where they matter.
+const TARGET: &str = "llama.cpp";
 
 /// Errors kept: a failed load reports two or three.
 const KEPT: usize = 4;
 
-static VERBOSE: AtomicBool = AtomicBool::new(false);
 static STARTED: Once = Once::new();
 
 thread_local! {
     static ERRORS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static LINE: RefCell<String> = const { RefCell::new(String::new()) };
     static BUFFERS: Cell<Buffers> = const { Cell::new(Buffers { cells: 0, states: 0, compute: 0 }) };
 }
 
-/// Starts llama.cpp, once per process, and shows its log on the standard error stream from now on, or does not.
-pub(super) fn start(verbose: bool) {
-    VERBOSE.store(verbose, Ordering::Relaxed);
+/// Starts llama.cpp, once per process.
+pub(super) fn start() {
     STARTED.call_once(|| {
         // SAFETY: `receive` lives as long as the program and ignores its user data.
         unsafe { llama_log_set(Some(receive), std::ptr::null_mut()) };
@@ -65,15 +68,27 @@ fn add_buffer(buffers: &mut Buffers, line: &str) -> Option<()> {
     Some(())
 }
 
+/// Tells whole lines; llama.cpp hands over some in pieces.
+fn tell(text: &str) {
+    // Taken out meanwhile, since a listener might have llama.cpp say something.
+    let mut rest = LINE.take() + text;
+    while let Some(end) = rest.find('\n') {
+        let line: String = rest.drain(..=end).collect();
+        if !line.trim().is_empty() {
+            debug!(target: TARGET, "llama.cpp: {}", line.trim_end().replace(char::is_control, "\u{fffd}"));
+        }
+    }
+    LINE.set(rest);
+}
+
 unsafe extern "C" fn receive(level: ggml_log_level, text: *const c_char, _: *mut c_void) {
     if text.is_null() {
         return;
     }
     // SAFETY: llama.cpp hands over a null-terminated string that lives until this function returns.
     let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
-    if VERBOSE.load(Ordering::Relaxed) {
-        // Not worth more than an attempt: a panic must not cross into C.
-        let _ = write!(std::io::stderr().lock(), "{text}");
+    if enabled!(target: TARGET, tracing::Level::DEBUG) {
+        tell(&text);
     }
     let mut buffers = BUFFERS.get();
     if add_buffer(&mut buffers, &text).is_some() {
@@ -91,7 +106,54 @@ unsafe extern "C" fn receive(level: ggml_log_level, text: *const c_char, _: *mut
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::fmt::MakeWriter;
+
     use super::*;
+
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'a> MakeWriter<'a> for Kept {
+        type Writer = Self;
+
+        fn make_writer(&'a self) -> Self {
+            self.clone()
+        }
+    }
+
+    #[test]
+    fn pieces_are_told_as_lines_and_do_not_steer_the_terminal() {
+        let kept = Kept::default();
+        let listener = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .without_time()
+            .with_ansi(false)
+            .with_writer(kept.clone())
+            .finish();
+        tracing::subscriber::with_default(listener, || {
+            for piece in ["loading", " .", ".", "\n\nname \u{1b}[31m red\ntorn"] {
+                tell(piece);
+            }
+        });
+        let said = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let told: Vec<&str> =
+            said.lines().map(|line| line.split_once("llama.cpp: llama.cpp: ").unwrap().1).collect();
+        assert_eq!(told, ["loading ..", "name \u{fffd}[31m red"]);
+    }
 
     #[test]
     fn sizes_of_buffers_are_read() {

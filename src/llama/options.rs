@@ -65,8 +65,6 @@ pub struct LlamaOptions {
     /// Most bytes that the contexts may take: keys, values, and the buffers of a forward pass. They are made smaller, and
     /// fewer, until they fit; that may also lower `parallel`.
     pub context_bytes: Option<u64>,
-    /// Whether llama.cpp's log goes to the standard error stream.
-    pub verbose: bool,
     /// Whether llama.cpp may keep weights in its interleaved layouts, where it has some for a tunable type that makes
     /// inference faster on this machine. Without tunable tensors, whether it may keep any weights so.
     pub repack: bool,
@@ -79,7 +77,6 @@ impl Default for LlamaOptions {
             parallel: None,
             ctx_size: None,
             context_bytes: None,
-            verbose: false,
             repack: true,
         }
     }

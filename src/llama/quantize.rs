@@ -39,7 +39,7 @@ fn run(
     exceptions: &[Exception],
     threads: usize,
 ) -> Result<(), Failure> {
-    log::start(false);
+    log::start();
     if output.exists() {
         return Err(format!("{} exists; remove it or choose another name", output.display()).into());
     }

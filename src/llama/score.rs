@@ -70,7 +70,7 @@ mod tests {
     /// Without flash attention and with 32-bit keys and values, whose rounding differs between few tokens and many.
     #[test]
     fn requests_score_together_as_they_do_alone() {
-        log::start(false);
+        log::start();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/arith-tiny-q4_k.gguf");
         let model = Model::load(&path, Layout::Plain).unwrap();
         let size = Size { cells: 1024, sequences: 64, tokens: 100, outputs: 64, threads: 1 };

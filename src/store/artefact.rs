@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
+use tracing::info;
 
 use super::{StoreError, WorkingCopy, disk};
 
@@ -133,6 +134,9 @@ impl Artefact {
             Pending::Named(file) => disk::persist(file, &place, over),
         });
         let put = put.and_then(|file| disk::sync_folder(&place).map(|()| file));
+        if put.is_ok() {
+            info!(file = ?place, "wrote a file");
+        }
         put.map_err(|source| failed(source, place))
     }
 }

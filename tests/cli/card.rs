@@ -66,3 +66,41 @@ fn what_is_retained_is_told() {
     let card = dir.text("README.md");
     assert!(card.contains("| retained |") && card.contains("Retained: mean reward on `countdown`"), "{card}");
 }
+
+#[test]
+fn tune_writes_the_same_card_as_export() {
+    let dir = Dir::new();
+    let said = dir.run(&format!("tune base.gguf -o run.qes --export x.gguf --card {TINY}")).ok();
+    assert!(said.contains("wrote x.gguf, and ./README.md; try it:"), "{said}");
+    let card = dir.text("README.md");
+    dir.run("export base.gguf run.qes -o x.gguf --card --overwrite").ok();
+    assert_eq!(dir.text("README.md"), card);
+    // Where the best model is not the last, the card is about the best, and says how to make it.
+    let line = format!(
+        "tune base.gguf -o best.qes --export y.gguf --card --overwrite --eval-every 1 --patience 1 {TINY}"
+    );
+    dir.run(&line).ok();
+    let card = dir.text("README.md");
+    dir.run("export base.gguf best.qes -o y.gguf --card --overwrite --generation best").ok();
+    assert_eq!(
+        dir.text("README.md").replace(" --generation best", ""),
+        card.replace(" --generation best", "")
+    );
+}
+
+#[test]
+fn tune_refuses_before_the_run_to_lose_a_readme() {
+    let dir = Dir::new();
+    dir.write("README.md", "mine");
+    let line = format!("tune base.gguf -o run.qes --export x.gguf --card {TINY}");
+    dir.run(&line).fails(1, &["README.md exists already", "--overwrite"]);
+    assert_eq!(dir.names(), ["README.md", "base.gguf"]);
+    dir.run(&format!("{line} --overwrite")).ok();
+    assert!(dir.text("README.md").starts_with("---\n"));
+    let resume = "tune base.gguf -o run.qes --resume --export x.gguf --card";
+    dir.run(resume).fails(2, &["README.md exists already", "--resume replaces nothing"]);
+    std::fs::remove_file(dir.path("README.md")).unwrap();
+    dir.run(resume).ok();
+    assert!(dir.path("README.md").exists());
+    dir.run(&format!("tune base.gguf -o other.qes --card {TINY}")).fails(2, &["--export"]);
+}

@@ -39,7 +39,7 @@ fn an_earlier_generation_is_what_a_log_that_ends_there_makes() {
 fn one_thread_and_two_write_the_same_bytes() {
     let dir = Dir::tuned();
     for threads in ["1", "2", "3"] {
-        dir.run_with(&[("RAYON_NUM_THREADS", threads)], "export base.gguf run.qes -o again.gguf").ok();
+        dir.run(&format!("export base.gguf run.qes -o again.gguf -t {threads}")).ok();
         assert!(dir.read("again.gguf") == dir.read("tuned.gguf"), "{threads} threads");
     }
 }

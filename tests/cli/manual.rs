@@ -2,7 +2,7 @@
 
 use super::helper::Dir;
 
-const COMMANDS: [&str; 8] = ["tune", "probe", "eval", "export", "verify", "inspect", "report", "man"];
+const COMMANDS: [&str; 9] = ["tune", "probe", "eval", "export", "verify", "inspect", "report", "pull", "man"];
 
 #[test]
 fn shells_are_told_every_command() {

@@ -41,7 +41,7 @@ fn part(model: &[u8], number: u16, count: u16, tensors: &[usize]) -> Vec<u8> {
 }
 
 /// The bundled model in three files.
-fn split() -> Dir {
+pub fn split() -> Dir {
     let dir = Dir::new();
     let model = dir.read("base.gguf");
     let count = Gguf::parse(&model).unwrap().tensors().len();

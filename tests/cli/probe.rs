@@ -95,3 +95,12 @@ fn noise_that_destroys_the_model_is_not_chosen() {
     let chosen = found["settings"]["types"][0]["sigma"].as_f64().unwrap();
     assert!((0.02..0.4).contains(&chosen), "{found}");
 }
+
+#[test]
+fn what_it_says_meanwhile_is_not_part_of_the_command() {
+    let dir = Dir::new();
+    let found = dir.run(&format!("-v {PROBE} --json -vv --verbose")).json();
+    let command = found["command"].as_str().unwrap();
+    assert!(command.starts_with("qes-gguf tune base.gguf --task arith"), "{command}");
+    assert!(!command.contains("-v"), "{command}");
+}

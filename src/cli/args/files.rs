@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Until, until};
+use super::{ThreadsArgs, Until, until};
 use crate::export::Form;
 
 #[derive(Clone, Debug, Args)]
@@ -28,8 +28,13 @@ pub struct ExportArgs {
     /// Stop after this many generations, or where a held-out evaluation had the highest mean reward [default: all]
     #[arg(long, value_name = "G|best", value_parser = until)]
     pub generation: Option<Until>,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub form: FormArgs,
+    #[command(flatten)]
+    pub threads: ThreadsArgs,
 }
 
 /// What the metadata of a model says that is written.
@@ -41,15 +46,15 @@ pub struct FormArgs {
 }
 
 impl FormArgs {
+    /// With provenance unless told otherwise.
+    pub fn new(no_provenance: bool) -> Self {
+        Self { no_provenance }
+    }
+
     /// The form that is asked for.
     pub fn form(&self) -> Form {
-        form(self.no_provenance)
+        if self.no_provenance { Form::Bare } else { Form::WithProvenance }
     }
-}
-
-/// The form of an exported file.
-pub fn form(no_provenance: bool) -> Form {
-    if no_provenance { Form::Bare } else { Form::WithProvenance }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -66,8 +71,13 @@ pub struct ApplyArgs {
     /// [default: all]
     #[arg(long, value_name = "G|best", value_parser = until)]
     pub generation: Option<Until>,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub form: FormArgs,
+    #[command(flatten)]
+    pub threads: ThreadsArgs,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -80,6 +90,9 @@ pub struct RevertArgs {
     /// The model to write; an existing file is replaced
     #[arg(short, long, value_name = "BASE.gguf")]
     pub output: PathBuf,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -89,4 +102,7 @@ pub struct MergeArgs {
     /// The model to write; an existing file is replaced
     #[arg(short, long, value_name = "MERGED.gguf")]
     pub output: PathBuf,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
 }

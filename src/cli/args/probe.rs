@@ -9,6 +9,7 @@ use super::RunArgs;
 #[derive(Clone, Debug, Args)]
 pub struct ProbeArgs {
     /// The GGUF model that is to be tuned; it is only read
+    #[arg(env = "LLAMA_ARG_MODEL")]
     pub model: PathBuf,
     /// One JSON object instead of text
     #[arg(long)]

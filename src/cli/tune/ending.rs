@@ -1,14 +1,30 @@
 //! How a run ended, and what its user can do next.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
+use serde_json::{Value, json};
 
-use crate::cli::args::{TuneArgs, form};
-use crate::cli::{Ending, audit, out, report, sentence, text};
-use crate::export::export;
+use crate::cli::args::{ExportArgs, FormArgs, ThreadsArgs, TuneArgs, Until};
+use crate::cli::{Ending, audit, export, out, report, sentence, text};
 use crate::seed_log::SeedLog;
 use crate::tune::Summary;
+
+/// The `export` that `tune` does at its end.
+pub fn exported(args: &TuneArgs, log: &Path, generation: Option<Until>) -> ExportArgs {
+    ExportArgs {
+        model: args.model.clone(),
+        log: log.to_owned(),
+        output: args.export.clone(),
+        as_diff: None,
+        card: args.card,
+        overwrite: args.overwrite,
+        generation,
+        json: false,
+        form: FormArgs::new(args.no_provenance),
+        threads: ThreadsArgs::default(),
+    }
+}
 
 /// A run that has ended, one way or another.
 pub struct Run<'a> {
@@ -25,15 +41,16 @@ impl Run<'_> {
     /// All generations are in the log, or its patience has come to an end.
     pub fn done(&self) -> Result<Ending> {
         let Self { args, summary, log, planned, .. } = self;
-        if let Some(place) = &args.export {
-            export(&args.model, log, log.chosen(), form(args.no_provenance), place)?;
+        if args.export.is_some() {
+            let until = (!self.is_all()).then_some(Until::Best);
+            export::make(&exported(args, self.path, until), log, log.chosen())?;
         }
         // Writing the model has compared the same already.
         if args.export.is_none() || log.chosen() < summary.generations {
             audit::at_end(&args.model, self.path)?;
         }
         if args.json {
-            out::line(report::end("done", summary, log, *planned))?;
+            out::line(self.object("done"))?;
         } else {
             out::line(format!("\n{}\n\n{}", report::summary(summary, log, *planned), self.next_step()))?;
         }
@@ -43,9 +60,9 @@ impl Run<'_> {
 
     /// Ctrl-C.
     pub fn stopped(&self) -> Ending {
-        let Self { args, summary, log, planned, .. } = self;
+        let Self { args, summary, .. } = self;
         if args.json {
-            out::progress(report::end("interrupted", summary, log, *planned));
+            out::progress(self.object("interrupted"));
         }
         out::warn(format!(
             "interrupted after {}; the log is whole, continue with\n  {}",
@@ -53,6 +70,21 @@ impl Run<'_> {
             self.resume_command()
         ));
         Ending::Interrupted
+    }
+
+    /// For programs.
+    fn object(&self, event: &str) -> Value {
+        let mut object = report::end(event, &self.summary, &self.log, self.planned);
+        let wrote =
+            |path: Option<PathBuf>| path.filter(|_| event == "done").map(|path| path.display().to_string());
+        object["export"] = json!(wrote(self.args.export.clone()));
+        object["card"] = json!(wrote(export::card_path(&exported(self.args, self.path, None))));
+        object
+    }
+
+    /// Whether the model that is wanted is that of the last generation.
+    fn is_all(&self) -> bool {
+        self.log.chosen() == self.log.generations.len() as u64
     }
 
     /// An error, after which the run can be continued. It comes first, then what to do.
@@ -104,7 +136,7 @@ impl Run<'_> {
                 command += &format!(" {flag} {value}");
             }
         }
-        if args.run.inference.no_repack {
+        if !args.run.inference.repacks() {
             command += " --no-repack";
         }
         if let Some(place) = &args.export {
@@ -113,6 +145,9 @@ impl Run<'_> {
         if args.no_provenance {
             command += " --no-provenance";
         }
+        if args.card {
+            command += " --card";
+        }
         command
     }
 
@@ -120,7 +155,7 @@ impl Run<'_> {
     fn next_step(&self) -> String {
         let Self { args, path, log, .. } = self;
         let (model, path) = (text::quoted(&args.model), text::quoted(path));
-        let (chosen, is_all) = (log.chosen(), log.chosen() == log.generations.len() as u64);
+        let (chosen, is_all) = (log.chosen(), self.is_all());
         match &args.export {
             Some(place) => {
                 let after = if is_all {
@@ -128,7 +163,13 @@ impl Run<'_> {
                 } else {
                     format!(", the model after {}", text::generations(chosen))
                 };
-                format!("wrote {}{after}; try it:\n  llama-cli -m {}", place.display(), text::quoted(place))
+                let card = export::card_path(&exported(args, self.path, None));
+                let card = card.map_or(String::new(), |card| format!(", and {}", card.display()));
+                format!(
+                    "wrote {}{after}{card}; try it:\n  llama-cli -m {}",
+                    place.display(),
+                    text::quoted(place)
+                )
             }
             None => {
                 let stem = args.model.file_stem().unwrap_or_default().to_string_lossy();

@@ -1,0 +1,201 @@
+//! What programs read is what docs/json-schema.json says and docs/JSON.md explains: no field more, none less.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::forge::forged;
+use super::helper::{Dir, LONG, TINY};
+use super::merge::split;
+use super::pull::{PATH, fake};
+
+fn doc(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)).unwrap()
+}
+
+fn schema() -> Value {
+    serde_json::from_str(&doc("json-schema.json")).unwrap()
+}
+
+/// What is wrong with a value that should be as this definition has it.
+fn wrong(schema: &Value, name: &str, value: &Value) -> Vec<String> {
+    assert!(schema["$defs"][name].is_object(), "no definition {name}");
+    let of_name = json!({ "$ref": format!("#/$defs/{name}"), "$defs": schema["$defs"] });
+    let validator = jsonschema::validator_for(&of_name).unwrap();
+    validator
+        .iter_errors(value)
+        .map(|error| format!("{name} at {}: {error}", error.instance_path()))
+        .collect()
+}
+
+/// The names of all fields of a value, those inside of others too.
+fn fields(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => object.iter().for_each(|(name, inner)| {
+            found.insert(name.clone());
+            fields(inner, found);
+        }),
+        Value::Array(values) => values.iter().for_each(|inner| fields(inner, found)),
+        _ => {}
+    }
+}
+
+/// The commands that are not about a model or a run.
+const WITHOUT: [&str; 3] = ["completions", "man", "help"];
+
+/// Each command with what it prints, in an order in which each has what it needs.
+const LINES: [(&str, &str); 14] = [
+    ("eval", "eval base.gguf --task arith --problems 8"),
+    ("eval", "eval tuned.gguf --task arith --problems 8 --compare base.gguf"),
+    ("eval", "eval base.gguf --log run.qes"),
+    ("probe", "probe base.gguf --task arith --population 8 --prompts 8 --eval-problems 8 --generations 2"),
+    ("export", "export base.gguf run.qes -o out.gguf --as-diff out.qesdiff --card"),
+    ("export", "export base.gguf run.qes --as-diff other.qesdiff --generation 0"),
+    ("apply", "apply base.gguf out.qesdiff -o there.gguf"),
+    ("revert", "revert there.gguf out.qesdiff -o back.gguf"),
+    ("verify", "verify base.gguf run.qes tuned.gguf"),
+    ("model", "inspect tuned.gguf"),
+    ("log", "inspect run.qes"),
+    ("diff", "inspect out.qesdiff"),
+    ("report", "report run.qes --svg fig --tensorboard events"),
+    ("report", "report run.qes -o other.html"),
+];
+
+/// Definitions with everything that one can have.
+const DEFINITIONS: [&str; 3] = [
+    r#""problems":{"source":"countdown","counts":"3-4","numbers":"1-99","targets":"1-99"},"rewards":[{"kind":"loglik"}],"temp":0.0"#,
+    r#""problems":{"source":"data","path":"/x.jsonl","held-out":0.5},"rewards":[{"kind":"loglik","weight":0.5},{"kind":"regex","pattern":"5"}],"system":"Say it.","predict":6,"temp":0.5,"stop":["\n"]"#,
+    r#""problems":{"source":"data","path":"/x.jsonl","held-out":0.5},"rewards":[{"kind":"json","schema":{"type":"object"}},{"kind":"grammar","grammar":"root ::= \"5\""},{"kind":"command","command":"x","timeout":1.5}],"temp":0.0"#,
+];
+
+#[test]
+fn every_command_prints_what_is_documented() {
+    let schema = schema();
+    let dir = Dir::tuned();
+    let (mut problems, mut seen, mut used) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let mut see = |name: &str, value: &Value| {
+        problems.extend(wrong(&schema, name, value));
+        fields(value, &mut seen);
+        used.insert(name.to_owned());
+    };
+    for (name, line) in LINES {
+        see(name, &dir.run(&format!("{line} --json")).json());
+    }
+    let parts = split();
+    see("merge", &parts.run("merge m-00001-of-00003.gguf -o m.gguf --json").json());
+    let not_verified = dir.run("verify base.gguf run.qes base.gguf --json").ends(1).stdout;
+    let not_verified: Value = serde_json::from_str(&not_verified).unwrap();
+    assert_eq!(
+        (&not_verified["verified"], not_verified["findings"].as_array().unwrap().len()),
+        (&false.into(), 1)
+    );
+    see("verify", &not_verified);
+    see("pull", &fake(&dir).run_with(&[PATH], "pull me/m-GGUF:q8_0 -o fetched --json").json());
+    for retained in ["--retain countdown --patience 1 --export again.gguf", "--auto"] {
+        let line = format!("tune base.gguf -o again.qes --overwrite --json {TINY} {retained}");
+        for line in dir.run(&line).json_lines() {
+            let event = line["event"].as_str().unwrap();
+            see(if event == "probe" { "probed" } else { event }, &line);
+        }
+    }
+    let mut run = dir.spawn(&format!("tune base.gguf -o long.qes --json {LONG}"));
+    run.until_lines("long.qes", 2);
+    run.signal("INT");
+    let said = run.wait().ends(130).stdout;
+    see("interrupted", &serde_json::from_str(said.lines().last().unwrap()).unwrap());
+    let log = dir.text("run.qes");
+    let definition = log.split_once("\"name\":\"arith\",").unwrap().1.split_once("},\"prompts\"").unwrap().0;
+    for other in DEFINITIONS {
+        let data = format!("{other}}},\"data_sha256\":\"{}\",\"prompts\"", "0".repeat(64));
+        let text = forged(&log, 1, &format!("{definition}}},\"prompts\""), &data);
+        dir.write("forged.qes", text);
+        see("log", &dir.run("inspect forged.qes --json").json());
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    let defs = schema["$defs"].as_object().unwrap();
+    let documented: BTreeSet<String> =
+        defs.values().flat_map(|def| def["properties"].as_object().unwrap().keys().cloned()).collect();
+    let never: Vec<_> = documented.difference(&seen).collect();
+    assert!(never.is_empty(), "documented, but never printed: {never:?}");
+    let at_top: BTreeSet<String> = schema["anyOf"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["$ref"].as_str().unwrap().rsplit('/').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(at_top, used);
+}
+
+#[test]
+fn every_command_but_those_takes_json() {
+    let dir = Dir::new();
+    let help = dir.run("--help").ok();
+    let commands = help.split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0;
+    let names: Vec<&str> = commands
+        .lines()
+        .filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')))
+        .map(|line| line.split_whitespace().next().unwrap())
+        .collect();
+    assert!(names.len() > 12, "{names:?}");
+    for name in names.into_iter().filter(|name| *name != "help") {
+        let takes = dir.run(&format!("{name} --help")).ok().contains("--json");
+        assert_eq!(takes, !WITHOUT.contains(&name), "{name}");
+    }
+}
+
+#[test]
+fn the_schema_refuses_other_fields_and_misses_those_that_lack() {
+    let schema = schema();
+    let whole = json!({ "output": "m.gguf", "bytes": 1, "sha256": "0".repeat(64), "seconds": 0.5 });
+    assert_eq!(wrong(&schema, "merge", &whole), [""; 0]);
+    let with = |name: &str, value: Value| {
+        let mut other = whole.clone();
+        other[name] = value;
+        other
+    };
+    let mut without = whole.clone();
+    without.as_object_mut().unwrap().remove("bytes");
+    for other in [with("more", json!(1)), with("bytes", json!(-1)), with("sha256", json!("0")), without] {
+        assert_eq!(wrong(&schema, "merge", &other).len(), 1, "{other}");
+    }
+    for (name, def) in schema["$defs"].as_object().unwrap() {
+        assert_eq!((&def["type"], &def["additionalProperties"]), (&"object".into(), &false.into()), "{name}");
+    }
+}
+
+/// A section for each definition, with a line for each field that tells its meaning in the same words.
+#[test]
+fn the_page_and_the_schema_say_the_same() {
+    let (schema, page) = (schema(), doc("JSON.md"));
+    let mut sections = page.split("\n### ").skip(1);
+    let defs = schema["$defs"].as_object().unwrap();
+    let mut explained = BTreeSet::new();
+    for section in sections.by_ref() {
+        let (name, text) = section.split_once('\n').unwrap();
+        let def = &defs[name];
+        assert!(text.contains(def["description"].as_str().unwrap()), "{name}");
+        let told: BTreeSet<(String, String, bool)> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `"))
+            .map(|line| {
+                let (field, rest) = line.split_once("` | ").unwrap();
+                let (value, meaning) = rest.strip_suffix(" |").unwrap().split_once(" | ").unwrap();
+                (field.to_owned(), meaning.to_owned(), value.ends_with(", optional"))
+            })
+            .collect();
+        let required = def["required"].as_array().unwrap();
+        let of_schema: BTreeSet<(String, String, bool)> = def["properties"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(field, property)| {
+                let meaning = property["description"].as_str().unwrap().to_owned();
+                (field.clone(), meaning, !required.contains(&json!(field)))
+            })
+            .collect();
+        assert_eq!(told, of_schema, "{name}");
+        explained.insert(name.to_owned());
+    }
+    assert!(explained.iter().eq(defs.keys()), "{explained:?}");
+}
