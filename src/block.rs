@@ -77,6 +77,7 @@ pub trait CodeBlock: 'static {
 /// Runs an expression with `$block` standing for the [`CodeBlock`] of a tunable [`TensorType`].
 ///
 /// Panics for a type that is not tunable: tensors are chosen by [`TensorType::is_tunable`] long before.
+#[doc(hidden)]
 #[macro_export]
 macro_rules! with_block {
     ($tensor_type:expr, $block:ident => $body:expr) => {
@@ -102,6 +103,17 @@ macro_rules! with_block {
 pub fn read_code<B: CodeBlock>(bytes: &[u8], index: usize) -> i16 {
     let start = index / B::LEN * B::BYTES;
     B::read(&bytes[start..start + B::BYTES], index % B::LEN)
+}
+
+/// All codes of a tensor, from its bytes in a file; `None` for a type whose codes cannot be tuned. Bytes behind the last
+/// whole block are passed over.
+pub fn read_codes(tensor_type: TensorType, bytes: &[u8]) -> Option<Vec<i16>> {
+    tensor_type.is_tunable().then(|| {
+        with_block!(tensor_type, B => {
+            let of_block = |block| (0..B::LEN).map(move |index| B::read(block, index));
+            bytes.chunks_exact(B::BYTES).flat_map(of_block).collect()
+        })
+    })
 }
 
 #[cfg(test)]

@@ -97,6 +97,17 @@ pub fn spec(tensor: &TensorEntry) -> TensorSpec {
     TensorSpec { name: tensor.name.clone(), tensor_type: tensor.tensor_type, codes: tensor.elements() }
 }
 
+/// The types among tensors, in the order of their first ones.
+pub fn types(tensors: &[TensorSpec]) -> Vec<TensorType> {
+    let mut types: Vec<TensorType> = Vec::new();
+    for tensor in tensors {
+        if !types.contains(&tensor.tensor_type) {
+            types.push(tensor.tensor_type);
+        }
+    }
+    types
+}
+
 /// The tensors that a log or a diff names, in its order.
 ///
 /// # Errors

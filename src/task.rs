@@ -49,6 +49,15 @@ pub struct Problem {
     pub facts: Rc<Map<String, Value>>,
 }
 
+impl Problem {
+    /// A problem that every model gets as this text, to be continued by the wanted reply. A `chat` prompt, the `place` and
+    /// the rest are as for nothing known.
+    pub fn new(prompt: impl Into<String>, wanted: impl Into<String>) -> Self {
+        let prompt = Prompt { plain: prompt.into(), chat: Vec::new() };
+        Self { prompt, wanted: Some(wanted.into()), ..Self::default() }
+    }
+}
+
 /// A place in the user's data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {

@@ -10,6 +10,7 @@ mod examiners;
 mod members;
 mod watch;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use thiserror::Error;
@@ -28,8 +29,9 @@ use crate::export::{ExportError, check_digest, live_digest};
 use crate::fitness::{PairFitness, mean};
 use crate::noise::Pair;
 use crate::perturb::{Member, Sign};
+use crate::recipe::stores_residual;
 use crate::replay::History;
-use crate::seed_log::{EvaluationRecord, Line, LogError, SeedLog};
+use crate::seed_log::{EvaluationRecord, Header, Line, LogError, SeedLog};
 use crate::store::{Journal, StoreError};
 use crate::sweep::{ResidualStore, per_member, per_tile, rebuild_all, update_all};
 use crate::update::Moves;
@@ -53,6 +55,11 @@ pub enum TuneError {
          export what the log has, or start a new run with a smaller --sigma"
     )]
     NotFinite { generation: u64 },
+    #[error(
+        "{} is the log of the task {has}, not of {wanted}, or of other rules for replies; resume it with the program that \
+         began it", path.display()
+    )]
+    OtherTask { path: PathBuf, has: String, wanted: String },
 }
 
 /// How a run ended.
@@ -73,6 +80,19 @@ pub enum ResidualMode {
     Replay,
     /// Keep it in memory.
     Stored,
+}
+
+impl ResidualMode {
+    /// How a run with this header keeps it where memory does not matter.
+    pub fn usual(header: &Header, history: &History) -> Self {
+        let codes = |dense_only: bool| -> u64 {
+            let numbered = header.tensors.iter().zip(0_u32..);
+            let counted = numbered.filter(|(_, index)| !dense_only || history.noise(*index).is_dense());
+            counted.map(|(tensor, _)| tensor.codes).sum()
+        };
+        let pays = stores_residual(codes(false), codes(true));
+        if pays || history.must_store() { Self::Stored } else { Self::Replay }
+    }
 }
 
 /// A run: a model, an examiner, and the log that connects them.

@@ -163,6 +163,7 @@ pub struct Arrangement {
 ///
 /// The list in it is that of all interleaved layouts in which codes can be addressed: type, rows, bytes of a piece. Which
 /// processor has which, `ggml_repack_get_optimal_repack_type` in ggml's `repack.cpp` says.
+#[doc(hidden)]
 #[macro_export]
 macro_rules! with_layout {
     ($arrangement:expr, $layout:ident => $body:expr) => {

@@ -29,6 +29,9 @@ impl Course {
     /// # Errors
     /// When data cannot be read or makes no sense.
     pub fn load(definition: &Definition) -> Result<Self> {
+        if definition.is_code() {
+            return Err(in_code(definition));
+        }
         let of_data = |(examples, sha256): (Examples, String)| Self {
             task: Box::new(examples),
             data_sha256: Some(sha256),
@@ -37,6 +40,7 @@ impl Course {
         Ok(match &definition.problems {
             Problems::Arith(options) => generated(Box::new(Arith::new(options.clone())?)),
             Problems::Countdown(options) => generated(Box::new(Countdown::new(options.clone())?)),
+            Problems::Code => return Err(in_code(definition)),
             Problems::Gsm8k { path, held_out } | Problems::Data { path, held_out } => {
                 of_data(data::examples(definition, path, *held_out)?)
             }
@@ -77,10 +81,24 @@ impl Course {
     }
 }
 
+/// Says that nobody but a program of the user's can make this task.
+fn in_code(definition: &Definition) -> anyhow::Error {
+    UsageError(format!(
+        "the problems or rewards of the task {} are \"code\": only the program has them that used this library; resume with \
+         that program, or name another --task",
+        definition.name
+    ))
+    .into()
+}
+
 /// The judge of a reward that neither the task nor the engine judges.
 fn judge(reward: &Reward) -> Result<Option<Box<dyn Judge>>, JudgeError> {
     Ok(match reward.kind {
-        RewardKind::Loglik | RewardKind::Margin | RewardKind::Exact | RewardKind::Grammar => None,
+        RewardKind::Loglik
+        | RewardKind::Margin
+        | RewardKind::Exact
+        | RewardKind::Grammar
+        | RewardKind::Code => None,
         RewardKind::Numeric => Some(Box::new(Numeric { same: data::same_number })),
         RewardKind::Regex => Some(Box::new(match &reward.pattern {
             Some(pattern) => Pattern::for_all(pattern)?,

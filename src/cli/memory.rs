@@ -13,7 +13,6 @@ use crate::block::Arrangement;
 use crate::export::Model;
 use crate::llama::estimated_context_bytes;
 use crate::perturb::kept_bytes;
-use crate::recipe;
 use crate::replay::History;
 use crate::seed_log::{BaseModel, Header, TensorSpec};
 use crate::tune::ResidualMode;
@@ -136,17 +135,13 @@ pub fn forecast(model: &Model) -> Result<Option<Forecast>> {
 
 /// Where the residual is kept. It never takes more than half of what a budget leaves.
 fn mode(args: &RunArgs, header: &Header, history: &History, stored: u64, needed: u64) -> ResidualMode {
-    let codes = |dense_only: bool| -> u64 {
-        let counted = |(index, _): &(u32, u64)| !dense_only || history.noise(*index).is_dense();
-        tensors(header).filter(counted).map(|(_, codes)| codes).sum()
-    };
-    let pays = recipe::stores_residual(codes(false), codes(true));
+    let usual = ResidualMode::usual(header, history);
     let fits = args.mem_budget.is_none_or(|budget| stored <= budget.saturating_sub(needed) / 2);
     match args.search.residual {
         _ if history.must_store() => ResidualMode::Stored,
         Some(Residual::Replay) => ResidualMode::Replay,
         Some(Residual::Stored) => ResidualMode::Stored,
-        None if pays && fits => ResidualMode::Stored,
+        None if fits => usual,
         None => ResidualMode::Replay,
     }
 }

@@ -9,9 +9,9 @@ use crate::export::Model;
 use crate::fitness::Shaping;
 use crate::recipe::{self, Signal};
 use crate::seed_log::{
-    BaseModel, FORMAT_VERSION, Header, MAX_PROBLEMS, RetainSpec, TaskSpec, TensorSpec, pin_noise,
+    BaseModel, FORMAT_VERSION, Header, MAX_PROBLEMS, RetainSpec, TOOL, TaskSpec, TensorSpec, pin_noise,
 };
-use crate::select::{select, spec};
+use crate::select::{select, spec, types};
 use crate::settings::{Settings, TypeSettings, Window};
 use crate::task::Definition;
 use crate::tensor_type::TensorType;
@@ -53,7 +53,7 @@ pub fn header_with(
     let task = task(args, subject)?;
     let header = Header {
         version: FORMAT_VERSION,
-        tool: format!("qes-gguf {}", env!("CARGO_PKG_VERSION")),
+        tool: TOOL.to_owned(),
         base: identity(),
         tensors,
         settings,
@@ -71,17 +71,6 @@ fn tensors(search: &SearchArgs, model: &Model) -> Result<Vec<TensorSpec>> {
     let path = model.working.path().display();
     let tensors = select(&model.gguf, pattern.as_ref()).with_context(|| format!("{path} cannot be tuned"))?;
     Ok(tensors.into_iter().map(spec).collect())
-}
-
-/// The types among the tensors, in the order of their first tensors.
-fn types(tensors: &[TensorSpec]) -> Vec<TensorType> {
-    let mut types: Vec<TensorType> = Vec::new();
-    for tensor in tensors {
-        if !types.contains(&tensor.tensor_type) {
-            types.push(tensor.tensor_type);
-        }
-    }
-    types
 }
 
 fn settings(search: &SearchArgs, types: &[TensorType], signal: Signal) -> Result<Settings> {

@@ -7,11 +7,11 @@ use tracing::info;
 
 use super::args::{InferenceArgs, ThreadsArgs, Until};
 use super::{UsageError, out};
-use crate::export::{ExportError, Model, same_file};
-use crate::llama::{LlamaEngine, LlamaOptions, TensorSlot};
+use crate::export::{Model, same_file};
+use crate::llama::{LlamaEngine, LlamaOptions};
 use crate::seed_log::{SeedLog, TensorSpec};
-use crate::select::SelectError;
 use crate::store::{folder_of, read_log_file, suitable_threads};
+use crate::tuning;
 
 /// Checks the inference flags and sizes rayon's pool.
 pub fn threads(args: &InferenceArgs) -> Result<usize> {
@@ -106,16 +106,7 @@ pub fn engine(
     threads: usize,
     context_bytes: Option<u64>,
 ) -> Result<LlamaEngine> {
-    let slot = |spec: &TensorSpec| {
-        let missing = || ExportError::Select {
-            path: model.working.path().to_owned(),
-            source: SelectError::Missing(spec.name.clone()),
-        };
-        let tensor = model.gguf.tensor(&spec.name).ok_or_else(missing)?;
-        Ok(TensorSlot::of(tensor))
-    };
-    let slots = specs.iter().map(slot).collect::<Result<Vec<_>, ExportError>>()?;
-    Ok(LlamaEngine::load(model.working, slots, &LlamaOptions { context_bytes, ..options(args, threads) })?)
+    Ok(tuning::engine(model, specs, &LlamaOptions { context_bytes, ..options(args, threads) })?)
 }
 
 /// How inference is to run, with whatever memory it takes.

@@ -62,7 +62,7 @@ impl Grader {
     pub(super) fn solves(&self, reward: f64) -> Option<bool> {
         match self.kind {
             // What a program calls right, only its author knows.
-            RewardKind::Loglik | RewardKind::Command => None,
+            RewardKind::Loglik | RewardKind::Command | RewardKind::Code => None,
             RewardKind::Margin => Some(reward > 0.0),
             _ => Some(reward >= 1.0),
         }

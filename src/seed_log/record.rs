@@ -11,6 +11,9 @@ use crate::tensor_type::TensorType;
 /// not say what its replay depends on.
 pub const FORMAT_VERSION: u32 = 2;
 
+/// What a new log says it was written by.
+pub const TOOL: &str = concat!("qes-gguf ", env!("CARGO_PKG_VERSION"));
+
 /// One line of a log, without its hash.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

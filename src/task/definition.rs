@@ -60,6 +60,8 @@ pub enum Problems {
         #[serde(default = "usual_share", rename = "held-out")]
         held_out: f64,
     },
+    /// Problems that a program using the library has itself; nobody else can make them again.
+    Code,
 }
 
 fn usual_share() -> f64 {
@@ -120,6 +122,8 @@ pub enum RewardKind {
     Grammar,
     /// What a program of the user's says.
     Command,
+    /// What a function says in the program that uses the library.
+    Code,
 }
 
 impl RewardKind {
@@ -134,6 +138,7 @@ impl RewardKind {
             Self::Json => "json",
             Self::Grammar => "grammar",
             Self::Command => "command",
+            Self::Code => "code",
         }
     }
 
@@ -224,6 +229,11 @@ impl Definition {
         self.rewards.iter().find_map(|reward| reward.command.as_deref())
     }
 
+    /// Whether its problems or rewards are known only to a program that uses the library.
+    pub fn is_code(&self) -> bool {
+        self.problems == Problems::Code || self.rewards.iter().any(|reward| reward.kind == RewardKind::Code)
+    }
+
     /// The rewards as people read them: `loglik`, or `loglik + 0.5 regex`.
     pub fn rewards_text(&self) -> String {
         let text = |reward: &Reward| match reward.weight {
@@ -239,7 +249,7 @@ impl Problems {
     pub fn data(&self) -> Option<(&str, f64)> {
         match self {
             Self::Gsm8k { path, held_out } | Self::Data { path, held_out } => Some((path, *held_out)),
-            Self::Arith(_) | Self::Countdown(_) => None,
+            Self::Arith(_) | Self::Countdown(_) | Self::Code => None,
         }
     }
 
@@ -247,7 +257,7 @@ impl Problems {
     pub fn data_mut(&mut self) -> Option<(&mut String, &mut f64)> {
         match self {
             Self::Gsm8k { path, held_out } | Self::Data { path, held_out } => Some((path, held_out)),
-            Self::Arith(_) | Self::Countdown(_) => None,
+            Self::Arith(_) | Self::Countdown(_) | Self::Code => None,
         }
     }
 
@@ -255,6 +265,7 @@ impl Problems {
         match self {
             Self::Arith(options) => Ok(options.validate()?),
             Self::Countdown(options) => Ok(options.validate()?),
+            Self::Code => Ok(()),
             Self::Gsm8k { held_out, .. } | Self::Data { held_out, .. } => {
                 let is_share = *held_out > 0.0 && *held_out < 1.0;
                 is_share.then_some(()).ok_or(DefinitionError::HeldOut(*held_out))

@@ -42,6 +42,12 @@ pub trait Observer {
     fn event(&mut self, event: &Event<'_>);
 }
 
+impl<F: FnMut(&Event<'_>)> Observer for F {
+    fn event(&mut self, event: &Event<'_>) {
+        self(event);
+    }
+}
+
 /// Totals of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {

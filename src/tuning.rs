@@ -1,0 +1,297 @@
+//! A run from code: a model, a task, and a function that says what a reply is worth.
+//!
+//! [`Tuning`] puts together what `qes-gguf tune` puts together from its flags, with the same defaults. The log that a run
+//! writes is like any other: [`crate::export`] and the program's `export`, `verify`, `inspect`, `report` and `apply` know what
+//! to do with it. Only to evaluate or to resume takes the program that has the task.
+//!
+//! ```no_run
+//! use std::sync::atomic::AtomicBool;
+//!
+//! use qes_gguf::judge::Asked;
+//! use qes_gguf::task::arith::Arith;
+//! use qes_gguf::tune::{Event, TuneError};
+//! use qes_gguf::tuning::Tuning;
+//!
+//! # fn main() -> Result<(), TuneError> {
+//! let brevity = |asked: &Asked<'_>| 1.0 / (1.0 + asked.reply.len() as f64);
+//! let finished = Tuning::new("model.gguf", Arith::default(), brevity).generations(20).run(
+//!     "model.qes",
+//!     &AtomicBool::new(false),
+//!     &mut |event: &Event<'_>| {
+//!         if let Event::Generation { record, .. } = event {
+//!             println!("{}", record.fitness.mean);
+//!         }
+//!     },
+//! )?;
+//! println!("{} generations", finished.summary.generations);
+//! # Ok(())
+//! # }
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use crate::exam::Examiner;
+use crate::export::{ExportError, Model};
+use crate::fitness::Shaping;
+use crate::judge::{Asked, Judge, JudgeError};
+use crate::llama::{LlamaEngine, LlamaOptions, TensorSlot};
+use crate::recipe::{self, Signal};
+use crate::replay::History;
+use crate::seed_log::{FORMAT_VERSION, Header, SeedLog, TOOL, TaskSpec, TensorSpec, pin_noise};
+use crate::select::{SelectError, select, spec, types};
+use crate::settings::Settings;
+use crate::store::{LogFile, Witness, Witnessed, discard_log};
+use crate::task::{Definition, Problems, RewardKind, Task};
+use crate::tune::{Examiners, Observer, Outcome, ResidualMode, Summary, TuneError, Tuner};
+use crate::update::Method;
+
+/// A run that can be started or resumed.
+pub struct Tuning {
+    model: PathBuf,
+    task: Box<dyn Task>,
+    reward: Box<dyn Judge>,
+    spec: TaskSpec,
+    settings: Settings,
+    change: Box<dyn FnOnce(&mut Settings)>,
+    inference: LlamaOptions,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Finished {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Its totals, with the first and the last evaluation.
+    pub summary: Summary,
+    /// All that its file holds.
+    pub log: SeedLog,
+}
+
+/// A function as a judge.
+struct Function<F>(F);
+
+impl<F: FnMut(&Asked<'_>) -> f64> Judge for Function<F> {
+    fn judge(&mut self, asked: &[Asked<'_>]) -> Result<Vec<f64>, JudgeError> {
+        Ok(asked.iter().map(&mut self.0).collect())
+    }
+}
+
+impl Tuning {
+    /// A run with the defaults of `qes-gguf tune`: the model's file, the problems, and the reward of a reply, a finite number,
+    /// more is better. The reward should depend on nothing but what it is asked, so that a resumed run is the same as one
+    /// that was never interrupted.
+    pub fn new(
+        model: impl Into<PathBuf>,
+        task: impl Task + 'static,
+        reward: impl FnMut(&Asked<'_>) -> f64 + 'static,
+    ) -> Self {
+        let method = Method::Qes;
+        Self {
+            model: model.into(),
+            task: Box::new(task),
+            reward: Box::new(Function(reward)),
+            spec: TaskSpec {
+                definition: Definition::new("code", Problems::Code, RewardKind::Code),
+                data_sha256: None,
+                retain: None,
+                patience: None,
+                prompts: recipe::PROMPTS,
+                eval_problems: recipe::EVAL_PROBLEMS,
+                eval_every: recipe::EVAL_EVERY,
+            },
+            settings: Settings {
+                seed: 0,
+                population: recipe::POPULATION,
+                generations: recipe::GENERATIONS,
+                types: Vec::new(),
+                method,
+                decay: recipe::decay(method),
+                window: recipe::window(method),
+                anchor: 0.0,
+                shaping: Shaping::Zscore,
+            },
+            change: Box::new(|_| ()),
+            inference: LlamaOptions::default(),
+        }
+    }
+
+    /// What the log, and whoever reads it, calls the task.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.spec.definition.name = name.into();
+        self
+    }
+
+    /// The number that problems and perturbations are drawn by.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = seed;
+        self
+    }
+
+    /// Generations in all.
+    pub fn generations(mut self, generations: u64) -> Self {
+        self.settings.generations = generations;
+        self
+    }
+
+    /// Members of a generation, an even number. The default step sizes follow it.
+    pub fn population(mut self, population: u32) -> Self {
+        self.settings.population = population;
+        self
+    }
+
+    /// Problems that each member replies to.
+    pub fn prompts(mut self, prompts: u32) -> Self {
+        self.spec.prompts = prompts;
+        self
+    }
+
+    /// Generations between evaluations, 0 for one before and one after the run, and held-out problems of each.
+    pub fn evaluations(mut self, every: u64, problems: u32) -> Self {
+        (self.spec.eval_every, self.spec.eval_problems) = (every, problems);
+        self
+    }
+
+    /// Most tokens of a reply, where the task's own number does not suit.
+    pub fn reply_tokens(mut self, most: usize) -> Self {
+        self.spec.definition.predict = Some(most);
+        self
+    }
+
+    /// Changes the hyper-parameters when everything else is in them, sigma and alpha of each type that is tuned too. A run
+    /// that is resumed goes on with its log's.
+    pub fn settings(mut self, change: impl FnOnce(&mut Settings) + 'static) -> Self {
+        self.change = Box::new(change);
+        self
+    }
+
+    /// How llama.cpp runs.
+    pub fn inference(mut self, options: LlamaOptions) -> Self {
+        self.inference = options;
+        self
+    }
+
+    /// Runs all generations and writes the log, which must not exist. `stop` is looked at between members.
+    ///
+    /// # Errors
+    /// When something does not fit together, or inference or a file fails. What is in the log by then stays there.
+    pub fn run(
+        mut self,
+        log: impl AsRef<Path>,
+        stop: &AtomicBool,
+        observer: &mut dyn Observer,
+    ) -> Result<Finished, TuneError> {
+        let path = log.as_ref();
+        let model = Model::open(&self.model)?;
+        let header = self.header(&model)?;
+        let (log, first) = SeedLog::start(header)?;
+        let ready = self.ready(model, log)?;
+        let file = LogFile::create(path, &first)?;
+        ready.run(file, stop, observer, || discard_log(path))
+    }
+
+    /// Goes on with a log that was cut off or stopped. The task, the reward and the model must be those that it began with;
+    /// its settings are the log's.
+    ///
+    /// # Errors
+    /// As for [`Tuning::run`], and when the log was made for another model or another task.
+    pub fn resume(
+        self,
+        log: impl AsRef<Path>,
+        stop: &AtomicBool,
+        observer: &mut dyn Observer,
+    ) -> Result<Finished, TuneError> {
+        let path = log.as_ref();
+        let (mut file, bytes) = LogFile::open(path)?;
+        let mut log = SeedLog::parse(&bytes)?;
+        let model = Model::open(&self.model)?;
+        model.ranges(&log)?;
+        let (has, wanted) = (&log.header.task.definition, &self.spec.definition);
+        if has != wanted {
+            let (has, wanted) = (has.name.clone(), wanted.name.clone());
+            return Err(TuneError::OtherTask { path: path.to_owned(), has, wanted });
+        }
+        log.header.settings.generations = log.planned();
+        let whole = log.whole_bytes;
+        if std::mem::take(&mut log.torn_bytes) > 0 {
+            file.truncate(whole)?;
+        }
+        self.ready(model, log)?.run(file, stop, observer, || ())
+    }
+
+    /// What the first line of a new log says.
+    fn header(&mut self, model: &Model) -> Result<Header, TuneError> {
+        let tensors = select(&model.gguf, None).map_err(|source| {
+            let path = model.working.path().to_owned();
+            ExportError::Select { path, source }
+        })?;
+        let tensors: Vec<TensorSpec> = tensors.into_iter().map(spec).collect();
+        let mut settings = self.settings.clone();
+        let of_type = |of_type| recipe::type_settings(of_type, Signal::Replies, settings.population);
+        settings.types = types(&tensors).into_iter().map(of_type).collect();
+        std::mem::replace(&mut self.change, Box::new(|_| ()))(&mut settings);
+        Ok(pin_noise(Header {
+            version: FORMAT_VERSION,
+            tool: TOOL.to_owned(),
+            base: model.identity(),
+            tensors,
+            settings,
+            noise: Vec::new(),
+            task: self.spec.clone(),
+        })?)
+    }
+
+    /// Loads the model and tries the problems, before there is a file.
+    fn ready(self, model: Model, log: SeedLog) -> Result<Ready, TuneError> {
+        let witness = model.working.witness().clone();
+        let engine = engine(model, &log.header.tensors, &self.inference)?;
+        let (definition, seed) = (&log.header.task.definition, log.header.settings.seed);
+        let mut reward = Some(self.reward);
+        let examiner = Examiner::new(self.task, definition, seed, |_| Ok(reward.take()))?;
+        examiner.rehearse(&engine)?;
+        Ok(Ready { engine, examiners: Examiners { task: examiner, retain: None }, witness, log })
+    }
+}
+
+/// A run of which all but the log's file is there.
+struct Ready {
+    engine: LlamaEngine,
+    examiners: Examiners,
+    witness: Witness,
+    log: SeedLog,
+}
+
+impl Ready {
+    /// `discard` is called when the run does not even begin.
+    fn run(
+        self,
+        file: LogFile,
+        stop: &AtomicBool,
+        observer: &mut dyn Observer,
+        discard: impl FnOnce(),
+    ) -> Result<Finished, TuneError> {
+        let mode = ResidualMode::usual(&self.log.header, &History::new(&self.log.header)?);
+        let mut journal = Witnessed { log: file, model: self.witness };
+        let mut tuner = Tuner::new(self.engine, self.examiners, self.log, &mut journal, mode)
+            .inspect_err(|_| discard())?;
+        let outcome = tuner.run(stop, observer)?;
+        Ok(Finished { outcome, summary: tuner.summary(), log: tuner.log().clone() })
+    }
+}
+
+/// Starts llama.cpp on a model, these of its tensors lent for tuning.
+///
+/// # Errors
+/// When the model lacks one of them or llama.cpp cannot load it.
+pub fn engine(model: Model, specs: &[TensorSpec], options: &LlamaOptions) -> Result<LlamaEngine, TuneError> {
+    let slot = |spec: &TensorSpec| {
+        let missing = || ExportError::Select {
+            path: model.working.path().to_owned(),
+            source: SelectError::Missing(spec.name.clone()),
+        };
+        model.gguf.tensor(&spec.name).map(TensorSlot::of).ok_or_else(missing)
+    };
+    let slots = specs.iter().map(slot).collect::<Result<Vec<_>, ExportError>>()?;
+    Ok(LlamaEngine::load(model.working, slots, options)?)
+}
