@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::args::ReportArgs;
 use super::{Ending, out, setup, text};
 use crate::export::{ExportError, Model};
-use crate::report::{MOVES_COLUMNS, Run, Subject, events, figures, page, span};
+use crate::report::{MOVES_COLUMNS, Run, Subject, events, figures, page, png, span};
 use crate::seed_log::SeedLog;
 use crate::store::{Artefact, make_folder};
 
@@ -33,9 +33,14 @@ pub fn run(args: &ReportArgs) -> Result<Ending> {
     let html = page(subject);
     write(place, html.as_bytes())?;
     out::line(format!("wrote {} ({})", args.output.display(), text::bytes(html.len() as u64)))?;
-    if let Some(prefix) = &args.svg {
+    if args.svg.is_some() || args.png.is_some() {
         for (name, svg) in figures(subject) {
-            save(&with_ending(prefix, &format!("-{name}.svg")), svg.as_bytes())?;
+            if let Some(prefix) = &args.svg {
+                save(&with_ending(prefix, &format!("-{name}.svg")), svg.as_bytes())?;
+            }
+            if let Some(prefix) = &args.png {
+                save(&with_ending(prefix, &format!("-{name}.png")), &png(&svg)?)?;
+            }
         }
     }
     if let Some(folder) = &args.tensorboard {
