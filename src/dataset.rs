@@ -152,7 +152,7 @@ pub struct Dataset {
 ///
 /// `file` is its name, for its ending and for messages. Where its first object could be read as several shapes (one with
 /// `prompt`, `chosen` and `rejected` is a prompt as well), the one that stands first in `wanted` counts. A plain text is cut
-/// into [`pieces`] of up to `piece_bytes`; the texts of other files are left whole.
+/// into `pieces` of up to `piece_bytes`; the texts of other files are left whole.
 ///
 /// # Errors
 /// For the first line that is not as the others, or a file that cannot be read at all.

@@ -246,6 +246,9 @@ pub struct ReportArgs {
     /// Also write each chart as a file of its own, PREFIX-fitness.svg and so on
     #[arg(long, value_name = "PREFIX")]
     pub svg: Option<PathBuf>,
+    /// The same as pictures for papers and slides, PREFIX-fitness.png and so on, 1760 pixels wide
+    #[arg(long, value_name = "PREFIX")]
+    pub png: Option<PathBuf>,
     /// Also write the curves as event files, which TensorBoard opens, each run in a folder of its own
     #[arg(long, value_name = "DIR")]
     pub tensorboard: Option<PathBuf>,

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args::ReportArgs;
 use super::{Ending, out, setup, text};
 use crate::export::{ExportError, Model};
-use crate::report::{MOVES_COLUMNS, Run, Subject, events, figures, page, span};
+use crate::report::{MOVES_COLUMNS, Run, Subject, events, figures, page, png, span};
 use crate::seed_log::SeedLog;
 use crate::store::{Artefact, make_folder};
 
@@ -37,11 +37,14 @@ pub fn run(args: &ReportArgs) -> Result<Ending> {
     if !args.json {
         out::line(format!("wrote {} ({})", args.output.display(), text::bytes(bytes)))?;
     }
-    let (mut svg, mut tensorboard) = (Vec::new(), Vec::new());
-    if let Some(prefix) = &args.svg {
-        for (name, figure) in figures(subject) {
-            let place = with_ending(prefix, &format!("-{name}.svg"));
-            svg.push(save(args, &place, figure.as_bytes())?);
+    let (mut svgs, mut pngs, mut tensorboard) = (Vec::new(), Vec::new(), Vec::new());
+    let shown = if args.svg.is_some() || args.png.is_some() { figures(subject) } else { Vec::new() };
+    for (name, figure) in shown {
+        if let Some(prefix) = &args.svg {
+            svgs.push(save(args, &with_ending(prefix, &format!("-{name}.svg")), figure.as_bytes())?);
+        }
+        if let Some(prefix) = &args.png {
+            pngs.push(save(args, &with_ending(prefix, &format!("-{name}.png")), &png(&figure)?)?);
         }
     }
     if let Some(folder) = &args.tensorboard {
@@ -55,7 +58,7 @@ pub fn run(args: &ReportArgs) -> Result<Ending> {
     if args.json {
         let output = args.output.display().to_string();
         out::line(json!({
-            "output": output, "bytes": bytes, "runs": names, "svg": svg, "tensorboard": tensorboard,
+            "output": output, "bytes": bytes, "runs": names, "svg": svgs, "png": pngs, "tensorboard": tensorboard,
         }))?;
     }
     Ok(Ending::Success)

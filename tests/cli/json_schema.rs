@@ -58,7 +58,7 @@ const LINES: [(&str, &str); 14] = [
     ("model", "inspect tuned.gguf"),
     ("log", "inspect run.qes"),
     ("diff", "inspect out.qesdiff"),
-    ("report", "report run.qes --svg fig --tensorboard events"),
+    ("report", "report run.qes --svg fig --png fig --tensorboard events"),
     ("report", "report run.qes -o other.html"),
 ];
 

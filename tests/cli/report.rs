@@ -50,6 +50,11 @@ fn figures_and_event_files_are_written_beside_it() {
         assert!(said.contains(&format!("wrote {name}")), "{said}");
         assert!(dir.text(name).ends_with("</svg>\n"), "{name}");
     }
+    let said = dir.run("report run.qes --png pic --model base.gguf").ok();
+    for name in ["pic-fitness.png", "pic-held-out.png", "pic-moves.png"] {
+        assert!(said.contains(&format!("wrote {name}")), "{said}");
+        assert!(dir.read(name).starts_with(b"\x89PNG\r\n\x1a\n"), "{name}");
+    }
     let events = dir.read("events/run/events.out.tfevents.0.qes-gguf");
     assert!(events.windows(13).any(|bytes| bytes == b"brain.Event:2"));
     assert!(events.windows(12).any(|bytes| bytes == b"fitness/mean"));

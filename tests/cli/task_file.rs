@@ -1,6 +1,6 @@
 //! Tasks in files of the user's own.
 
-use super::forge::contents;
+use super::forge::{contents, forged};
 use super::helper::Dir;
 use super::tasks::data;
 
@@ -173,4 +173,22 @@ fn a_task_file_hears_some_flags_only() {
     dir.write("tasks/mine.toml", MINE.replace("sums", "nosuch"));
     dir.run("eval base.gguf --task tasks/mine.toml")
         .fails(1, &["tasks/mine.toml", "nosuch.jsonl cannot be found"]);
+}
+
+#[test]
+fn a_task_that_only_code_has_is_refused() {
+    let dir = with_task("[problems]\nsource = \"code\"\n[[rewards]]\nkind = \"loglik\"\n");
+    dir.write("tasks/reward.toml", MINE.replace("\"exact\"", "\"code\""));
+    let words = ["the task", "are \"code\"", "name another --task"];
+    for task in ["tasks/mine.toml", "tasks/reward.toml"] {
+        dir.run(&format!("tune base.gguf -o run.qes --task {task} {RUN}")).fails(2, &words);
+    }
+    dir.run(&format!("tune base.gguf -o run.qes --task arith {RUN}")).ok();
+    let log = dir.text("run.qes");
+    dir.write("code.qes", forged(&log, 1, "\"kind\":\"loglik\"", "\"kind\":\"code\""));
+    dir.run("tune base.gguf -o code.qes --resume --generations 3").fails(2, &words);
+    dir.run("eval base.gguf --log code.qes").fails(2, &words);
+    // All for which a log is enough knows what to do with it.
+    dir.run("verify base.gguf code.qes").ok();
+    assert!(dir.run("inspect code.qes").ok().contains("code"));
 }
