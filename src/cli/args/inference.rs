@@ -50,6 +50,6 @@ fn switch(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "on" | "enabled" | "true" | "1" => Ok(true),
         "off" | "disabled" | "false" | "0" => Ok(false),
-        _ => Err("expected on or off".to_owned()),
+        _ => Err("expected on or off; without the flag, LLAMA_ARG_REPACK is read".to_owned()),
     }
 }
