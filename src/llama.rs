@@ -28,6 +28,7 @@ mod log;
 mod model;
 mod options;
 mod prepare;
+mod processor;
 mod quantize;
 mod repack;
 mod row;
@@ -76,16 +77,17 @@ impl LlamaEngine {
     /// Loads the model that `working` maps and lets inference read the tunable tensors from there.
     ///
     /// # Errors
-    /// When llama.cpp cannot load the model (its reason is given), or keeps a tunable tensor neither as the very bytes of
+    /// When llama.cpp was compiled for another processor, cannot load the model (its reason is given), or keeps a tunable tensor neither as the very bytes of
     /// the file nor in a known layout.
     pub fn load(
         mut working: WorkingCopy,
         tunable: Vec<TensorSlot>,
         options: &LlamaOptions,
     ) -> Result<Self, EngineError> {
-        log::start();
         let path = working.path().to_owned();
         let failed = |source| EngineError::new(format!("loading {}", path.display()), source);
+        processor::check().map_err(|source| failed(source.into()))?;
+        log::start();
         let pays = options.repack && (tunable.is_empty() || tunable.iter().any(repack::interleaves));
         let mut load = |layout| load_model(layout, &mut working, &tunable);
         let repacked = pays.then(|| load(Layout::Repacked).ok()).flatten();

@@ -51,11 +51,12 @@ const LAST_PURE: &str = "judge";
 const UNSAFE: [&str; 2] = ["store", "llama"];
 
 /// The files with `unsafe` code, so that one more is a decision.
-const UNSAFE_FILES: [&str; 12] = [
+const UNSAFE_FILES: [&str; 13] = [
     "llama.rs",
     "llama/context.rs",
     "llama/log.rs",
     "llama/model.rs",
+    "llama/processor.rs",
     "llama/quantize.rs",
     "llama/repack.rs",
     "llama/score.rs",

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use llama_cpp_sys_2 as sys;
 
-use super::log;
+use super::{log, processor};
 use crate::engine::EngineError;
 use crate::tensor_type::TensorType;
 
@@ -39,6 +39,7 @@ fn run(
     exceptions: &[Exception],
     threads: usize,
 ) -> Result<(), Failure> {
+    processor::check()?;
     log::start();
     if output.exists() {
         return Err(format!("{} exists; remove it or choose another name", output.display()).into());
