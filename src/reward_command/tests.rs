@@ -7,6 +7,9 @@ use tempfile::TempDir;
 
 use super::*;
 
+/// More than any program here takes on a busy machine or under emulation; nothing waits for its end.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A folder to run programs in.
 struct Folder(TempDir);
 
@@ -23,7 +26,7 @@ impl Folder {
     fn program(&self, script: &str) -> RewardCommand {
         fs::write(self.path().join("reward.sh"), script).unwrap();
         let command = format!("cd '{}' && exec sh reward.sh", self.path().display());
-        RewardCommand::new(command, Duration::from_secs(20))
+        RewardCommand::new(command, PATIENCE)
     }
 
     /// What the program has written to a file of the folder.
