@@ -117,39 +117,36 @@ def rms_and_rope(writer, s):
     writer.add_rope_freq_base(ROPE_BASE)
 
 
-def with_heads(writer, s):
-    """Heads whose width does not follow from the model's."""
-    rms_and_rope(writer, s)
+def head_widths(writer, s):
+    """For heads whose width does not follow from the model's."""
     writer.add_key_length(s.head)
     writer.add_value_length(s.head)
 
 
 def with_window(writer, s):
     """Every other layer sees a few tokens only."""
-    with_heads(writer, s)
+    rms_and_rope(writer, s)
+    head_widths(writer, s)
     writer.add_sliding_window(8)
     writer.add_sliding_window_pattern([True, False])
 
 
-def with_experts(writer, s):
+def with_experts(writer, s, used=2):
     """Some experts of all for each token."""
     rms_and_rope(writer, s)
     writer.add_expert_count(s.experts)
-    writer.add_expert_used_count(2)
+    writer.add_expert_used_count(used)
 
 
 def with_all_experts(writer, s):
     """All of them for each token, so that a router has nothing to choose."""
-    rms_and_rope(writer, s)
-    writer.add_expert_count(s.experts)
-    writer.add_expert_used_count(s.experts)
+    with_experts(writer, s, s.experts)
 
 
 def with_qwen_experts(writer, s):
-    """The same, with heads of their own width."""
+    """The same as with some, with heads of their own width."""
     with_experts(writer, s)
-    writer.add_key_length(s.head)
-    writer.add_value_length(s.head)
+    head_widths(writer, s)
     writer.add_expert_feed_forward_length(s.ffn)
 
 

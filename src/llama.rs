@@ -77,8 +77,8 @@ impl LlamaEngine {
     /// Loads the model that `working` maps and lets inference read the tunable tensors from there.
     ///
     /// # Errors
-    /// When llama.cpp was compiled for another processor, cannot load the model (its reason is given), or keeps a tunable tensor neither as the very bytes of
-    /// the file nor in a known layout.
+    /// When llama.cpp was compiled for another processor, cannot load the model (its reason is given), or keeps a tunable
+    /// tensor neither as the very bytes of the file nor in a known layout.
     pub fn load(
         mut working: WorkingCopy,
         tunable: Vec<TensorSlot>,
