@@ -22,6 +22,7 @@ mod probe;
 mod pull;
 mod report;
 mod report_page;
+mod samples;
 mod setup;
 mod tune;
 mod verbosity;

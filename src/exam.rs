@@ -70,6 +70,16 @@ pub struct Exam<B> {
     seed: u64,
 }
 
+impl<B> Exam<B> {
+    /// What is asked, as the engine gets it, and the wanted reply, where one is known.
+    pub fn asked(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.prompts
+            .iter()
+            .zip(&self.problems)
+            .map(|(prompt, problem)| (&**prompt, problem.wanted.as_deref()))
+    }
+}
+
 /// Knows the task and what counts.
 pub struct Examiner {
     task: Box<dyn Task>,
@@ -226,6 +236,18 @@ impl Examiner {
     ) -> Result<Vec<f64>, ExamError> {
         let marks = self.grade(engine, exam, &mut Answers::default())?;
         Ok(marks.into_iter().map(|mark| mark.reward).collect())
+    }
+
+    /// What the model says to each problem, whether or not a reward looks at it.
+    ///
+    /// # Errors
+    /// When inference fails, or the context has no room for replies.
+    pub fn replies<E: Engine>(
+        &self,
+        engine: &mut E,
+        exam: &Exam<E::Batch>,
+    ) -> Result<Vec<String>, ExamError> {
+        Ok(Answers::default().replies(engine, exam, &self.decoding)?.to_vec())
     }
 
     /// All marks of each problem.

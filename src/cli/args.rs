@@ -243,6 +243,15 @@ pub struct ReportArgs {
     /// The base model of the runs, to show which tensors' codes moved and when: the logs are replayed on it
     #[arg(long, value_name = "BASE.gguf")]
     pub model: Option<PathBuf>,
+    /// Show what the model replies before and after, to the first N held-out problems (1 to 100) of each run's task
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100), requires = "model")]
+    pub samples: Option<u32>,
+    /// Run the reward programs that the logs name, where their tasks have some; give it for logs whose origin you know
+    #[arg(long, requires = "samples")]
+    pub trust_log: bool,
+    /// What `tune --json` printed of one of the runs, to show where its time went; may be given several times
+    #[arg(long, value_name = "RUN.jsonl")]
+    pub timing: Vec<PathBuf>,
     /// Also write each chart as a file of its own, PREFIX-fitness.svg and so on
     #[arg(long, value_name = "PREFIX")]
     pub svg: Option<PathBuf>,
@@ -255,6 +264,8 @@ pub struct ReportArgs {
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub inference: InferenceArgs,
 }
 
 #[derive(Clone, Debug, ClapArgs)]

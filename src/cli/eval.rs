@@ -9,7 +9,7 @@ use super::args::EvalArgs;
 use super::course::Course;
 use super::{Ending, UsageError, definition, out, report, setup, text};
 use crate::exam::{Difference, Examiner, Grade, Mark};
-use crate::export::{Model, check_digest};
+use crate::export::Model;
 use crate::llama::{LlamaEngine, check_built_in};
 use crate::seed_log::SeedLog;
 use crate::select::{select, spec};
@@ -45,21 +45,18 @@ fn marks(examiner: &mut Examiner, mut engine: LlamaEngine, problems: usize) -> R
 
 /// A model, as tuned by a log where there is one.
 fn engine(args: &EvalArgs, path: &Path, log: Option<&SeedLog>, threads: usize) -> Result<LlamaEngine> {
-    let mut model = Model::open(path)?;
-    let specs = if let Some(log) = log {
+    let inference = &args.inference;
+    if let Some(log) = log {
         let generations = setup::generations(log, args.generation)?.unwrap_or(log.generations.len() as u64);
-        check_digest(log, generations, &model.replay(log, generations)?)?;
-        log.header.tensors.clone()
-    } else {
-        // What a run would tune, so that the model is laid out, and its last bits come out, as in a run.
-        select(&model.gguf, None)
-            .map_or_else(|_| Vec::new(), |tensors| tensors.into_iter().map(spec).collect())
-    };
-    match setup::engine(model, &specs, &args.inference, threads, None) {
-        // Inference may not use all of a model's tensors, which only matters where they are tuned.
-        Err(_) if log.is_none() => setup::engine(Model::open(path)?, &[], &args.inference, threads, None),
-        loaded => loaded,
+        return setup::tuned_engine(path, log, generations, inference, threads);
     }
+    let model = Model::open(path)?;
+    // What a run would tune, so that the model is laid out, and its last bits come out, as in a run.
+    let specs = select(&model.gguf, None)
+        .map_or_else(|_| Vec::new(), |tensors| tensors.into_iter().map(spec).collect::<Vec<_>>());
+    // Inference may not use all of a model's tensors, which only matters where they are tuned.
+    setup::engine(model, &specs, inference, threads, None)
+        .or_else(|_| setup::engine(Model::open(path)?, &[], inference, threads, None))
 }
 
 /// The task that is named, else the log's.

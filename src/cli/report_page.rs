@@ -3,33 +3,43 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use serde_json::json;
 
-use super::args::ReportArgs;
+use super::args::{ReportArgs, ThreadsArgs};
+use super::samples::samples;
 use super::{Ending, out, setup, text};
 use crate::export::{ExportError, Model};
-use crate::report::{MOVES_COLUMNS, Run, Subject, events, figures, page, png, span};
+use crate::llama::check_built_in;
+use crate::report::{MOVES_COLUMNS, Run, Subject, Timing, events, figures, page, png, span};
 use crate::seed_log::SeedLog;
-use crate::store::{Artefact, make_folder};
+use crate::store::{Artefact, make_folder, read_text};
 
 pub fn run(args: &ReportArgs) -> Result<Ending> {
+    let threads = threads(args)?;
     let inputs = args
         .logs
         .iter()
         .map(|log| ("the log", log))
-        .chain(args.model.iter().map(|model| ("the base model", model)));
+        .chain(args.model.iter().map(|model| ("the base model", model)))
+        .chain(args.timing.iter().map(|timing| ("the run's times", timing)));
     for (what, input) in inputs {
         setup::check_place(&args.output, what, input)?;
     }
     let logs = args.logs.iter().map(|path| setup::read_log(path)).collect::<Result<Vec<_>>>()?;
     let names = names(&args.logs);
+    let timings = timings(&args.timing, &logs)?;
     // Begun before the replay, so that a folder that cannot be written to is told of at once.
     let place = Artefact::begin(&args.output)?;
     let runs = match &args.model {
         None => logs.iter().zip(&names).map(|(log, name)| Run::of(name, log)).collect(),
-        Some(model) => replayed(model, &logs, &names)?,
+        Some(model) => of_model(args, model, threads, &logs, &names)?,
     };
+    let timed = |(run, timing): (Run, Option<Timing>)| match timing {
+        Some(timing) => run.with_timing(&timing),
+        None => run,
+    };
+    let runs: Vec<Run> = runs.into_iter().zip(timings).map(timed).collect();
     let subject = Subject(&runs);
     let html = page(subject);
     write(place, html.as_bytes())?;
@@ -64,20 +74,62 @@ pub fn run(args: &ReportArgs) -> Result<Ending> {
     Ok(Ending::Success)
 }
 
-/// The runs, those of this model with what a replay counts. A model that no log was made for is an error.
-fn replayed(path: &Path, logs: &[SeedLog], names: &[String]) -> Result<Vec<Run>> {
+/// Threads for inference, where there is any.
+fn threads(args: &ReportArgs) -> Result<usize> {
+    if args.samples.is_none() {
+        setup::replay_threads(&ThreadsArgs { threads: args.inference.threads })?;
+        return Ok(1);
+    }
+    check_built_in()?;
+    setup::threads(&args.inference)
+}
+
+/// What was told of each log's time. A file that tells of none of these runs is an error.
+fn timings(paths: &[PathBuf], logs: &[SeedLog]) -> Result<Vec<Option<Timing>>> {
+    let mut timings: Vec<Option<Timing>> = logs.iter().map(|_| None).collect();
+    for path in paths {
+        let timing = Timing::parse(&read_text(path)?).with_context(|| path.display().to_string())?;
+        let Some(number) = logs.iter().position(|log| timing.is_of(log)) else {
+            let path = path.display();
+            bail!(
+                "{path}: its generations are not those of {}",
+                match logs {
+                    [_] => "the log; give what `tune --json` printed of this very run",
+                    _ => "any of the logs; give what `tune --json` printed of these very runs",
+                }
+            );
+        };
+        let of_run = &mut timings[number];
+        *of_run = Some(match of_run.take() {
+            Some(earlier) => earlier.and(timing),
+            None => timing,
+        });
+    }
+    Ok(timings)
+}
+
+/// The runs, those of this model with what a replay counts and what the model replies. A model that no log was made for is
+/// an error.
+fn of_model(
+    args: &ReportArgs,
+    path: &Path,
+    threads: usize,
+    logs: &[SeedLog],
+    names: &[String],
+) -> Result<Vec<Run>> {
     let mut runs = Vec::new();
     let mut others = Vec::new();
     for (log, name) in logs.iter().zip(names) {
-        let span = span(log.generations.len() as u64, MOVES_COLUMNS);
         let run = Run::of(name, log);
-        runs.push(match Model::open(path)?.count_moves(log, span) {
-            Ok(moves) => run.with_moves(log, span, &moves),
-            Err(error @ ExportError::OtherModel { .. }) => {
+        let told = tell(args, path, threads, log, run.clone()).map_err(anyhow::Error::downcast);
+        runs.push(match told {
+            Ok(run) => run,
+            Err(Ok(error @ ExportError::OtherModel { .. })) => {
                 others.push((name, error));
                 run
             }
-            Err(error) => return Err(error.into()),
+            Err(Ok(error)) => return Err(error.into()),
+            Err(Err(error)) => return Err(error),
         });
     }
     let all = others.len() == runs.len();
@@ -88,6 +140,14 @@ fn replayed(path: &Path, logs: &[SeedLog], names: &[String]) -> Result<Vec<Run>>
         out::warn(format!("warning: {name} was made for another model, so its moves are not shown"));
     }
     Ok(runs)
+}
+
+/// A run with what its model tells.
+fn tell(args: &ReportArgs, path: &Path, threads: usize, log: &SeedLog, run: Run) -> Result<Run> {
+    let samples = args.samples.map(|count| samples(args, path, log, count, threads)).transpose()?;
+    let span = span(log.generations.len() as u64, MOVES_COLUMNS);
+    let moves = Model::open(path)?.count_moves(log, span)?;
+    Ok(run.with_moves(log, span, &moves).with_samples(samples.unwrap_or_default()))
 }
 
 /// What the page calls each log: the file's name without its ending, with as many of its folders as tell it from others.

@@ -7,7 +7,7 @@ use tracing::info;
 
 use super::args::{InferenceArgs, ThreadsArgs, Until};
 use super::{UsageError, out};
-use crate::export::{Model, same_file};
+use crate::export::{Model, check_digest, same_file};
 use crate::llama::{LlamaEngine, LlamaOptions};
 use crate::seed_log::{SeedLog, TensorSpec};
 use crate::store::{folder_of, read_log_file, suitable_threads};
@@ -107,6 +107,19 @@ pub fn engine(
     context_bytes: Option<u64>,
 ) -> Result<LlamaEngine> {
     Ok(tuning::engine(model, specs, &LlamaOptions { context_bytes, ..options(args, threads) })?)
+}
+
+/// Starts llama.cpp on a model as so many of a log's generations leave it, laid out as in the log's run.
+pub fn tuned_engine(
+    path: &Path,
+    log: &SeedLog,
+    generations: u64,
+    args: &InferenceArgs,
+    threads: usize,
+) -> Result<LlamaEngine> {
+    let mut model = Model::open(path)?;
+    check_digest(log, generations, &model.replay(log, generations)?)?;
+    engine(model, &log.header.tensors, args, threads, None)
 }
 
 /// How inference is to run, with whatever memory it takes.

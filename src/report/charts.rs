@@ -3,6 +3,7 @@
 use super::plot::{Chart, Look, Mark, Series};
 use super::run::{Exam, Run};
 use super::scale::Number;
+use super::timing::{PARTS, parts};
 use crate::text;
 
 /// What the charts of a page are about: one run in detail, or several side by side.
@@ -14,7 +15,7 @@ impl Subject<'_> {
     pub(super) fn charts(self) -> Vec<Chart> {
         let mut charts = vec![self.held_out()];
         charts.extend(self.fitness());
-        charts.extend([self.reward(), self.retained(), self.alpha(), self.moved()]);
+        charts.extend([self.reward(), self.retained(), self.alpha(), self.moved(), self.time()]);
         charts.retain(|chart| !chart.is_empty());
         charts
     }
@@ -185,6 +186,36 @@ impl Subject<'_> {
         let share = |run: &Run| run.moved_share().into_iter().flatten().collect();
         let chart = self.lines("moved", "Codes moved in a generation", share);
         Chart { number: Number::Percent, is_size: true, ..chart }
+    }
+
+    /// Where the time went: of one run its parts, one upon the other, of several the whole of each.
+    fn time(self) -> Chart {
+        let [run] = self.0 else {
+            let seconds = |run: &Run| {
+                let steps = run.spent.iter().flat_map(|spent| &spent.steps);
+                steps.map(|(generation, split)| (*generation, split.seconds)).collect()
+            };
+            return Chart { is_size: true, ..self.lines("time", "Seconds in a generation", seconds) };
+        };
+        let steps = run.spent.as_ref().map_or(&[][..], |spent| &spent.steps);
+        let series = |(number, label): (usize, &&str)| {
+            let layer = |(generation, split): &(f64, _)| {
+                let parts = parts(split);
+                let below: f64 = parts[..number].iter().sum();
+                (*generation, below, below + parts[number])
+            };
+            let band: Vec<(f64, f64, f64)> = steps.iter().map(layer).collect();
+            let line = band.iter().map(|&(generation, _, upper)| (generation, upper)).collect();
+            Series { label: (*label).to_owned(), look: Look::number(number), line, band, ..Series::default() }
+        };
+        let series = PARTS.iter().enumerate().map(series).collect();
+        let summary = run.spent.as_ref().map_or(String::new(), |spent| {
+            let told = PARTS.iter().zip(parts(&spent.total));
+            told.map(|(name, seconds)| format!("{name}: {} in all. ", text::seconds(seconds))).collect()
+        });
+        let note = Some("One upon the other: the uppermost line is the whole.".to_owned());
+        let chart = self.chart("time", "Seconds in each generation", series);
+        Chart { is_size: true, summary, note, ..chart }
     }
 }
 

@@ -7,7 +7,9 @@ use super::facts::{Fact, differences};
 use super::heat::Levels;
 use super::plot::{Chart, Look};
 use super::run::{Exam, Run};
+use super::samples::samples;
 use super::style;
+use super::timing::{PARTS, Spent, parts};
 use crate::exam::Grade;
 use crate::text;
 
@@ -245,6 +247,8 @@ fn figure(chart: &Chart) -> Markup {
 fn about(run: &Run, number: usize, is_one_of_several: bool) -> Markup {
     let content = html! {
         (evaluations(run))
+        (samples(&run.samples, run.temp))
+        @if let Some(spent) = &run.spent { (time(spent)) }
         h3.part { "Settings and task" }
         div.card.scroll {
             table.facts {
@@ -261,6 +265,30 @@ fn about(run: &Run, number: usize, is_one_of_several: bool) -> Markup {
             h2 { "In numbers" }
             (content)
         }
+    }
+}
+
+/// Where a run's time went.
+fn time(spent: &Spent) -> Markup {
+    let Spent { generations, total, rest, .. } = spent;
+    let share = |seconds: f64| text::percent(if total.seconds > 0.0 { seconds / total.seconds } else { 0.0 });
+    let head = html! { th scope="col" { "" } th scope="col" { "time" } th scope="col" { "share" } };
+    let rows = html! {
+        @for (name, seconds) in PARTS.iter().zip(parts(total)) {
+            tr { th scope="row" { (name) } td { (text::seconds(seconds)) } td { (share(seconds)) } }
+        }
+        tr {
+            th scope="row" { (text::generations(*generations)) " in all" }
+            td { (text::seconds(total.seconds)) }
+            td { (share(total.seconds)) }
+        }
+        @if let Some(rest) = rest {
+            tr { th scope="row" { "start, held-out evaluations and end" } td { (text::seconds(*rest)) } td {} }
+        }
+    };
+    html! {
+        h3.part { "Where the time went" }
+        (table("Where the time went", "results", &head, &rows))
     }
 }
 
@@ -329,6 +357,6 @@ fn ends(grade: &Grade) -> String {
 }
 
 /// A number with a minus sign as long as a plus sign.
-fn minus(text: &str) -> String {
+pub(super) fn minus(text: &str) -> String {
     text.replace('-', "\u{2212}")
 }

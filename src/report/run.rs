@@ -1,6 +1,8 @@
 //! What is shown of a run, taken from its log: few numbers enough to be drawn, however long the log is.
 
 use super::facts::{Fact, facts};
+use super::samples::Sample;
+use super::timing::{Spent, Timing};
 use crate::exam::Grade;
 use crate::export::logged_digest;
 use crate::seed_log::{EvaluationRecord, GenerationRecord, SeedLog};
@@ -17,7 +19,7 @@ const EXAMS: usize = 120;
 pub const MOVES_COLUMNS: u64 = 100;
 
 /// Numbers beyond this are drawn as if they were this, so that sums and differences of two stay finite.
-const HUGE: f64 = 1e300;
+pub(super) const HUGE: f64 = 1e300;
 
 /// Some generations in a row, as one point of the curves.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +76,12 @@ pub struct Run {
     pub(super) digest: Option<String>,
     /// Generations in a column of the map, and the map; only when the log was replayed.
     pub(super) moved: Option<(u64, Vec<Moved>)>,
+    /// Where the time went; only where that was told.
+    pub(super) spent: Option<Spent>,
+    /// What the model replies before and after; only where it was asked.
+    pub(super) samples: Vec<Sample>,
+    /// Temperature that replies are drawn at.
+    pub(super) temp: f64,
 }
 
 /// Generations in each column of a map of moves with no more than `columns` columns.
@@ -103,6 +111,9 @@ impl Run {
             hash: log.chain.hex(),
             digest: logged_digest(log, generations).map(shown),
             moved: None,
+            spent: None,
+            samples: Vec::new(),
+            temp: header.task.definition.temp,
         }
     }
 
@@ -123,6 +134,18 @@ impl Run {
                 .collect(),
         });
         self.moved = Some((span, tensors.collect()));
+        self
+    }
+
+    /// Adds where the run's time went.
+    pub fn with_timing(mut self, timing: &Timing) -> Self {
+        self.spent = Some(timing.spent(self.per_step));
+        self
+    }
+
+    /// Adds what the model replies before and after tuning.
+    pub fn with_samples(mut self, samples: Vec<Sample>) -> Self {
+        self.samples = samples;
         self
     }
 

@@ -244,6 +244,36 @@ fn figures_are_files_of_their_own() {
 }
 
 #[test]
+fn what_no_log_knows_is_shown_where_it_was_told() {
+    let line = |generation: u64| {
+        format!(
+            "{{\"event\":\"generation\",\"generation\":{generation},\"fitness_mean\":-1.5,\"seconds\":1e308,\"seconds_inference\":1e308,\
+             \"seconds_perturb\":-1,\"seconds_restore\":0,\"seconds_update\":0.5}}\n"
+        )
+    };
+    let timing = Timing::parse(&(line(1) + &line(2))).unwrap();
+    let mark = crate::exam::Mark { reward: f64::MIN, right: Some(true), log_likelihood: None };
+    let reply = || Reply { text: HOSTILE.to_owned(), mark };
+    let sample = Sample {
+        prompt: HOSTILE.to_owned(),
+        wanted: Some(HOSTILE.to_owned()),
+        before: reply(),
+        after: reply(),
+    };
+    let told = || moved("a", 4).with_timing(&timing).with_samples(vec![sample.clone()]);
+    for (runs, title) in [
+        (vec![told()], "Seconds in each generation"),
+        (vec![told(), moved("b", 4)], "Seconds in a generation"),
+    ] {
+        let html = page_of(&runs);
+        assert_harmless(&html);
+        assert!(html.contains(title) && html.contains("Where the time went") && html.contains("Samples"));
+        assert!(!html.contains("NaN"));
+        assert!(figures(Subject(&runs)).iter().any(|(name, _)| name == "time"));
+    }
+}
+
+#[test]
 fn a_map_of_many_tensors_names_their_blocks() {
     let mut run = moved("large", 300);
     let tensor = |number: usize| run::Moved {

@@ -259,9 +259,11 @@ fn a_program_that_only_a_log_names_is_not_run() {
     let log = forged(&good(), 1, "\"kind\":\"loglik\"", "\"kind\":\"command\",\"command\":\": > ran\"");
     dir.write("bad.qes", &log);
     let names = dir.names();
-    for line in
-        ["eval base.gguf --log bad.qes --problems 4", "tune base.gguf -o bad.qes --resume --generations 9"]
-    {
+    for line in [
+        "eval base.gguf --log bad.qes --problems 4",
+        "tune base.gguf -o bad.qes --resume --generations 9",
+        "report bad.qes --model base.gguf --samples 4",
+    ] {
         dir.run(line).fails(2, &["would run this program: : > ran", "--trust-log"]);
         assert_eq!(dir.names(), names, "{line}");
     }

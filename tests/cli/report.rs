@@ -1,7 +1,7 @@
 //! `report`: a page, figures and event files of logs.
 
 use super::forge::forged;
-use super::helper::{Dir, Q8_0};
+use super::helper::{Dir, Q8_0, TINY};
 
 #[test]
 fn a_page_of_a_log_is_written() {
@@ -58,6 +58,92 @@ fn figures_and_event_files_are_written_beside_it() {
     let events = dir.read("events/run/events.out.tfevents.0.qes-gguf");
     assert!(events.windows(13).any(|bytes| bytes == b"brain.Event:2"));
     assert!(events.windows(12).any(|bytes| bytes == b"fitness/mean"));
+}
+
+/// What stands in the cells of a page's samples, sample by sample: prompt, wanted, before, after, the last two with their marks.
+fn samples(page: &str) -> Vec<[String; 4]> {
+    let cell = |row: &str, label: &str| {
+        let (_, rest) = row.split_once(&format!("<td data-label=\"{label}\">")).unwrap();
+        rest.split_once("</td>").unwrap().0.to_owned()
+    };
+    let rows = page.split("<tr>").filter(|row| row.contains("data-label="));
+    rows.map(|row| ["prompt", "wanted", "before", "after"].map(|label| cell(row, label))).collect()
+}
+
+#[test]
+fn samples_are_what_base_and_tuned_model_reply() {
+    let dir = Dir::tuned();
+    dir.run("report run.qes --model base.gguf --samples 16").ok();
+    let page = dir.text("report.html");
+    assert!(page.contains(
+        "The first 16 held-out problems, and what the model replies, the likeliest token each time."
+    ));
+    let samples = samples(&page);
+    assert_eq!(samples.len(), 16);
+    let text = |cell: &str| {
+        cell.split("<span class=\"text\">")
+            .nth(1)
+            .map_or("", |rest| rest.split('<').next().unwrap())
+            .to_owned()
+    };
+    for cells in &samples {
+        let [prompt, wanted, before, after] = cells.each_ref().map(|cell| text(cell));
+        let sum = prompt.strip_suffix('=').unwrap();
+        let at = sum[1..].find(['+', '-']).unwrap() + 1;
+        let (a, b): (i32, i32) = (sum[..at].parse().unwrap(), sum[at..].parse().unwrap());
+        assert_eq!(wanted, (a + b).to_string(), "{sum}");
+        for (reply, cell) in [(before, &cells[2]), (after, &cells[3])] {
+            assert_eq!(cell.contains("right, reward"), reply == wanted, "{cell}");
+            assert_eq!(cell.contains("wrong, reward"), reply != wanted, "{cell}");
+        }
+    }
+    // The run's own evaluations were of these very problems.
+    let right = |column: usize| samples.iter().filter(|cells| cells[column].contains("right, ")).count();
+    let log = dir.text("run.qes");
+    let correct: Vec<String> =
+        log.split("\"correct\":").skip(1).map(|rest| rest.split(',').next().unwrap().to_owned()).collect();
+    assert_eq!([right(2), right(3)].map(|n| n.to_string()).to_vec(), correct);
+}
+
+#[test]
+fn times_are_shown_of_the_run_that_they_are_of() {
+    let dir = Dir::tuned();
+    let tune = format!("tune base.gguf -o timed.qes --json {TINY}");
+    let timed = dir.run(&tune).ok();
+    dir.write("timed.jsonl", &timed);
+    let page = |line: &str| {
+        dir.run(&format!("report {line} -o page.html")).ok();
+        dir.text("page.html")
+    };
+    let alone = page("timed.qes --timing timed.jsonl");
+    for word in ["Seconds in each generation", "Where the time went", "inference", "3 generations in all"] {
+        assert!(alone.contains(word), "no {word:?}");
+    }
+    // In parts, as of a run that was resumed.
+    let lines: Vec<&str> = timed.lines().collect();
+    let at = lines.iter().rposition(|line| line.contains("\"event\":\"generation\"")).unwrap();
+    dir.write("first.jsonl", lines[..at].join("\n"));
+    dir.write("second.jsonl", lines[at..].join("\n"));
+    let parts = page("timed.qes --timing first.jsonl --timing second.jsonl");
+    assert!(
+        parts.contains("3 generations in all") && !parts.contains("start, held-out"),
+        "one part has no end"
+    );
+    assert!(alone.contains("start, held-out evaluations and end"));
+    let log = dir.text("timed.qes");
+    let first = 1 + log.lines().position(|line| line.contains("{\"generation\":{")).unwrap();
+    dir.write("other.qes", forged(&log, first, "\"mean\":-", "\"mean\":-1"));
+    assert!(page("timed.qes other.qes --timing timed.jsonl").contains("Seconds in a generation"));
+    dir.run("report other.qes --timing timed.jsonl")
+        .fails(1, &["timed.jsonl: its generations are not those of the log"]);
+    dir.run("report timed.qes --timing timed.qes")
+        .fails(1, &["timed.qes: line 1 is no line of `tune --json`"]);
+    dir.run("report timed.qes --timing nosuch.jsonl").fails(1, &["nosuch.jsonl"]);
+    dir.run("report timed.qes --timing timed.jsonl -o timed.jsonl")
+        .fails(2, &["timed.jsonl is the run's times"]);
+    dir.run("report timed.qes --samples 3").fails(2, &["--model"]);
+    dir.run("report timed.qes --model base.gguf --samples 0").fails(2, &["--samples"]);
+    assert_eq!(dir.text("timed.jsonl"), timed);
 }
 
 #[test]
