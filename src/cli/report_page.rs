@@ -28,18 +28,9 @@ pub fn run(args: &ReportArgs) -> Result<Ending> {
     }
     let logs = args.logs.iter().map(|path| setup::read_log(path)).collect::<Result<Vec<_>>>()?;
     let names = names(&args.logs);
-    let timings = timings(&args.timing, &logs)?;
     // Begun before the replay, so that a folder that cannot be written to is told of at once.
     let place = Artefact::begin(&args.output)?;
-    let runs = match &args.model {
-        None => logs.iter().zip(&names).map(|(log, name)| Run::of(name, log)).collect(),
-        Some(model) => of_model(args, model, threads, &logs, &names)?,
-    };
-    let timed = |(run, timing): (Run, Option<Timing>)| match timing {
-        Some(timing) => run.with_timing(&timing),
-        None => run,
-    };
-    let runs: Vec<Run> = runs.into_iter().zip(timings).map(timed).collect();
+    let runs = runs(args, threads, &logs, &names)?;
     let subject = Subject(&runs);
     let html = page(subject);
     write(place, html.as_bytes())?;
@@ -47,7 +38,20 @@ pub fn run(args: &ReportArgs) -> Result<Ending> {
     if !args.json {
         out::line(format!("wrote {} ({})", args.output.display(), text::bytes(bytes)))?;
     }
-    let (mut svgs, mut pngs, mut tensorboard) = (Vec::new(), Vec::new(), Vec::new());
+    let (svgs, pngs) = charts(args, subject)?;
+    let tensorboard = tensorboard(args, &logs, &names)?;
+    if args.json {
+        let output = args.output.display().to_string();
+        out::line(json!({
+            "output": output, "bytes": bytes, "runs": names, "svg": svgs, "png": pngs, "tensorboard": tensorboard,
+        }))?;
+    }
+    Ok(Ending::Success)
+}
+
+/// Writes each chart as a file of its own, where that is asked for, and returns the names of SVG and PNG files.
+fn charts(args: &ReportArgs, subject: Subject<'_>) -> Result<(Vec<String>, Vec<String>)> {
+    let (mut svgs, mut pngs) = (Vec::new(), Vec::new());
     let shown = if args.svg.is_some() || args.png.is_some() { figures(subject) } else { Vec::new() };
     for (name, figure) in shown {
         if let Some(prefix) = &args.svg {
@@ -57,21 +61,32 @@ pub fn run(args: &ReportArgs) -> Result<Ending> {
             pngs.push(save(args, &with_ending(prefix, &format!("-{name}.png")), &png(&figure)?)?);
         }
     }
-    if let Some(folder) = &args.tensorboard {
-        for (log, name) in logs.iter().zip(&names) {
-            let folder = folder.join(name.replace(['/', '\\'], "_"));
-            make_folder(&folder)?;
-            let place = folder.join("events.out.tfevents.0.qes-gguf");
-            tensorboard.push(save(args, &place, &events(log))?);
-        }
-    }
-    if args.json {
-        let output = args.output.display().to_string();
-        out::line(json!({
-            "output": output, "bytes": bytes, "runs": names, "svg": svgs, "png": pngs, "tensorboard": tensorboard,
-        }))?;
-    }
-    Ok(Ending::Success)
+    Ok((svgs, pngs))
+}
+
+/// Writes the event files, where they are asked for, and returns their names.
+fn tensorboard(args: &ReportArgs, logs: &[SeedLog], names: &[String]) -> Result<Vec<String>> {
+    let Some(folder) = &args.tensorboard else { return Ok(Vec::new()) };
+    let of_run = |(log, name): (&SeedLog, &String)| {
+        let folder = folder.join(name.replace(['/', '\\'], "_"));
+        make_folder(&folder)?;
+        save(args, &folder.join("events.out.tfevents.0.qes-gguf"), &events(log))
+    };
+    logs.iter().zip(names).map(of_run).collect()
+}
+
+/// The runs, each with what else is told of it.
+fn runs(args: &ReportArgs, threads: usize, logs: &[SeedLog], names: &[String]) -> Result<Vec<Run>> {
+    let timings = timings(&args.timing, logs)?;
+    let runs = match &args.model {
+        None => logs.iter().zip(names).map(|(log, name)| Run::of(name, log)).collect(),
+        Some(model) => of_model(args, model, threads, logs, names)?,
+    };
+    let timed = |(run, timing): (Run, Option<Timing>)| match timing {
+        Some(timing) => run.with_timing(&timing),
+        None => run,
+    };
+    Ok(runs.into_iter().zip(timings).map(timed).collect())
 }
 
 /// Threads for inference, where there is any.
