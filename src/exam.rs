@@ -238,16 +238,19 @@ impl Examiner {
         Ok(marks.into_iter().map(|mark| mark.reward).collect())
     }
 
-    /// What the model says to each problem, whether or not a reward looks at it.
+    /// What the model says to each problem, whether or not a reward looks at it, and all marks.
     ///
     /// # Errors
-    /// When inference fails, or the context has no room for replies.
+    /// When inference or a judge fails, or the context has no room for replies.
     pub fn replies<E: Engine>(
-        &self,
+        &mut self,
         engine: &mut E,
         exam: &Exam<E::Batch>,
-    ) -> Result<Vec<String>, ExamError> {
-        Ok(Answers::default().replies(engine, exam, &self.decoding)?.to_vec())
+    ) -> Result<Vec<(String, Mark)>, ExamError> {
+        let mut answers = Answers::default();
+        let marks = self.mark(engine, exam, &mut answers)?;
+        let replies = answers.replies(engine, exam, &self.decoding)?;
+        Ok(replies.iter().cloned().zip(marks).collect())
     }
 
     /// All marks of each problem.
@@ -259,13 +262,21 @@ impl Examiner {
         engine: &mut E,
         exam: &Exam<E::Batch>,
     ) -> Result<Vec<Mark>, ExamError> {
-        let mut answers = Answers::default();
+        self.mark(engine, exam, &mut Answers::default())
+    }
+
+    fn mark<E: Engine>(
+        &mut self,
+        engine: &mut E,
+        exam: &Exam<E::Batch>,
+        answers: &mut Answers,
+    ) -> Result<Vec<Mark>, ExamError> {
         if exam.problems.iter().all(|problem| problem.wanted.is_some()) {
             answers.scores(engine, exam)?;
         }
-        let mut marks = self.grade(engine, exam, &mut answers)?;
+        let mut marks = self.grade(engine, exam, answers)?;
         if self.task.has_right_replies() && marks.iter().all(|mark| mark.right.is_none()) {
-            let verdicts = self.verdicts(engine, exam, &mut answers)?;
+            let verdicts = self.verdicts(engine, exam, answers)?;
             marks.iter_mut().zip(verdicts).for_each(|(mark, verdict)| mark.right = Some(verdict.right));
         }
         for (mark, score) in marks.iter_mut().zip(answers.wanted.iter().flatten()) {

@@ -243,7 +243,8 @@ pub struct ReportArgs {
     /// The base model of the runs, to show which tensors' codes moved and when: the logs are replayed on it
     #[arg(long, value_name = "BASE.gguf")]
     pub model: Option<PathBuf>,
-    /// Show what the model replies before and after, to the first N held-out problems (1 to 100) of each run's task
+    /// Show what the model replies before and after, to the first N held-out problems (1 to 100) of each run's task; the flags of
+    /// inference are for this
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100), requires = "model")]
     pub samples: Option<u32>,
     /// Run the reward programs that the logs name, where their tasks have some; give it for logs whose origin you know

@@ -7,13 +7,14 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use super::args::{ReportArgs, ThreadsArgs};
-use super::samples::samples;
+use super::samples::{examiner, samples};
 use super::{Ending, out, setup, text};
+use crate::exam::Examiner;
 use crate::export::{ExportError, Model};
 use crate::llama::check_built_in;
 use crate::report::{MOVES_COLUMNS, Run, Subject, Timing, events, figures, page, png, span};
 use crate::seed_log::SeedLog;
-use crate::store::{Artefact, make_folder, read_text};
+use crate::store::{Artefact, make_folder, read_log_file};
 
 pub fn run(args: &ReportArgs) -> Result<Ending> {
     let threads = threads(args)?;
@@ -77,7 +78,7 @@ fn tensorboard(args: &ReportArgs, logs: &[SeedLog], names: &[String]) -> Result<
 
 /// The runs, each with what else is told of it.
 fn runs(args: &ReportArgs, threads: usize, logs: &[SeedLog], names: &[String]) -> Result<Vec<Run>> {
-    let timings = timings(&args.timing, logs)?;
+    let timings = timings(args, logs)?;
     let runs = match &args.model {
         None => logs.iter().zip(names).map(|(log, name)| Run::of(name, log)).collect(),
         Some(model) => of_model(args, model, threads, logs, names)?,
@@ -100,31 +101,53 @@ fn threads(args: &ReportArgs) -> Result<usize> {
 }
 
 /// What was told of each log's time. A file that tells of none of these runs is an error.
-fn timings(paths: &[PathBuf], logs: &[SeedLog]) -> Result<Vec<Option<Timing>>> {
+fn timings(args: &ReportArgs, logs: &[SeedLog]) -> Result<Vec<Option<Timing>>> {
     let mut timings: Vec<Option<Timing>> = logs.iter().map(|_| None).collect();
-    for path in paths {
-        let timing = Timing::parse(&read_text(path)?).with_context(|| path.display().to_string())?;
-        let Some(number) = logs.iter().position(|log| timing.is_of(log)) else {
-            let path = path.display();
-            bail!(
-                "{path}: its generations are not those of {}",
-                match logs {
-                    [_] => "the log; give what `tune --json` printed of this very run",
-                    _ => "any of the logs; give what `tune --json` printed of these very runs",
-                }
-            );
-        };
-        let of_run = &mut timings[number];
-        *of_run = Some(match of_run.take() {
-            Some(earlier) => earlier.and(timing),
+    for path in &args.timing {
+        let timing = timing(path)?;
+        let of_run =
+            &mut timings[whose(&timing, &args.logs, logs).with_context(|| path.display().to_string())?];
+        let all = match of_run.take() {
+            Some(earlier) => earlier.and(timing).with_context(|| path.display().to_string())?,
             None => timing,
-        });
+        };
+        *of_run = Some(all);
     }
     Ok(timings)
 }
 
-/// The runs, those of this model with what a replay counts and what the model replies. A model that no log was made for is
-/// an error.
+/// Reads what `tune --json` printed. A last line that was cut off is passed over with a warning.
+fn timing(path: &Path) -> Result<Timing> {
+    let bytes = read_log_file(path)?;
+    let timing = Timing::parse(&String::from_utf8_lossy(&bytes));
+    let timing = timing.with_context(|| path.display().to_string())?;
+    if timing.is_torn() {
+        let path = path.display();
+        out::warn(format!("warning: {path} ends in the middle of a line, which is left out"));
+    }
+    Ok(timing)
+}
+
+/// The number of the log whose run these times are of. Of logs that are alike, it is the one of the name that was told.
+fn whose(timing: &Timing, paths: &[PathBuf], logs: &[SeedLog]) -> Result<usize> {
+    let alike: Vec<usize> = (0..logs.len()).filter(|number| timing.is_of(&logs[*number])).collect();
+    let is_named = |number: &usize| paths[*number].file_name().is_some_and(|name| timing.is_of_name(name));
+    let named: Vec<usize> = alike.iter().copied().filter(is_named).collect();
+    match (alike.as_slice(), named.as_slice()) {
+        ([only], _) | (_, [only]) => Ok(*only),
+        ([], _) => bail!(
+            "its generations are not those of {}; give what `tune --json` printed of a run that is reported",
+            if logs.len() == 1 { "the log" } else { "any of the logs" }
+        ),
+        ([one, other, ..], _) => bail!(
+            "its generations are those of {} and of {} alike; report one of them at a time",
+            paths[*one].display(),
+            paths[*other].display()
+        ),
+    }
+}
+
+/// The runs, those of this model with what a replay counts and what the model replies.
 fn of_model(
     args: &ReportArgs,
     path: &Path,
@@ -132,37 +155,50 @@ fn of_model(
     logs: &[SeedLog],
     names: &[String],
 ) -> Result<Vec<Run>> {
-    let mut runs = Vec::new();
-    let mut others = Vec::new();
-    for (log, name) in logs.iter().zip(names) {
+    let fit = fitting(path, logs, names)?;
+    // All of them before the first model is loaded, so that what is missing is told of at once.
+    let examiner = |(log, fits): (&SeedLog, &bool)| {
+        (*fits && args.samples.is_some()).then(|| examiner(args, log)).transpose()
+    };
+    let examiners = logs.iter().zip(&fit).map(examiner).collect::<Result<Vec<_>>>()?;
+    let run = |(((log, name), fits), examiner): (((&SeedLog, &String), bool), Option<Examiner>)| {
         let run = Run::of(name, log);
-        let told = tell(args, path, threads, log, run.clone()).map_err(anyhow::Error::downcast);
-        runs.push(match told {
-            Ok(run) => run,
-            Err(Ok(error @ ExportError::OtherModel { .. })) => {
-                others.push((name, error));
-                run
-            }
-            Err(Ok(error)) => return Err(error.into()),
-            Err(Err(error)) => return Err(error),
-        });
-    }
-    let all = others.len() == runs.len();
-    for (name, error) in others {
-        if all {
-            return Err(error.into());
+        if !fits {
+            return Ok(run);
         }
-        out::warn(format!("warning: {name} was made for another model, so its moves are not shown"));
-    }
-    Ok(runs)
+        let (count, asks) = (args.samples.unwrap_or(0), examiner.into_iter());
+        let samples = asks.map(|examiner| samples(args, path, log, examiner, count, threads));
+        let samples = samples.collect::<Result<Vec<_>>>()?.concat();
+        let span = span(log.generations.len() as u64, MOVES_COLUMNS);
+        let moves = Model::open(path)?.count_moves(log, span)?;
+        Ok(run.with_moves(log, span, &moves).with_samples(samples))
+    };
+    logs.iter().zip(names).zip(fit).zip(examiners).map(run).collect()
 }
 
-/// A run with what its model tells.
-fn tell(args: &ReportArgs, path: &Path, threads: usize, log: &SeedLog, run: Run) -> Result<Run> {
-    let samples = args.samples.map(|count| samples(args, path, log, count, threads)).transpose()?;
-    let span = span(log.generations.len() as u64, MOVES_COLUMNS);
-    let moves = Model::open(path)?.count_moves(log, span)?;
-    Ok(run.with_moves(log, span, &moves).with_samples(samples.unwrap_or_default()))
+/// Which logs were made for this model. Others are told of; that all are is an error.
+fn fitting(path: &Path, logs: &[SeedLog], names: &[String]) -> Result<Vec<bool>> {
+    let model = Model::open(path)?;
+    let mut others = Vec::new();
+    let mut fit = Vec::new();
+    for (log, name) in logs.iter().zip(names) {
+        let found = model.ranges(log);
+        fit.push(found.is_ok());
+        match found {
+            Ok(_) => {}
+            Err(error @ ExportError::OtherModel { .. }) => others.push((name, error)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    for (name, error) in others {
+        if !fit.contains(&true) {
+            return Err(error.into());
+        }
+        out::warn(format!(
+            "warning: {name} was made for another model, so nothing is shown that takes its own"
+        ));
+    }
+    Ok(fit)
 }
 
 /// What the page calls each log: the file's name without its ending, with as many of its folders as tell it from others.

@@ -2,55 +2,62 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::args::ReportArgs;
 use super::course::Course;
 use super::setup;
-use crate::exam::Examiner;
+use crate::exam::{ExamError, Examiner};
 use crate::llama::LlamaEngine;
 use crate::report::{Reply, Sample};
 use crate::seed_log::SeedLog;
 
-/// What the base model at `path`, and what this log makes of it, reply to the first `count` held-out problems of the log's
-/// task. One model after the other, lest both are in memory.
+/// Who puts the problems of a log's task.
 ///
 /// # Errors
-/// When the task cannot be made again, the log was made for another model, or inference fails.
+/// When the task cannot be made again, or would run a program and the log is not trusted.
+pub fn examiner(args: &ReportArgs, log: &SeedLog) -> Result<Examiner> {
+    let spec = &log.header.task;
+    let course = Course::of_log(&spec.definition, spec.data_sha256.as_deref(), args.trust_log);
+    course.context("--samples")?.examiner(&spec.definition, log.header.settings.seed)
+}
+
+/// What the base model at `path`, and what this log makes of it, reply to the first `count` held-out problems. One model
+/// after the other, lest both are in memory.
+///
+/// # Errors
+/// When the log was made for another model, or inference or a judge fails.
 pub fn samples(
     args: &ReportArgs,
     path: &Path,
     log: &SeedLog,
+    mut examiner: Examiner,
     count: u32,
     threads: usize,
 ) -> Result<Vec<Sample>> {
-    let spec = &log.header.task;
-    let course = Course::of_log(&spec.definition, spec.data_sha256.as_deref(), args.trust_log)?;
-    let mut examiner = course.examiner(&spec.definition, log.header.settings.seed)?;
-    let mut told = |generations| -> Result<Told> {
+    let mut replies_after = |generations| -> Result<Replies> {
         let mut engine = setup::tuned_engine(path, log, generations, &args.inference, threads)?;
-        Told::of(&mut examiner, &mut engine, count as usize)
+        Ok(Replies::of(&mut examiner, &mut engine, count as usize)?)
     };
-    let before = told(0)?;
-    let after = told(log.generations.len() as u64)?;
+    let before = replies_after(0)?;
+    let after = replies_after(log.generations.len() as u64)?;
     let pairs = before.asked.into_iter().zip(before.replies.into_iter().zip(after.replies));
     let sample = |((prompt, wanted), (before, after))| Sample { prompt, wanted, before, after };
     Ok(pairs.map(sample).collect())
 }
 
 /// What was asked and wanted, and what was replied.
-struct Told {
+struct Replies {
     asked: Vec<(String, Option<String>)>,
     replies: Vec<Reply>,
 }
 
-impl Told {
-    fn of(examiner: &mut Examiner, engine: &mut LlamaEngine, count: usize) -> Result<Self> {
+impl Replies {
+    fn of(examiner: &mut Examiner, engine: &mut LlamaEngine, count: usize) -> Result<Self, ExamError> {
         let exam = examiner.held_out(engine, count)?;
-        let texts = examiner.replies(engine, &exam)?;
-        let marks = examiner.marks(engine, &exam)?;
         let own = |(prompt, wanted): (&str, Option<&str>)| (prompt.to_owned(), wanted.map(str::to_owned));
-        let replies = texts.into_iter().zip(marks).map(|(text, mark)| Reply { text, mark });
-        Ok(Self { asked: exam.asked().map(own).collect(), replies: replies.collect() })
+        let asked = exam.asked().map(own).collect();
+        let replies = examiner.replies(engine, &exam)?.into_iter();
+        Ok(Self { asked, replies: replies.map(|(text, mark)| Reply { text, mark }).collect() })
     }
 }

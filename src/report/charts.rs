@@ -149,13 +149,13 @@ impl Subject<'_> {
     /// What is to be known of curves of fitness.
     fn note(self) -> Option<String> {
         let draws = "Each generation draws problems of its own, easier or harder ones; held-out problems stay the same.";
+        Some(format!("{draws}{}", self.steps()))
+    }
+
+    /// What points stand for, where that is more than a generation.
+    fn steps(self) -> String {
         let most = self.0.iter().map(|run| run.per_step).max().unwrap_or(1);
-        let steps = if most > 1 {
-            format!(" Each point stands for up to {most} generations.")
-        } else {
-            String::new()
-        };
-        Some(format!("{draws}{steps}"))
+        if most > 1 { format!(" Each point stands for up to {most} generations.") } else { String::new() }
     }
 
     /// Step sizes, a curve for each type of each run.
@@ -213,7 +213,7 @@ impl Subject<'_> {
             let told = PARTS.iter().zip(parts(&spent.total));
             told.map(|(name, seconds)| format!("{name}: {} in all. ", text::seconds(seconds))).collect()
         });
-        let note = Some("One upon the other: the uppermost line is the whole.".to_owned());
+        let note = Some(format!("One upon the other: the uppermost line is the whole.{}", self.steps()));
         let chart = self.chart("time", "Seconds in each generation", series);
         Chart { is_size: true, summary, note, ..chart }
     }

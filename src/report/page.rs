@@ -185,7 +185,7 @@ fn differing(runs: &[Run]) -> Markup {
 }
 
 /// A table that scrolls by itself where it is wider than the page.
-fn table(label: &str, class: &str, head: &Markup, rows: &Markup) -> Markup {
+pub(super) fn table(label: &str, class: &str, head: &Markup, rows: &Markup) -> Markup {
     html! {
         div.card.scroll tabindex="0" role="region" aria-label=(label) {
             table class=(class) { thead { tr { (head) } } tbody { (rows) } }
@@ -247,7 +247,7 @@ fn figure(chart: &Chart) -> Markup {
 fn about(run: &Run, number: usize, is_one_of_several: bool) -> Markup {
     let content = html! {
         (evaluations(run))
-        (samples(&run.samples, run.temp))
+        (samples(run))
         @if let Some(spent) = &run.spent { (time(spent)) }
         h3.part { "Settings and task" }
         div.card.scroll {
@@ -283,7 +283,7 @@ fn time(spent: &Spent) -> Markup {
             td { (share(total.seconds)) }
         }
         @if let Some(rest) = rest {
-            tr { th scope="row" { "start, held-out evaluations and end" } td { (text::seconds(*rest)) } td {} }
+            tr { th scope="row" { "outside of them, such as held-out evaluations" } td { (text::seconds(*rest)) } td {} }
         }
     };
     html! {

@@ -82,6 +82,10 @@ pub struct Run {
     pub(super) samples: Vec<Sample>,
     /// Temperature that replies are drawn at.
     pub(super) temp: f64,
+    /// Names of the rewards.
+    pub(super) rewards: String,
+    /// Whether any of them looks at replies.
+    pub(super) rates_replies: bool,
 }
 
 /// Generations in each column of a map of moves with no more than `columns` columns.
@@ -114,6 +118,8 @@ impl Run {
             spent: None,
             samples: Vec::new(),
             temp: header.task.definition.temp,
+            rewards: shown(&header.task.definition.rewards_text()),
+            rates_replies: header.task.definition.reads_replies(),
         }
     }
 

@@ -2,6 +2,8 @@
 //! line, and what it told is read here.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use thiserror::Error;
@@ -20,12 +22,20 @@ pub enum TimingError {
     Line { line: usize, source: serde_json::Error },
     #[error("there is no line of a generation in it; give what `tune --json` printed")]
     Nothing,
+    #[error(
+        "generation {generation} took just as long in an earlier file, so it seems to be the same; give each file once"
+    )]
+    Twice { generation: u64 },
 }
 
 /// What is looked at of the lines of `tune --json` (docs/JSON.md).
 #[derive(Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line {
+    Start {
+        #[serde(default)]
+        log: String,
+    },
     Generation(Generation),
     Done {
         seconds: f64,
@@ -66,25 +76,49 @@ impl Generation {
 pub struct Timing {
     /// By their numbers, from 1.
     generations: BTreeMap<u64, Generation>,
-    /// Seconds of the whole, where every part told its end.
-    whole: Option<f64>,
+    /// Seconds of each go that were none of its generations', where it told its end.
+    rests: Vec<Option<f64>>,
+    /// Where the log was written, as the run was told.
+    log: Option<PathBuf>,
+    is_torn: bool,
 }
 
 impl Timing {
-    /// Reads what `tune --json` printed.
+    /// Reads what `tune --json` printed, of one go or of several one after the other. Of a text that does not end with its line,
+    /// the last line may be torn.
     ///
     /// # Errors
     /// When a line is something else, or there is no generation among them.
     pub fn parse(text: &str) -> Result<Self, TimingError> {
         let mut timing = Self::default();
-        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        for (number, line) in lines {
-            let line = serde_json::from_str(line)
-                .map_err(|source| TimingError::Line { line: number + 1, source })?;
+        let mut generations_of_go = 0.0;
+        let last = text.lines().count();
+        for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+            let line = match serde_json::from_str(line) {
+                Ok(line) => line,
+                Err(_) if number == last && !text.ends_with('\n') => {
+                    timing.is_torn = true;
+                    break;
+                }
+                Err(source) => return Err(TimingError::Line { line: number, source }),
+            };
             match line {
-                Line::Generation(told) => drop(timing.generations.insert(told.generation, told)),
+                Line::Start { log } => {
+                    timing.log = Some(log.into());
+                    timing.rests.push(None);
+                    generations_of_go = 0.0;
+                }
+                Line::Generation(told) => {
+                    if timing.rests.is_empty() {
+                        timing.rests.push(None); // What was before is missing.
+                    }
+                    generations_of_go += told.split().seconds;
+                    timing.generations.insert(told.generation, told);
+                }
                 Line::Done { seconds } | Line::Interrupted { seconds } => {
-                    timing.whole = Some(seconds.clamp(0.0, HUGE));
+                    let rest = (seconds.clamp(0.0, HUGE) - generations_of_go).max(0.0);
+                    timing.rests.pop();
+                    timing.rests.push(Some(rest));
                 }
                 Line::Other => {}
             }
@@ -101,26 +135,49 @@ impl Timing {
         })
     }
 
-    /// The same run's time with that of another part of it. Where both tell of a generation, the other's holds.
-    pub fn and(mut self, other: Self) -> Self {
+    /// Whether the run was told to write a log of this file name.
+    pub fn is_of_name(&self, name: &OsStr) -> bool {
+        self.log.as_ref().is_some_and(|log| log.file_name() == Some(name))
+    }
+
+    /// Whether the text ended in the middle of a line, which was left out.
+    pub fn is_torn(&self) -> bool {
+        self.is_torn
+    }
+
+    /// The same run's time with that of another part of it. Where both tell of a generation, which the run then did twice, the
+    /// other's holds.
+    ///
+    /// # Errors
+    /// When the other seems to be this very part.
+    pub fn and(mut self, other: Self) -> Result<Self, TimingError> {
+        let is_twice = |told: &&Generation| self.generations.get(&told.generation) == Some(*told);
+        if let Some(Generation { generation, .. }) = other.generations.values().find(is_twice) {
+            return Err(TimingError::Twice { generation: *generation });
+        }
         self.generations.extend(other.generations);
-        self.whole = self.whole.zip(other.whole).map(|(one, other)| one + other);
-        self
+        self.rests.extend(other.rests);
+        Ok(self)
     }
 
     /// What is shown of it: means over `per_step` generations in a row, and sums.
     pub(super) fn spent(&self, per_step: u64) -> Spent {
-        let told: Vec<(f64, Split)> =
-            self.generations.values().map(|told| (told.generation as f64, told.split())).collect();
-        let step = |steps: &[(f64, Split)]| {
-            let n = steps.len() as f64;
-            let middle = steps.iter().map(|(generation, _)| generation / n).sum();
-            (middle, sum(steps.iter().map(|(_, split)| split.scaled(1.0 / n))))
+        let mut steps: BTreeMap<u64, Vec<(f64, Split)>> = BTreeMap::new();
+        for told in self.generations.values() {
+            let step = (told.generation - 1) / per_step.max(1);
+            steps.entry(step).or_default().push((told.generation as f64, told.split()));
+        }
+        let mean = |told: &Vec<(f64, Split)>| {
+            let n = told.len() as f64;
+            let middle = told.iter().map(|(generation, _)| generation / n).sum();
+            (middle, sum(told.iter().map(|(_, split)| split.scaled(1.0 / n))))
         };
-        let total = sum(told.iter().map(|(_, split)| *split));
-        let rest = self.whole.map(|whole| whole - total.seconds).filter(|rest| *rest >= 0.0);
-        let steps = told.chunks(per_step.max(1) as usize).map(step).collect();
-        Spent { generations: told.len() as u64, steps, total, rest }
+        Spent {
+            generations: self.generations.len() as u64,
+            steps: steps.values().map(mean).collect(),
+            total: sum(self.generations.values().map(Generation::split)),
+            rest: self.rests.iter().copied().sum(),
+        }
     }
 }
 
@@ -133,7 +190,8 @@ pub(super) struct Spent {
     pub steps: Vec<(f64, Split)>,
     /// Where all their time went.
     pub total: Split,
-    /// Seconds of the run that were no generation's: its start, held-out evaluations, the check at its end.
+    /// Seconds of the run that were none of these generations', such as those of held-out evaluations, where all parts of it told
+    /// their ends.
     pub rest: Option<f64>,
 }
 
@@ -184,35 +242,65 @@ mod tests {
         )
     }
 
+    const START: &str = "{\"event\":\"start\",\"log\":\"some/x.qes\"}\n";
+
+    fn end(event: &str, seconds: f64) -> String {
+        format!("{{\"event\":\"{event}\",\"seconds\":{seconds}}}\n")
+    }
+
+    fn parse(text: &str) -> Timing {
+        Timing::parse(text).unwrap()
+    }
+
     #[test]
     fn times_are_read_and_summed() {
-        let text = format!(
-            "{{\"event\":\"start\",\"log\":\"x\"}}\n{}\n{}{{\"event\":\"done\",\"seconds\":40}}\n",
-            line(1, 10.0),
-            line(2, 20.0)
-        );
-        let spent = Timing::parse(&text).unwrap().spent(2);
+        let timing = parse(&[START, &line(1, 10.0), "\n", &line(2, 20.0), &end("done", 40.0)].concat());
+        let spent = timing.spent(2);
         assert_eq!((spent.generations, spent.total.seconds, spent.rest), (2, 30.0, Some(10.0)));
         assert_eq!(parts(&spent.total), [15.0, 6.0, 3.0, 6.0]);
         assert_eq!(spent.steps.len(), 1);
         assert_eq!((spent.steps[0].0, spent.steps[0].1.seconds), (1.5, 15.0));
+        assert_eq!(parse(&line(1, 1.0)).spent(1).rest, None);
+        assert!(timing.is_of_name("x.qes".as_ref()) && !timing.is_of_name("y.qes".as_ref()));
     }
 
     #[test]
     fn parts_of_a_run_add_up_and_the_later_holds() {
-        let first =
-            Timing::parse(&(line(1, 10.0) + &line(2, 9.0) + "{\"event\":\"interrupted\",\"seconds\":20}"));
-        let then = line(2, 20.0) + &line(3, 30.0);
-        let whole = format!("{then}{{\"event\":\"done\",\"seconds\":55}}");
-        let both = first.unwrap().and(Timing::parse(&whole).unwrap());
-        assert_eq!((both.spent(1).total.seconds, both.spent(1).rest), (60.0, Some(15.0)));
-        assert_eq!(both.and(Timing::parse(&then).unwrap()).spent(1).rest, None, "a part without its end");
+        let first = [START, &line(1, 10.0), &line(2, 9.0), &end("interrupted", 20.0)].concat();
+        let then = [START, &line(2, 20.0), &line(3, 30.0)].concat();
+        let whole = [&*then, &end("done", 55.0)].concat();
+        // 1 second beside the first part's generations, 5 beside the second's.
+        for both in [parse(&first).and(parse(&whole)).unwrap(), parse(&(first.clone() + &whole))] {
+            assert_eq!((both.spent(1).total.seconds, both.spent(1).rest), (60.0, Some(6.0)));
+        }
+        for without_end in [parse(&first).and(parse(&then)).unwrap(), parse(&(then.clone() + &first))] {
+            assert_eq!(without_end.spent(1).rest, None);
+        }
+        let twice = parse(&first).and(parse(&first)).unwrap_err().to_string();
+        assert!(twice.contains("give each file once"), "{twice}");
+    }
+
+    #[test]
+    fn generations_that_were_not_timed_leave_a_gap() {
+        let spent = parse(&[1, 2, 7, 8].map(|generation| line(generation, 1.0)).concat()).spent(2);
+        let middles: Vec<f64> = spent.steps.iter().map(|step| step.0).collect();
+        assert_eq!(middles, [1.5, 7.5]);
+        let spent = parse(&[1, 2, 3, 8].map(|generation| line(generation, 1.0)).concat()).spent(2);
+        assert_eq!(spent.steps.iter().map(|step| step.0).collect::<Vec<_>>(), [1.5, 3.0, 8.0]);
+    }
+
+    #[test]
+    fn a_last_line_may_be_torn() {
+        let text = line(1, 1.0) + "{\"event\":\"gener";
+        assert!(parse(&text).is_torn());
+        assert!(Timing::parse(&(text + "\n")).is_err());
+        assert!(!parse(line(1, 1.0).trim_end()).is_torn());
     }
 
     #[test]
     fn it_is_told_whose_run_it_was() {
         let log = test_log::log(2).0;
-        let is_of = |text: &str| Timing::parse(text).unwrap().is_of(&log);
+        let is_of = |text: &str| parse(text).is_of(&log);
         assert!(is_of(&(line(1, 1.0) + &line(2, 1.0))));
         for other in [line(3, 1.0), line(0, 1.0), line(u64::MAX, 1.0), line(1, 1.0).replace("-1.5", "-1.25")]
         {
@@ -226,9 +314,9 @@ mod tests {
         assert!(error("").contains("no line of a generation"));
         assert!(error("{\"event\":\"start\"}\n\n").contains("no line of a generation"));
         assert!(
-            error(&(line(1, 1.0) + "before: held-out")).starts_with("line 2 is no line of `tune --json`")
+            error(&(line(1, 1.0) + "before: held-out\n")).starts_with("line 2 is no line of `tune --json`")
         );
-        assert!(error("{\"event\":\"generation\",\"generation\":1}").contains("missing field"));
-        assert!(error("[1]").starts_with("line 1"));
+        assert!(error("{\"event\":\"generation\",\"generation\":1}\n").contains("missing field"));
+        assert!(error("[1]\n").starts_with("line 1"));
     }
 }

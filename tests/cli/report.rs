@@ -93,8 +93,8 @@ fn samples_are_what_base_and_tuned_model_reply() {
         let (a, b): (i32, i32) = (sum[..at].parse().unwrap(), sum[at..].parse().unwrap());
         assert_eq!(wanted, (a + b).to_string(), "{sum}");
         for (reply, cell) in [(before, &cells[2]), (after, &cells[3])] {
-            assert_eq!(cell.contains("right, reward"), reply == wanted, "{cell}");
-            assert_eq!(cell.contains("wrong, reward"), reply != wanted, "{cell}");
+            assert_eq!(cell.contains("right, loglik"), reply == wanted, "{cell}");
+            assert_eq!(cell.contains("wrong, loglik"), reply != wanted, "{cell}");
         }
     }
     // The run's own evaluations were of these very problems.
@@ -119,21 +119,50 @@ fn times_are_shown_of_the_run_that_they_are_of() {
     for word in ["Seconds in each generation", "Where the time went", "inference", "3 generations in all"] {
         assert!(alone.contains(word), "no {word:?}");
     }
-    // In parts, as of a run that was resumed.
+    let seconds = |line: &&str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        (line["event"] == "generation").then(|| line["seconds"].as_f64().unwrap())
+    };
     let lines: Vec<&str> = timed.lines().collect();
+    let sum = format!("{:.1} s", lines.iter().filter_map(seconds).sum::<f64>());
+    let row = format!("3 generations in all</th><td>{sum}</td><td>100.0%</td>");
+    assert!(alone.contains(&row) && alone.contains("outside of them, such as held-out"), "no {row:?}");
+    // In parts, as of a run that was resumed; the first has no end.
     let at = lines.iter().rposition(|line| line.contains("\"event\":\"generation\"")).unwrap();
-    dir.write("first.jsonl", lines[..at].join("\n"));
+    dir.write("first.jsonl", lines[..at].join("\n") + "\n{\"event\":");
     dir.write("second.jsonl", lines[at..].join("\n"));
-    let parts = page("timed.qes --timing first.jsonl --timing second.jsonl");
-    assert!(
-        parts.contains("3 generations in all") && !parts.contains("start, held-out"),
-        "one part has no end"
-    );
-    assert!(alone.contains("start, held-out evaluations and end"));
+    let parts = dir.run("report timed.qes --timing first.jsonl --timing second.jsonl -o page.html").ends(0);
+    assert!(parts.stderr.contains("warning: first.jsonl ends in the middle of a line"), "{parts}");
+    let parts = dir.text("page.html");
+    assert!(parts.contains(&row) && !parts.contains("outside of them"));
+}
+
+#[test]
+fn times_of_other_runs_are_refused() {
+    let dir = Dir::tuned();
+    let timed = dir.run(&format!("tune base.gguf -o timed.qes --json {TINY}")).ok();
+    dir.write("timed.jsonl", &timed);
     let log = dir.text("timed.qes");
     let first = 1 + log.lines().position(|line| line.contains("{\"generation\":{")).unwrap();
     dir.write("other.qes", forged(&log, first, "\"mean\":-", "\"mean\":-1"));
-    assert!(page("timed.qes other.qes --timing timed.jsonl").contains("Seconds in a generation"));
+    // Of two runs it is the second's, of which alone there is a table.
+    dir.run("report other.qes timed.qes --timing timed.jsonl -o page.html").ok();
+    let page = dir.text("page.html");
+    let (of_first, of_second) = page.split_once("</svg>timed</summary>").unwrap();
+    assert!(of_first.contains("Seconds in a generation") && !of_first.contains("Where the time went"));
+    assert!(of_second.contains("Where the time went"));
+    // Of two that are alike, it is the one that the run was told to write.
+    dir.write("twin.qes", &log);
+    dir.run("report twin.qes timed.qes --timing timed.jsonl -o page.html").ok();
+    let (of_twin, of_timed) = dir
+        .text("page.html")
+        .split_once("</svg>timed</summary>")
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    assert!(!of_twin.contains("Where the time went") && of_timed.contains("Where the time went"));
+    dir.write("third.qes", &log);
+    dir.run("report twin.qes third.qes --timing timed.jsonl").fails(1, &["twin.qes and of third.qes alike"]);
+    dir.run("report timed.qes --timing timed.jsonl --timing timed.jsonl").fails(1, &["give each file once"]);
     dir.run("report other.qes --timing timed.jsonl")
         .fails(1, &["timed.jsonl: its generations are not those of the log"]);
     dir.run("report timed.qes --timing timed.qes")
