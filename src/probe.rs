@@ -5,6 +5,7 @@
 //! or three generations.
 
 mod choice;
+mod cost;
 mod drift;
 mod forecast;
 mod signal;
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 pub use choice::{Choice, Fixed, choose};
+pub use cost::Cost;
 pub use drift::{Drift, drift};
 pub use forecast::{Forecast, forecast};
 pub use signal::Signal;
@@ -26,6 +28,7 @@ use crate::replay::History;
 use crate::seed_log::{GenerationRecord, Header};
 use crate::sweep::{ResidualStore, per_member, per_tile, update_all};
 use crate::tune::{Examiners, Exams, Members, Rewards, TuneError};
+use cost::mean_rewards;
 
 /// The sigmas that are tried, as multiples of the settings', and the share of the pairs that each gets.
 pub const FACTORS: [(f64, f64); 3] = [(1.0, 1.0), (1.0 / 3.0, 0.5), (3.0, 0.5)];
@@ -48,6 +51,8 @@ pub struct Trial {
 pub struct Findings {
     /// A trial for each sigma that gave finite rewards; the settings' own is the first.
     pub trials: Vec<Trial>,
+    /// What noise costs, by all of them; `None` where it cannot be told, as with a single one.
+    pub cost: Option<Cost>,
     /// Fitness of the model nobody perturbed.
     pub fitness: f64,
     /// Seconds of inference for a member, at the median.
@@ -87,17 +92,21 @@ pub fn probe<E: Engine>(
     let base = examiners.rewards(engine, &exams)?;
     let mut bench =
         Bench { examiners, exams, base, stop, progress, planned, members: 0, inference: Vec::new() };
-    let mut trials = Vec::new();
+    let (mut trials, mut means) = (Vec::new(), Vec::new());
     for (factor, share) in FACTORS {
-        let Some(trial) = bench.trial(engine, header, factor, of_factor(share))? else { return Ok(None) };
+        let Some((trial, rewards)) = bench.trial(engine, header, factor, of_factor(share))? else {
+            return Ok(None);
+        };
         if trial.signal.is_finite() {
             trials.push(trial);
+            means.extend(mean_rewards(&rewards).map(|mean| (trial.variance, mean)));
         }
     }
     let Bench { base, members, inference, .. } = bench;
     let inference = median(inference);
     Ok(Some(Findings {
         trials,
+        cost: Cost::of(&means),
         fitness: base.fitness(),
         inference,
         overhead: overhead(engine, examiners, header, inference)?,
@@ -194,14 +203,15 @@ struct Bench<'a, 'b, B> {
 }
 
 impl<B> Bench<'_, '_, B> {
-    /// What the first pairs of a run with this header show, its sigmas multiplied. Restores the codes, whatever happens.
+    /// What the first pairs of a run with this header show, its sigmas multiplied, and what they got. Restores the codes, whatever
+    /// happens.
     fn trial<E: Engine<Batch = B>>(
         &mut self,
         engine: &mut E,
         header: &Header,
         factor: f64,
         pairs: usize,
-    ) -> Result<Option<Trial>, TuneError> {
+    ) -> Result<Option<(Trial, Vec<[Rewards; 2]>)>, TuneError> {
         let mut header = header.clone();
         header.settings.types.iter_mut().for_each(|of_type| of_type.sigma = scaled(of_type.sigma, factor));
         let history = History::new(&header)?;
@@ -226,11 +236,10 @@ impl<B> Bench<'_, '_, B> {
             })
             .collect();
         members.turn_into(None, engine, &header.tensors, &history)?;
-        Ok(rewards?.map(|rewards| Trial {
-            factor,
-            variance: variance(&header, &history),
-            signal: Signal::of(&self.base, &rewards),
-            perturb: median(perturb),
+        let variance = variance(&header, &history);
+        Ok(rewards?.map(|rewards| {
+            let signal = Signal::of(&self.base, &rewards);
+            (Trial { factor, variance, signal, perturb: median(perturb) }, rewards)
         }))
     }
 

@@ -179,6 +179,8 @@ impl Probed {
             "members": self.findings.members,
             "seconds": self.findings.seconds,
             "trials": self.findings.trials.iter().map(trial).collect::<Vec<_>>(),
+            "noise_cost": self.findings.cost.map(|cost| cost.slope),
+            "noise_cost_error": self.findings.cost.map(|cost| cost.error),
             "settings": self.header.settings,
             "prompts": self.header.task.prompts,
             "moved": self.choice.drift.moved,

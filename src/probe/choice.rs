@@ -12,12 +12,13 @@
 //!   right or wrong is, larger noise is seen better.
 //! - A generation is worth P r. For the same P r, evaluations are fewest with few problems a member and more members, until what
 //!   a member costs apart from its problems outweighs that.
+//! - Neither is changed for what may well be luck: sigma by more than its standard error, steps by more than two.
 //! - The standard deviation s that the defaults have was the best for both models and all rewards that it was tried on
 //!   (docs/EVIDENCE.md), so it stays, whatever the members and problems. Only where noise would lose more of what a generation
 //!   gains than [`MOST_LOST`], there are more members, and then smaller steps.
 
 use super::forecast::replayed;
-use super::{Drift, Findings, Trial, drift, main_type, scaled};
+use super::{Cost, Drift, Findings, Trial, drift, main_type, scaled};
 use crate::noise::Noise;
 use crate::recipe::two_digits;
 use crate::seed_log::Header;
@@ -73,12 +74,13 @@ pub fn choose(header: &Header, findings: &Findings, mode: ResidualMode, fixed: F
     let updating = findings.update * replayed(asked, mode) / f64::from(asked.population);
     let beside = trial.perturb + findings.overhead + updating;
     let prompts = if fixed.prompts { probed } else { cheapest(findings, &trial, beside, probed) };
-    let reliability = trial.signal.reliability(f64::from(prompts) / f64::from(probed));
+    let share = f64::from(prompts) / f64::from(probed);
+    let reliability = trial.signal.reliability(share);
     let main = main_type(header);
-    let loss = loss(findings, &trial, deviation(asked, main, first.variance));
+    let loss = loss(findings, &trial, share, deviation(asked, main, first.variance));
     let population = if fixed.population { asked.population } else { population(reliability, loss) };
-    let worth = f64::from(population) / 2.0 * reliability;
-    let smaller = if fixed.alpha || loss == 0.0 { 1.0 } else { (MOST_LOST * worth.sqrt() / loss).min(1.0) };
+    let bearable = MOST_LOST * (f64::from(population) / 2.0).sqrt();
+    let smaller = if fixed.alpha || loss == 0.0 { 1.0 } else { (bearable / loss).min(1.0) };
     let mut settings = Settings { population, ..asked.clone() };
     for of_type in &mut settings.types {
         adapt(of_type, &trial, smaller * (f64::from(asked.population) / f64::from(population)).sqrt(), fixed);
@@ -109,15 +111,16 @@ fn adapt(of_type: &mut TypeSettings, trial: &Trial, factor: f64, fixed: Fixed) {
     }
 }
 
-/// The trial whose differences tell most, if that is beyond doubt; else the first.
+/// The trial whose differences tell most, if that is beyond luck; else the first.
 fn most_reliable(first: &Trial, trials: &[Trial]) -> Trial {
     let of = |trial: &Trial| trial.signal.reliability(1.0);
-    // The error of a variance of so many pairs.
-    let doubt = (1.0 - of(first)) * (2.0 / first.signal.pairs.max(2) as f64).sqrt();
+    let error = |trial: &Trial| (1.0 - of(trial)) * trial.signal.doubt();
+    // Since the steps keep their size, a wrong sigma does little harm, so one standard error is enough.
+    let is_luck = |best: &Trial| of(best) <= of(first) + error(first).hypot(error(best));
     // Beyond this a member is no longer the model with a little noise.
     let is_close = |trial: &&Trial| trial.signal.cost <= (trial.signal.signal + trial.signal.noise).sqrt();
     let best = trials.iter().filter(is_close).max_by(|a, b| of(a).total_cmp(&of(b)));
-    best.filter(|best| of(best) > of(first) + doubt).copied().unwrap_or(*first)
+    best.filter(|best| !is_luck(best)).copied().unwrap_or(*first)
 }
 
 /// The number of problems, twice or half as many again and again, with which a direction that is worth something takes least
@@ -138,26 +141,18 @@ fn cheapest(findings: &Findings, trial: &Trial, beside: f64, probed: u32) -> u32
 /// The members with which a generation is worth what it should be, and its noise loses no more than it may; an even number.
 fn population(reliability: f64, loss: f64) -> u32 {
     let (least, most) = POPULATION;
-    let bearable = loss / MOST_LOST;
-    let pairs = WORTH.max(bearable * bearable) / reliability.max(f64::MIN_POSITIVE);
+    let bearable = (loss / MOST_LOST).powi(2);
+    let pairs = (WORTH / reliability.max(f64::MIN_POSITIVE)).max(bearable);
     2 * (pairs.round().min(f64::from(most)) as u32).clamp(least / 2, most / 2)
 }
 
-/// How much of what a generation that is worth 1 gains, its noise loses, if its sums have this standard deviation. 0 where that
-/// cannot be told.
-fn loss(findings: &Findings, trial: &Trial, deviation: f64) -> f64 {
-    let slope = 0.5 * (trial.signal.signal / trial.variance).sqrt();
-    if slope > 0.0 { cost(findings) * deviation / slope } else { 0.0 }
-}
-
-/// What a square code of displacement costs, from all trials by least squares; 0 when it is lost in noise.
-fn cost(findings: &Findings) -> f64 {
-    let sum = |of: fn(&Trial) -> f64| findings.trials.iter().map(of).sum::<f64>();
-    let square = |number: f64| number * number;
-    let weight = sum(|trial| trial.variance * trial.variance);
-    let cost = sum(|trial| trial.signal.cost * trial.variance) / weight;
-    let errors = findings.trials.iter().map(|trial| square(trial.signal.cost_error * trial.variance));
-    if cost > errors.sum::<f64>().sqrt() / weight { cost } else { 0.0 }
+/// How much of what a generation of a single pair, on `share` times the problems, gains, its noise loses at least, if its sums have
+/// this standard deviation. 0 where that cannot be told.
+fn loss(findings: &Findings, trial: &Trial, share: f64, deviation: f64) -> f64 {
+    let signal = trial.signal.at_most();
+    let gain = 0.5 * (signal.signal * signal.reliability(share) / trial.variance).sqrt();
+    let cost = findings.cost.map_or(0.0, Cost::at_least);
+    if gain > 0.0 { cost * deviation / gain } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -183,18 +178,24 @@ mod tests {
         header
     }
 
+    /// Of a code's noise, with its sigma.
+    const VARIANCE: f64 = 0.08;
+
     /// What was measured on that model, except for reliability and cost.
     fn trial(factor: f64, reliability: f64, cost: f64) -> Trial {
-        let variance = 0.08 * factor;
+        let variance = VARIANCE * factor;
         let signal = 0.0026 * factor;
         let noise = signal / reliability - signal;
         let signal = Signal { pairs: 32, signal, noise, cost, cost_error: 0.0005 };
         Trial { factor, variance, signal, perturb: 0.0005 }
     }
 
+    /// Noise costs as much as the first trial says.
     fn findings(trials: Vec<Trial>) -> Findings {
+        let cost = trials.first().map(|trial| Cost { slope: trial.signal.cost / VARIANCE, error: 0.01 });
         Findings {
             trials,
+            cost,
             fitness: -1.4,
             inference: 0.016,
             overhead: 0.001,

@@ -79,6 +79,7 @@ mod tests {
     fn a_run_is_the_sum_of_its_parts() {
         let findings = Findings {
             trials: Vec::new(),
+            cost: None,
             fitness: 0.0,
             inference: 2.0,
             overhead: 0.0,

@@ -3,6 +3,9 @@
 use crate::fitness::mean;
 use crate::tune::Rewards;
 
+/// Standard errors by which something has to differ from what it is taken for, lest settings follow from luck.
+pub const DOUBT: f64 = 2.0;
+
 /// What the rewards of some pairs of members tell, all of one sigma and all on the same problems.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Signal {
@@ -39,6 +42,16 @@ impl Signal {
     /// Whether all rewards were finite numbers.
     pub fn is_finite(&self) -> bool {
         (self.signal + self.noise + self.cost).is_finite()
+    }
+
+    /// Standard error of the differences' variance, as a share of it, since it is of so few pairs.
+    pub fn doubt(&self) -> f64 {
+        (2.0 / self.pairs.max(2) as f64).sqrt()
+    }
+
+    /// The same with as large a signal as there may be: [`DOUBT`] standard errors more.
+    pub fn at_most(self) -> Self {
+        Self { signal: self.signal + DOUBT * self.doubt() * (self.signal + self.noise), ..self }
     }
 
     /// Share of the differences' variance that is worth learning from, 0.0..=1.0, if there were `factor` times as many problems.
@@ -101,6 +114,13 @@ mod tests {
             assert!((measured.reliability(4.0) - expected).abs() < 0.1);
             assert!((measured.cost - 0.75).abs() < 4.0 * measured.cost_error, "{measured:?}");
         }
+    }
+
+    #[test]
+    fn few_pairs_may_have_missed_a_signal() {
+        let of = |pairs| Signal { pairs, signal: 1.0, noise: 3.0, cost: 0.0, cost_error: 0.0 }.at_most();
+        assert_eq!(of(32), Signal { signal: 1.0 + 2.0 * 4.0 / 4.0, ..of(32) });
+        assert!(of(20_000).signal < 1.1 && of(20_000).noise == 3.0);
     }
 
     #[test]

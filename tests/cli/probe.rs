@@ -37,6 +37,7 @@ fn programs_read_what_was_found() {
     let found = Dir::new().run(&format!("{PROBE} --json")).json();
     let keys = ["fitness", "members", "seconds", "prompts", "moved", "seconds_generation", "seconds_run"];
     assert_numbers(&found, &keys);
+    assert_numbers(&found, &["noise_cost", "noise_cost_error"]);
     let trials = found["trials"].as_array().unwrap();
     assert_eq!(trials.len(), 3, "{found}");
     for trial in trials {
