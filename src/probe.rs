@@ -188,6 +188,9 @@ pub fn main_type(header: &Header) -> usize {
     (0..header.settings.types.len()).max_by_key(codes).unwrap_or_default()
 }
 
+/// What the members of one sigma showed, and what those of each pair got.
+type Tried = (Trial, Vec<[Rewards; 2]>);
+
 /// Evaluates members on the same problems.
 struct Bench<'a, 'b, B> {
     examiners: &'a mut Examiners,
@@ -211,7 +214,7 @@ impl<B> Bench<'_, '_, B> {
         header: &Header,
         factor: f64,
         pairs: usize,
-    ) -> Result<Option<(Trial, Vec<[Rewards; 2]>)>, TuneError> {
+    ) -> Result<Option<Tried>, TuneError> {
         let mut header = header.clone();
         header.settings.types.iter_mut().for_each(|of_type| of_type.sigma = scaled(of_type.sigma, factor));
         let history = History::new(&header)?;
