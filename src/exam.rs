@@ -14,10 +14,10 @@ pub use grade::{Difference, Grade, Mark};
 
 use grader::{Answers, Grader};
 
-use crate::engine::{Decoding, Engine, EngineError, Request};
+use crate::engine::{Decoding, Engine, EngineError, Request, Score};
 use crate::judge::{Judge, JudgeError};
 use crate::rng::{Domain, Source};
-use crate::task::{Definition, Message, Problem, Prompt, Reward, RewardKind, Task, Verdict};
+use crate::task::{Definition, Message, Problem, Prompt, Reward, RewardKind, SOFT_FLOOR, Task, Verdict};
 
 /// The stream that held-out replies are drawn by; generations have streams of their own number.
 const HELD_OUT: u64 = u64::MAX;
@@ -318,6 +318,10 @@ impl Examiner {
         match grader.kind {
             RewardKind::Loglik => {
                 Ok(answers.scores(engine, exam)?.iter().map(|score| score.log_likelihood).collect())
+            }
+            RewardKind::SoftLoglik => {
+                let soft = |score: &Score| (score.log_likelihood.exp() + SOFT_FLOOR).ln();
+                Ok(answers.scores(engine, exam)?.iter().map(soft).collect())
             }
             RewardKind::Margin => answers.margins(engine, exam),
             RewardKind::Exact => {

@@ -18,7 +18,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-pub use definition::{Definition, DefinitionError, Problems, Reward, RewardKind};
+pub use definition::{Definition, DefinitionError, Problems, Reward, RewardKind, SOFT_FLOOR};
 pub use examples::{Examples, IsRight, is_wanted};
 
 pub use crate::dataset::Message;

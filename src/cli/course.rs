@@ -95,6 +95,7 @@ fn in_code(definition: &Definition) -> anyhow::Error {
 fn judge(reward: &Reward) -> Result<Option<Box<dyn Judge>>, JudgeError> {
     Ok(match reward.kind {
         RewardKind::Loglik
+        | RewardKind::SoftLoglik
         | RewardKind::Margin
         | RewardKind::Exact
         | RewardKind::Grammar

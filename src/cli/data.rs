@@ -52,7 +52,7 @@ fn shapes(rewards: &[Reward]) -> Vec<Shape> {
         return vec![Shape::Preference];
     }
     let needs_wanted = any(&|reward| match reward.kind {
-        RewardKind::Loglik | RewardKind::Exact | RewardKind::Numeric => true,
+        RewardKind::Loglik | RewardKind::SoftLoglik | RewardKind::Exact | RewardKind::Numeric => true,
         RewardKind::Regex => reward.pattern.is_none(),
         _ => false,
     });

@@ -62,7 +62,7 @@ impl Grader {
     pub(super) fn solves(&self, reward: f64) -> Option<bool> {
         match self.kind {
             // What a program calls right, only its author knows.
-            RewardKind::Loglik | RewardKind::Command | RewardKind::Code => None,
+            RewardKind::Loglik | RewardKind::SoftLoglik | RewardKind::Command | RewardKind::Code => None,
             RewardKind::Margin => Some(reward > 0.0),
             _ => Some(reward >= 1.0),
         }
@@ -73,7 +73,9 @@ impl Grader {
         let (kind, place) = (self.kind.name(), &problem.place);
         let lacks = |needs| Err(ExamError::Lacks { kind, needs, place: place.to_string() });
         match self.kind {
-            RewardKind::Loglik if problem.wanted.is_none() => lacks("a wanted reply"),
+            RewardKind::Loglik | RewardKind::SoftLoglik if problem.wanted.is_none() => {
+                lacks("a wanted reply")
+            }
             RewardKind::Margin if problem.wanted.is_none() || problem.rejected.is_none() => {
                 lacks("a chosen and a rejected reply")
             }

@@ -184,6 +184,21 @@ fn rewards_add_up_by_their_weights_and_the_model_is_asked_once() {
 }
 
 #[test]
+fn softly_a_problem_out_of_reach_counts_less() {
+    let problems = vec![problem("a", Some("A"), None), problem("abcdefghi", Some("ABCDEFGHI"), None)];
+    let (marks, asked) = marks_of(same(problems), &[(RewardKind::SoftLoglik, 1.0)]).unwrap();
+    assert_eq!((marks[0].log_likelihood, marks[1].log_likelihood), (Some(-1.0), Some(-9.0)));
+    let near = |reward: f64, probability: f64| (reward - probability.ln()).abs() < 1e-12;
+    assert!(near(marks[0].reward, 0.1 + (-1.0_f64).exp()), "{marks:?}");
+    assert!(near(marks[1].reward, 0.1 + (-9.0_f64).exp()), "{marks:?}");
+    assert_eq!(marks[1].right, Some(true), "by the reply");
+    assert_eq!(asked, ["score", "complete"]);
+    let lacking = marks_of(same(vec![problem("a", None, None)]), &[(RewardKind::SoftLoglik, 1.0)]);
+    let message = lacking.unwrap_err().to_string();
+    assert!(message.contains("soft-loglik") && message.contains("a wanted reply"), "{message}");
+}
+
+#[test]
 fn likelihoods_alone_ask_for_replies_only_where_some_are_right() {
     let problems = || vec![problem("ab", Some("AB"), None)];
     let (marks, asked) = marks_of(same(problems()), &[(RewardKind::Loglik, 1.0)]).unwrap();

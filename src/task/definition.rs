@@ -102,12 +102,19 @@ fn is_one(weight: &f64) -> bool {
     *weight == 1.0
 }
 
+/// What [`RewardKind::SoftLoglik`] adds to a probability.
+pub const SOFT_FLOOR: f64 = 0.1;
+
 /// What a reward looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RewardKind {
     /// Log-likelihood of the wanted reply.
     Loglik,
+    /// Logarithm of the wanted reply's probability plus [`SOFT_FLOOR`]: a problem that is out of reach counts less, so that members are
+    /// told apart by those that may be won. For short replies; that of a long one is out of reach whatever the model does.
+    #[serde(rename = "soft-loglik")]
+    SoftLoglik,
     /// Log-likelihood of the wanted reply less that of the rejected one.
     Margin,
     /// What the task itself says of a reply: 1 when right, else 0.
@@ -131,6 +138,7 @@ impl RewardKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Loglik => "loglik",
+            Self::SoftLoglik => "soft-loglik",
             Self::Margin => "margin",
             Self::Exact => "exact",
             Self::Numeric => "numeric",
@@ -144,7 +152,7 @@ impl RewardKind {
 
     /// Whether the model has to reply, which takes a forward pass a token; else likelihoods are enough.
     pub fn reads_replies(self) -> bool {
-        !matches!(self, Self::Loglik | Self::Margin)
+        !matches!(self, Self::Loglik | Self::SoftLoglik | Self::Margin)
     }
 }
 

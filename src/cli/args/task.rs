@@ -24,8 +24,8 @@ pub struct TaskArgs {
     /// Share of a single file's examples that is held out [default: 0.2]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub held_out: Option<f64>,
-    /// What counts for arith, countdown and gsm8k: the log-likelihood of the right reply, or whether the model's own is right
-    /// [default: loglik for arith, else exact]
+    /// What counts for arith, countdown and gsm8k: the log-likelihood of the right reply, the same with less weight on what is
+    /// out of reach (for short replies), or whether the model's own is right [default: loglik for arith, else exact]
     #[arg(long, value_enum)]
     pub reward: Option<RewardArg>,
     /// Program that rewards replies, for --task reward: a JSON object a line in, a number a line out
@@ -130,6 +130,7 @@ impl TaskArgs {
 pub enum RewardArg {
     Exact,
     Loglik,
+    SoftLoglik,
 }
 
 impl From<RewardArg> for RewardKind {
@@ -137,6 +138,7 @@ impl From<RewardArg> for RewardKind {
         match reward {
             RewardArg::Exact => Self::Exact,
             RewardArg::Loglik => Self::Loglik,
+            RewardArg::SoftLoglik => Self::SoftLoglik,
         }
     }
 }
