@@ -320,7 +320,7 @@ impl Examiner {
                 Ok(answers.scores(engine, exam)?.iter().map(|score| score.log_likelihood).collect())
             }
             RewardKind::SoftLoglik => {
-                let soft = |score: &Score| (score.log_likelihood.exp() + SOFT_FLOOR).ln();
+                let soft = |score: &Score| libm::log(libm::exp(score.log_likelihood) + SOFT_FLOOR);
                 Ok(answers.scores(engine, exam)?.iter().map(soft).collect())
             }
             RewardKind::Margin => answers.margins(engine, exam),

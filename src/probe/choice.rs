@@ -116,7 +116,7 @@ fn most_reliable(first: &Trial, trials: &[Trial]) -> Trial {
     let of = |trial: &Trial| trial.signal.reliability(1.0);
     let error = |trial: &Trial| (1.0 - of(trial)) * trial.signal.doubt();
     // Since the steps keep their size, a wrong sigma does little harm, so one standard error is enough.
-    let is_luck = |best: &Trial| of(best) <= of(first) + error(first).hypot(error(best));
+    let is_luck = |best: &Trial| of(best) <= of(first) + libm::hypot(error(first), error(best));
     // Beyond this a member is no longer the model with a little noise.
     let is_close = |trial: &&Trial| trial.signal.cost <= (trial.signal.signal + trial.signal.noise).sqrt();
     let best = trials.iter().filter(is_close).max_by(|a, b| of(a).total_cmp(&of(b)));
@@ -141,8 +141,8 @@ fn cheapest(findings: &Findings, trial: &Trial, beside: f64, probed: u32) -> u32
 /// The members with which a generation is worth what it should be, and its noise loses no more than it may; an even number.
 fn population(reliability: f64, loss: f64) -> u32 {
     let (least, most) = POPULATION;
-    let bearable = (loss / MOST_LOST).powi(2);
-    let pairs = (WORTH / reliability.max(f64::MIN_POSITIVE)).max(bearable);
+    let bearable = loss / MOST_LOST;
+    let pairs = (WORTH / reliability.max(f64::MIN_POSITIVE)).max(bearable * bearable);
     2 * (pairs.round().min(f64::from(most)) as u32).clamp(least / 2, most / 2)
 }
 

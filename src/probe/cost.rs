@@ -25,7 +25,7 @@ impl Cost {
     pub fn of(trials: &[(f64, Rewards)]) -> Option<Self> {
         let variances: Vec<f64> = trials.iter().map(|(variance, _)| *variance).collect();
         let centre = mean(&variances);
-        let spread: f64 = variances.iter().map(|variance| (variance - centre).powi(2)).sum();
+        let spread: f64 = variances.iter().map(|variance| (variance - centre) * (variance - centre)).sum();
         if trials.len() < 2 || spread <= 0.0 {
             return None;
         }
@@ -37,7 +37,7 @@ impl Cost {
             slope(&shares, trials.iter().filter_map(|(_, rewards)| Some(&rewards.retain.as_ref()?.0[..])));
         Some(Self {
             slope: task.slope + weight * retained.slope,
-            error: task.error.hypot(weight * retained.error),
+            error: libm::hypot(task.error, weight * retained.error),
         })
     }
 
@@ -55,7 +55,7 @@ fn slope<'a>(shares: &[f64], of_trials: impl Iterator<Item = &'a [f64]>) -> Cost
         slopes.iter_mut().zip(rewards).for_each(|(slope, reward)| *slope -= share * reward);
     }
     let centre = mean(&slopes);
-    let squares: f64 = slopes.iter().map(|slope| (slope - centre).powi(2)).sum();
+    let squares: f64 = slopes.iter().map(|slope| (slope - centre) * (slope - centre)).sum();
     let count = slopes.len() as f64;
     let error = if slopes.len() < 2 { f64::INFINITY } else { (squares / (count - 1.0) / count).sqrt() };
     Cost { slope: centre, error }
