@@ -35,9 +35,9 @@ impl Es {
             .then_some(Population { generation: self.generation, pairs })
     }
 
-    /// The record of the generation that was asked for, from the fitness of its pairs, `prompts` rewards a member; moves
-    /// on to the next generation.
-    pub fn tell(&mut self, fitness: &[PairFitness], prompts: u64) -> GenerationRecord {
+    /// The record of the generation that was asked for, from the fitness of its pairs, which took so many evaluations; moves on to
+    /// the next generation.
+    pub fn tell(&mut self, fitness: &[PairFitness], evaluations: u64) -> GenerationRecord {
         let Settings { types, generations, .. } = &self.settings;
         let record = GenerationRecord {
             generation: self.generation,
@@ -45,7 +45,7 @@ impl Es {
             sigma: types.iter().map(|of_type| of_type.sigma).collect(),
             weights: shape(fitness, self.settings.shaping),
             fitness: summarize(fitness),
-            evaluations: 2 * fitness.len() as u64 * prompts,
+            evaluations,
         };
         self.generation += 1;
         record
@@ -65,7 +65,7 @@ mod tests {
             let population = es.ask().unwrap();
             assert_eq!(population.generation, generation);
             assert_eq!(population.pairs.len(), 2);
-            let record = es.tell(&fitness, 10);
+            let record = es.tell(&fitness, 40);
             assert_eq!((record.generation, record.evaluations), (generation, 40));
             assert_eq!(record.weights, [1.0, -1.0]);
         }

@@ -7,12 +7,14 @@
 
 mod grade;
 mod grader;
+mod telling;
 
 use thiserror::Error;
 
 pub use grade::{Difference, Grade, Mark};
 
 use grader::{Answers, Grader};
+use telling::most_telling;
 
 use crate::engine::{Decoding, Engine, EngineError, Request, Score};
 use crate::judge::{Judge, JudgeError};
@@ -48,6 +50,10 @@ pub enum ExamError {
         "a system message is given, but {place} is a text and no conversation; leave the system message out"
     )]
     NoConversation { place: String },
+    #[error(
+        "problems are to be chosen by how likely their wanted replies are, but {place} has none; leave --candidates out"
+    )]
+    Unchoosable { place: String },
     #[error("the reward {kind} has nobody who judges replies")]
     NoJudge { kind: &'static str },
     #[error("the reward {kind} gave {given} rewards for {asked} replies")]
@@ -129,6 +135,28 @@ impl Examiner {
         count: usize,
     ) -> Result<Exam<E::Batch>, ExamError> {
         self.exam(engine, self.task.training(self.seed, generation, count), generation)
+    }
+
+    /// Of a generation's problems the `count` that tell members apart best, in the same order: those that the codes as they are
+    /// neither solve almost surely nor are far from solving. Takes an evaluation of each problem.
+    ///
+    /// # Errors
+    /// When inference fails, or a problem has no wanted reply.
+    pub fn most_telling<E: Engine>(
+        &self,
+        engine: &mut E,
+        exam: Exam<E::Batch>,
+        generation: u64,
+        count: usize,
+    ) -> Result<Exam<E::Batch>, ExamError> {
+        if let Some(problem) = exam.problems.iter().find(|problem| problem.wanted.is_none()) {
+            return Err(ExamError::Unchoosable { place: problem.place.to_string() });
+        }
+        let scores = engine.score(&exam.wanted)?;
+        let log_likelihoods: Vec<f64> = scores.iter().map(|score| score.log_likelihood).collect();
+        let chosen = most_telling(&log_likelihoods, count);
+        let problems = chosen.into_iter().map(|place| exam.problems[place].clone()).collect();
+        self.exam(engine, problems, generation)
     }
 
     /// The first `count` held-out problems.

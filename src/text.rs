@@ -1,7 +1,7 @@
 //! Numbers and words as people read them.
 
 use crate::exam::Grade;
-use crate::seed_log::EvaluationRecord;
+use crate::seed_log::{EvaluationRecord, TaskSpec};
 
 /// A share as a percentage with one digit.
 pub fn percent(share: f64) -> String {
@@ -37,6 +37,14 @@ pub fn held_out(problems: u64) -> String {
 /// So many generations.
 pub fn generations(number: u64) -> String {
     format!("{} generation{}", count(number), plural(number))
+}
+
+/// The problems of a member, and of how many they are chosen.
+pub fn problems(task: &TaskSpec) -> String {
+    match task.candidates {
+        Some(candidates) => format!("{} of {candidates} problems", task.prompts),
+        None => format!("{} problems", task.prompts),
+    }
 }
 
 fn plural(number: u64) -> &'static str {

@@ -191,8 +191,8 @@ impl<'a, E: Engine> Tuner<'a, E> {
             // Even after inference failed, the codes shall be those of the log again.
             self.turn_into(None)?;
             let Some(fitness) = fitness? else { return Ok(Outcome::Stopped) };
-            let prompts = u64::from(self.log.header.task.prompts);
-            let record = es.tell(&fitness, prompts);
+            let members = u64::from(self.log.header.settings.population);
+            let record = es.tell(&fitness, self.log.header.task.evaluations(members));
             if !(record.fitness.mean.is_finite() && record.fitness.spread.is_finite()) {
                 return Err(TuneError::NotFinite { generation: population.generation });
             }
@@ -230,9 +230,8 @@ impl<'a, E: Engine> Tuner<'a, E> {
         stop: &AtomicBool,
         observer: &mut dyn Observer,
     ) -> Result<Option<Vec<PairFitness>>, TuneError> {
-        let header = &self.log.header;
-        let exams = self.examiners.exams(&self.engine, &header.task, population.generation)?;
-        let of = header.settings.population;
+        let exams = self.exams(population.generation)?;
+        let of = self.log.header.settings.population;
         let mut fitness = Vec::with_capacity(population.pairs.len());
         for (number, pair) in population.pairs.iter().enumerate() {
             let mut may_begin = |sign| {
@@ -247,6 +246,13 @@ impl<'a, E: Engine> Tuner<'a, E> {
             fitness.push(of_pair);
         }
         Ok(Some(fitness))
+    }
+
+    /// The problems of a generation, as they are for the codes of the log.
+    fn exams(&mut self, generation: u64) -> Result<Exams<E::Batch>, TuneError> {
+        let Self { engine, examiners, log, watch, .. } = self;
+        let exams = || examiners.exams(engine, &log.header.task, generation);
+        Ok(watch.time(|split| &mut split.inference, exams)?)
     }
 
     /// The fitness of both members of a pair, or `None` when `may_begin` does not let one of them begin.

@@ -98,6 +98,7 @@ impl Tuning {
                 retain: None,
                 patience: None,
                 prompts: recipe::PROMPTS,
+                candidates: None,
                 eval_problems: recipe::EVAL_PROBLEMS,
                 eval_every: recipe::EVAL_EVERY,
             },

@@ -47,6 +47,7 @@ pub fn header(model: &Model, population: u32, scales: impl Fn(TensorType) -> Typ
         retain: None,
         patience: None,
         prompts: recipe::PROMPTS,
+        candidates: None,
         eval_problems: recipe::EVAL_PROBLEMS,
         eval_every: 0,
     };

@@ -69,6 +69,7 @@ pub fn header() -> Header {
             definition: Definition::new("arith", problems, RewardKind::Loglik),
             data_sha256: None,
             prompts: 8,
+            candidates: None,
             eval_problems: 16,
             eval_every: 2,
             retain: None,

@@ -186,15 +186,21 @@ fn task(args: &RunArgs, subject: Subject) -> Result<TaskSpec> {
         number @ 1..=MAX_PROBLEMS => Ok(number),
         number => Err(UsageError(format!("{flag} is {number}, but must be from 1 to {MAX_PROBLEMS}"))),
     };
-    Ok(TaskSpec {
+    let candidates = search.candidates.map(|number| at_least_one("--candidates", Some(number), number));
+    let task = TaskSpec {
         definition: subject.definition,
         data_sha256: subject.data_sha256,
         retain: subject.retain,
         patience: args.retain.patience,
         prompts: at_least_one("--prompts", search.prompts, recipe::PROMPTS)?,
+        candidates: candidates.transpose()?,
         eval_problems: at_least_one("--eval-problems", search.eval_problems, recipe::EVAL_PROBLEMS)?,
         eval_every: search.eval_every.unwrap_or(recipe::EVAL_EVERY),
-    })
+    };
+    match task.unchoosable() {
+        Some(why) => Err(UsageError(format!("--candidates: {why}")).into()),
+        None => Ok(task),
+    }
 }
 
 #[cfg(test)]

@@ -149,8 +149,8 @@ impl Probed {
     /// What was chosen, in a line.
     pub fn chosen(&self) -> String {
         let Header { settings, task, .. } = &self.header;
-        let (members, problems) = (settings.population, task.prompts);
-        format!("chosen: {}; {members} members on {problems} problems each", steps(&settings.types))
+        let (members, problems) = (settings.population, text::problems(task));
+        format!("chosen: {}; {members} members on {problems} each", steps(&settings.types))
     }
 
     /// What `tune --json` tells of a probe.
@@ -198,7 +198,8 @@ fn fixed(search: &SearchArgs) -> Fixed {
         sigma: search.sigma.is_some(),
         alpha: search.alpha.is_some() || search.alpha_final.is_some(),
         population: search.population.is_some(),
-        prompts: search.prompts.is_some(),
+        // Which problems are chosen depends on how many.
+        prompts: search.prompts.is_some() || search.candidates.is_some(),
     }
 }
 

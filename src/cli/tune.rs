@@ -191,6 +191,7 @@ fn refuse_settings(args: &TuneArgs) -> Result<()> {
         ("--window", search.window.is_some()),
         ("--anchor", search.anchor.is_some()),
         ("--prompts", search.prompts.is_some()),
+        ("--candidates", search.candidates.is_some()),
         ("--shaping", search.shaping.is_some()),
         ("--tensors", search.tensors.is_some()),
         ("--eval-every", search.eval_every.is_some()),
@@ -259,13 +260,13 @@ fn introduction(args: &TuneArgs, log: &SeedLog, path: &Path, outline: Outline, p
         done => format!("continuing {} after {}", path.display(), text::generations(done)),
     };
     format!(
-        "{start}\n{} codes in {} tensors ({}), {} generations of {} members, {} problems each, up to {} of memory",
+        "{start}\n{} codes in {} tensors ({}), {} generations of {} members, {} each, up to {} of memory",
         text::count(outline.codes),
         log.header.tensors.len(),
         types.join(", "),
         outline.generations,
         outline.population,
-        log.header.task.prompts,
+        text::problems(&log.header.task),
         text::bytes(planned),
     )
 }

@@ -199,6 +199,30 @@ fn softly_a_problem_out_of_reach_counts_less() {
 }
 
 #[test]
+fn problems_are_chosen_by_their_wanted_replies() {
+    let problems = [("a", ""), ("bc", "x"), ("def", "0123456789"), ("ghij", "xy")];
+    let problems = problems.map(|(prompt, wanted)| problem(prompt, Some(wanted), None)).to_vec();
+    let examiner = examiner(same(problems), rewards(&[(RewardKind::Numeric, 1.0)]));
+    let mut engine = Parrot::default();
+    let drawn = examiner.training(&engine, 3, 4).unwrap();
+    let seed = drawn.seed;
+    let chosen = examiner.most_telling(&mut engine, drawn, 3, 2).unwrap();
+    assert_eq!(chosen.prompts, ["bc", "ghij"], "neither what is sure nor what is out of reach");
+    assert_eq!(chosen.wanted.iter().map(|request| &*request.completion).collect::<Vec<_>>(), ["x", "xy"]);
+    assert_eq!((chosen.seed, engine.asked.into_inner()), (seed, vec!["score"]), "one evaluation of each");
+}
+
+#[test]
+fn nothing_is_chosen_of_problems_without_a_wanted_reply() {
+    let problems = vec![problem("ab", Some("x"), None), problem("abc", None, None)];
+    let examiner = examiner(same(problems), rewards(&[(RewardKind::Numeric, 1.0)]));
+    let mut engine = Parrot::default();
+    let drawn = examiner.training(&engine, 0, 2).unwrap();
+    let error = examiner.most_telling(&mut engine, drawn, 0, 1).unwrap_err().to_string();
+    assert!(error.contains("data.jsonl, line 3 has none; leave --candidates out"), "{error}");
+}
+
+#[test]
 fn likelihoods_alone_ask_for_replies_only_where_some_are_right() {
     let problems = || vec![problem("ab", Some("AB"), None)];
     let (marks, asked) = marks_of(same(problems()), &[(RewardKind::Loglik, 1.0)]).unwrap();

@@ -84,6 +84,9 @@ pub(super) fn entries(
     add("seed", settings.seed.into());
     add("population", settings.population.into());
     add("prompts", task.prompts.into());
+    if let Some(candidates) = task.candidates {
+        add("candidates", candidates.into());
+    }
     add("method", settings.method.name().into());
     add("sigma", by_type(&settings.types, |of_type| of_type.sigma).into());
     add("alpha", by_type(&settings.types, |of_type| of_type.alpha).into());

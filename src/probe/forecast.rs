@@ -28,7 +28,9 @@ pub fn forecast(
 ) -> Forecast {
     let problem = (findings.inference - findings.overhead) / f64::from(probed.max(1));
     let member = findings.overhead + f64::from(task.prompts) * problem;
-    let inference = f64::from(settings.population) * member;
+    let choice =
+        task.candidates.map_or(0.0, |candidates| findings.overhead + f64::from(candidates) * problem);
+    let inference = f64::from(settings.population) * member + choice;
     let perturb = findings.trials.first().map_or(0.0, |trial| trial.perturb) * f64::from(settings.population);
     let generation = inference + perturb + findings.update * replayed(settings, mode);
     let evaluation = findings.overhead + f64::from(task.eval_problems) * problem;
@@ -90,6 +92,7 @@ mod tests {
         let settings = Settings { population: 10, generations: 4, ..test_log::settings() };
         let task = TaskSpec {
             prompts: 20,
+            candidates: None,
             eval_problems: 100,
             eval_every: 3,
             ..test_log::header(settings.clone()).task

@@ -85,6 +85,7 @@ impl List {
         self.definition("task", &task.definition);
         self.add_some("data SHA-256", task.data_sha256.as_ref());
         self.add("problems of a member", task.prompts);
+        self.add_some("chosen of candidates", task.candidates);
         self.add("held-out problems", text::count(task.eval_problems.into()));
         let every =
             if task.eval_every == 0 { "first and last only".to_owned() } else { task.eval_every.to_string() };

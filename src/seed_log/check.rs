@@ -53,8 +53,13 @@ fn check_task(task: &TaskSpec) -> Result<(), LogError> {
     if task.patience == Some(0) {
         return Err(LogError::Header("its patience is 0, but must be at least 1".to_owned()));
     }
+    if let Some(why) = task.unchoosable() {
+        return Err(LogError::Header(why));
+    }
     let prompts = retained.map(|retain| ("retain.prompts", retain.prompts));
-    let mut counts = prompts.chain([("prompts", task.prompts), ("eval_problems", task.eval_problems)]);
+    let candidates = task.candidates.map(|candidates| ("candidates", candidates));
+    let counts = [("prompts", task.prompts), ("eval_problems", task.eval_problems)];
+    let mut counts = prompts.chain(candidates).chain(counts);
     match counts.find(|(_, count)| !(1..=MAX_PROBLEMS).contains(count)) {
         Some((name, count)) => {
             Err(LogError::Header(format!("{name} is {count}, but must be from 1 to {MAX_PROBLEMS}")))

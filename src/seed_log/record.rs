@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fitness::{FitnessSummary, share};
 use crate::settings::Settings;
-use crate::task::Definition;
+use crate::task::{Definition, Reward};
 use crate::tensor_type::TensorType;
 
 /// The format version that this crate writes. It rises whenever an older version's log would replay to other codes, or does
@@ -101,6 +101,9 @@ pub struct TaskSpec {
     pub data_sha256: Option<String>,
     /// Problems that each member of a generation is evaluated on.
     pub prompts: u32,
+    /// Problems that those are chosen of, more than they are, where they are chosen; else those that are drawn are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<u32>,
     /// Problems of a held-out evaluation.
     pub eval_problems: u32,
     /// Generations between held-out evaluations; 0 evaluates only before and after.
@@ -111,6 +114,32 @@ pub struct TaskSpec {
     /// Held-out evaluations without a new best one after which the run ends; at least 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u64>,
+}
+
+impl TaskSpec {
+    /// Evaluations that a generation of so many members takes on the task: each member's on each problem, and one of each candidate.
+    pub fn evaluations(&self, members: u64) -> u64 {
+        members * u64::from(self.prompts) + u64::from(self.candidates.unwrap_or(0))
+    }
+
+    /// Why its problems cannot be chosen as it says, where that is so.
+    pub fn unchoosable(&self) -> Option<String> {
+        let candidates = self.candidates?;
+        let prompts = self.prompts;
+        if candidates <= prompts {
+            return Some(format!(
+                "{candidates} candidates are no choice for {prompts} problems a member; give more of them"
+            ));
+        }
+        let is_for_wanted = |reward: &Reward| reward.kind.is_for_wanted_reply();
+        (!self.definition.rewards.iter().any(is_for_wanted)).then(|| {
+            format!(
+                "candidates are chosen by how likely their wanted replies are, but the reward is {}; it should have one of \
+                 loglik, soft-loglik, exact, numeric",
+                self.definition.rewards_text()
+            )
+        })
+    }
 }
 
 /// What must not get worse while a model is tuned on something else: it is evaluated too, and counts with its weight.
@@ -146,7 +175,7 @@ pub struct GenerationRecord {
     pub weights: Vec<f32>,
     /// The members' fitness.
     pub fitness: FitnessSummary,
-    /// Rewards computed: members times prompts.
+    /// Evaluations of a problem by the model: members times prompts, and one of each candidate.
     pub evaluations: u64,
 }
 

@@ -65,6 +65,7 @@ pub fn header(settings: Settings) -> Header {
             retain: None,
             patience: None,
             prompts: 8,
+            candidates: None,
             eval_problems: 16,
             eval_every: 0,
         },

@@ -154,6 +154,11 @@ impl RewardKind {
     pub fn reads_replies(self) -> bool {
         !matches!(self, Self::Loglik | Self::SoftLoglik | Self::Margin)
     }
+
+    /// Whether it is for giving the wanted reply itself, so that how likely that is tells how far a problem is from being solved.
+    pub fn is_for_wanted_reply(self) -> bool {
+        matches!(self, Self::Loglik | Self::SoftLoglik | Self::Exact | Self::Numeric)
+    }
 }
 
 impl From<RewardKind> for Reward {

@@ -47,17 +47,24 @@ impl Examiners {
         self.retain.as_ref().map_or(Ok(()), |examiner| examiner.rehearse(engine))
     }
 
-    /// The problems of a generation.
+    /// The problems of a generation; where they are chosen of more candidates, by the codes as they are.
     ///
     /// # Errors
-    /// When they cannot be put to the engine.
+    /// When they cannot be put to the engine, or inference fails.
     pub fn exams<E: Engine>(
         &self,
-        engine: &E,
+        engine: &mut E,
         spec: &TaskSpec,
         generation: u64,
     ) -> Result<Exams<E::Batch>, ExamError> {
-        let task = self.task.training(engine, generation, spec.prompts as usize)?;
+        let prompts = spec.prompts as usize;
+        let task = match spec.candidates {
+            None => self.task.training(engine, generation, prompts)?,
+            Some(candidates) => {
+                let drawn = self.task.training(engine, generation, candidates as usize)?;
+                self.task.most_telling(engine, drawn, generation, prompts)?
+            }
+        };
         let counts = spec.retain.as_ref().filter(|retain| retain.weight > 0.0);
         let training = |(examiner, counts): (&Examiner, &RetainSpec)| {
             let exam = examiner.training(engine, generation, counts.prompts as usize)?;

@@ -110,6 +110,7 @@ fn a_method_has_only_the_residual_that_it_has() {
 fn counts_are_at_least_1() {
     assert_tune_refuses(&[
         ("--prompts 0", "--prompts is 0"),
+        ("--candidates 0", "--candidates is 0"),
         ("--eval-problems 0", "--eval-problems is 0"),
         ("--threads 0", "--threads is 0"),
         ("-t 0", "--threads is 0"),
@@ -127,6 +128,23 @@ fn counts_are_at_least_1() {
 #[test]
 fn prompts_have_a_limit() {
     assert_tune_refuses(&[("--prompts 4000000000 --eval-problems 4", "prompts")]);
+}
+
+#[test]
+fn problems_are_chosen_of_more_and_by_their_wanted_replies() {
+    assert_tune_refuses(&[
+        (
+            "--candidates 64",
+            "--candidates: 64 candidates are no choice for 64 problems a member; give more of them",
+        ),
+        ("--prompts 8 --candidates 4", "4 candidates are no choice for 8 problems"),
+        ("--candidates 4000000000", "--candidates is 4000000000"),
+    ]);
+    let dir = Dir::new();
+    dir.write("prompts.jsonl", "{\"prompt\":\"1+1=\"}\n{\"prompt\":\"1+2=\"}\n");
+    dir.run("tune base.gguf --task regex --data prompts.jsonl --pattern 5 --candidates 128")
+        .fails(2, &["--candidates", "but the reward is regex", "loglik, soft-loglik, exact, numeric"]);
+    assert_eq!(dir.names(), ["base.gguf", "prompts.jsonl"]);
 }
 
 #[test]

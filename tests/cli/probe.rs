@@ -64,6 +64,18 @@ fn what_is_given_is_not_chosen() {
 }
 
 #[test]
+fn a_choice_of_problems_stays() {
+    let told = Dir::new().run(&format!("{PROBE} --candidates 64")).ok();
+    assert!(told.contains("8 members on 16 of 64 problems each"), "{told}");
+    let line = told.lines().last().unwrap();
+    assert_eq!(
+        (line.matches("--candidates 64").count(), line.matches("--prompts").count()),
+        (1, 1),
+        "{line}"
+    );
+}
+
+#[test]
 fn auto_tunes_with_what_a_probe_chooses() {
     let dir = Dir::new();
     let chosen = dir.run(&format!("{PROBE} --json")).json();

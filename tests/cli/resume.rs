@@ -133,6 +133,29 @@ fn more_generations_prolong_a_finished_run() {
     assert!(dir.read("third.gguf") == dir.read("tuned.gguf"));
 }
 
+/// Which problems they are depends on the codes, and so on where the run was.
+#[test]
+fn a_run_that_chooses_its_problems_ends_where_an_undisturbed_one_does() {
+    const CHOOSING: &str = "--candidates 32 --residual stored";
+    let dir = Dir::new();
+    dir.run(&format!("tune base.gguf -o whole.qes --export tuned.gguf {TINY} {CHOOSING}")).ok();
+    dir.run(&format!("tune base.gguf -o all.qes {TINY}")).ok();
+    let (whole, records) = (dir.text("whole.qes"), generations(&dir.text("whole.qes")));
+    assert_ne!(records[0], generations(&dir.text("all.qes"))[0], "other problems");
+    let evaluations = 4 * 8 + 32;
+    assert!(
+        records.iter().all(|record| record.contains(&format!("\"evaluations\":{evaluations}"))),
+        "{records:?}"
+    );
+    let (first, _) = whole.match_indices("{\"generation\"").nth(1).unwrap();
+    dir.write("run.qes", &whole[..first]);
+    dir.run("tune base.gguf -o run.qes --resume --export again.gguf").ok();
+    assert_eq!(dir.text("run.qes"), whole);
+    assert!(dir.read("again.gguf") == dir.read("tuned.gguf"));
+    assert!(dir.run("inspect run.qes").ok().contains("8 of 32 problems"));
+    dir.run("verify base.gguf run.qes tuned.gguf").ok();
+}
+
 #[test]
 fn settings_cannot_be_changed_half_way() {
     let dir = Dir::tuned();
@@ -148,6 +171,7 @@ fn settings_cannot_be_changed_half_way() {
         "--window 1",
         "--anchor 0",
         "--prompts 8",
+        "--candidates 16",
         "--reward loglik",
         "--shaping zscore",
         "--tensors attn",

@@ -37,6 +37,10 @@ pub struct SearchArgs {
     pub anchor: Option<f64>,
     #[arg(long, value_name = "N", help = format!("Problems that each member is evaluated on [default: {}]", recipe::PROMPTS))]
     pub prompts: Option<u32>,
+    /// Draw so many problems for each generation, and evaluate its members on the --prompts of them that tell them apart best: those
+    /// whose wanted reply the model gives neither almost surely nor almost never; for short replies [default: all that are drawn]
+    #[arg(long, value_name = "N")]
+    pub candidates: Option<u32>,
     /// How differences in fitness become weights [default: zscore]
     #[arg(long, value_enum)]
     pub shaping: Option<ShapingArg>,

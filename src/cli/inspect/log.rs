@@ -42,10 +42,10 @@ fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
         format!("  base        {} ({})", header.base.file.escape_debug(), text::bytes(header.base.bytes)),
         format!("              SHA-256 {}", header.base.sha256.escape_debug()),
         format!("  tuned       {} codes in {} tensors", text::count(codes), header.tensors.len()),
-        format!("  task        {}", task(&header.task.definition, header.task.prompts)),
+        format!("  task        {}", task(&header.task.definition, &text::problems(&header.task))),
     ];
     if let Some(retain) = &header.task.retain {
-        let of_retained = task(&retain.definition, retain.prompts);
+        let of_retained = task(&retain.definition, &format!("{} problems", retain.prompts));
         lines.push(format!("  retained    {of_retained}, weight {}", retain.weight));
     }
     if let Some(patience) = header.task.patience {
@@ -68,12 +68,12 @@ fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
 }
 
 /// A task with its rewards, and the problems of a member.
-fn task(definition: &Definition, prompts: u32) -> String {
+fn task(definition: &Definition, problems: &str) -> String {
     let mut parts = vec![definition.name.escape_debug().to_string()];
     if let Some((path, _)) = definition.problems.data() {
         parts.push(format!("data {}", path.escape_debug()));
     }
-    parts.push(format!("reward {}, {prompts} problems", definition.rewards_text()));
+    parts.push(format!("reward {}, {problems}", definition.rewards_text()));
     if definition.temp > 0.0 {
         parts.push(format!("temperature {}", definition.temp));
     }
