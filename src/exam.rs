@@ -138,7 +138,8 @@ impl Examiner {
     }
 
     /// Of a generation's problems the `count` that tell members apart best, in the same order: those that the codes as they are
-    /// neither solve almost surely nor are far from solving. Takes an evaluation of each problem.
+    /// neither solve almost surely nor are far from solving, and none twice while there are others. Takes an evaluation of each
+    /// problem.
     ///
     /// # Errors
     /// When inference fails, or a problem has no wanted reply.
@@ -153,8 +154,8 @@ impl Examiner {
             return Err(ExamError::Unchoosable { place: problem.place.to_string() });
         }
         let scores = engine.score(&exam.wanted)?;
-        let log_likelihoods: Vec<f64> = scores.iter().map(|score| score.log_likelihood).collect();
-        let chosen = most_telling(&log_likelihoods, count);
+        let candidates = exam.asked().zip(scores.iter().map(|score| score.log_likelihood));
+        let chosen = most_telling(candidates, count);
         let problems = chosen.into_iter().map(|place| exam.problems[place].clone()).collect();
         self.exam(engine, problems, generation)
     }

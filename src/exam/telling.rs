@@ -4,6 +4,9 @@
 //! evaluating members on either tells nothing. Those in between can be found before any member is evaluated, by what the model
 //! itself makes of the wanted replies.
 
+use std::collections::HashMap;
+use std::hash::Hash;
+
 use crate::task::SOFT_FLOOR;
 
 /// How much a problem tells: by how much ln(p + [`SOFT_FLOOR`]) changes with the logit of the wanted reply, whose probability p is.
@@ -14,11 +17,22 @@ fn telling(log_likelihood: f64) -> f64 {
     (p * (1.0 - p) / (p + SOFT_FLOOR)).max(0.0)
 }
 
-/// The places of the `count` problems that tell most, in ascending order, by the log-likelihoods of their wanted replies; of
-/// those that tell the same, the first.
-pub(super) fn most_telling(log_likelihoods: &[f64], count: usize) -> Vec<usize> {
-    let mut places: Vec<usize> = (0..log_likelihoods.len()).collect();
-    places.sort_by(|a, b| telling(log_likelihoods[*b]).total_cmp(&telling(log_likelihoods[*a])));
+/// The places of the `count` candidates that tell most, in ascending order, by the log-likelihoods of their wanted replies. A
+/// candidate is what is asked and its log-likelihood; one that is asked again comes after all that are asked the first time,
+/// since it tells nothing new. Of those that tell the same, the first are taken.
+pub(super) fn most_telling<K: Hash + Eq>(
+    candidates: impl IntoIterator<Item = (K, f64)>,
+    count: usize,
+) -> Vec<usize> {
+    let mut seen: HashMap<K, u32> = HashMap::new();
+    let mut ranks: Vec<(u32, f64)> = Vec::new();
+    for (asked, log_likelihood) in candidates {
+        let times = seen.entry(asked).or_default();
+        ranks.push((*times, telling(log_likelihood)));
+        *times += 1;
+    }
+    let mut places: Vec<usize> = (0..ranks.len()).collect();
+    places.sort_by(|&a, &b| ranks[a].0.cmp(&ranks[b].0).then(ranks[b].1.total_cmp(&ranks[a].1)));
     places.truncate(count);
     places.sort_unstable();
     places
@@ -38,12 +52,24 @@ mod tests {
         assert_eq!([0.0, f64::NEG_INFINITY, f64::NAN, 1e-9].map(telling), [0.0; 4]);
     }
 
+    /// The places of the chosen among problems that are all different.
+    fn chosen(log_likelihoods: &[f64], count: usize) -> Vec<usize> {
+        most_telling(log_likelihoods.iter().copied().enumerate(), count)
+    }
+
     #[test]
     fn those_that_tell_most_keep_their_order() {
         let log_likelihoods = [0.99, 0.3, 1e-6, 0.2, 0.5].map(libm::log);
-        assert_eq!(most_telling(&log_likelihoods, 3), [1, 3, 4]);
-        assert_eq!(most_telling(&log_likelihoods, 9), [0, 1, 2, 3, 4]);
-        assert_eq!(most_telling(&[-1.0; 4], 2), [0, 1], "of equal ones the first");
-        assert_eq!(most_telling(&[f64::NAN, -1.0, f64::NAN], 1), [1]);
+        assert_eq!(chosen(&log_likelihoods, 3), [1, 3, 4]);
+        assert_eq!(chosen(&log_likelihoods, 9), [0, 1, 2, 3, 4]);
+        assert_eq!(chosen(&[-1.0; 4], 2), [0, 1], "of equal ones the first");
+        assert_eq!(chosen(&[f64::NAN, -1.0, f64::NAN], 1), [1]);
+    }
+
+    #[test]
+    fn what_is_asked_again_comes_last() {
+        let candidates = [("a", -1.5), ("b", -1e-4), ("a", -1.5), ("c", -9.0), ("a", -1.5)];
+        assert_eq!(most_telling(candidates, 3), [0, 1, 3]);
+        assert_eq!(most_telling(candidates, 4), [0, 1, 2, 3]);
     }
 }
