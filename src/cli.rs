@@ -62,7 +62,7 @@ pub fn main() -> ExitCode {
 pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     explain_file_signals();
     let words: Vec<OsString> = arguments.collect();
-    let Args { command, verbose } = Args::parse_from(words.iter().cloned().map(canonical));
+    let Args { command, verbose } = Args::parse_from(canonical(&words));
     verbosity::start(verbose);
     let outcome = match command {
         Command::Tune(args) => tune::run(&args),
@@ -90,15 +90,18 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     }
 }
 
-/// An argument as the parser knows it. llama.cpp has long flags with one dash, such as `-np`, which the parser does not.
-fn canonical(argument: OsString) -> OsString {
-    match argument.to_str() {
+/// Returns the arguments as the parser knows them. llama.cpp has long flags with one dash, such as `-np`, which the parser
+/// does not. What follows `--` is no flag and stays as it is.
+fn canonical(words: &[OsString]) -> Vec<OsString> {
+    let flags = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    let long = |word: &OsString| match word.to_str() {
         Some("-np") => "--parallel".into(),
         Some("-nr") => "--no-repack".into(),
         Some("-jf") => "--json-schema-file".into(),
         Some("-sys") => "--system".into(),
-        _ => argument,
-    }
+        _ => word.clone(),
+    };
+    words[..flags].iter().map(long).chain(words[flags..].iter().cloned()).collect()
 }
 
 /// The error with its causes. A cause that the message before it already tells is not told twice.

@@ -10,7 +10,7 @@ use std::ffi::CStr;
 use std::ops::Range;
 
 use llama_cpp_sys_2::ggml_version;
-use tracing::info;
+use tracing::{debug, info};
 
 use crate::block::Arrangement;
 use crate::engine::{Decoding, Engine, EngineError, Request, Score, TensorBytes};
@@ -35,12 +35,14 @@ mod row;
 mod schedule;
 mod score;
 mod size;
+mod uneditable;
 mod weights;
 
 pub use estimate::estimated_context_bytes;
 pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in};
 pub use prepare::Prepared;
 pub use quantize::{Exception, quantize};
+pub use uneditable::Uneditable;
 
 use budget::Cost;
 use context::Context;
@@ -89,11 +91,8 @@ impl LlamaEngine {
         processor::check().map_err(|source| failed(source.into()))?;
         log::start();
         let pays = options.repack && (tunable.is_empty() || tunable.iter().any(repack::interleaves));
-        let mut load = |layout| load_model(layout, &mut working, &tunable);
-        let repacked = pays.then(|| load(Layout::Repacked).ok()).flatten();
-        // Where llama.cpp has interleaved a tensor in a way that is not known, or none at all, the file is mapped.
-        let repacked = repacked.filter(|loaded| tunable.is_empty() || loaded.homes.iter().any(Home::is_held));
-        let loaded = repacked.map_or_else(|| load(Layout::Plain), Ok);
+        let repacked = if pays { load_repacked(&mut working, &tunable).map_err(failed)? } else { None };
+        let loaded = repacked.map_or_else(|| load_model(Layout::Plain, &mut working, &tunable), Ok);
         let Loaded { model, homes, probe } = loaded.map_err(failed)?;
         forget_copies(&mut working, &tunable, &homes).map_err(|source| failed(source.into()))?;
         let cost = Cost::new(probe, model.vocabulary_len());
@@ -253,6 +252,28 @@ struct Loaded {
     model: Model,
     homes: Vec<Home>,
     probe: Buffers,
+}
+
+/// Loads a model with interleaved weights. Returns `None` where llama.cpp has interleaved a tensor in a way that is not known,
+/// or none at all: the file is mapped then.
+///
+/// # Errors
+/// For any other fault, which a second try would meet too, or hide.
+fn load_repacked(working: &mut WorkingCopy, tunable: &[TensorSlot]) -> Result<Option<Loaded>, Failure> {
+    match load_model(Layout::Repacked, working, tunable) {
+        Ok(loaded) if tunable.is_empty() || loaded.homes.iter().any(Home::is_held) => Ok(Some(loaded)),
+        Ok(_) => {
+            debug!("llama.cpp interleaves no tunable tensor; the model is loaded again, mapped");
+            Ok(None)
+        }
+        Err(error) => match error.downcast_ref() {
+            Some(Uneditable::Layout { .. }) => {
+                debug!(%error, "the model is loaded again, mapped");
+                Ok(None)
+            }
+            _ => Err(error),
+        },
+    }
 }
 
 fn load_model(layout: Layout, working: &mut WorkingCopy, tunable: &[TensorSlot]) -> Result<Loaded, Failure> {

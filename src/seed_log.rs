@@ -125,8 +125,8 @@ impl SeedLog {
         };
         for (index, line) in lines {
             let line = decode(index + 1, line, &mut chain)?;
-            log.accept(index + 1, line)?;
-            log.move_on(chain.clone());
+            log.check(index + 1, &line)?;
+            log.add(line, chain.clone());
         }
         Ok(log)
     }
@@ -153,18 +153,26 @@ impl SeedLog {
         Ok((log, text))
     }
 
-    /// Adds a record in memory and returns its line, to be made durable before anything acts on the record.
+    /// Checks a record that is to follow and encodes its line. The log has the record only after [`Prepared::commit`], so
+    /// that the line can be made durable first.
+    ///
+    /// # Errors
+    /// When the record does not follow from the log so far.
+    pub fn prepare(&mut self, line: Line) -> Result<Prepared<'_>, LogError> {
+        let number = 2 + self.generations.len() + self.evaluations.len() + self.plans.len();
+        let mut chain = self.chain.clone();
+        let text = chain.encode(&line)?;
+        self.check(number, &line)?;
+        Ok(Prepared { log: self, line, chain, text })
+    }
+
+    /// Adds a record in memory and returns its line. A line that is to be in a file too is appended between
+    /// [`SeedLog::prepare`] and [`Prepared::commit`].
     ///
     /// # Errors
     /// When the record does not follow from the log so far.
     pub fn push(&mut self, line: Line) -> Result<String, LogError> {
-        let number = 2 + self.generations.len() + self.evaluations.len() + self.plans.len();
-        let mut chain = self.chain.clone();
-        let text = chain.encode(&line)?;
-        self.accept(number, line)?;
-        self.move_on(chain);
-        self.whole_bytes += text.len() as u64;
-        Ok(text)
+        Ok(self.prepare(line)?.commit())
     }
 
     /// Generations that the run is to have in all, as planned last.
@@ -178,36 +186,56 @@ impl SeedLog {
         self.points.get(usize::try_from(generations).ok()?)
     }
 
-    /// Takes the hash of a line that was accepted.
-    fn move_on(&mut self, chain: Chain) {
+    /// Checks that a record follows from the log so far.
+    fn check(&self, number: LineNumber, line: &Line) -> Result<(), LogError> {
+        let done = self.generations.len() as u64;
+        let checked = match line {
+            Line::Header(_) => return Err(LogError::SecondHeader { line: number }),
+            Line::Generation(record) => check_generation(&self.header, done, record),
+            Line::Evaluation(record) => check_evaluation(done, record),
+            Line::Plan(record) => check_plan(done, record),
+        };
+        checked.map_err(|problem| LogError::Record { line: number, problem })
+    }
+
+    /// Adds a record that was checked, and takes its line's hash.
+    fn add(&mut self, line: Line, chain: Chain) {
+        match line {
+            // Refused by the check.
+            Line::Header(_) => {}
+            Line::Generation(record) => self.generations.push(record),
+            Line::Evaluation(record) => self.evaluations.push(record),
+            Line::Plan(record) => self.plans.push(record),
+        }
         if self.points.len() == self.generations.len() {
             self.points.push(chain.clone());
         }
         self.chain = chain;
     }
+}
 
-    fn accept(&mut self, number: LineNumber, line: Line) -> Result<(), LogError> {
-        match line {
-            Line::Header(_) => Err(LogError::SecondHeader { line: number }),
-            Line::Generation(record) => {
-                check_generation(&self.header, self.generations.len() as u64, &record)
-                    .map_err(|problem| LogError::Record { line: number, problem })?;
-                self.generations.push(record);
-                Ok(())
-            }
-            Line::Evaluation(record) => {
-                check_evaluation(self.generations.len() as u64, &record)
-                    .map_err(|problem| LogError::Record { line: number, problem })?;
-                self.evaluations.push(record);
-                Ok(())
-            }
-            Line::Plan(record) => {
-                check_plan(self.generations.len() as u64, &record)
-                    .map_err(|problem| LogError::Record { line: number, problem })?;
-                self.plans.push(record);
-                Ok(())
-            }
-        }
+/// A record that follows from a log, which does not have it yet. Dropped, it leaves the log as it was.
+#[derive(Debug)]
+#[must_use = "the log lacks the record until it is committed"]
+pub struct Prepared<'a> {
+    log: &'a mut SeedLog,
+    line: Line,
+    chain: Chain,
+    text: String,
+}
+
+impl Prepared<'_> {
+    /// Returns the record's line, newline included.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Adds the record to the log and returns its line.
+    pub fn commit(self) -> String {
+        let Self { log, line, chain, text } = self;
+        log.add(line, chain);
+        log.whole_bytes += text.len() as u64;
+        text
     }
 }
 

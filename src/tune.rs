@@ -201,8 +201,10 @@ impl<'a, E: Engine> Tuner<'a, E> {
             let moves = self.update()?;
             self.audit()?;
             let split = self.watch.end_generation();
-            let evaluation = if self.is_evaluation_due() { Some(self.evaluate(observer)?) } else { None };
-            observer.event(&Event::Generation { record: &record, moves, split, evaluation });
+            observer.event(&Event::Generation { record: &record, moves, split });
+            if self.is_evaluation_due() {
+                self.evaluate(observer)?;
+            }
         }
         if stop.load(Ordering::Relaxed) {
             return Ok(Outcome::Stopped);
@@ -317,11 +319,9 @@ impl<'a, E: Engine> Tuner<'a, E> {
     }
 
     /// Evaluates on the held-out problems and logs it, unless the log ends with an evaluation of these very codes.
-    fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<EvaluationRecord, TuneError> {
-        if let Some(last) = self.log.evaluations.last()
-            && last.generations == self.history.len()
-        {
-            return Ok(last.clone());
+    fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<(), TuneError> {
+        if self.log.evaluations.last().is_some_and(|last| last.generations == self.history.len()) {
+            return Ok(());
         }
         observer.event(&Event::Evaluating { generations: self.history.len() });
         let grade = self.grade()?;
@@ -338,7 +338,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
         };
         self.write(Line::Evaluation(record.clone()))?;
         observer.event(&Event::Evaluation(&record));
-        Ok(record)
+        Ok(())
     }
 
     /// How the codes as they are do on the held-out problems.
@@ -357,9 +357,19 @@ impl<'a, E: Engine> Tuner<'a, E> {
     }
 
     fn write(&mut self, line: Line) -> Result<(), TuneError> {
-        let text = self.log.push(line)?;
-        Ok(self.journal.append(&text)?)
+        record(&mut self.log, self.journal, line)
     }
+}
+
+/// Adds a record to the journal and, once it is durable there, to the log.
+///
+/// # Errors
+/// When the record does not follow from the log, or cannot be written; the log then lacks it, as the journal does.
+pub fn record(log: &mut SeedLog, journal: &mut dyn Journal, line: Line) -> Result<(), TuneError> {
+    let prepared = log.prepare(line)?;
+    journal.append(prepared.text())?;
+    prepared.commit();
+    Ok(())
 }
 
 #[cfg(test)]

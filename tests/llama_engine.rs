@@ -17,7 +17,7 @@ use llama_cpp_sys_2 as sys;
 use qes_gguf::block::{CodeBlock, CodeLayout, Codes};
 use qes_gguf::engine::{Decoding, Engine, Request, Score, TensorBytes};
 use qes_gguf::gguf::Gguf;
-use qes_gguf::llama::{LlamaEngine, LlamaOptions, TensorSlot};
+use qes_gguf::llama::{LlamaEngine, LlamaOptions, TensorSlot, Uneditable};
 use qes_gguf::select::select;
 use qes_gguf::store::WorkingCopy;
 use qes_gguf::task::Message;
@@ -424,6 +424,19 @@ fn slots_that_do_not_match_are_refused() {
     assert!(load(shorter).contains("another size"));
     let outside = TensorSlot { range: slot.range.start..usize::MAX, ..slot };
     assert!(load(outside).contains("ends at byte"));
+}
+
+#[test]
+fn all_tensors_that_inference_does_not_use_are_named() {
+    let path = model();
+    let mut slots = slots(&path);
+    for (slot, name) in slots.iter_mut().zip(["blk.8.unknown.weight", "blk.9.unknown.weight"]) {
+        slot.name = name.to_owned();
+    }
+    let working = WorkingCopy::open(&path).unwrap();
+    let error = LlamaEngine::load(working, slots, &LlamaOptions::default()).unwrap_err();
+    let names = vec!["blk.8.unknown.weight".to_owned(), "blk.9.unknown.weight".to_owned()];
+    assert_eq!(error.source.downcast_ref(), Some(&Uneditable::Unused { names }), "{error}");
 }
 
 #[test]

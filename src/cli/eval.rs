@@ -4,13 +4,14 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use tracing::debug;
 
 use super::args::EvalArgs;
 use super::course::Course;
 use super::{Ending, UsageError, definition, out, report, setup, text};
 use crate::exam::{Difference, Examiner, Grade, Mark};
 use crate::export::Model;
-use crate::llama::{LlamaEngine, check_built_in};
+use crate::llama::{LlamaEngine, Uneditable, check_built_in};
 use crate::seed_log::SeedLog;
 use crate::select::{select, spec};
 use crate::task::Definition;
@@ -54,9 +55,14 @@ fn engine(args: &EvalArgs, path: &Path, log: Option<&SeedLog>, threads: usize) -
     // What a run would tune, so that the model is laid out, and its last bits come out, as in a run.
     let specs = select(&model.gguf, None)
         .map_or_else(|_| Vec::new(), |tensors| tensors.into_iter().map(spec).collect::<Vec<_>>());
-    // Inference may not use all of a model's tensors, which only matters where they are tuned.
-    setup::engine(model, &specs, inference, threads, None)
-        .or_else(|_| setup::engine(Model::open(path)?, &[], inference, threads, None))
+    match setup::engine(model, &specs, inference, threads, None) {
+        // Inference may not use all of a model's tensors, or not as they are, which only matters where they are tuned.
+        Err(error) if error.chain().any(|cause| cause.is::<Uneditable>()) => {
+            debug!(%error, "the model is loaded again, with no tensor to be tuned");
+            setup::engine(Model::open(path)?, &[], inference, threads, None)
+        }
+        engine => engine,
+    }
 }
 
 /// The task that is named, else the log's.

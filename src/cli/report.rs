@@ -58,6 +58,8 @@ pub fn finish(bar: &ProgressBar) {
 pub struct TextReport {
     outline: Outline,
     bar: ProgressBar,
+    /// The last generation's line, held back until it is known whether an evaluation belongs on it.
+    held: Option<String>,
 }
 
 impl TextReport {
@@ -66,7 +68,7 @@ impl TextReport {
         let population = u64::from(outline.population);
         let members = outline.generations.saturating_sub(outline.done) * population;
         let bar = bar(members, "{msg}  {wide_bar}  {eta_precise} left");
-        Self { outline, bar }
+        Self { outline, bar, held: None }
     }
 
     /// Prints lines that stay, above the bar.
@@ -74,54 +76,70 @@ impl TextReport {
         self.bar.suspend(|| out::progress(text));
     }
 
-    /// Takes the bar away.
-    pub fn finish(&self) {
+    /// Prints what was held back and takes the bar away.
+    pub fn finish(&mut self) {
+        self.release(None);
         finish(&self.bar);
     }
 
-    fn generation(
-        &self,
-        record: &GenerationRecord,
-        moves: Moves,
-        split: Split,
-        held_out: Option<&EvaluationRecord>,
-    ) {
+    /// Prints the line that was held back, if there is one, with the evaluation that followed it.
+    fn release(&mut self, evaluation: Option<&EvaluationRecord>) {
+        if let Some(line) = self.held.take() {
+            self.line(&(line + &evaluation.map_or(String::new(), held_out)));
+        }
+    }
+
+    /// Returns a generation's line.
+    fn generation(&self, record: &GenerationRecord, moves: Moves, split: Split) -> String {
         let number = record.generation + 1;
         let width = self.outline.generations.to_string().len();
         let share = moves.moved as f64 / self.outline.codes.max(1) as f64;
-        let retained = held_out.and_then(|record| record.retained);
-        let held_out = held_out.map(text::grade).map_or(String::new(), |grade| match grade.accuracy() {
-            Some(accuracy) => format!("  held-out {}", text::percent(accuracy)),
-            None => format!("  held-out {:.4}", grade.mean_reward),
-        }) + &retained.map_or(String::new(), |retained| format!("  retained {retained:.4}"));
-        self.line(&format!(
-            "generation {number:>width$}/{}  fitness {:.4}  best {:.4}  moved {:>5} of codes  {}{held_out}",
+        format!(
+            "generation {number:>width$}/{}  fitness {:.4}  best {:.4}  moved {:>5} of codes  {}",
             self.outline.generations,
             record.fitness.mean,
             record.fitness.best,
             text::percent(share),
             text::seconds(split.seconds),
-        ));
+        )
     }
+}
+
+/// Returns an evaluation as the end of its generation's line.
+fn held_out(record: &EvaluationRecord) -> String {
+    let grade = text::grade(record);
+    let measured = match grade.accuracy() {
+        Some(accuracy) => text::percent(accuracy),
+        None => format!("{:.4}", grade.mean_reward),
+    };
+    let retained = record.retained.map_or(String::new(), |retained| format!("  retained {retained:.4}"));
+    format!("  held-out {measured}{retained}")
 }
 
 impl Observer for TextReport {
     fn event(&mut self, event: &Event<'_>) {
         match event {
             Event::Member { generation, member, of } => {
+                self.release(None);
                 let passed = (generation - self.outline.done) * u64::from(self.outline.population);
                 self.bar.set_position(passed + u64::from(*member));
                 let (number, all) = (generation + 1, self.outline.generations);
                 self.bar.set_message(format!("generation {number}/{all}  member {}/{of}", member + 1));
             }
-            Event::Evaluating { .. } => self.bar.set_message("held-out problems"),
+            Event::Evaluating { generations } => {
+                // The summary tells of the last evaluation.
+                if *generations == self.outline.generations {
+                    self.release(None);
+                }
+                self.bar.set_message("held-out problems");
+            }
             Event::Evaluation(record) if record.generations == 0 => {
                 let grade = text::grade(record);
                 self.line(&format!("before: held-out {} {}", text::measure(&grade), text::headline(&grade)));
             }
-            Event::Evaluation(_) => {}
-            Event::Generation { record, moves, split, evaluation } => {
-                self.generation(record, *moves, *split, evaluation.as_ref());
+            Event::Evaluation(record) => self.release(Some(record)),
+            Event::Generation { record, moves, split } => {
+                self.held = Some(self.generation(record, *moves, *split));
             }
         }
     }
@@ -201,9 +219,7 @@ impl Observer for JsonReport {
         match event {
             Event::Member { .. } | Event::Evaluating { .. } => {}
             Event::Evaluation(record) => out::progress(evaluation(record)),
-            Event::Generation { record, moves, split, .. } => {
-                out::progress(generation(record, *moves, *split))
-            }
+            Event::Generation { record, moves, split } => out::progress(generation(record, *moves, *split)),
         }
     }
 }

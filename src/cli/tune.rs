@@ -16,8 +16,8 @@ use super::{Ending, UsageError, definition, export, interrupt, memory, out, setu
 use crate::export::Model;
 use crate::llama::check_built_in;
 use crate::seed_log::{Line, LogError, PlanRecord, SeedLog};
-use crate::store::{Artefact, Journal, LogFile, StoreError, Witnessed, discard_log, read_log_file};
-use crate::tune::{Observer, Outcome, ResidualMode, TuneError, Tuner};
+use crate::store::{Artefact, LogFile, StoreError, Witnessed, discard_log, read_log_file};
+use crate::tune::{Observer, Outcome, ResidualMode, TuneError, Tuner, record};
 
 pub fn run(args: &TuneArgs) -> Result<Ending> {
     check_built_in()?;
@@ -50,7 +50,7 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let journal = journal.map_or_else(|| create(args, &path, &log), Ok)?;
     let mut journal = Witnessed { log: journal, model: witness };
     if let Some(generations) = new_plan {
-        journal.append(&log.push(Line::Plan(PlanRecord { generations }))?)?;
+        record(&mut log, &mut journal, Line::Plan(PlanRecord { generations }))?;
     }
     let auditor = args.paranoid.then(|| FileAuditor::new(&args.model, &log, &path)).transpose()?;
     let mut display = Display::start(args, &log, &path, planned);
@@ -245,7 +245,7 @@ impl Display {
         }
     }
 
-    fn stop(&self) {
+    fn stop(&mut self) {
         if let Self::Text(report) = self {
             report.finish();
         }

@@ -116,10 +116,14 @@ impl Verdict {
         } else {
             format!("codes      SHA-256 {digest} (the run logged none at its last generation)")
         })?;
-        self.tell(format!(
-            "digests    all {} that the run logged on its way are those of the replay",
-            text::count(self.compared)
-        ))
+        self.tell(match self.compared {
+            0 => "digests    the run logged none that could be compared".to_owned(),
+            1 => "digests    the one that the run logged on its way is that of the replay".to_owned(),
+            many => format!(
+                "digests    all {} that the run logged on its way are those of the replay",
+                text::count(many)
+            ),
+        })
     }
 }
 

@@ -13,9 +13,11 @@ mod budget;
 mod estimate;
 mod options;
 mod size;
+mod uneditable;
 
 pub use estimate::estimated_context_bytes;
 pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in};
+pub use uneditable::Uneditable;
 
 /// Why something in here failed.
 type Failure = Box<dyn std::error::Error + Send + Sync>;

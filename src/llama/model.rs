@@ -12,6 +12,7 @@ use llama_cpp_sys_2::{
     LLAMA_LOAD_MODE_MMAP, LLAMA_LOAD_MODE_NONE, llama_model, llama_model_default_params,
     llama_model_has_encoder, llama_model_load_from_file,
 };
+use tracing::debug;
 
 use super::Failure;
 use super::grammar::Spelling;
@@ -59,6 +60,7 @@ impl Model {
         };
         params.use_extra_bufts = layout == Layout::Repacked;
         log::take_errors("");
+        debug!(?layout, "llama.cpp loads the model");
         // SAFETY: the path is null-terminated and the list of devices ends in null; both outlive the call.
         let raw = unsafe { llama_model_load_from_file(path.as_ptr(), params) };
         let raw = NonNull::new(raw).ok_or_else(|| log::take_errors("llama.cpp gave no reason"))?;

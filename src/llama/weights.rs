@@ -27,6 +27,7 @@ use super::layout::Node;
 use super::model::{Layout, Model};
 use super::repack::Held;
 use super::size::Buffers;
+use super::uneditable::Uneditable;
 use crate::store::{WorkingCopy, page_size};
 
 /// Where inference reads a tunable tensor.
@@ -67,10 +68,9 @@ pub(super) fn place(
     slots: &[TensorSlot],
 ) -> Result<Placed, Failure> {
     let (weights, probe) = graph_weights(model)?;
+    let of_slots = tensors_of_slots(&weights, slots)?;
     let (mut homes, mut unused) = (Vec::with_capacity(slots.len()), Vec::new());
-    for (number, slot) in slots.iter().enumerate() {
-        let tensors: Vec<_> =
-            weights.iter().copied().filter(|&tensor| has_name(tensor, &slot.name)).collect();
+    for (number, (slot, tensors)) in slots.iter().zip(of_slots).enumerate() {
         let (home, left) = place_one(&tensors, working, slot)?;
         unused.extend(left.into_iter().map(|bytes| (number, bytes)));
         homes.push(home);
@@ -84,6 +84,23 @@ pub(super) fn place(
     Ok(Placed { homes, probe, positions: positions(&weights) })
 }
 
+/// Returns the tensors that llama.cpp has of each slot: more than one when it is both embedding and output matrix.
+///
+/// # Errors
+/// When inference uses none of a slot.
+fn tensors_of_slots(
+    weights: &[NonNull<ggml_tensor>],
+    slots: &[TensorSlot],
+) -> Result<Vec<Vec<NonNull<ggml_tensor>>>, Uneditable> {
+    let of_slot = |slot: &TensorSlot| -> Vec<_> {
+        weights.iter().copied().filter(|&tensor| has_name(tensor, &slot.name)).collect()
+    };
+    let of_slots: Vec<_> = slots.iter().map(of_slot).collect();
+    let unused = slots.iter().zip(&of_slots).filter(|(_, tensors)| tensors.is_empty());
+    let names: Vec<String> = unused.map(|(slot, _)| slot.name.clone()).collect();
+    if names.is_empty() { Ok(of_slots) } else { Err(Uneditable::Unused { names }) }
+}
+
 /// Rows of the matrix of learned positions, if there is one: llama.cpp aborts the process where a text has more.
 fn positions(weights: &[NonNull<ggml_tensor>]) -> Option<usize> {
     let tensor = weights.iter().find(|&&tensor| has_name(tensor, POSITIONS))?;
@@ -91,22 +108,16 @@ fn positions(weights: &[NonNull<ggml_tensor>]) -> Option<usize> {
     usize::try_from(unsafe { (*tensor.as_ptr()).ne[1] }).ok()
 }
 
-/// The home of a slot, whose tensor llama.cpp knows as `tensors`: more than one when it is both embedding and output
-/// matrix. Also what those pointed to that nobody reads any more.
+/// Returns the home of a slot, whose tensor llama.cpp knows as `tensors`, and what those pointed to that nobody reads any more.
 fn place_one(
     tensors: &[NonNull<ggml_tensor>],
     working: &mut WorkingCopy,
     slot: &TensorSlot,
 ) -> Result<(Home, Vec<*const [u8]>), Failure> {
-    let failed = |reason| format!("the tensor {} {reason}", slot.name);
+    let failed = |reason| Uneditable::Layout { name: slot.name.clone(), reason };
     let is_edited = working.is_edited();
     let (base, bytes) = working.both(slot.range.clone())?;
     let found = match tensors {
-        [] => {
-            return Err(
-                format!("inference does not use the tensor {}; leave it out of tuning", slot.name).into()
-            );
-        }
         [tensor] => Held::find(*tensor, slot, base).map_err(failed)?,
         // One of them might be interleaved and the other not, so that both would have to be edited.
         _ => None,

@@ -21,7 +21,7 @@ pub enum Event<'a> {
         /// Generations applied.
         generations: u64,
     },
-    /// The held-out problems were evaluated.
+    /// The held-out problems were evaluated. Follows the generation whose codes it is of.
     Evaluation(&'a EvaluationRecord),
     /// A generation was applied.
     Generation {
@@ -31,8 +31,6 @@ pub enum Event<'a> {
         moves: Moves,
         /// Where its time went.
         split: Split,
-        /// The evaluation after it, where there was one.
-        evaluation: Option<EvaluationRecord>,
     },
 }
 

@@ -7,7 +7,7 @@ use crate::block::{Arrangement, Q4K};
 use crate::engine::{Decoding, Request, Score, TensorBytes};
 use crate::exam::Examiner;
 use crate::perturb::read_codes;
-use crate::seed_log::{Header, test_log};
+use crate::seed_log::{Header, TaskSpec, test_log};
 use crate::settings::{Settings, Window};
 use crate::sweep::rebuild_past;
 use crate::task::Message;
@@ -341,23 +341,70 @@ fn a_record_is_in_the_journal_before_its_update_and_a_failure_leaves_the_logs_co
     assert!(rebuilt.tensors == codes, "the failed member's perturbation was not taken back");
 }
 
+/// A journal that takes so many lines and no more.
+struct Full(usize, String);
+
+impl Journal for Full {
+    fn append(&mut self, line: &str) -> Result<(), StoreError> {
+        if self.0 == 0 {
+            return Err(StoreError::Write {
+                path: "log".into(),
+                source: std::io::ErrorKind::StorageFull.into(),
+            });
+        }
+        self.0 -= 1;
+        self.1 += line;
+        Ok(())
+    }
+}
+
 #[test]
-fn a_journal_that_fails_stops_the_run_before_the_update() {
-    struct Full(usize);
-    impl Journal for Full {
-        fn append(&mut self, _: &str) -> Result<(), StoreError> {
-            self.0 -= 1;
-            let full =
-                || StoreError::Write { path: "log".into(), source: std::io::ErrorKind::StorageFull.into() };
-            if self.0 == 0 { Err(full()) } else { Ok(()) }
+fn a_journal_that_fails_stops_the_run_before_the_update_and_the_log_has_what_the_journal_took() {
+    // What fails: the first evaluation, generations, the evaluation after the second, the last evaluation.
+    for (lines, generations) in [(0, 0), (1, 0), (2, 1), (3, 2), (4, 2), (14, 9)] {
+        let header = Header { task: TaskSpec { eval_every: 2, ..header().task }, ..header() };
+        let (log, first) = SeedLog::start(header.clone()).unwrap();
+        let mut journal = Full(lines, first);
+        let mut tuner =
+            Tuner::new(FakeEngine::new(&header), examiners(), log, &mut journal, ResidualMode::Replay)
+                .unwrap();
+        let error = tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap_err();
+        assert!(matches!(error, TuneError::Store(_)), "{error}");
+        let (log, done) = (tuner.log().clone(), tuner.summary());
+        let codes = std::mem::take(&mut tuner.engine().tensors);
+        drop(tuner);
+        assert_eq!(log, SeedLog::parse(journal.1.as_bytes()).unwrap(), "{lines} lines");
+        assert_eq!((log.generations.len(), done.generations), (generations, generations as u64));
+        assert_eq!((done.log_bytes, done.after), (journal.1.len() as u64, log.evaluations.last().cloned()));
+        let resumed =
+            Tuner::new(FakeEngine::new(&header), examiners(), log, &mut journal, ResidualMode::Replay);
+        assert!(resumed.unwrap().engine().tensors == codes, "{lines} lines");
+    }
+}
+
+#[test]
+fn an_evaluation_is_told_after_its_generation() {
+    let header = Header { task: TaskSpec { eval_every: 3, ..header().task }, ..header() };
+    let (log, first) = SeedLog::start(header.clone()).unwrap();
+    let mut journal = Lines(first);
+    let mut told = Vec::new();
+    let mut observer = |event: &Event<'_>| match event {
+        Event::Generation { record, .. } => told.push(("generation", record.generation + 1)),
+        Event::Evaluation(record) => told.push(("evaluation", record.generations)),
+        _ => {}
+    };
+    Tuner::new(FakeEngine::new(&header), examiners(), log, &mut journal, ResidualMode::Replay)
+        .unwrap()
+        .run(&AtomicBool::new(false), &mut observer)
+        .unwrap();
+    let mut expected = vec![("evaluation", 0)];
+    for generation in 1..=9 {
+        expected.push(("generation", generation));
+        if generation % 3 == 0 {
+            expected.push(("evaluation", generation));
         }
     }
-    let (log, _) = SeedLog::start(header()).unwrap();
-    let mut journal = Full(2);
-    let mut tuner =
-        Tuner::new(FakeEngine::new(&header()), examiners(), log, &mut journal, ResidualMode::Replay).unwrap();
-    assert!(matches!(tuner.run(&AtomicBool::new(false), &mut Nobody), Err(TuneError::Store(_))));
-    assert!(tuner.engine().tensors == FakeEngine::new(&header()).tensors);
+    assert_eq!(told, expected);
 }
 
 #[test]

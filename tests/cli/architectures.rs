@@ -5,7 +5,7 @@ use qes_gguf::gguf::Gguf;
 use qes_gguf::select::select;
 use qes_gguf::tensor_type::TensorType;
 
-use super::helper::Dir;
+use super::helper::{Dir, Done, TINY};
 use crate::ggml::random::{Kind, POSITIONS, model};
 
 /// Step sizes that move some codes of every tensor within three generations.
@@ -83,4 +83,36 @@ fn a_text_that_is_longer_than_the_learned_positions_is_refused() {
     };
     replies(2).ok();
     replies(3).fails(1, &["reply", "65 tokens", "64 positions"]);
+}
+
+/// How often llama.cpp has loaded a model, by what `-vv` tells.
+fn loads(done: &Done) -> usize {
+    done.stderr.matches("llama.cpp loads the model").count()
+}
+
+#[test]
+fn blocks_that_inference_does_not_use_are_no_hindrance_to_evaluation_and_are_named_when_tuned() {
+    let dir = Dir::with_base(model(Kind::NextTokens, TensorType::Q4_K, &[]));
+    let tune = format!("tune base.gguf -o run.qes -vv {BRIEF}");
+    let done = dir.run(&tune).ends(1);
+    let words = ["inference does not use the tensors blk.1.", " more; leave them out of tuning"];
+    assert!(words.iter().all(|word| done.stderr.contains(word)), "{done}");
+    assert_eq!(loads(&done), 1, "the same in every layout: {done}");
+    let done = dir.run("eval base.gguf --task arith --problems 16 -vv").ends(0);
+    assert_eq!(loads(&done), 2, "{done}");
+    assert!(done.stderr.contains("loaded again, with no tensor to be tuned"), "{done}");
+    dir.run(&format!("{tune} --tensors blk[.]0")).ok();
+}
+
+#[test]
+fn a_model_that_llama_cpp_cannot_load_is_tried_once() {
+    let good = Dir::new().read("base.gguf");
+    let name = b"\x05\0\0\0\0\0\0\0llama";
+    let at = good.windows(name.len()).position(|window| window == name).unwrap() + 8;
+    let dir = Dir::with_base([&good[..at], b"ll4ma", &good[at + 5..]].concat());
+    for line in [format!("tune base.gguf -o run.qes {TINY}"), "eval base.gguf --task arith".to_owned()] {
+        let done = dir.run(&format!("{line} -vv")).ends(1);
+        assert!(done.stderr.contains("unknown model architecture: 'll4ma'"), "{done}");
+        assert_eq!(loads(&done), 1, "{done}");
+    }
 }

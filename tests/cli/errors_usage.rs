@@ -194,6 +194,15 @@ fn choices_are_told() {
     ]);
 }
 
+/// llama.cpp's long flags with one dash are flags only where flags can stand.
+#[test]
+fn what_follows_two_dashes_is_no_flag() {
+    let dir = Dir::new();
+    for word in ["-np", "-nr", "-jf", "-sys"] {
+        dir.run(&format!("inspect -- {word}")).fails(1, &[&format!("cannot open {word}")]);
+    }
+}
+
 #[test]
 fn what_is_missing_is_told() {
     let dir = Dir::new();

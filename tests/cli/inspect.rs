@@ -60,6 +60,7 @@ fn a_log_is_described_with_its_settings_and_curve() {
         "method      qes, decay 0.9, window 1",
         "anchor 0",
         "population  4",
+        "shaping zscore",
         "alpha 0.1 to",
         "3 generations",
         "held-out",

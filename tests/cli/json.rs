@@ -46,6 +46,20 @@ fn tune_prints_an_object_a_line_and_ends_with_done() {
 }
 
 #[test]
+fn an_evaluation_follows_its_generation() {
+    let lines =
+        Dir::new().run(&format!("tune base.gguf -o run.qes --json {TINY} --eval-every 2")).json_lines();
+    let told = |line: &Value| match line["event"].as_str().unwrap() {
+        "generation" => format!("generation {}", line["generation"]),
+        "evaluation" => format!("evaluation of {}", line["generations"]),
+        other => other.to_owned(),
+    };
+    let order =
+        ["start", "evaluation of 0", "generation 1", "generation 2", "evaluation of 2", "generation 3"];
+    assert_eq!(lines.iter().map(told).collect::<Vec<_>>()[..6], order);
+}
+
+#[test]
 fn tune_tells_the_same_numbers_as_the_log() {
     let dir = Dir::tuned();
     let lines = dir.run(&format!("tune base.gguf -o again.qes --json {TINY}")).json_lines();

@@ -20,6 +20,17 @@ fn a_run_is_tuned_exported_verified_and_described() {
 }
 
 #[test]
+fn a_generations_line_ends_with_its_evaluation() {
+    let said = Dir::new().run(&format!("tune base.gguf -o run.qes {TINY} --eval-every 2")).ok();
+    let lines: Vec<&str> = said.lines().filter(|line| line.starts_with("generation ")).collect();
+    assert_eq!(lines.len(), 3, "{said}");
+    // The summary tells of the last one.
+    for (line, evaluated) in lines.iter().zip([false, true, false]) {
+        assert_eq!(line.contains("  held-out "), evaluated, "{said}");
+    }
+}
+
+#[test]
 fn a_q8_0_model_is_tuned_too() {
     let dir = Dir::with_model(Q8_0);
     dir.run(&format!("tune base.gguf -o run.qes --export tuned.gguf {TINY}")).ok();

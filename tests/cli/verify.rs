@@ -14,6 +14,21 @@ fn a_log_and_its_model_are_verified() {
 }
 
 #[test]
+fn one_digest_is_not_told_as_many() {
+    let dir = Dir::tuned();
+    // The header, the evaluation of the base, a generation.
+    dir.cut("run.qes", 3, "short.qes");
+    let said = dir.run("verify base.gguf short.qes").ok();
+    assert!(
+        said.contains("digests    the one that the run logged on its way is that of the replay"),
+        "{said}"
+    );
+    dir.cut("run.qes", 1, "bare.qes");
+    let said = dir.run("verify base.gguf bare.qes").ok();
+    assert!(said.contains("digests    the run logged none that could be compared"), "{said}");
+}
+
+#[test]
 fn one_different_byte_is_told_with_its_tensor() {
     let dir = Dir::tuned();
     let tuned = dir.read("tuned.gguf");

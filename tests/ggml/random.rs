@@ -13,9 +13,11 @@ struct Model {
     architecture: &'static str,
     entries: Vec<Vec<u8>>,
     tensors: Vec<(String, Vec<u64>)>,
+    /// The block that is being described.
+    block: &'static str,
 }
 
-/// An architecture of llama.cpp with one block.
+/// An architecture of llama.cpp with one block that inference uses.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     /// Experts, two of four for each token, in tensors of three dimensions.
@@ -24,6 +26,8 @@ pub enum Kind {
     Narrow,
     /// Learned positions, fused queries, keys and values.
     LearnedPositions,
+    /// A second block that predicts further tokens, which inference does not use.
+    NextTokens,
 }
 
 /// A model of this kind in a type, its tensors that match a pattern in others.
@@ -70,15 +74,30 @@ fn described(kind: Kind) -> Model {
             }
             model
         }
+        Kind::NextTokens => {
+            let mut model = Model::new("glm4", 256, 256);
+            model.number("nextn_predict_layers", 1).rotating(64);
+            for block in ["blk.0", "blk.1"] {
+                model.block = block;
+                model.attention(256);
+                model.in_block("post_attention_norm.weight", &[256]);
+                model.in_block("post_ffw_norm.weight", &[256]);
+                model.in_block("ffn_up.weight", &[256, 512]).in_block("ffn_down.weight", &[256, 256]);
+            }
+            model.in_block("nextn.eh_proj.weight", &[512, 256]);
+            model.in_block("nextn.enorm.weight", &[256]).in_block("nextn.hnorm.weight", &[256]);
+            model
+        }
     }
 }
 
 impl Model {
     fn new(architecture: &'static str, width: u32, ffn: u32) -> Self {
-        let mut model = Self { architecture, entries: tokenizer(), tensors: Vec::new() };
+        let mut model = Self { architecture, entries: tokenizer(), tensors: Vec::new(), block: "blk.0" };
         model.entries.push(entry("general.architecture", 8, &string(architecture)));
         model.number("context_length", POSITIONS as u32).number("embedding_length", width);
-        model.number("block_count", 1).number("feed_forward_length", ffn);
+        let blocks = if architecture == "glm4" { 2 } else { 1 };
+        model.number("block_count", blocks).number("feed_forward_length", ffn);
         model.number("attention.head_count", 4);
         model.tensor("token_embd.weight", &[width.into(), VOCABULARY.into()]);
         model.tensor("output_norm.weight", &[width.into()]);
@@ -106,7 +125,7 @@ impl Model {
     }
 
     fn in_block(&mut self, name: &str, shape: &[u64]) -> &mut Self {
-        self.tensor(&format!("blk.0.{name}"), shape)
+        self.tensor(&format!("{}.{name}", self.block), shape)
     }
 
     fn attention(&mut self, width: u64) -> &mut Self {

@@ -96,6 +96,9 @@ fn a_limit_on_the_size_of_files_is_told() {
     assert!(done.stderr.contains("cannot write run.qes: File too large"), "{done}");
     let log = SeedLog::parse(&dir.read("run.qes")).unwrap();
     assert_eq!(log.torn_bytes, 0);
+    // One, or several.
+    let words = format!("run.qes is whole, with {} generation", log.generations.len());
+    assert!(done.stderr.contains(&words), "{done}");
     dir.run("tune base.gguf -o run.qes --resume").ok();
 }
 

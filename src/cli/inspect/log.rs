@@ -88,7 +88,10 @@ fn method(settings: &Settings) -> String {
     } else {
         "no residual".to_owned()
     };
-    format!("{}, {residual}, shaping {shaping:?}, anchor {anchor}", method.name())
+    // Named as in the log and on the command line.
+    let shaping = json!(shaping);
+    let shaping = shaping.as_str().unwrap_or_default();
+    format!("{}, {residual}, shaping {shaping}, anchor {anchor}", method.name())
 }
 
 /// A line for each evaluation, with the mean fitness of the generation before it.

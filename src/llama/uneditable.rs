@@ -1,0 +1,55 @@
+//! Tensors that cannot be edited where inference reads them. Part of every build, with llama.cpp and without.
+
+use thiserror::Error;
+
+/// Why tensors of a model cannot be edited, though llama.cpp has loaded it.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Uneditable {
+    /// Inference does not read them, in whichever layout.
+    #[error("inference does not use {}; leave {} out of tuning", tensors(names), pronoun(names))]
+    Unused {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// llama.cpp keeps one otherwise than in the file and otherwise than in any known interleaved layout.
+    #[error("the tensor {name} {reason}")]
+    Layout {
+        /// Its name.
+        name: String,
+        /// How llama.cpp keeps it, as the end of a sentence.
+        reason: &'static str,
+    },
+}
+
+/// Names the first few.
+fn tensors(names: &[String]) -> String {
+    const TOLD: usize = 3;
+    match names {
+        [name] => format!("the tensor {name}"),
+        _ if names.len() <= TOLD => format!("the tensors {}", names.join(", ")),
+        _ => format!("the tensors {} and {} more", names[..TOLD].join(", "), names.len() - TOLD),
+    }
+}
+
+fn pronoun(names: &[String]) -> &'static str {
+    if names.len() == 1 { "it" } else { "them" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_tensors_are_named_and_many_counted() {
+        let said = |count: usize| {
+            let names = (0..count).map(|number| format!("t{number}")).collect();
+            Uneditable::Unused { names }.to_string()
+        };
+        assert_eq!(said(1), "inference does not use the tensor t0; leave it out of tuning");
+        assert_eq!(said(3), "inference does not use the tensors t0, t1, t2; leave them out of tuning");
+        assert_eq!(
+            said(9),
+            "inference does not use the tensors t0, t1, t2 and 6 more; leave them out of tuning"
+        );
+    }
+}
