@@ -6,7 +6,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use qes_gguf::export::{Form, Model, export};
+use qes_gguf::export::{Form, export};
+use qes_gguf::model::Model;
 use qes_gguf::seed_log::SeedLog;
 
 /// The generations that the log tells the codes' digest of, and whether the replay has the same.

@@ -35,6 +35,7 @@ use clap::Parser;
 use thiserror::Error;
 
 use crate::export::ExportError;
+use crate::model::ModelError;
 use crate::store::explain_file_signals;
 use crate::text;
 use args::{Args, Command};
@@ -118,10 +119,12 @@ fn sentence(error: &anyhow::Error) -> String {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
+    let of_model = match error.downcast_ref() {
+        Some(ExportError::Model(error)) => Some(error),
+        _ => error.downcast_ref(),
+    };
     let usage = error.is::<UsageError>()
-        || matches!(
-            error.downcast_ref(),
-            Some(ExportError::NoSuchGeneration { .. } | ExportError::OntoBase(_))
-        );
+        || matches!(error.downcast_ref(), Some(ExportError::OntoBase(_)))
+        || matches!(of_model, Some(ModelError::NoSuchGeneration { .. }));
     if usage { 2 } else { 1 }
 }

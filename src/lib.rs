@@ -39,6 +39,7 @@
 //! | [`settings`], [`recipe`] | the hyper-parameters of a run, and their defaults |
 //! | [`tune`] | what a run tells those who watch it, and how it ends |
 //! | [`seed_log`] | a run's log: records, hash chain, validation |
+//! | [`model`] | a base model: which file it is, and where logs lead from it |
 //! | [`export`] | base model and logs or diffs to tuned model, and back |
 //! | [`gguf`], [`tensor_type`], [`block`] | what is in a model file, down to the codes of a block |
 //! | [`llama`], [`engine`] | how llama.cpp is run, and what tuning needs of inference |
@@ -93,6 +94,7 @@
 //! | `store` | mappings, atomic files, the append-only log, files of data |
 //! | `reward_command` | the user's own program as a judge |
 //! | [`llama`] | the engine on llama.cpp; the only foreign code |
+//! | [`model`] | a base model: which file it is, and where logs lead from it |
 //! | [`export`] | base model and logs or diffs to tuned model, and back |
 //! | [`recipe`] | default hyper-parameters |
 //! | [`tune`] | the loop over generations |
@@ -141,6 +143,7 @@ pub mod llama;
 #[cfg(not(feature = "llama"))]
 #[path = "llama/absent.rs"]
 pub mod llama;
+pub mod model;
 #[doc(hidden)]
 pub mod noise;
 #[doc(hidden)]

@@ -21,7 +21,7 @@ mod witness;
 mod working_copy;
 
 pub(crate) use artefact::folder_of;
-pub use artefact::{Artefact, make_folder};
+pub use artefact::{Artefact, make_folder, same_file};
 pub use bounded::first_bytes;
 pub use cores::suitable_threads;
 pub use data::{Data, DataFile, read_data};

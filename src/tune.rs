@@ -25,8 +25,8 @@ pub use watch::{Split, Watch};
 use crate::engine::{Engine, EngineError};
 use crate::es::{Es, Population};
 use crate::exam::{Exam, ExamError, Grade};
-use crate::export::{ExportError, check_digest, live_digest};
 use crate::fitness::{PairFitness, mean};
+use crate::model::{ModelError, check_digest, live_digest};
 use crate::noise::Pair;
 use crate::perturb::{Member, Sign};
 use crate::recipe::stores_residual;
@@ -49,7 +49,7 @@ pub enum TuneError {
     #[error(transparent)]
     Log(#[from] LogError),
     #[error(transparent)]
-    Replay(#[from] ExportError),
+    Model(#[from] ModelError),
     #[error(
         "generation {generation}: a member's fitness is not a finite number; the noise may be too large for this model: \
          export what the log has, or start a new run with a smaller --sigma"

@@ -32,10 +32,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use crate::exam::Examiner;
-use crate::export::{ExportError, Model};
 use crate::fitness::Shaping;
 use crate::judge::{Asked, Judge, JudgeError};
 use crate::llama::{LlamaEngine, LlamaOptions, TensorSlot};
+use crate::model::{Model, ModelError};
 use crate::recipe::{self, Signal};
 use crate::replay::History;
 use crate::seed_log::{FORMAT_VERSION, Header, SeedLog, TOOL, TaskSpec, TensorSpec, pin_noise};
@@ -207,7 +207,7 @@ impl Tuning {
         let (mut file, bytes) = LogFile::open(path)?;
         let mut log = SeedLog::parse(&bytes)?;
         let model = Model::open(&self.model)?;
-        model.ranges(&log)?;
+        model.check_base(&log.header.base)?;
         let (has, wanted) = (&log.header.task.definition, &self.spec.definition);
         if has != wanted {
             let (has, wanted) = (has.name.clone(), wanted.name.clone());
@@ -225,7 +225,7 @@ impl Tuning {
     fn header(&mut self, model: &Model) -> Result<Header, TuneError> {
         let tensors = select(&model.gguf, None).map_err(|source| {
             let path = model.working.path().to_owned();
-            ExportError::Select { path, source }
+            ModelError::Select { path, source }
         })?;
         let tensors: Vec<TensorSpec> = tensors.into_iter().map(spec).collect();
         let mut settings = self.settings.clone();
@@ -235,7 +235,7 @@ impl Tuning {
         Ok(pin_noise(Header {
             version: FORMAT_VERSION,
             tool: TOOL.to_owned(),
-            base: model.identity(),
+            base: model.identity().clone(),
             tensors,
             settings,
             noise: Vec::new(),
@@ -287,12 +287,12 @@ impl Ready {
 /// When the model lacks one of them or llama.cpp cannot load it.
 pub fn engine(model: Model, specs: &[TensorSpec], options: &LlamaOptions) -> Result<LlamaEngine, TuneError> {
     let slot = |spec: &TensorSpec| {
-        let missing = || ExportError::Select {
+        let missing = || ModelError::Select {
             path: model.working.path().to_owned(),
             source: SelectError::Missing(spec.name.clone()),
         };
         model.gguf.tensor(&spec.name).map(TensorSlot::of).ok_or_else(missing)
     };
-    let slots = specs.iter().map(slot).collect::<Result<Vec<_>, ExportError>>()?;
+    let slots = specs.iter().map(slot).collect::<Result<Vec<_>, ModelError>>()?;
     Ok(LlamaEngine::load(model.working, slots, options)?)
 }

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use peak_alloc::PeakAlloc;
-use qes_gguf::export::Model;
+use qes_gguf::model::Model;
 use qes_gguf::seed_log::{Line, SeedLog, TensorSpec, pin_noise};
 use qes_gguf::select::spec;
 use qes_gguf::settings::{MAX_GENERATIONS, MAX_POPULATION, TypeSettings, Window};
@@ -83,7 +83,7 @@ fn checking_a_log_of_many_digests_takes_no_more_memory_than_of_few() {
     let tensor: TensorSpec =
         model.gguf.tensors().iter().map(spec).find(|tensor| tensor.codes == 65_536).unwrap();
     let mut header = fuzz::log::header();
-    header.base = model.identity();
+    header.base = model.identity().clone();
     let tensor_type = tensor.tensor_type;
     header.settings.types = vec![TypeSettings { tensor_type, sigma: 1e-5, alpha: 0.0, alpha_final: 0.0 }];
     header.tensors = vec![tensor];

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use qes_gguf::cli;
-use qes_gguf::export::{Form, Model, export};
+use qes_gguf::export::{Form, export};
+use qes_gguf::model::Model;
 use qes_gguf::seed_log::{SeedLog, hex};
 use sha2::{Digest, Sha256};
 

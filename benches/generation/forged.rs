@@ -2,8 +2,8 @@
 //! costs what replaying a real one does.
 
 use anyhow::Result;
-use qes_gguf::export::Model;
 use qes_gguf::fitness::{FitnessSummary, Shaping};
+use qes_gguf::model::Model;
 use qes_gguf::recipe;
 use qes_gguf::seed_log::{FORMAT_VERSION, GenerationRecord, Header, Line, SeedLog, TaskSpec, pin_noise};
 use qes_gguf::select::{select, spec};
@@ -52,7 +52,7 @@ pub fn header(model: &Model, population: u32, scales: impl Fn(TensorType) -> Typ
         eval_every: 0,
     };
     let tool = "the benchmark of a generation".to_owned();
-    let base = model.identity();
+    let base = model.identity().clone();
     Ok(pin_noise(Header { version: FORMAT_VERSION, tool, base, tensors, settings, noise: Vec::new(), task })?)
 }
 

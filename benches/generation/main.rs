@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use qes_gguf::export::Model;
+use qes_gguf::model::Model;
 use qes_gguf::store::suitable_threads;
 
 use figures::Figures;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use qes_gguf::engine::{Engine, Request, TensorBytes};
-use qes_gguf::export::Model;
 use qes_gguf::llama::{LlamaEngine, LlamaOptions, Prepared, TensorSlot};
+use qes_gguf::model::Model;
 use qes_gguf::noise::Pair;
 use qes_gguf::perturb::{Applied, Edit, Member, Sign};
 use qes_gguf::recipe::{self, Signal};

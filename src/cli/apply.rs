@@ -10,6 +10,7 @@ use super::args::{ApplyArgs, MergeArgs, RevertArgs};
 use super::{Ending, UsageError, out, setup, text};
 use crate::diff::{Diff, Digest};
 use crate::export::{self, DiffFile, Item};
+use crate::model::parts_of;
 use crate::store::first_bytes;
 
 /// Bytes of a file that tell what it is.
@@ -42,7 +43,7 @@ pub fn revert(args: &RevertArgs) -> Result<Ending> {
 
 pub fn merge(args: &MergeArgs) -> Result<Ending> {
     let start = Instant::now();
-    for part in export::parts_of(&args.part).unwrap_or_default() {
+    for part in parts_of(&args.part).unwrap_or_default() {
         setup::check_place(&args.output, "one of the parts", &part)?;
     }
     let made = export::merge_parts(&args.part, &args.output)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::setup;
-use crate::export::{ExportError, Model, Replica, check_digest};
+use crate::model::{Model, ModelError, Replica, check_digest};
 use crate::seed_log::SeedLog;
 use crate::store::read_log_file;
 use crate::tune::Auditor;
@@ -27,13 +27,13 @@ impl FileAuditor {
 }
 
 impl Auditor for FileAuditor {
-    fn audit(&mut self, generations: u64, live: &str) -> Result<(), ExportError> {
+    fn audit(&mut self, generations: u64, live: &str) -> Result<(), ModelError> {
         let log = SeedLog::parse(&read_log_file(&self.path)?)?;
         let digest = self.replica.follow(&log)?;
         if digest == live && log.generations.len() as u64 == generations {
             return Ok(());
         }
-        Err(ExportError::Diverged { generations, digest, logged: live.to_owned() })
+        Err(ModelError::Diverged { generations, digest, logged: live.to_owned() })
     }
 }
 

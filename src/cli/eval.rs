@@ -10,8 +10,8 @@ use super::args::EvalArgs;
 use super::course::Course;
 use super::{Ending, UsageError, definition, out, report, setup, text};
 use crate::exam::{Difference, Examiner, Grade, Mark};
-use crate::export::Model;
 use crate::llama::{LlamaEngine, Uneditable, check_built_in};
+use crate::model::Model;
 use crate::seed_log::SeedLog;
 use crate::select::{select, spec};
 use crate::task::Definition;
@@ -49,7 +49,7 @@ fn engine(args: &EvalArgs, path: &Path, log: Option<&SeedLog>, threads: usize) -
     let inference = &args.inference;
     if let Some(log) = log {
         let generations = setup::generations(log, args.generation)?.unwrap_or(log.generations.len() as u64);
-        return setup::tuned_engine(path, log, generations, inference, threads);
+        return setup::tuned_engine(Model::open(path)?, log, generations, inference, threads);
     }
     let model = Model::open(path)?;
     // What a run would tune, so that the model is laid out, and its last bits come out, as in a run.

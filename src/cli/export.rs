@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use super::args::ExportArgs;
 use super::{Ending, out, setup, text};
 use crate::diff::Digest;
-use crate::export::{ExportError, Model, same_file};
+use crate::export::{ExportError, Form, Rebuilt};
+use crate::model::Model;
 use crate::report::{Card, card};
 use crate::seed_log::SeedLog;
-use crate::store::{Artefact, StoreError, folder_of};
+use crate::store::{Artefact, StoreError, folder_of, same_file};
 
 pub fn run(args: &ExportArgs) -> Result<Ending> {
     let start = Instant::now();
@@ -54,7 +55,7 @@ pub fn make(args: &ExportArgs, log: &SeedLog, generations: u64) -> Result<Made> 
     let model = Model::open(&args.model)?;
     // Begun before the replay, so that a folder that cannot be written to is told of at once.
     let mut places = Places::begin(args)?;
-    let rebuilt = model.rebuilt(log, generations, args.form.form())?;
+    let rebuilt = Rebuilt::by_log(model, log, generations, args.form.form())?;
     let mut wrote = Vec::new();
     if let (Some(artefact), Some(path)) = (&mut places.model, &args.output) {
         rebuilt.tuned.write(artefact)?;
@@ -154,12 +155,7 @@ impl Places {
 }
 
 /// What the card is about.
-fn about<'a>(
-    args: &ExportArgs,
-    log: &'a SeedLog,
-    generations: u64,
-    rebuilt: &'a crate::export::Rebuilt<'_>,
-) -> Card<'a> {
+fn about<'a>(args: &ExportArgs, log: &'a SeedLog, generations: u64, rebuilt: &'a Rebuilt<'_>) -> Card<'a> {
     let name = |path: Option<&PathBuf>| {
         path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned())
     };
@@ -183,6 +179,6 @@ fn flags(args: &ExportArgs) -> String {
         Some(super::args::Until::Generation(number)) => format!(" --generation {number}"),
         None => String::new(),
     };
-    let form = if args.form.form() == crate::export::Form::Bare { " --no-provenance" } else { "" };
+    let form = if args.form.form() == Form::Bare { " --no-provenance" } else { "" };
     generation + form
 }

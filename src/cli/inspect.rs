@@ -9,7 +9,8 @@ use anyhow::Result;
 use super::args::InspectArgs;
 use super::{Ending, memory, out, setup};
 use crate::diff::Diff;
-use crate::export::{DiffFile, Model};
+use crate::export::DiffFile;
+use crate::model::Model;
 use crate::store::first_bytes;
 
 /// Bytes of a file that tell what it is.

@@ -5,8 +5,8 @@ use regex::RegexBuilder;
 
 use super::UsageError;
 use super::args::{Residual, RunArgs, SearchArgs};
-use crate::export::Model;
 use crate::fitness::Shaping;
+use crate::model::Model;
 use crate::recipe::{self, Signal};
 use crate::seed_log::{
     BaseModel, FORMAT_VERSION, Header, MAX_PROBLEMS, RetainSpec, TOOL, TaskSpec, TensorSpec, pin_noise,
@@ -33,7 +33,7 @@ pub struct Subject {
 
 /// The header of a new run on this model.
 pub fn header(args: &RunArgs, model: &Model, subject: Subject) -> Result<Header> {
-    header_with(args, model, subject, || model.identity())
+    header_with(args, model, subject, || model.identity().clone())
 }
 
 /// The header of a new run on a model whose identity is known, or of no account.

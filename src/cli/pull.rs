@@ -15,7 +15,7 @@ use tracing::info;
 
 use super::args::{PullArgs, Wanted, What};
 use super::{Ending, out};
-use crate::export::parts_of;
+use crate::model::parts_of;
 use crate::store::make_folder;
 use crate::text;
 

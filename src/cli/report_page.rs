@@ -10,8 +10,8 @@ use super::args::{ReportArgs, ThreadsArgs};
 use super::samples::{examiner, samples};
 use super::{Ending, out, setup, text};
 use crate::exam::Examiner;
-use crate::export::{ExportError, Model};
 use crate::llama::check_built_in;
+use crate::model::{Model, ModelError};
 use crate::report::{MOVES_COLUMNS, Run, Subject, Timing, events, figures, page, png, span};
 use crate::seed_log::SeedLog;
 use crate::store::{Artefact, make_folder, read_log_file};
@@ -155,7 +155,8 @@ fn of_model(
     logs: &[SeedLog],
     names: &[String],
 ) -> Result<Vec<Run>> {
-    let fit = fitting(path, logs, names)?;
+    let model = Model::open(path)?;
+    let fit = fitting(&model, logs, names)?;
     // All of them before the first model is loaded, so that what is missing is told of at once.
     let examiner = |(log, fits): (&SeedLog, &bool)| {
         (*fits && args.samples.is_some()).then(|| examiner(args, log)).transpose()
@@ -167,26 +168,25 @@ fn of_model(
             return Ok(run);
         }
         let (count, asks) = (args.samples.unwrap_or(0), examiner.into_iter());
-        let samples = asks.map(|examiner| samples(args, path, log, examiner, count, threads));
+        let samples = asks.map(|examiner| samples(args, &model, log, examiner, count, threads));
         let samples = samples.collect::<Result<Vec<_>>>()?.concat();
         let span = span(log.generations.len() as u64, MOVES_COLUMNS);
-        let moves = Model::open(path)?.count_moves(log, span)?;
+        let moves = model.reopen()?.count_moves(log, span)?;
         Ok(run.with_moves(log, span, &moves).with_samples(samples))
     };
     logs.iter().zip(names).zip(fit).zip(examiners).map(run).collect()
 }
 
 /// Which logs were made for this model. Others are told of; that all are is an error.
-fn fitting(path: &Path, logs: &[SeedLog], names: &[String]) -> Result<Vec<bool>> {
-    let model = Model::open(path)?;
+fn fitting(model: &Model, logs: &[SeedLog], names: &[String]) -> Result<Vec<bool>> {
     let mut others = Vec::new();
     let mut fit = Vec::new();
     for (log, name) in logs.iter().zip(names) {
-        let found = model.ranges(log);
+        let found = model.check_base(&log.header.base);
         fit.push(found.is_ok());
         match found {
-            Ok(_) => {}
-            Err(error @ ExportError::OtherModel { .. }) => others.push((name, error)),
+            Ok(()) => {}
+            Err(error @ ModelError::OtherModel { .. }) => others.push((name, error)),
             Err(error) => return Err(error.into()),
         }
     }

@@ -1,7 +1,5 @@
 //! What a model replies before and after a run, for `report --samples`.
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
 
 use super::args::ReportArgs;
@@ -9,6 +7,7 @@ use super::course::Course;
 use super::setup;
 use crate::exam::{ExamError, Examiner};
 use crate::llama::LlamaEngine;
+use crate::model::Model;
 use crate::report::{Reply, Sample};
 use crate::seed_log::SeedLog;
 
@@ -22,21 +21,21 @@ pub fn examiner(args: &ReportArgs, log: &SeedLog) -> Result<Examiner> {
     course.context("--samples")?.examiner(&spec.definition, log.header.settings.seed)
 }
 
-/// What the base model at `path`, and what this log makes of it, reply to the first `count` held-out problems. One model
+/// What the base model, and what this log makes of it, reply to the first `count` held-out problems. One model
 /// after the other, lest both are in memory.
 ///
 /// # Errors
 /// When the log was made for another model, or inference or a judge fails.
 pub fn samples(
     args: &ReportArgs,
-    path: &Path,
+    model: &Model,
     log: &SeedLog,
     mut examiner: Examiner,
     count: u32,
     threads: usize,
 ) -> Result<Vec<Sample>> {
     let mut replies_after = |generations| -> Result<Replies> {
-        let mut engine = setup::tuned_engine(path, log, generations, &args.inference, threads)?;
+        let mut engine = setup::tuned_engine(model.reopen()?, log, generations, &args.inference, threads)?;
         Ok(Replies::of(&mut examiner, &mut engine, count as usize)?)
     };
     let before = replies_after(0)?;

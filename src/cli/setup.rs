@@ -7,10 +7,10 @@ use tracing::info;
 
 use super::args::{InferenceArgs, ThreadsArgs, Until};
 use super::{UsageError, out};
-use crate::export::{Model, check_digest, same_file};
 use crate::llama::{LlamaEngine, LlamaOptions};
+use crate::model::{Model, check_digest};
 use crate::seed_log::{SeedLog, TensorSpec};
-use crate::store::{folder_of, read_log_file, suitable_threads};
+use crate::store::{folder_of, read_log_file, same_file, suitable_threads};
 use crate::tuning;
 
 /// Checks the inference flags and sizes rayon's pool.
@@ -111,13 +111,12 @@ pub fn engine(
 
 /// Starts llama.cpp on a model as so many of a log's generations leave it, laid out as in the log's run.
 pub fn tuned_engine(
-    path: &Path,
+    mut model: Model,
     log: &SeedLog,
     generations: u64,
     args: &InferenceArgs,
     threads: usize,
 ) -> Result<LlamaEngine> {
-    let mut model = Model::open(path)?;
     check_digest(log, generations, &model.replay(log, generations)?)?;
     engine(model, &log.header.tensors, args, threads, None)
 }

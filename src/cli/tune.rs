@@ -13,8 +13,8 @@ use super::plan;
 use super::probe::Probed;
 use super::report::{self, JsonReport, Outline, TextReport};
 use super::{Ending, UsageError, definition, export, interrupt, memory, out, setup, text};
-use crate::export::Model;
 use crate::llama::check_built_in;
+use crate::model::Model;
 use crate::seed_log::{Line, LogError, PlanRecord, SeedLog};
 use crate::store::{Artefact, LogFile, StoreError, Witnessed, discard_log, read_log_file};
 use crate::tune::{Observer, Outcome, ResidualMode, TuneError, Tuner, record};
@@ -150,7 +150,7 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
     let (mut file, bytes) = LogFile::open(path)?;
     let mut log = setup::parse_log(path, &bytes)?;
     // Refuses another model before the file is touched.
-    model.ranges(&log)?;
+    model.check_base(&log.header.base)?;
     let of_log = &log.header.task.definition;
     if let Some(task) = &args.run.task.task
         && definition::name(task)? != of_log.name

@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::args::VerifyArgs;
 use super::{Ending, out, setup, text};
-use crate::export::{Form, Model, Rebuilt};
+use crate::export::{Form, Rebuilt};
 use crate::gguf::TensorEntry;
+use crate::model::Model;
 use crate::seed_log::SeedLog;
 use crate::store::WorkingCopy;
 
@@ -35,7 +36,7 @@ pub fn run(args: &VerifyArgs) -> Result<Ending> {
     let mut after = String::new();
     if generations != all {
         after = format!(" after {}", text::generations(generations));
-        model = Model::open(&args.model)?;
+        model = model.reopen()?;
         codes_sha256 = model.replay(&log, generations)?;
         verdict.tell(format!("codes      SHA-256 {codes_sha256}{after}"))?;
     }

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::tuned::split;
-use super::{ExportError, Form, Model, Rebuilt, Tuned, check_digest};
+use super::{ExportError, Form, Rebuilt, Tuned};
 use crate::diff::{Diff, DiffError, Digest, Direction};
 use crate::gguf::Start;
+use crate::model::{Model, check_digest};
 use crate::seed_log::{BaseModel, SeedLog};
 use crate::store::{Artefact, WorkingCopy};
 
@@ -71,7 +72,7 @@ impl DiffFile {
         let (bytes, header) = (self.file.base(), self.diff.header());
         let failed = |source: DiffError| ExportError::Diff { path: self.path().to_owned(), source };
         let start = self.diff.start(bytes, split(&model, model.working.base()).0, way).map_err(failed)?;
-        let ranges = model.ranges_of(&header.tensors)?;
+        let ranges = model.ranges(&header.tensors)?;
         let (_, parts) = model.working.disjoint_mut(&ranges)?;
         let mut parts: Vec<_> = parts.into_iter().enumerate().collect();
         parts
@@ -154,7 +155,7 @@ pub fn apply(
             (Item::Diff(file), _) => file.taken(model, Direction::Forward)?,
             (Item::Log { log, .. }, None) => {
                 let all = log.generations.len() as u64;
-                model.rebuilt(log, generations.unwrap_or(all), form)?.tuned
+                Rebuilt::by_log(model, log, generations.unwrap_or(all), form)?.tuned
             }
             (Item::Log { path, log }, Some(next)) => {
                 let there = format!("what {there} becomes by {}", path.display());
@@ -174,7 +175,7 @@ pub fn apply(
 
 /// Refuses a log or a diff that does not start from this model.
 fn check_base(model: &Model, item: &Item, there: &str) -> Result<(), ExportError> {
-    let found = Digest::from(&model.identity());
+    let found = Digest::from(model.identity());
     let wanted = item.base().clone();
     if found == Digest::from(&wanted) {
         return Ok(());
@@ -194,7 +195,7 @@ fn toward(mut model: Model, log: &SeedLog, next: &Item, there: String) -> Result
     let wanted = Digest::from(next.base());
     let mut points = vec![log.generations.len() as u64, log.chosen()];
     points.extend(log.best().map(|best| best.generations));
-    let ranges = model.ranges_of(&log.header.tensors)?;
+    let ranges = model.ranges(&log.header.tensors)?;
     let (mut tried, mut found) = (Vec::new(), Vec::new());
     for generations in points {
         if tried.contains(&generations) {
@@ -233,7 +234,7 @@ pub fn revert(tuned: &Path, items: Vec<Item>, place: &Path) -> Result<Digest, Ex
     let mut model = Model::open(tuned)?;
     loop {
         let mut artefact = Artefact::begin(place)?;
-        let found = Digest::from(&model.identity());
+        let found = Digest::from(model.identity());
         let Some(number) = left.iter().position(|file| file.diff.header().result == found) else {
             return Err(not_led(tuned, &left, found));
         };

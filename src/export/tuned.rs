@@ -6,11 +6,12 @@ use std::path::Path;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
-use super::{ExportError, Model, check_digest, provenance, same_file};
+use super::{ExportError, provenance};
 use crate::diff::{DiffHeader, Digest, FORMAT_VERSION, encode_header, encode_start, encode_tensor};
 use crate::gguf::{Gguf, Start};
+use crate::model::{Model, check_digest};
 use crate::seed_log::{SeedLog, TensorSpec, hex};
-use crate::store::Artefact;
+use crate::store::{Artefact, same_file};
 
 /// Whether an exported file's metadata says where it comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,24 +79,22 @@ pub struct Rebuilt<'a> {
     pub codes_sha256: String,
 }
 
-impl Model {
+impl<'a> Rebuilt<'a> {
     /// Makes the model that the log's first `generations` generations lead to.
     ///
     /// # Errors
     /// When the log was made for another model, has fewer generations, or leads to other codes than the run had.
-    pub fn rebuilt(
-        mut self,
-        log: &SeedLog,
+    pub fn by_log(
+        mut model: Model,
+        log: &'a SeedLog,
         generations: u64,
         form: Form,
-    ) -> Result<Rebuilt<'_>, ExportError> {
-        let codes_sha256 = self.replay(log, generations)?;
+    ) -> Result<Self, ExportError> {
+        let codes_sha256 = model.replay(log, generations)?;
         check_digest(log, generations, &codes_sha256)?;
-        Ok(Rebuilt::new(self, log, generations, codes_sha256, form))
+        Ok(Self::new(model, log, generations, codes_sha256, form))
     }
-}
 
-impl<'a> Rebuilt<'a> {
     /// A model whose working copy has the codes that the log's first `generations` generations lead to, with this digest.
     pub fn new(model: Model, log: &'a SeedLog, generations: u64, codes_sha256: String, form: Form) -> Self {
         let mut rebuilt = Self { tuned: Tuned { model, start: None }, log, generations, codes_sha256 };
@@ -107,7 +106,7 @@ impl<'a> Rebuilt<'a> {
     pub fn take_form(&mut self, form: Form) {
         let Self { tuned: Tuned { model, start }, log, generations, codes_sha256 } = self;
         *start = (form == Form::WithProvenance && *generations > 0).then(|| {
-            let Model { gguf, working } = model;
+            let Model { gguf, working, .. } = model;
             let entries = provenance::entries(gguf, working.base(), log, *generations, codes_sha256);
             gguf.start_with(working.base(), &entries, provenance::is_of_base)
         });
@@ -135,8 +134,7 @@ impl<'a> Rebuilt<'a> {
         let (base, changed) = (working.base(), working.bytes());
         let start = tuned.start.as_ref().map(|start| encode_start(split(&tuned.model, base).0, start));
         artefact.write_all(&start.unwrap_or_else(|| encode_start(&[], &Start::default())))?;
-        let specs: Vec<_> =
-            tuned.model.ranges_of(&header.tensors)?.into_iter().zip(&header.tensors).collect();
+        let specs: Vec<_> = tuned.model.ranges(&header.tensors)?.into_iter().zip(&header.tensors).collect();
         // As many at a time as are made at once, lest the whole diff is held in memory.
         for group in specs.chunks(rayon::current_num_threads()) {
             let section = |(range, spec): &(Range<usize>, &TensorSpec)| {
@@ -166,7 +164,7 @@ pub fn export(
     }
     let model = Model::open(base)?;
     let mut artefact = Artefact::begin(place)?;
-    let rebuilt = model.rebuilt(log, generations, form)?;
+    let rebuilt = Rebuilt::by_log(model, log, generations, form)?;
     rebuilt.tuned.write(&mut artefact)?;
     artefact.publish()?;
     Ok(rebuilt.codes_sha256)

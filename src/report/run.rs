@@ -4,7 +4,7 @@ use super::facts::{Fact, facts};
 use super::samples::Sample;
 use super::timing::{Spent, Timing};
 use crate::exam::Grade;
-use crate::export::logged_digest;
+use crate::model::logged_digest;
 use crate::seed_log::{EvaluationRecord, GenerationRecord, SeedLog};
 use crate::text;
 use crate::update::Moves;

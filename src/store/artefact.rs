@@ -205,6 +205,11 @@ fn remove_stale(folder: &Path) {
     }
 }
 
+/// Checks whether both paths lead to one existing file.
+pub fn same_file(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
 /// Whether this open file is the one that the path names. Where a system does not tell, it counts as such.
 pub(super) fn same_file_at(file: &File, path: &Path) -> bool {
     #[cfg(unix)]

@@ -32,8 +32,8 @@ impl Stamp {
     }
 }
 
-/// A file as it was when it was opened.
-#[derive(Clone, Debug)]
+/// A file as it was when it was opened. Two are equal when nothing tells one file from the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Witness {
     path: PathBuf,
     /// `None` of a file that has no name, which no other program can reach.

@@ -1,6 +1,6 @@
 //! A second opinion on the codes.
 
-use crate::export::ExportError;
+use crate::model::ModelError;
 
 /// Someone who knows by other means what the codes should be.
 pub trait Auditor {
@@ -8,5 +8,5 @@ pub trait Auditor {
     ///
     /// # Errors
     /// When they should have another, or that cannot be found out.
-    fn audit(&mut self, generations: u64, live: &str) -> Result<(), ExportError>;
+    fn audit(&mut self, generations: u64, live: &str) -> Result<(), ModelError>;
 }

@@ -411,11 +411,11 @@ fn an_evaluation_is_told_after_its_generation() {
 fn an_auditor_sees_every_generation_and_stops_a_run_whose_codes_are_others() {
     struct Strict(Vec<String>, u64);
     impl Auditor for Strict {
-        fn audit(&mut self, generations: u64, live: &str) -> Result<(), ExportError> {
+        fn audit(&mut self, generations: u64, live: &str) -> Result<(), ModelError> {
             assert_eq!(self.0.len() as u64 + 1, generations);
             assert!(!self.0.contains(&live.to_owned()), "nothing changed");
             self.0.push(live.to_owned());
-            let other = || ExportError::NoSuchGeneration { asked: generations, has: 0 };
+            let other = || ModelError::NoSuchGeneration { asked: generations, has: 0 };
             if generations == self.1 { Err(other()) } else { Ok(()) }
         }
     }
@@ -425,7 +425,7 @@ fn an_auditor_sees_every_generation_and_stops_a_run_whose_codes_are_others() {
     let tuner = Tuner::new(engine, examiners(), log, &mut journal, ResidualMode::Replay).unwrap();
     let mut tuner = tuner.audited_by(Box::new(Strict(Vec::new(), 4)));
     let error = tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap_err();
-    assert!(matches!(error, TuneError::Replay(_)), "{error}");
+    assert!(matches!(error, TuneError::Model(_)), "{error}");
     assert_eq!(tuner.log().generations.len(), 4);
 }
 

@@ -1,6 +1,6 @@
 //! The log that the benchmark of an export forges is one that `export` takes.
 
-use qes_gguf::export::Model;
+use qes_gguf::model::Model;
 
 use super::helper::Dir;
 

@@ -110,3 +110,21 @@ fn model_and_repacking_come_from_llama_cpps_variables_too() {
     assert_eq!(interleaved("off", &format!("{line} --repack")), usual);
     said(&[model, ("LLAMA_ARG_REPACK", "maybe")], line).fails(2, &["LLAMA_ARG_REPACK", "expected on or off"]);
 }
+
+#[test]
+fn a_models_file_is_hashed_no_more_than_once() {
+    let dir = Dir::tuned();
+    for (line, times) in [
+        ("inspect base.gguf", 0),
+        ("export base.gguf run.qes -o x.gguf", 1),
+        ("apply base.gguf run.qes -o x.gguf", 1),
+        ("verify base.gguf run.qes", 1),
+        ("verify base.gguf run.qes --generation 2", 1),
+        ("eval base.gguf --log run.qes --problems 4", 1),
+        ("report run.qes --model base.gguf --samples 2 -o x.html", 1),
+    ] {
+        let done = dir.run(&format!("{line} -vv")).ends(0);
+        let hashed = done.stderr.matches("computing the SHA-256 of a model's file").count();
+        assert_eq!(hashed, times, "{done}");
+    }
+}

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use crate::cli::memory::Forecast;
 use crate::cli::text;
-use crate::export::{Model, PastTune, past_tunes};
+use crate::export::{PastTune, past_tunes};
 use crate::gguf::TensorEntry;
+use crate::model::Model;
 use crate::replay::STORED_BYTES;
 use crate::select::is_block_matrix;
 use crate::tensor_type::TensorType;
