@@ -1,11 +1,12 @@
-//! Reads and writes the codes of quantized blocks in place; scales are never touched.
+//! Reads and writes the integers of quantized blocks in place: their codes, and the bits of their scales.
 //!
 //! Each tunable type is one [`CodeBlock`] in a file of its own. Inference may keep a tensor's blocks in another order than
 //! the file, which is a [`CodeLayout`]. Code that works on [`Codes`] is generic over it, so that type and layout are chosen
 //! once per tensor by [`with_layout!`](crate::with_layout) and never inside a loop.
 
 mod codes;
-mod flip;
+mod field;
+mod integers;
 mod iq4_nl;
 mod layout;
 mod plane;
@@ -21,7 +22,8 @@ mod q6_k;
 mod q8_0;
 
 pub use codes::Codes;
-pub use flip::{BATCH, Batch};
+pub use field::{Field, UnknownField};
+pub use integers::{Integers, OfCodes, OfScales};
 pub use iq4_nl::Iq4Nl;
 pub use layout::{Arrangement, CodeLayout, Interleaved, PackedBlock};
 pub use plane::{Plane, Planes};
@@ -53,6 +55,31 @@ pub trait CodeBlock: 'static {
 
     /// Where the codes are.
     const CODES: Planes;
+    /// Where the 16-bit floating-point numbers are, as offsets in bytes: the scale, and in some types that of the minimums.
+    const FLOATS: &'static [usize];
+
+    /// Returns whether blocks of this type have such integers.
+    fn has(field: Field) -> bool {
+        match field {
+            Field::Codes => true,
+            Field::Scales => !Self::FLOATS.is_empty(),
+            Field::Mins => Self::FLOATS.len() > 1,
+        }
+    }
+
+    /// Returns the number of such integers in a block; 0 where it has none.
+    fn count(field: Field) -> usize {
+        match field {
+            Field::Codes => Self::LEN,
+            Field::Scales | Field::Mins => usize::from(Self::has(field)),
+        }
+    }
+
+    /// Returns the offset in bytes of the scale, number 0, or of that of the minimums, number 1.
+    #[inline]
+    fn scale_offset(number: usize) -> usize {
+        Self::FLOATS.get(number).copied().unwrap_or_default()
+    }
 
     /// The code whose bits these are. Only codes that fill a byte have a sign.
     #[inline(always)]
@@ -96,6 +123,11 @@ macro_rules! with_block {
             other => unreachable!("tensors of type {other} are never selected for tuning"),
         }
     };
+}
+
+/// Returns the integers of a field in a block of a tunable type; 0 where it has none.
+pub fn integers_of_block(tensor_type: TensorType, field: Field) -> u64 {
+    with_block!(tensor_type, B => B::count(field) as u64)
 }
 
 /// The code at `index` of a sequence of whole blocks.

@@ -24,6 +24,7 @@ mod report;
 mod report_page;
 mod samples;
 mod setup;
+mod sizes;
 mod tune;
 mod verbosity;
 mod verify;

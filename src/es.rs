@@ -1,8 +1,8 @@
 //! `ask` and `tell`: the state of a run over its generations. Says which members to evaluate, and turns their fitness
 //! into the log's next record. It touches no codes.
 
-use crate::fitness::{PairFitness, shape, summarize};
-use crate::noise::Pair;
+use crate::fitness::{shape, summarize};
+use crate::noise::NoiseSeed;
 use crate::seed_log::GenerationRecord;
 use crate::settings::Settings;
 
@@ -11,8 +11,8 @@ use crate::settings::Settings;
 pub struct Population {
     /// Number of the generation, from 0.
     pub generation: u64,
-    /// Its antithetic pairs: two members each.
-    pub pairs: Vec<Pair>,
+    /// What its perturbations are drawn from: one for each member, or for each mirrored pair.
+    pub seeds: Vec<NoiseSeed>,
 }
 
 /// A run between generations.
@@ -30,20 +30,19 @@ impl Es {
 
     /// The next generation's members, or `None` when the planned generations are done.
     pub fn ask(&self) -> Option<Population> {
-        let pairs = Pair::of_generation(self.settings.seed, self.generation, self.settings.pairs());
-        (self.generation < self.settings.generations)
-            .then_some(Population { generation: self.generation, pairs })
+        let Self { settings, generation } = self;
+        let seeds = NoiseSeed::of_generation(settings.seed, *generation, settings.perturbations());
+        (*generation < settings.generations).then_some(Population { generation: *generation, seeds })
     }
 
-    /// The record of the generation that was asked for, from the fitness of its pairs, which took so many evaluations; moves on to
-    /// the next generation.
-    pub fn tell(&mut self, fitness: &[PairFitness], evaluations: u64) -> GenerationRecord {
-        let Settings { types, generations, .. } = &self.settings;
+    /// Returns the record of the generation that was asked for, from the fitness of its members, which took so many evaluations;
+    /// moves on to the next generation.
+    pub fn tell(&mut self, fitness: &[f64], evaluations: u64) -> GenerationRecord {
+        let Settings { types, generations, mirror, shaping, .. } = &self.settings;
         let record = GenerationRecord {
             generation: self.generation,
             alpha: types.iter().map(|of_type| of_type.alpha_at(self.generation, *generations)).collect(),
-            sigma: types.iter().map(|of_type| of_type.sigma).collect(),
-            weights: shape(fitness, self.settings.shaping),
+            weights: shape(fitness, *mirror, *shaping),
             fitness: summarize(fitness),
             evaluations,
         };
@@ -60,14 +59,14 @@ mod tests {
     #[test]
     fn asks_for_each_planned_generation_once() {
         let mut es = Es::new(Settings { generations: 2, ..test_log::settings() }, 0);
-        let fitness = [PairFitness { plus: 1.0, minus: 0.0 }, PairFitness { plus: 0.0, minus: 0.0 }];
+        let fitness = [1.0, 0.0, 1.0, 0.0];
         for generation in 0..2 {
             let population = es.ask().unwrap();
             assert_eq!(population.generation, generation);
-            assert_eq!(population.pairs.len(), 2);
+            assert_eq!(population.seeds.len(), 4);
             let record = es.tell(&fitness, 40);
             assert_eq!((record.generation, record.evaluations), (generation, 40));
-            assert_eq!(record.weights, [1.0, -1.0]);
+            assert_eq!(record.weights, [1.0, -1.0, 1.0, -1.0]);
         }
         assert!(es.ask().is_none());
     }

@@ -135,7 +135,7 @@ impl Model {
     /// When the log was made for another model or has fewer generations.
     pub fn replay(&mut self, log: &SeedLog, generations: u64) -> Result<String, ModelError> {
         let rebuild = |tensors: &mut [TensorBytes<'_>], history: &History| {
-            rebuild_all(tensors, &log.header.tensors, history, &mut ResidualStore::Replay)
+            rebuild_all(tensors, history, &mut ResidualStore::Replay)
         };
         Ok(self.rebuild(log, generations, rebuild)?.1)
     }
@@ -147,7 +147,7 @@ impl Model {
     pub fn count_moves(&mut self, log: &SeedLog, span: u64) -> Result<Vec<Vec<Moves>>, ModelError> {
         let generations = log.generations.len() as u64;
         let rebuild = |tensors: &mut [TensorBytes<'_>], history: &History| {
-            rebuild_counting(tensors, &log.header.tensors, history, span)
+            rebuild_counting(tensors, history, span)
         };
         let (moves, digest) = self.rebuild(log, generations, rebuild)?;
         check_digest(log, generations, &digest)?;
@@ -190,7 +190,7 @@ impl Model {
         );
         let mut tensors = self.tensors(&ranges, &log.header)?;
         let mut hashes = vec![Sha256::new(); points.len()];
-        rebuild_past(points, &mut tensors, &log.header.tensors, &history, |first, tiles| {
+        rebuild_past(points, &mut tensors, &history, |first, tiles| {
             let add =
                 |(point, hash): (usize, &mut Sha256)| tiles.iter().for_each(|tile| hash.update(&tile[point]));
             let shown = tiles.first().map_or(0, Vec::len);

@@ -1,14 +1,13 @@
-//! From a pair's seed to its sparse integer perturbation.
+//! From a member's seed to its sparse integer perturbation.
 //!
-//! The perturbation of a code is u = floor(s) + Bernoulli(s - floor(s)) with s = sigma * eps and eps standard normal
-//! (QES, arXiv 2602.03120, section 3), independent for every code and pair. For the small sigma that tuning uses nearly
-//! all u are 0, so this module draws the *hits* (u other than 0) and never visits the codes between them:
+//! The perturbation of an integer is +m or -m with probability p / 2 each, and 0 otherwise, independently for every integer
+//! and member. Its variance is sigma squared: p = (sigma / m)^2. Any symmetric noise of a given variance estimates the same
+//! gradient to first order (docs/ALGORITHM.md), and this one costs in proportion to its hits:
 //!
-//! - The codes of a tensor are cut into runs of a power of two. Each run has its own random stream, addressed by
-//!   (pair seed, tensor, run), so that any run can be drawn alone, in any order, on any thread.
-//! - Gaps between hits are geometric. One 32-bit word draws a gap and a sign through an alias table. A hit's magnitude is
-//!   1, since larger ones do not occur with so small a sigma.
-//! - From a hit probability of `DENSE_FROM` on a gap buys nothing, and sixteen bits a code draw sign and magnitude.
+//! - The integers of one field of a tensor are cut into runs of a power of two. Each run has its own random stream, addressed
+//!   by (member seed, tensor, field, run), so that any run can be drawn alone, in any order, on any thread.
+//! - Gaps between hits are geometric. One 32-bit word draws a gap and a sign through an alias table; integers that are not
+//!   hit cost nothing.
 //!
 //! Words are drawn [`BATCH`](crate::rng::BATCH) at a time, which is what ChaCha yields at once and what a compiler turns
 //! into vector instructions. What is drawn goes into a [`Sink`].
@@ -16,209 +15,170 @@
 //! The tables are integers made with portable arithmetic, so every machine draws the same perturbation.
 
 mod alias;
-mod dense;
-mod distribution;
 mod hits;
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::block::Field;
 use crate::rng::{Batches, Domain, Source};
-use dense::Dense;
 
 pub use hits::Hits;
 
-/// Hit probability from which on every code gets a draw of its own: about where both ways cost the same. Below it, all hits
-/// have magnitude 1, others being too rare to matter.
-const DENSE_FROM: f64 = 0.125;
-
 /// A run is the longest power of two with no more hits than this on average. Half a batch of words is left over at a run's
-/// end; with at least half of these hits to a run, as any sigma from 0.0025 on has, that is little.
+/// end; with at least half of these hits to a run that is little.
 const HITS_PER_RUN: f64 = 256.0;
+/// Shortest and longest run, in integers, as powers of two: whole blocks of every type, and no more than fits the cache.
+const RUN_BITS: RangeInclusive<u32> = 8..=16;
+/// Smallest and largest usable sigma, in steps of the integers.
+pub const SIGMA_RANGE: RangeInclusive<f64> = 1e-5..=4096.0;
+/// Largest magnitude of a hit.
+pub const MAX_HIT: u16 = 8192;
 
-/// Longest run, in codes, as a power of two: a tile holds at least one, and has to fit the cache.
-const MAX_RUN_BITS: u32 = 16;
-
-/// Smallest and largest usable sigma, in code units.
-pub const SIGMA_RANGE: std::ops::RangeInclusive<f64> = 1e-5..=64.0;
-
-/// A sigma that no perturbation can be drawn for.
+/// Noise that cannot be drawn.
 #[derive(Debug, Error, PartialEq)]
-#[error("sigma is {0}, but must be a number from {min} to {max} (in code units)", min = SIGMA_RANGE.start(), max = SIGMA_RANGE.end())]
-pub struct SigmaError(f64);
+#[allow(missing_docs)] // Each message says what its variant means.
+pub enum NoiseError {
+    #[error("sigma is {0}, but must be a number from {min} to {max} (in steps of the integers)", min = SIGMA_RANGE.start(), max = SIGMA_RANGE.end())]
+    Sigma(f64),
+    #[error("hit is {0}, but must be from 1 to {MAX_HIT}")]
+    Hit(u16),
+    #[error("sigma is {sigma}, but hits of {hit} give at most {hit}; use larger hits or a smaller sigma")]
+    TooFew { sigma: f64, hit: u16 },
+}
 
-/// Draws the perturbations of one sigma.
+/// Draws the perturbations of one sigma and magnitude.
 #[derive(Clone, Debug)]
 pub struct Noise {
     sigma: f64,
+    hit: u16,
     run_bits: u32,
-    draws: Draws,
-}
-
-/// How a run is drawn.
-#[derive(Clone, Debug)]
-enum Draws {
-    /// By the gaps between hits.
-    Sparse(Hits),
-    /// Code by code.
-    Dense(Dense),
+    hits: Hits,
 }
 
 impl Noise {
-    /// The noise of scale `sigma`, in code units.
+    /// Returns noise with the root mean square `sigma` made of hits of the magnitude `hit`, both in steps of the integers.
     ///
     /// # Errors
-    /// When sigma is outside [`SIGMA_RANGE`] or not a number.
-    pub fn new(sigma: f64) -> Result<Self, SigmaError> {
+    /// When sigma is not in [`SIGMA_RANGE`], the magnitude is not in 1..=[`MAX_HIT`], or sigma exceeds the magnitude.
+    pub fn new(sigma: f64, hit: u16) -> Result<Self, NoiseError> {
         if !SIGMA_RANGE.contains(&sigma) {
-            return Err(SigmaError(sigma));
+            return Err(NoiseError::Sigma(sigma));
         }
-        let magnitudes = distribution::magnitudes(sigma);
-        let hit_probability: f64 = magnitudes[1..].iter().sum();
-        if hit_probability >= DENSE_FROM || magnitudes.len() > 2 {
-            let draws = Draws::Dense(Dense::new(&magnitudes));
-            return Ok(Self { sigma, run_bits: dense::RUN_BITS, draws });
+        if !(1..=MAX_HIT).contains(&hit) {
+            return Err(NoiseError::Hit(hit));
         }
-        let fits = |&bits: &u32| (1_u64 << bits) as f64 * hit_probability <= HITS_PER_RUN;
-        let run_bits = (0..=MAX_RUN_BITS).rev().find(fits).unwrap_or_default();
-        Ok(Self { sigma, run_bits, draws: Draws::Sparse(Hits::new(hit_probability)) })
+        let probability = probability(sigma, hit);
+        if probability > 1.0 {
+            return Err(NoiseError::TooFew { sigma, hit });
+        }
+        let fits = |&bits: &u32| (1_u64 << bits) as f64 * probability <= HITS_PER_RUN;
+        let run_bits = RUN_BITS.rev().find(fits).unwrap_or(*RUN_BITS.start());
+        Ok(Self { sigma, hit, run_bits, hits: Hits::new(probability) })
     }
 
-    /// The scale, in code units.
+    /// Returns the root mean square of a perturbation, in steps of the integers.
     pub fn sigma(&self) -> f64 {
         self.sigma
     }
 
-    /// Whether every code gets a draw of its own, which makes perturbing and replaying cost tens of times more than noise
-    /// with few hits does.
-    pub fn is_dense(&self) -> bool {
-        matches!(self.draws, Draws::Dense(_))
+    /// Returns the magnitude of a hit, in steps of the integers.
+    pub fn hit(&self) -> u16 {
+        self.hit
     }
 
-    /// Share of the codes that a perturbation changes.
-    pub fn hit_probability(&self) -> f64 {
-        distribution::magnitudes(self.sigma)[1..].iter().sum()
+    /// Returns the share of the integers that a perturbation hits, 0.0..=1.0.
+    pub fn probability(&self) -> f64 {
+        probability(self.sigma, self.hit)
     }
 
-    /// Variance of a code's perturbation, in square code units: more than that of the Gaussian, since rounding adds to it.
-    pub fn variance(&self) -> f64 {
-        let magnitudes = distribution::magnitudes(self.sigma);
-        magnitudes.iter().enumerate().map(|(k, p)| (k * k) as f64 * p).sum()
-    }
-
-    /// The largest magnitude that can be drawn.
-    pub fn largest(&self) -> u16 {
-        match &self.draws {
-            Draws::Sparse(_) => 1,
-            Draws::Dense(dense) => dense.largest(),
-        }
-    }
-
-    /// Codes in a run: a power of two.
+    /// Returns the number of integers in a run, a power of two.
     pub fn run_len(&self) -> usize {
         1 << self.run_bits
     }
 
-    /// Digest of everything that decides a draw besides the seed; the same on every machine for the same sigma.
+    /// Returns the digest of everything that decides a draw besides the seed; the same on every machine.
     pub fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(self.run_bits.to_le_bytes());
-        let (gaps, magnitudes): (Vec<u8>, Vec<u8>) = match &self.draws {
-            Draws::Sparse(hits) => (hits.bytes().collect(), Vec::new()),
-            Draws::Dense(dense) => (Vec::new(), dense.bytes().collect()),
-        };
-        for bytes in [gaps, magnitudes] {
-            hash.update((bytes.len() as u64).to_le_bytes());
-            hash.update(bytes);
-        }
+        hash.update(self.hit.to_le_bytes());
+        hash.update(self.hits.bytes().collect::<Vec<u8>>());
         hash.finalize().into()
     }
 
-    /// Draws the perturbation of one run into `sink`, in which the run's codes are `codes`. Those are fewer than
-    /// [`Noise::run_len`] only for the last run of a tensor. `batches` are the pair's.
+    /// Draws the perturbation of one run into `sink`, in which the run's integers are `integers`. Those are fewer than
+    /// [`Noise::run_len`] only for the last run of a tensor. `batches` are the member's.
     #[inline]
-    pub fn draw(&self, batches: &mut Batches, run: RunAddress, codes: Range<usize>, sink: &mut impl Sink) {
-        debug_assert!(codes.len() <= self.run_len());
-        match &self.draws {
-            // With so small a sigma, all hits have magnitude 1.
-            Draws::Sparse(hits) => hits.draw(batches, run, codes, sink),
-            Draws::Dense(dense) => {
-                batches.start(run.stream());
-                sink.values(codes.start, &dense.draw(batches)[..codes.len()]);
-            }
-        }
+    pub fn draw(&self, batches: &mut Batches, run: RunAddress, integers: Range<usize>, sink: &mut impl Sink) {
+        debug_assert!(integers.len() <= self.run_len());
+        self.hits.draw(batches, run, integers, |index, is_negative| {
+            let hit = self.hit as i16;
+            sink.hit(index, if is_negative { -hit } else { hit });
+        });
     }
 }
 
-/// What perturbations are drawn into, in rising order of the codes.
-pub trait Sink {
-    /// The code at `index` is perturbed by `u`, which is not 0. This is how sparse noise arrives.
-    fn hit(&mut self, index: usize, u: i16);
-
-    /// The codes from `first` on are perturbed by `values`, zeros among them. This is how dense noise arrives: a run at a
-    /// time.
-    fn values(&mut self, first: usize, values: &[i16]);
+fn probability(sigma: f64, hit: u16) -> f64 {
+    (sigma / f64::from(hit)) * (sigma / f64::from(hit))
 }
 
-/// The perturbation of every code, for tests.
+/// Receives a perturbation, hit by hit.
+pub trait Sink {
+    /// Perturbs the integer at `index` by `u`, which is not 0. Indices rise within a run.
+    fn hit(&mut self, index: usize, u: i16);
+}
+
+/// The perturbation of every integer, for tests.
 #[cfg(test)]
-pub(crate) struct CodeByCode(pub Vec<i16>);
+pub(crate) struct OneByOne(pub Vec<i16>);
 
 #[cfg(test)]
-impl Sink for CodeByCode {
+impl Sink for OneByOne {
     fn hit(&mut self, index: usize, u: i16) {
         self.0[index] = u;
     }
-
-    fn values(&mut self, first: usize, values: &[i16]) {
-        self.0[first..first + values.len()].copy_from_slice(values);
-    }
 }
 
-/// Which run of a model.
+/// Addresses a run of one field of a tensor.
 #[derive(Clone, Copy, Debug)]
 pub struct RunAddress {
     /// Position of the tensor in the log's tensor list; below 2^24.
     pub tensor: u32,
-    /// Number of the run in its tensor; below 2^40.
+    /// The field whose integers the run has.
+    pub field: Field,
+    /// Number of the run; below 2^38.
     pub run: u64,
 }
 
 impl RunAddress {
-    /// The number of the run's random stream.
+    /// Returns the number of the run's random stream.
     pub fn stream(self) -> u64 {
-        u64::from(self.tensor) << 40 | self.run
+        u64::from(self.tensor) << 40 | (self.field as u64) << 38 | self.run
     }
 }
 
-/// The source of one antithetic pair's perturbation.
+/// The source of one perturbation: that of a member, or of the two members of a mirrored pair.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pair(Source);
+pub struct NoiseSeed(Source);
 
-impl Pair {
-    /// The pair with this seed.
+impl NoiseSeed {
+    /// Returns the source with this seed.
     pub fn new(seed: u64) -> Self {
         Self(Source::new(seed, Domain::Perturbation))
     }
 
-    /// The words that its perturbation is drawn from.
+    /// Returns the words that the perturbation is drawn from.
     pub fn batches(&self) -> Batches {
         self.0.batches()
     }
 
-    /// The pairs of one generation of a run. Every 64-bit run seed, 0 included, has its own.
+    /// Returns the sources of one generation of a run. Every 64-bit run seed, 0 included, has its own.
     pub fn of_generation(run_seed: u64, generation: u64, count: usize) -> Vec<Self> {
-        let mut stream = Source::new(run_seed, Domain::PairSeeds).stream(generation);
+        let mut stream = Source::new(run_seed, Domain::NoiseSeeds).stream(generation);
         (0..count).map(|_| Self::new(stream.next_u64())).collect()
     }
-}
-
-#[inline]
-fn signed(word: u32, magnitude: u16) -> i16 {
-    let magnitude = magnitude as i16;
-    if word & 1 == 0 { magnitude } else { -magnitude }
 }
 
 #[cfg(test)]

@@ -21,12 +21,13 @@ pub use signal::Signal;
 
 use crate::engine::Engine;
 use crate::fitness::FitnessSummary;
-use crate::noise::Pair;
+use crate::noise::{MAX_HIT, NoiseSeed};
 use crate::perturb::{Member, Sign};
 use crate::recipe::two_digits;
 use crate::replay::History;
 use crate::seed_log::{GenerationRecord, Header};
-use crate::sweep::{ResidualStore, per_member, per_tile, update_all};
+use crate::settings::TypeSettings;
+use crate::sweep::{ResidualStore, per_tile, update_all};
 use crate::tune::{Examiners, Exams, Members, Rewards, TuneError};
 use cost::mean_rewards;
 
@@ -38,7 +39,7 @@ pub const FACTORS: [(f64, f64); 3] = [(1.0, 1.0), (1.0 / 3.0, 0.5), (3.0, 0.5)];
 pub struct Trial {
     /// The sigma, as a multiple of the settings'.
     pub factor: f64,
-    /// Variance of a perturbation's code, in code units, for the type with the most codes.
+    /// Variance of a perturbation, in square steps of the integers, for the type and field with the most of them.
     pub variance: f64,
     /// What their rewards tell.
     pub signal: Signal,
@@ -151,41 +152,38 @@ fn time_update<E: Engine>(engine: &mut E, header: &Header) -> Result<f64, TuneEr
     history.push(&GenerationRecord {
         generation: 0,
         alpha: vec![0.0; types.len()],
-        sigma: types.iter().map(|of_type| of_type.sigma).collect(),
-        weights: vec![1.0; header.settings.pairs()],
+        weights: vec![1.0; header.settings.perturbations()],
         fitness,
         evaluations: 0,
     });
     let mut residual = match history.must_store() {
-        true => ResidualStore::Stored(per_tile(&header.tensors, &history)),
+        true => ResidualStore::Stored(per_tile(&history)),
         false => ResidualStore::Replay,
     };
     let start = Instant::now();
-    engine.edit_codes(&mut |codes| {
-        update_all(codes, &header.tensors, &history, &mut residual);
+    engine.edit_codes(&mut |tensors| {
+        update_all(tensors, &history, &mut residual);
     })?;
     Ok(start.elapsed().as_secs_f64())
 }
 
-/// A sigma times a trial's factor. The one that was asked for stays as it is.
-fn scaled(sigma: f64, factor: f64) -> f64 {
-    if factor == 1.0 { sigma } else { two_digits(sigma * factor) }
+/// Multiplies the noise by a trial's factor, hits included where they are fine enough. What was asked for stays as it is.
+fn scale(of_type: &mut TypeSettings, factor: f64) {
+    if factor != 1.0 {
+        of_type.sigma = two_digits(of_type.sigma * factor);
+        let hit = (f64::from(of_type.hit) * factor).round().clamp(1.0, f64::from(MAX_HIT));
+        of_type.hit = (hit as u16).max(of_type.sigma.ceil() as u16);
+    }
 }
 
-/// Variance of a perturbation's code, for the type with the most codes.
-fn variance(header: &Header, history: &History) -> f64 {
-    let main = header.settings.types[main_type(header)].tensor_type;
-    let tensor = header.tensors.iter().position(|spec| spec.tensor_type == main).unwrap_or_default();
-    history.noise(tensor as u32).variance()
-}
-
-/// Position among the settings' types of that with the most codes.
+/// Returns the position among the settings' types of that with the most integers.
 pub fn main_type(header: &Header) -> usize {
-    let codes = |position: &usize| -> u64 {
-        let tensor_type = header.settings.types[*position].tensor_type;
-        header.tensors.iter().filter(|spec| spec.tensor_type == tensor_type).map(|spec| spec.codes).sum()
+    let integers = |position: &usize| -> u64 {
+        let TypeSettings { tensor_type, field, .. } = header.settings.types[*position];
+        let of_type = header.tensors.iter().filter(|spec| spec.tensor_type == tensor_type);
+        of_type.map(|spec| spec.integers(field)).sum()
     };
-    (0..header.settings.types.len()).max_by_key(codes).unwrap_or_default()
+    (0..header.settings.types.len()).max_by_key(integers).unwrap_or_default()
 }
 
 /// What the members of one sigma showed, and what those of each pair got.
@@ -216,21 +214,20 @@ impl<B> Bench<'_, '_, B> {
         pairs: usize,
     ) -> Result<Option<Tried>, TuneError> {
         let mut header = header.clone();
-        header.settings.types.iter_mut().for_each(|of_type| of_type.sigma = scaled(of_type.sigma, factor));
+        header.settings.types.iter_mut().for_each(|of_type| scale(of_type, factor));
         let history = History::new(&header)?;
-        let applied = per_member(&header.tensors, &history, &ResidualStore::Replay);
-        let mut members = Members::new(applied);
+        let mut members = Members::new(&history);
         let mut perturb = Vec::new();
-        let pairs = Pair::of_generation(header.settings.seed, 0, pairs);
-        let rewards: Result<Option<Vec<_>>, TuneError> = pairs
+        let seeds = NoiseSeed::of_generation(header.settings.seed, 0, pairs);
+        let rewards: Result<Option<Vec<_>>, TuneError> = seeds
             .iter()
-            .map(|pair| {
+            .map(|seed| {
                 let mut of_sign = |sign| {
                     if self.stop.load(Ordering::Relaxed) {
                         return Ok(None);
                     }
                     let start = Instant::now();
-                    members.turn_into(Some(Member { pair, sign }), engine, &header.tensors, &history)?;
+                    members.turn_into(Some(Member { seed, sign }), engine, &history)?;
                     perturb.push(start.elapsed().as_secs_f64());
                     self.member(engine).map(Some)
                 };
@@ -238,8 +235,9 @@ impl<B> Bench<'_, '_, B> {
                 Ok(plus.zip(of_sign(Sign::Minus)?).map(|(plus, minus)| [plus, minus]))
             })
             .collect();
-        members.turn_into(None, engine, &header.tensors, &history)?;
-        let variance = variance(&header, &history);
+        members.turn_into(None, engine, &history)?;
+        let sigma = header.settings.types[main_type(&header)].sigma;
+        let variance = sigma * sigma;
         Ok(rewards?.map(|rewards| {
             let signal = Signal::of(&self.base, &rewards);
             (Trial { factor, variance, signal, perturb: median(perturb) }, rewards)

@@ -1,32 +1,17 @@
-//! Default hyper-parameters: what a bare `tune` uses, by tensor type and kind of reward.
+//! Default hyper-parameters: what a bare `tune` uses, by tensor type, field and kind of reward.
 //!
-//! Found on the bundled models, for Q4_K and Q8_0; the README reports what they reach. A code of Q8_0 is worth a fifteenth
-//! of one of Q4_K, so its sigma and alpha are in another unit, and its noise is dense: it hits nearly every code. Those of
-//! the other types follow from what their codes are worth ([`relative_step`]): on logarithmic axes they lie on the straight
-//! line through the two tuned types. It is a little steeper than inverse proportion (sigma goes with the step to the power
-//! of -1.28), which coarse codes need: a small sigma is rounded to whole codes at random, and that leaves noise of the
-//! variance 0.8 sigma, not sigma squared. With these, one generation changes the weights of every type by amounts that
-//! differ by less than a factor of 3 (`tests/cli/types.rs`).
-//!
-//! Few prompts a member make its fitness noisy. But the noise that costs most is that of millions of codes moving in a few
-//! random directions, and more members on fresh prompts average that out faster than more prompts do. Measured on the
-//! bundled models (one seed each, 60 generations), that ends at about 64 prompts: with Q8_0, 64 members on 64 prompts reached
-//! 72.9% where 32 on 128 reached 70.4%; with Q4_K, 128 on 32 reached 71.0%, no more than 64 on 64.
-//! With 4-bit codes alpha does not fall to 0: at decay 0.9 a step below about 0.002 never adds up to half a code. The codes
-//! of Q8_0 are fine enough for alpha to fall much further.
-//!
-//! All this was found with the method `qes`. The others have the same sigma and alpha, for comparison's sake; without a
-//! residual, such an alpha may be far from the best.
+//! Noise and steps of all types and fields are said in one unit, displacement: the root mean square (RMS) of what changes over
+//! the RMS of the weights. [`relative_step`] is what one step of an integer is worth in it, and so turns either into the steps
+//! that a log has.
 
-use crate::replay::STORED_BYTES;
+use crate::block::Field;
+use crate::noise::MAX_HIT;
 use crate::settings::{TypeSettings, Window};
 use crate::tensor_type::TensorType;
 use crate::update::Method;
 
-/// Default decay of the residual.
-pub const DECAY: f64 = 0.9;
-/// Default replay window.
-pub const WINDOW: u64 = 32;
+/// Default decay of the residual: evidence adds up over the whole run.
+pub const DECAY: f64 = 1.0;
 /// Default decay by method: 0 for one without a residual.
 pub fn decay(method: Method) -> f64 {
     if method.has_residual() { DECAY } else { 0.0 }
@@ -35,8 +20,7 @@ pub fn decay(method: Method) -> f64 {
 /// Default replay window by method.
 pub fn window(method: Method) -> Window {
     match method {
-        Method::Qes => Window::Last(WINDOW),
-        Method::QesGated => Window::All,
+        Method::Qes | Method::QesGated => Window::All,
         Method::Quzo | Method::EsRound => Window::Last(1),
     }
 }
@@ -49,13 +33,13 @@ pub const EVAL_EVERY: u64 = 10;
 /// A residual of up to this many bytes is kept in memory by default, not replayed.
 pub const SMALL_RESIDUAL: u64 = 64 << 20;
 
-/// Whether a residual for so many codes, of which so many have dense noise, is kept in memory by default. It is replayed
-/// except where that would cost time for nothing: for a model so small that nobody misses the memory, and where most codes
-/// have dense noise, whose replay would take far longer than inference. The few tensors of Q6_K in a Q4_K file are not worth
-/// 8 bytes for every code.
-pub fn stores_residual(codes: u64, dense_codes: u64) -> bool {
-    codes.saturating_mul(STORED_BYTES) <= SMALL_RESIDUAL || dense_codes > codes / 2
+/// Returns whether a residual of so many bytes is kept in memory by default, not replayed.
+pub fn stores_residual(bytes: u64) -> bool {
+    bytes <= SMALL_RESIDUAL
 }
+
+/// Default fields that are tuned, where a type has them.
+pub const FIELDS: [Field; 2] = [Field::Scales, Field::Mins];
 
 /// Default number of generations.
 pub const GENERATIONS: u64 = 150;
@@ -67,26 +51,40 @@ pub const PROMPTS: u32 = 64;
 /// Default problems of what is to be retained that each member is evaluated on.
 pub const RETAIN_PROMPTS: u32 = 16;
 
-/// What a code of a tunable type is worth: the RMS of what one code up or down changes, over the RMS of the weights.
+/// Returns what one step of a field's integers is worth, as displacement: the RMS of what one step up or down of all of them
+/// changes, over the RMS of the weights.
 ///
 /// Measured on the bundled model's block matrices, quantized to the type by ggml's reference quantizer; `tests/ggml_codes.rs`
 /// measures it again. Normally distributed weights give the same to within 2%, so it hardly depends on the model.
-pub fn relative_step(tensor_type: TensorType) -> f64 {
-    match tensor_type {
-        TensorType::Q2_K => 1.139,
-        TensorType::Q3_K => 0.544,
-        TensorType::Q4_0 => 0.301,
-        TensorType::Q4_1 => 0.280,
-        TensorType::IQ4_NL => 0.284,
-        TensorType::Q4_K => 0.283,
-        TensorType::Q5_0 => 0.150,
-        TensorType::Q5_1 => 0.136,
-        TensorType::Q5_K => 0.136,
-        TensorType::Q6_K => 0.0679,
-        TensorType::Q8_0 => 0.0190,
+///
+/// # Panics
+/// For a type that cannot be tuned, or has no such field.
+pub fn relative_step(tensor_type: TensorType, field: Field) -> f64 {
+    let scales = FLOAT_STEP;
+    let (codes, scales, mins) = match tensor_type {
+        TensorType::Q2_K => (1.139, 1.9 * scales, 1.7 * scales),
+        TensorType::Q3_K => (0.544, scales, 0.0),
+        TensorType::Q4_0 => (0.301, scales, 0.0),
+        TensorType::Q4_1 => (0.280, 2.4 * scales, 2.2 * scales),
+        TensorType::IQ4_NL => (0.284, scales, 0.0),
+        TensorType::Q4_K => (0.283, 2.4 * scales, 2.2 * scales),
+        TensorType::Q5_0 => (0.150, scales, 0.0),
+        TensorType::Q5_1 => (0.136, 2.4 * scales, 2.2 * scales),
+        TensorType::Q5_K => (0.136, 2.4 * scales, 2.2 * scales),
+        TensorType::Q6_K => (0.0679, scales, 0.0),
+        TensorType::Q8_0 => (0.0190, scales, 0.0),
         other => unreachable!("tensors of type {other} are never selected for tuning"),
+    };
+    match field {
+        Field::Codes => codes,
+        Field::Scales => scales,
+        Field::Mins => mins,
     }
 }
+
+/// RMS of what one step of the bits of a 16-bit floating-point number changes, over the number: 2^-10 of its leading part, which
+/// is spread evenly over the logarithms from 1 to 2.
+const FLOAT_STEP: f64 = 0.000_718;
 
 /// What a run's rewards look at, which decides how noisy they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,80 +95,64 @@ pub enum Signal {
     Replies,
 }
 
-/// Noise and step sizes of a type, for the default population.
-#[derive(Clone, Copy, Debug)]
-struct Scales {
-    sigma: f64,
-    alpha: f64,
-    alpha_final: f64,
-}
+/// Default RMS of a perturbation, as displacement.
+pub const SIGMA: f64 = 0.03;
 
-/// What was tuned on Q8_0.
-const Q8_0: Scales = Scales { sigma: 3.2, alpha: 0.18, alpha_final: 0.02 };
+/// Default displacement of a generation's step, were all of it noise, at the start and at the end of a run.
+pub const STEP: (f64, f64) = (0.004, 0.001);
 
-/// What was tuned on Q4_K.
-fn q4_k(signal: Signal) -> Scales {
-    match signal {
-        Signal::Likelihoods => Scales { sigma: 0.1, alpha: 0.006, alpha_final: 0.002 },
-        Signal::Replies => Scales { sigma: 0.1, alpha: 0.005, alpha_final: 0.002 },
-    }
-}
-
-fn scales(tensor_type: TensorType, signal: Signal) -> Scales {
-    let finer = |than: TensorType| libm::log(relative_step(TensorType::Q4_K) / relative_step(than));
-    // 0 for Q4_K, 1 for Q8_0.
-    let place = finer(tensor_type) / finer(TensorType::Q8_0);
-    let on_the_line = |q4_k: f64, q8_0: f64| two_digits(q4_k * libm::pow(q8_0 / q4_k, place));
-    let q4_k = q4_k(signal);
-    Scales {
-        sigma: on_the_line(q4_k.sigma, Q8_0.sigma),
-        alpha: on_the_line(q4_k.alpha, Q8_0.alpha),
-        alpha_final: on_the_line(q4_k.alpha_final, Q8_0.alpha_final),
-    }
-}
+/// Default share of the integers that a perturbation hits, where they are fine enough for it.
+const HIT_SHARE: f64 = 1.0 / 16.0;
 
 /// The number with two significant digits: no rule of thumb has more, and every machine has the same.
 pub fn two_digits(number: f64) -> f64 {
     format!("{number:.1e}").parse().unwrap_or(number)
 }
 
-/// Default noise and step sizes of a tunable tensor type for a population. The sum over pairs grows with the square root of
-/// their number as long as it is mostly noise, so alpha shrinks with it: the share of codes that move stays the same.
-pub fn type_settings(tensor_type: TensorType, signal: Signal, population: u32) -> TypeSettings {
-    let Scales { sigma, alpha, alpha_final } = scales(tensor_type, signal);
-    let factor = (f64::from(POPULATION) / f64::from(population.max(2))).sqrt();
-    TypeSettings { tensor_type, sigma, alpha: alpha * factor, alpha_final: alpha_final * factor }
+/// Returns the alpha with which a generation's step has this displacement, were all of it noise, by so many perturbations of
+/// so many members each.
+pub fn alpha(step: f64, relative_step: f64, perturbations: f64, members: f64) -> f64 {
+    step / relative_step / (members * perturbations.sqrt())
+}
+
+/// Returns the magnitude of hits for a sigma: such that [`HIT_SHARE`] of the integers are hit, or 1 where that is less.
+pub fn hit(sigma: f64) -> u16 {
+    (sigma / HIT_SHARE.sqrt()).round().clamp(1.0, f64::from(MAX_HIT)).max(sigma.ceil()) as u16
+}
+
+/// Returns the default noise and step sizes of a tunable type's field for a population.
+///
+/// The weighted sum grows with the square root of the population as long as it is mostly noise, so alpha shrinks with it: the
+/// displacement of a step stays the same.
+pub fn type_settings(tensor_type: TensorType, field: Field, population: u32, mirror: bool) -> TypeSettings {
+    let unit = relative_step(tensor_type, field);
+    let sigma = two_digits(SIGMA / unit);
+    let members = if mirror { 2.0 } else { 1.0 };
+    let of_step = |step| two_digits(alpha(step, unit, f64::from(population) / members, members));
+    let (alpha, alpha_final) = (of_step(STEP.0), of_step(STEP.1));
+    TypeSettings { tensor_type, field, sigma, hit: hit(sigma), alpha, alpha_final }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::noise::Noise;
+    use crate::block::integers_of_block;
 
     #[test]
     fn alpha_follows_the_population() {
-        let alpha = |population| type_settings(TensorType::Q4_K, Signal::Likelihoods, population).alpha;
-        assert_eq!(alpha(256), alpha(64) / 2.0);
+        let of = |population, mirror| type_settings(TensorType::Q4_K, Field::Codes, population, mirror).alpha;
+        assert!((of(256, false) / of(64, false) - 0.5).abs() < 0.05);
+        // Half as many perturbations, each with two members: the sum is larger by the square root of two.
+        assert!((of(256, true) / of(256, false) - 0.5_f64.sqrt()).abs() < 0.05);
     }
 
     #[test]
-    fn the_tuned_types_have_what_was_tuned() {
-        let tuned = |tensor_type, signal| {
-            let of_type = type_settings(tensor_type, signal, POPULATION);
-            (of_type.sigma, of_type.alpha, of_type.alpha_final)
-        };
-        assert_eq!(tuned(TensorType::Q4_K, Signal::Likelihoods), (0.1, 0.006, 0.002));
-        assert_eq!(tuned(TensorType::Q4_K, Signal::Replies), (0.1, 0.005, 0.002));
-        assert_eq!(tuned(TensorType::Q8_0, Signal::Likelihoods), (3.2, 0.18, 0.02));
-        assert_eq!(tuned(TensorType::Q6_K, Signal::Likelihoods), (0.62, 0.036, 0.0068), "between them");
-    }
-
-    #[test]
-    fn every_tunable_type_has_usable_defaults() {
+    fn every_field_of_every_tunable_type_has_usable_defaults() {
         for tensor_type in TensorType::TUNABLE {
-            for signal in [Signal::Likelihoods, Signal::Replies] {
-                let settings = type_settings(tensor_type, signal, POPULATION);
-                assert!(Noise::new(settings.sigma).is_ok());
+            for field in Field::ALL.into_iter().filter(|field| integers_of_block(tensor_type, *field) > 0) {
+                let settings = type_settings(tensor_type, field, POPULATION, false);
+                let noise = settings.noise().unwrap();
+                assert!(noise.probability() <= 0.07, "{tensor_type} {field}: {}", noise.probability());
                 assert!(settings.alpha >= settings.alpha_final && settings.alpha_final > 0.0);
             }
         }

@@ -1,10 +1,10 @@
-//! The residual, and with it the codes, from a log's generations.
+//! The residual, and with it the tuned integers, from a log's generations.
 //!
 //! A residual is a function of seeds and weights alone ([`crate::update`]), so there are three ways to obtain it with one
 //! result, bit for bit:
 //!
 //! - [`History::update_replayed`] draws the window again for every update and stores nothing;
-//! - [`History::update_stored`] keeps two residuals a code (8 bytes) and draws only the newest generation;
+//! - [`History::update_stored`] keeps one residual an integer (4 bytes; two with a window) and draws only the newest generation;
 //! - [`History::rebuild`] walks the whole log, for resuming and exporting.
 //!
 //! Windows start at multiples of their length ([`crate::settings::Window`]), so two residuals are enough: the one in use and
@@ -15,10 +15,10 @@
 
 use std::ops::Range;
 
-use crate::block::CodeLayout;
-use crate::noise::{Noise, Pair};
-use crate::seed_log::{GenerationRecord, Header, LogError, SeedLog};
-use crate::settings::Window;
+use crate::block::{Field, Integers};
+use crate::noise::{Noise, NoiseSeed};
+use crate::seed_log::{GenerationRecord, Header, LogError, SeedLog, TensorSpec};
+use crate::settings::{TypeSettings, Window};
 use crate::tile::{Tile, tile_len};
 use crate::update::{Anchor, Buffers, Method, Moves, StepRule, Tuned, Update, step};
 
@@ -33,16 +33,19 @@ struct Step {
 /// The generations of a log, ready to be replayed on any tile.
 #[derive(Clone, Debug)]
 pub struct History {
+    specs: Vec<TensorSpec>,
+    fields: Vec<Field>,
     seed: u64,
-    pairs: usize,
+    perturbations: usize,
+    mirror: bool,
     method: Method,
     decay: f64,
     window: Window,
     anchor: Option<Anchor>,
     /// Per entry of the settings' types.
     noises: Vec<Noise>,
-    /// Per tuned tensor: position of its type's settings.
-    types: Vec<usize>,
+    /// Per tuned tensor and number of a field: position of its settings, if it is tuned.
+    entries: Vec<[Option<usize>; Field::ALL.len()]>,
     steps: Vec<Step>,
 }
 
@@ -54,8 +57,8 @@ pub struct Scratch {
     residual: Residual,
 }
 
-/// Bytes that a stored residual takes for each code, with the defaults: two f32.
-pub const STORED_BYTES: u64 = 8;
+/// Bytes that a stored residual takes for each integer, with the defaults: one f32.
+pub const STORED_BYTES: u64 = 4;
 
 /// The residuals of a tile: of the window in use, and of the one after it. Each is empty where there is no such thing.
 #[derive(Clone, Debug, Default)]
@@ -105,20 +108,20 @@ impl History {
     pub fn new(header: &Header) -> Result<Self, LogError> {
         let settings = &header.settings;
         settings.validate().map_err(LogError::Settings)?;
-        let noises = settings.types.iter().map(|of_type| Noise::new(of_type.sigma));
-        let type_of = |tensor: &crate::seed_log::TensorSpec| {
-            let missing = || LogError::Header(format!("it has no settings for {}", tensor.tensor_type));
-            settings.type_index(tensor.tensor_type).ok_or_else(missing)
-        };
+        let noises = settings.types.iter().map(TypeSettings::noise);
+        let entries = |tensor: &TensorSpec| Field::ALL.map(|field| settings.index_of(tensor.tensor_type, field));
         Ok(Self {
+            specs: header.tensors.clone(),
+            fields: settings.fields().collect(),
             seed: settings.seed,
-            pairs: settings.pairs(),
+            perturbations: settings.perturbations(),
+            mirror: settings.mirror,
             method: settings.method,
             decay: settings.decay,
             window: settings.window,
             anchor: Anchor::new(settings.seed, settings.anchor),
             noises: noises.collect::<Result<_, _>>().map_err(|e| LogError::Header(e.to_string()))?,
-            types: header.tensors.iter().map(type_of).collect::<Result<_, _>>()?,
+            entries: header.tensors.iter().map(entries).collect(),
             steps: Vec::new(),
         })
     }
@@ -135,8 +138,8 @@ impl History {
 
     /// Adds the next generation.
     pub fn push(&mut self, record: &GenerationRecord) {
-        let scales = record.alpha.iter().zip(&record.sigma);
-        let rules = scales.map(|(&alpha, &sigma)| StepRule::new(alpha, sigma, self.decay)).collect();
+        let scales = record.alpha.iter().zip(&self.noises);
+        let rules = scales.map(|(&alpha, noise)| StepRule::new(alpha, noise.sigma(), self.decay)).collect();
         self.steps.push(Step { weights: record.weights.clone(), rules });
     }
 
@@ -150,19 +153,33 @@ impl History {
         self.steps.is_empty()
     }
 
-    /// The noise of a tensor, by the tensor's position in the header.
-    pub fn noise(&self, tensor: u32) -> &Noise {
-        &self.noises[self.types[tensor as usize]]
+    /// Returns the tuned tensors, in the header's order.
+    pub fn specs(&self) -> &[TensorSpec] {
+        &self.specs
     }
 
-    /// Codes in a tile of this tensor.
-    pub fn tile_len(&self, tensor: u32) -> usize {
-        tile_len(self.noise(tensor).run_len())
+    /// Returns the fields that are tuned, of whatever tensors.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
     }
 
-    /// The pairs of one generation.
-    pub fn pairs_of(&self, generation: u64) -> Vec<Pair> {
-        Pair::of_generation(self.seed, generation, self.pairs)
+    /// Returns the noise of a tensor's field, by the tensor's position in the header; `None` where it is not tuned.
+    pub fn noise(&self, tensor: u32, field: Field) -> Option<&Noise> {
+        Some(&self.noises[self.entry(tensor, field)?])
+    }
+
+    /// Returns the integers in a tile of a tensor's field; `None` where it is not tuned.
+    pub fn tile_len(&self, tensor: u32, field: Field) -> Option<usize> {
+        Some(tile_len(self.noise(tensor, field)?.run_len()))
+    }
+
+    fn entry(&self, tensor: u32, field: Field) -> Option<usize> {
+        self.entries[tensor as usize][field as usize]
+    }
+
+    /// Returns what the perturbations of one generation are drawn from.
+    pub fn seeds_of(&self, generation: u64) -> Vec<NoiseSeed> {
+        NoiseSeed::of_generation(self.seed, generation, self.perturbations)
     }
 
     /// Whether the residual has to be kept from update to update, since the log alone does not tell it.
@@ -170,7 +187,7 @@ impl History {
         self.method.looks_at_codes()
     }
 
-    /// Residuals that a code has: with a window, one is in use and one is for the window after it.
+    /// Residuals that an integer has: with a window, one is in use and one is for the window after it.
     fn chains(&self) -> usize {
         match self.window {
             _ if !self.method.has_residual() => 0,
@@ -179,7 +196,7 @@ impl History {
         }
     }
 
-    /// Bytes that a stored residual takes for each code.
+    /// Returns the bytes that a stored residual takes for each integer.
     pub fn residual_bytes(&self) -> u64 {
         self.chains() as u64 * size_of::<f32>() as u64
     }
@@ -196,27 +213,30 @@ impl History {
         }
     }
 
-    fn update(&self, generation: u64, tensor: u32) -> Update<'_> {
+    fn update(&self, generation: u64, tile: &Tile) -> Update<'_> {
         let step = &self.steps[generation as usize];
+        let entry = self.entry(tile.tensor, tile.field);
+        let entry = entry.unwrap_or_else(|| unreachable!("tiles are made of tuned fields alone"));
         Update {
             method: self.method,
             seed: self.seed,
             generation,
-            noise: self.noise(tensor),
-            pairs: self.pairs_of(generation),
+            mirror: self.mirror,
+            noise: &self.noises[entry],
+            seeds: self.seeds_of(generation),
             weights: &step.weights,
-            rule: step.rules[self.types[tensor as usize]],
+            rule: step.rules[entry],
             anchor: self.anchor.as_ref(),
         }
     }
 
-    /// Applies the newest generation to the codes of a tile, its residual replayed from the window.
+    /// Applies the newest generation to the integers of a tile, its residual replayed from the window.
     ///
     /// # Panics
     /// When the history [must store](History::must_store) its residual.
-    pub fn update_replayed<L: CodeLayout>(
+    pub fn update_replayed<I: Integers>(
         &self,
-        tuned: &mut Tuned<'_, L>,
+        tuned: &mut Tuned<'_, I>,
         tile: &Tile,
         scratch: &mut Scratch,
     ) -> Moves {
@@ -225,20 +245,20 @@ impl History {
         let Scratch { buffers, residual, .. } = scratch;
         self.reset(residual, tile.len);
         for generation in self.first_of(newest)..newest {
-            let update = self.update(generation, tile.tensor);
+            let update = self.update(generation, tile);
             update.weigh_blindly(tile, &mut buffers.sum);
             step(&mut buffers.sum, &mut residual.current, update.rule);
         }
-        let update = self.update(newest, tile.tensor);
+        let update = self.update(newest, tile);
         update.weigh_blindly(tile, &mut buffers.sum);
         update.apply(tuned, tile, &mut residual.current, buffers)
     }
 
-    /// Applies the newest generation to the codes of a tile, its residual kept in `residual` from call to call (empty
+    /// Applies the newest generation to the integers of a tile, its residual kept in `residual` from call to call (empty
     /// at first).
-    pub fn update_stored<L: CodeLayout>(
+    pub fn update_stored<I: Integers>(
         &self,
-        tuned: &mut Tuned<'_, L>,
+        tuned: &mut Tuned<'_, I>,
         tile: &Tile,
         residual: &mut Residual,
         scratch: &mut Scratch,
@@ -250,11 +270,11 @@ impl History {
         self.advance(newest, tuned, tile, residual, scratch)
     }
 
-    /// Applies all generations, in order, to the base model's codes of a tile. `residual` ends as
+    /// Applies all generations, in order, to the base model's integers of a tile. `residual` ends as
     /// [`History::update_stored`] would have left it.
-    pub fn rebuild<L: CodeLayout>(
+    pub fn rebuild<I: Integers>(
         &self,
-        tuned: &mut Tuned<'_, L>,
+        tuned: &mut Tuned<'_, I>,
         tile: &Tile,
         residual: &mut Residual,
         scratch: &mut Scratch,
@@ -264,10 +284,10 @@ impl History {
 
     /// The same for some of the generations, which go on where those before them ended, `residual` included; `watch` is told
     /// what each generation moved.
-    pub fn rebuild_part<L: CodeLayout>(
+    pub fn rebuild_part<I: Integers>(
         &self,
         generations: Range<u64>,
-        tuned: &mut Tuned<'_, L>,
+        tuned: &mut Tuned<'_, I>,
         tile: &Tile,
         residual: &mut Residual,
         scratch: &mut Scratch,
@@ -283,15 +303,15 @@ impl History {
         })
     }
 
-    fn advance<L: CodeLayout>(
+    fn advance<I: Integers>(
         &self,
         generation: u64,
-        tuned: &mut Tuned<'_, L>,
+        tuned: &mut Tuned<'_, I>,
         tile: &Tile,
         residual: &mut Residual,
         Scratch { buffers, copy, .. }: &mut Scratch,
     ) -> Moves {
-        let update = self.update(generation, tile.tensor);
+        let update = self.update(generation, tile);
         update.weigh(tuned, tile, buffers);
         residual.turn(generation, self.window);
         residual.advance_next(generation, self.window, &buffers.sum, copy, update.rule);

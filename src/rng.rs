@@ -14,7 +14,7 @@ pub const BATCH: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Domain {
     /// Seeds of the antithetic pairs; the seed is the run's, the stream the generation.
-    PairSeeds,
+    NoiseSeeds,
     /// Integer perturbations; the seed is the pair's, the stream a run of a tensor.
     Perturbation,
     /// Problems that a task draws for tuning; the seed is the run's, the stream the generation.
@@ -32,7 +32,7 @@ pub enum Domain {
 impl Domain {
     const fn tag(self) -> &'static [u8; 24] {
         match self {
-            Self::PairSeeds => b"qes-gguf 1 pair seeds   ",
+            Self::NoiseSeeds => b"qes-gguf 1 noise seeds  ",
             Self::Perturbation => b"qes-gguf 1 perturbation ",
             Self::Problems => b"qes-gguf 1 problems     ",
             Self::HeldOut => b"qes-gguf 1 held out     ",
@@ -152,7 +152,7 @@ mod tests {
         let mut stream = Source::new(0, Domain::Perturbation).stream(0);
         let words: Vec<u32> = (0..4).map(|_| stream.next_u32()).collect();
         assert_eq!(words, [2_273_146_541, 4_291_831_529, 344_310_160, 844_235_111]);
-        let mut stream = Source::new(42, Domain::PairSeeds).stream(7);
+        let mut stream = Source::new(42, Domain::NoiseSeeds).stream(7);
         assert_eq!(stream.next_u64(), 17_005_136_681_446_432_019);
         let first = |domain| Source::of_generation(42, 7, domain).stream(3).next_u64();
         assert_eq!(
@@ -188,14 +188,14 @@ mod tests {
     fn seeds_and_domains_do_not_meet() {
         let first = |seed, domain| Source::new(seed, domain).stream(0).next_u64();
         assert_ne!(first(0, Domain::Perturbation), first(1, Domain::Perturbation));
-        assert_ne!(first(0, Domain::Perturbation), first(0, Domain::PairSeeds));
-        assert_ne!(first(0, Domain::Problems), first(0, Domain::PairSeeds));
+        assert_ne!(first(0, Domain::Perturbation), first(0, Domain::NoiseSeeds));
+        assert_ne!(first(0, Domain::Problems), first(0, Domain::NoiseSeeds));
     }
 
     #[test]
     fn families_of_generations_are_no_others() {
         let all = [
-            Domain::PairSeeds,
+            Domain::NoiseSeeds,
             Domain::Perturbation,
             Domain::Problems,
             Domain::HeldOut,

@@ -276,7 +276,7 @@ fn check_version(content: &str) -> Result<(), LogError> {
 /// A header with its `noise` filled in from its settings.
 ///
 /// # Errors
-/// When a sigma is out of range.
+/// When sigma or the magnitude of hits is out of range.
 pub fn pin_noise(header: Header) -> Result<Header, LogError> {
     Ok(Header { noise: noise_specs(&header)?, ..header })
 }
@@ -284,7 +284,7 @@ pub fn pin_noise(header: Header) -> Result<Header, LogError> {
 /// What pins the noise of the header's types.
 fn noise_specs(header: &Header) -> Result<Vec<NoiseSpec>, LogError> {
     let spec = |noise: Noise| NoiseSpec { run: noise.run_len() as u64, tables: hex(&noise.digest()[..8]) };
-    let noises = header.settings.types.iter().map(|of_type| Noise::new(of_type.sigma).map(spec));
+    let noises = header.settings.types.iter().map(|of_type| of_type.noise().map(spec));
     noises.collect::<Result<_, _>>().map_err(|e| LogError::Header(e.to_string()))
 }
 

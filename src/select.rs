@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use regex::Regex;
 use thiserror::Error;
 
+use crate::block::Field;
 use crate::gguf::{Gguf, TensorEntry};
 use crate::seed_log::TensorSpec;
 use crate::tensor_type::TensorType;
@@ -97,15 +98,17 @@ pub fn spec(tensor: &TensorEntry) -> TensorSpec {
     TensorSpec { name: tensor.name.clone(), tensor_type: tensor.tensor_type, codes: tensor.elements() }
 }
 
-/// The types among tensors, in the order of their first ones.
-pub fn types(tensors: &[TensorSpec]) -> Vec<TensorType> {
-    let mut types: Vec<TensorType> = Vec::new();
+/// Returns the types among tensors, in the order of their first ones, each with those of the fields that it has.
+pub fn fields(tensors: &[TensorSpec], fields: &[Field]) -> Vec<(TensorType, Field)> {
+    let mut found = Vec::new();
     for tensor in tensors {
-        if !types.contains(&tensor.tensor_type) {
-            types.push(tensor.tensor_type);
+        for &field in fields.iter().filter(|field| tensor.integers(**field) > 0) {
+            if !found.contains(&(tensor.tensor_type, field)) {
+                found.push((tensor.tensor_type, field));
+            }
         }
     }
-    types
+    found
 }
 
 /// The tensors that a log or a diff names, in its order.

@@ -4,14 +4,15 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::fitness::Shaping;
-use crate::noise::{Noise, SigmaError};
+use crate::block::{Field, integers_of_block};
+use crate::noise::{Noise, NoiseError};
 use crate::tensor_type::TensorType;
 use crate::update::Method;
 
 /// Largest population: beyond it a generation takes days on any machine, and a log's records would not fit memory.
 pub const MAX_POPULATION: u32 = 1 << 16;
 
-/// Step sizes that make sense, in code units.
+/// Step sizes that make sense, in steps of the integers.
 pub const ALPHA_RANGE: std::ops::RangeInclusive<f64> = 0.0..=1000.0;
 
 /// Largest number of generations.
@@ -23,11 +24,15 @@ pub const MAX_GENERATIONS: u64 = 1 << 24;
 pub struct Settings {
     /// The run's seed; pair seeds and problems are drawn from it.
     pub seed: u64,
-    /// Members of a generation: even, because they come in antithetic pairs, and at least 4.
+    /// Members of a generation, at least 2; mirrored ones come in pairs and are at least 4.
     pub population: u32,
+    /// Whether members come in mirrored (antithetic) pairs of one perturbation and its negative. Else each member has a
+    /// perturbation of its own, and the population's mean is the baseline.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mirror: bool,
     /// Generations planned; the step size falls over this many.
     pub generations: u64,
-    /// Noise and step size of each tensor type that is tuned.
+    /// Noise and step size of each tensor type and field that is tuned.
     pub types: Vec<TypeSettings>,
     /// By which rule codes move.
     pub method: Method,
@@ -41,15 +46,19 @@ pub struct Settings {
     pub shaping: Shaping,
 }
 
-/// Noise and step size of one tensor type, in units of its codes.
+/// Noise and step size of one field of a tensor type, in steps of its integers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TypeSettings {
     /// The type.
     #[serde(rename = "type")]
     pub tensor_type: TensorType,
-    /// Scale of the noise.
+    /// The field.
+    pub field: Field,
+    /// Root mean square of the perturbations.
     pub sigma: f64,
+    /// Magnitude of a perturbation where it is not 0.
+    pub hit: u16,
     /// Step size (learning rate) of the first generation.
     pub alpha: f64,
     /// Step size of the last generation; it changes linearly in between.
@@ -121,15 +130,20 @@ impl std::fmt::Display for Window {
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum SettingsError {
     #[error(
-        "population is {0}, but must be an even number from 4 to {MAX_POPULATION}: members come in antithetic pairs, and a single pair has nothing to be compared with"
+        "population is {0}, but must be from 2 to {MAX_POPULATION}: a single member has nothing to be compared with"
     )]
     Population(u32),
+    #[error(
+        "population is {0}, but mirrored members come in pairs, and a single pair has nothing to be compared with; use an even \
+         number from 4 to {MAX_POPULATION}, or leave --mirror out"
+    )]
+    MirroredPopulation(u32),
     #[error("generations is {0}, but must be at most {MAX_GENERATIONS}")]
     Generations(u64),
-    #[error("{tensor_type}: {source}")]
-    Sigma { tensor_type: TensorType, source: SigmaError },
-    #[error("{tensor_type}: {name} is {value}, but must be a number from 0 to 1000 (in code units)")]
-    Alpha { tensor_type: TensorType, name: &'static str, value: f64 },
+    #[error("{field} of {tensor_type}: {source}")]
+    Noise { tensor_type: TensorType, field: Field, source: NoiseError },
+    #[error("{field} of {tensor_type}: {name} is {value}, but must be a number from 0 to 1000 (in steps of the integers)")]
+    Alpha { tensor_type: TensorType, field: Field, name: &'static str, value: f64 },
     #[error("decay is {0}, but must be a number from 0 to 1")]
     Decay(f64),
     #[error("window is 0, but must be at least 1 generation, or \"all\"")]
@@ -145,8 +159,10 @@ pub enum SettingsError {
     Truncated { method: Method, window: Window },
     #[error("anchor is {0}, but must be a probability from 0 to 1")]
     Anchor(f64),
-    #[error("{0} is listed twice")]
-    DuplicateType(TensorType),
+    #[error("{1} of {0} are listed twice")]
+    Duplicate(TensorType, Field),
+    #[error("blocks of {0} have no {1}")]
+    NoField(TensorType, Field),
     #[error("{0} cannot be tuned")]
     NotTunable(TensorType),
 }
@@ -157,8 +173,11 @@ impl Settings {
     /// # Errors
     /// For the first value that makes no sense.
     pub fn validate(&self) -> Result<(), SettingsError> {
-        if !(4..=MAX_POPULATION).contains(&self.population) || self.population % 2 == 1 {
+        if !(2..=MAX_POPULATION).contains(&self.population) {
             return Err(SettingsError::Population(self.population));
+        }
+        if self.mirror && (self.population < 4 || self.population % 2 == 1) {
+            return Err(SettingsError::MirroredPopulation(self.population));
         }
         if self.generations > MAX_GENERATIONS {
             return Err(SettingsError::Generations(self.generations));
@@ -175,8 +194,11 @@ impl Settings {
         }
         for (position, of_type) in self.types.iter().enumerate() {
             of_type.validate()?;
-            if self.types[..position].iter().any(|other| other.tensor_type == of_type.tensor_type) {
-                return Err(SettingsError::DuplicateType(of_type.tensor_type));
+            let same = |other: &TypeSettings| {
+                other.tensor_type == of_type.tensor_type && other.field == of_type.field
+            };
+            if self.types[..position].iter().any(same) {
+                return Err(SettingsError::Duplicate(of_type.tensor_type, of_type.field));
             }
         }
         Ok(())
@@ -194,33 +216,54 @@ impl Settings {
         Ok(())
     }
 
-    /// Antithetic pairs in a generation.
-    pub fn pairs(&self) -> usize {
-        self.population as usize / 2
+    /// Returns the number of perturbations, and of weights, in a generation: one a member, or one a mirrored pair.
+    pub fn perturbations(&self) -> usize {
+        self.population as usize / if self.mirror { 2 } else { 1 }
     }
 
-    /// Position in `types` of this type's settings.
-    pub fn type_index(&self, tensor_type: TensorType) -> Option<usize> {
-        self.types.iter().position(|of_type| of_type.tensor_type == tensor_type)
+    /// Returns the position in `types` of the settings of this type's field.
+    pub fn index_of(&self, tensor_type: TensorType, field: Field) -> Option<usize> {
+        self.types.iter().position(|of_type| of_type.tensor_type == tensor_type && of_type.field == field)
+    }
+
+    /// Returns the fields that are tuned, of whatever types.
+    pub fn fields(&self) -> impl Iterator<Item = Field> + '_ {
+        Field::ALL.into_iter().filter(|field| self.types.iter().any(|of_type| of_type.field == *field))
     }
 }
 
 impl TypeSettings {
+    /// Returns the name of type and field, as `Q4_K.scales`.
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.tensor_type, self.field)
+    }
+
     fn validate(&self) -> Result<(), SettingsError> {
-        let tensor_type = self.tensor_type;
+        let Self { tensor_type, field, .. } = *self;
         if !tensor_type.is_tunable() {
             return Err(SettingsError::NotTunable(tensor_type));
         }
-        Noise::new(self.sigma).map_err(|source| SettingsError::Sigma { tensor_type, source })?;
+        if integers_of_block(tensor_type, field) == 0 {
+            return Err(SettingsError::NoField(tensor_type, field));
+        }
+        self.noise().map_err(|source| SettingsError::Noise { tensor_type, field, source })?;
         for (name, value) in [("alpha", self.alpha), ("final alpha", self.alpha_final)] {
             if !ALPHA_RANGE.contains(&value) {
-                return Err(SettingsError::Alpha { tensor_type, name, value });
+                return Err(SettingsError::Alpha { tensor_type, field, name, value });
             }
         }
         Ok(())
     }
 
-    /// The step size of `generation` (from 0) in a run of `generations`.
+    /// Returns the noise.
+    ///
+    /// # Errors
+    /// When sigma or the magnitude of hits is out of range.
+    pub fn noise(&self) -> Result<Noise, NoiseError> {
+        Noise::new(self.sigma, self.hit)
+    }
+
+    /// Returns the step size of `generation` (from 0) in a run of `generations`.
     pub fn alpha_at(&self, generation: u64, generations: u64) -> f64 {
         let last = generations.saturating_sub(1).max(1);
         let passed = generation.min(last) as f64 / last as f64;
@@ -234,10 +277,11 @@ mod tests {
 
     fn settings() -> Settings {
         let of_type =
-            TypeSettings { tensor_type: TensorType::Q4_K, sigma: 0.1, alpha: 0.01, alpha_final: 0.002 };
+            TypeSettings { tensor_type: TensorType::Q4_K, field: Field::Codes, sigma: 0.1, hit: 1, alpha: 0.01, alpha_final: 0.002 };
         Settings {
             seed: 0,
             population: 4,
+            mirror: true,
             generations: 5,
             types: vec![of_type],
             method: Method::Qes,
@@ -259,7 +303,9 @@ mod tests {
         assert!(refused(|s| s.population = 0).contains("population is 0"));
         assert!(refused(|s| s.population = 7).contains("population is 7"));
         assert!(refused(|s| s.population = 2).contains("population is 2"));
+        assert!(refused(|s| s.population = 1).contains("nothing to be compared with"));
         assert!(refused(|s| s.population = u32::MAX - 1).contains("population"));
+        assert!(Settings { population: 3, mirror: false, ..settings() }.validate().is_ok());
         assert!(refused(|s| s.generations = u64::MAX).contains("generations"));
         assert!(refused(|s| s.decay = 1.01).contains("decay is 1.01"));
         assert!(refused(|s| s.decay = -0.1).contains("decay"));
@@ -268,11 +314,17 @@ mod tests {
         assert!(refused(|s| s.anchor = 1.5).contains("anchor is 1.5"));
         assert!(refused(|s| s.anchor = -0.1).contains("anchor"));
         assert!(refused(|s| s.anchor = f64::NAN).contains("anchor is NaN"));
-        assert!(refused(|s| s.types[0].sigma = 0.0).contains("Q4_K: sigma is 0"));
+        assert!(refused(|s| s.types[0].sigma = 0.0).contains("codes of Q4_K: sigma is 0"));
+        assert!(refused(|s| s.types[0].sigma = 1.5).contains("use larger hits"));
+        assert!(refused(|s| s.types[0].hit = 0).contains("hit is 0"));
         assert!(refused(|s| s.types[0].sigma = f64::NAN).contains("sigma is NaN"));
         assert!(refused(|s| s.types[0].alpha = -1.0).contains("alpha is -1"));
         assert!(refused(|s| s.types[0].alpha_final = f64::INFINITY).contains("final alpha is inf"));
         assert!(refused(|s| s.types.push(s.types[0].clone())).contains("listed twice"));
+        let mins_of_q8_0 = |s: &mut Settings| {
+            s.types[0] = TypeSettings { tensor_type: TensorType::Q8_0, field: Field::Mins, ..s.types[0].clone() };
+        };
+        assert!(refused(mins_of_q8_0).contains("blocks of Q8_0 have no mins"));
         assert!(refused(|s| s.types[0].tensor_type = TensorType::from_ggml_id(0).unwrap()).contains("F32"));
     }
 

@@ -1,44 +1,46 @@
 //! Runs the work on tiles over all tuned tensors, in parallel with rayon. No result depends on the number of threads:
 //! a tile's outcome is a function of the tile alone.
 
+mod past;
+
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::block::{Arrangement, CodeLayout, Codes};
+use crate::block::{Arrangement, Codes, Field, Integers, integers_of_block};
 use crate::engine::TensorBytes;
 use crate::perturb::{self, Applied, Edit, Member};
 use crate::replay::{History, Residual, Scratch};
 use crate::seed_log::TensorSpec;
 use crate::tile::Tile;
 use crate::update::{Moves, Tuned};
-use crate::with_layout;
+use crate::with_integers;
 
-/// Something kept for each tile of each tensor, from call to call.
-pub type PerTile<T> = Vec<Vec<T>>;
+pub use past::rebuild_past;
 
-/// One `T` for each tile of each tensor.
-pub fn per_tile<T: Clone + Default>(tensors: &[TensorSpec], history: &History) -> PerTile<T> {
-    each(tensors, history, &T::default())
+/// Something kept for each tile of each tensor of each field, in the order of [`History::fields`], from call to call. A tensor
+/// without the field has no tiles.
+pub type PerTile<T> = Vec<Vec<Vec<T>>>;
+
+/// Returns one `T` for each tile.
+pub fn per_tile<T: Clone + Default>(history: &History) -> PerTile<T> {
+    history.fields().iter().map(|&field| per_tile_of(history, field)).collect()
 }
 
-/// What is remembered of members. Where a stored residual takes several bytes a code, one or two more are well spent on drawing
-/// each pair only once.
-pub fn per_member(tensors: &[TensorSpec], history: &History, residual: &ResidualStore) -> PerTile<Applied> {
-    let is_stored = matches!(residual, ResidualStore::Stored(_));
-    each(tensors, history, &if is_stored { Applied::keeping() } else { Applied::default() })
-}
-
-fn each<T: Clone>(tensors: &[TensorSpec], history: &History, value: &T) -> PerTile<T> {
-    let tiles = |(index, tensor): (usize, &TensorSpec)| {
-        let tiles = tensor.codes.div_ceil(history.tile_len(index as u32) as u64);
-        vec![value.clone(); tiles as usize]
+/// Returns one `T` for each tile of one field.
+fn per_tile_of<T: Clone + Default>(history: &History, field: Field) -> Vec<Vec<T>> {
+    let tiles = |(tensor, index)| match history.tile_len(index, field) {
+        Some(tile_len) => {
+            let spec: &TensorSpec = tensor;
+            vec![T::default(); spec.integers(field).div_ceil(tile_len as u64) as usize]
+        }
+        None => Vec::new(),
     };
-    tensors.iter().enumerate().map(tiles).collect()
+    history.specs().iter().zip(0_u32..).map(tiles).collect()
 }
 
-/// The codes of one tile, in whatever layout.
-struct TileCodes<'a> {
+/// The blocks of one tile, in whatever layout.
+struct TileBlocks<'a> {
     /// Holds the tile, and what is interleaved with it.
     bytes: &'a mut [u8],
     arrangement: Arrangement,
@@ -48,81 +50,113 @@ struct TileCodes<'a> {
     base: &'a [u8],
 }
 
-impl TileCodes<'_> {
-    fn codes<L: CodeLayout>(&mut self) -> Codes<'_, L> {
+impl TileBlocks<'_> {
+    fn blocks<I: Integers>(&mut self) -> Codes<'_, I::Layout> {
         Codes::new(self.bytes, self.arrangement.row_blocks, self.first_block)
     }
 
-    fn tuned<L: CodeLayout>(&mut self) -> Tuned<'_, L> {
+    fn tuned<I: Integers>(&mut self) -> Tuned<'_, I> {
         let base = self.base;
-        Tuned { codes: self.codes(), base }
+        Tuned { blocks: self.blocks::<I>(), base }
     }
 }
 
-/// Tiles that are worked on one after the other, since their bytes may be interleaved: whole tiles that are also whole
-/// rows of those that a layout interleaves. In the file's layout that is a single tile.
-fn tiles_together(arrangement: Arrangement, tile_len: usize) -> usize {
-    let apart = arrangement.apart();
-    apart / gcd(apart, tile_len)
+/// How one field of a tensor is cut into tiles.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    /// Integers of a tile.
+    tile_len: usize,
+    /// Blocks and bytes of a tile.
+    blocks: usize,
+    bytes: usize,
+    /// Tiles that are worked on one after the other, since their bytes may be interleaved: whole tiles that are also whole rows
+    /// of those that a layout interleaves. In the file's layout that is a single tile.
+    together: usize,
 }
 
-/// Codes that a thread takes at least: less is hardly worth the handing out.
+impl Cut {
+    /// Returns the cut of a tensor's field; `None` where it is not tuned.
+    fn new(history: &History, index: u32, field: Field, arrangement: Arrangement) -> Option<Self> {
+        let tensor_type = arrangement.tensor_type;
+        let tile_len = history.tile_len(index, field)?;
+        let blocks = tile_len / integers_of_block(tensor_type, field) as usize;
+        let apart = arrangement.apart() / tensor_type.block_len() as usize;
+        let (bytes, together) =
+            (blocks * tensor_type.block_bytes() as usize, apart / gcd(apart, blocks));
+        Some(Self { tile_len, blocks, bytes, together })
+    }
+
+    /// Returns the tile with this number of a field of `integers` integers.
+    fn tile(&self, tensor: u32, field: Field, number: usize, integers: u64) -> Tile {
+        let first = (number * self.tile_len) as u64;
+        let len = (integers - first).min(self.tile_len as u64) as usize;
+        Tile { tensor, field, first, len }
+    }
+}
+
+/// Integers that a thread takes at least: less is hardly worth the handing out.
 const LEAST_WORK: usize = 1 << 15;
 
 fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// Calls `work(codes, tile, state, scratch)` for every tile and adds up the answers.
+/// Calls `work(blocks, tile, state, scratch)` for every tile, field by field, and adds up the answers.
 fn each_tile<T: Send>(
     tensors: &mut [TensorBytes<'_>],
-    specs: &[TensorSpec],
     history: &History,
     state: &mut PerTile<T>,
-    work: impl Fn(&mut TileCodes<'_>, &Tile, &mut T, &mut Scratch) -> Moves + Sync,
+    work: impl Fn(&mut TileBlocks<'_>, &Tile, &mut T, &mut Scratch) -> Moves + Sync,
+) -> Moves {
+    let fields = history.fields().iter().zip(state);
+    fields.fold(Moves::default(), |moves, (&field, state)| {
+        moves + each_tile_of(field, tensors, history, state, &work)
+    })
+}
+
+/// The same for one field.
+fn each_tile_of<T: Send>(
+    field: Field,
+    tensors: &mut [TensorBytes<'_>],
+    history: &History,
+    state: &mut [Vec<T>],
+    work: &(impl Fn(&mut TileBlocks<'_>, &Tile, &mut T, &mut Scratch) -> Moves + Sync),
 ) -> Moves {
     let of_tensor = |(tensor, state): (&mut TensorBytes<'_>, &mut Vec<T>)| {
-        let index = tensor.index as u32;
-        let TensorSpec { codes, tensor_type, .. } = specs[tensor.index];
-        let (arrangement, base) = (tensor.arrangement, tensor.base);
-        let tile_len = history.tile_len(index);
-        let tile_blocks = tile_len / tensor_type.block_len() as usize;
-        let tile_bytes = tile_blocks * tensor_type.block_bytes() as usize;
-        let together = tiles_together(arrangement, tile_len);
-        let bytes = together * tile_bytes;
-        let units = tensor.bytes.par_chunks_mut(bytes).zip(state.par_chunks_mut(together)).enumerate();
+        let (index, arrangement, base) = (tensor.index as u32, tensor.arrangement, tensor.base);
+        let Some(cut) = Cut::new(history, index, field, arrangement) else { return Moves::default() };
+        let integers = history.specs()[tensor.index].integers(field);
+        let units = tensor.bytes.par_chunks_mut(cut.together * cut.bytes);
         let of_unit = |scratch: &mut Scratch, (unit, (bytes, state)): (usize, (&mut [u8], &mut [T]))| {
             let mut moves = Moves::default();
             for (number, state) in state.iter_mut().enumerate() {
-                let tile = unit * together + number;
-                let first = (tile * tile_len) as u64;
-                let len = (codes - first).min(tile_len as u64) as usize;
-                let base = &base[tile * tile_bytes..base.len().min((tile + 1) * tile_bytes)];
-                let first_block = number * tile_blocks;
-                let mut of_tile = TileCodes { bytes: &mut *bytes, arrangement, first_block, base };
-                moves = moves + work(&mut of_tile, &Tile { tensor: index, first, len }, state, scratch);
+                let tile = unit * cut.together + number;
+                let base = &base[tile * cut.bytes..base.len().min((tile + 1) * cut.bytes)];
+                let first_block = number * cut.blocks;
+                let mut blocks = TileBlocks { bytes: &mut *bytes, arrangement, first_block, base };
+                moves = moves + work(&mut blocks, &cut.tile(index, field, tile, integers), state, scratch);
             }
             moves
         };
-        let units = units.with_min_len((LEAST_WORK / (together * tile_len)).max(1));
+        let units = units.zip(state.par_chunks_mut(cut.together)).enumerate();
+        let units = units.with_min_len((LEAST_WORK / (cut.together * cut.tile_len)).max(1));
         units.map_init(Scratch::default, of_unit).reduce(Moves::default, |a, b| a + b)
     };
     tensors.par_iter_mut().zip(state.par_iter_mut()).map(of_tensor).reduce(Moves::default, |a, b| a + b)
 }
 
-/// Edits all tensors by perturbations of members, one after the other, in a single pass over the tiles.
+/// Edits all tensors by perturbations of members, one after the other, in a single pass over the tiles of each field.
 pub fn edit_all(
     edits: &[(Edit, Member<'_>)],
     tensors: &mut [TensorBytes<'_>],
-    specs: &[TensorSpec],
     history: &History,
     applied: &mut PerTile<Applied>,
 ) {
-    each_tile(tensors, specs, history, applied, |codes, tile, applied, _| {
-        let noise = history.noise(tile.tensor);
+    each_tile(tensors, history, applied, |blocks, tile, applied, _| {
+        let Some(noise) = history.noise(tile.tensor, tile.field) else { return Moves::default() };
         for &(what, member) in edits {
-            with_layout!(codes.arrangement, L => {
-                perturb::edit(what, &mut codes.codes::<L>(), tile, noise, member, applied);
+            with_integers!(blocks.arrangement, tile.field, I => {
+                perturb::edit::<I>(what, &mut blocks.blocks::<I>(), tile, noise, member, applied);
             });
         }
         Moves::default()
@@ -135,166 +169,75 @@ pub enum ResidualStore {
     /// Drawn again from the log's window at every update; takes no memory. A history that
     /// [must store](History::must_store) its residual is rebuilt without, but not updated.
     Replay,
-    /// Kept in memory, up to 8 bytes a code; updates are faster.
+    /// Kept in memory, 4 bytes an integer or, with a window, 8; updates are faster.
     Stored(PerTile<Residual>),
 }
 
 /// Applies the newest generation of the history to all tensors.
 pub fn update_all(
     tensors: &mut [TensorBytes<'_>],
-    specs: &[TensorSpec],
     history: &History,
     residual: &mut ResidualStore,
 ) -> Moves {
     match residual {
         ResidualStore::Replay => {
-            let nothing = &mut per_tile::<()>(specs, history);
-            each_tile(
-                tensors,
-                specs,
-                history,
-                nothing,
-                |codes, tile, (), scratch| with_layout!(codes.arrangement, L => history.update_replayed(&mut codes.tuned::<L>(), tile, scratch)),
-            )
-        }
-        ResidualStore::Stored(residuals) => each_tile(
-            tensors,
-            specs,
-            history,
-            residuals,
-            |codes, tile, residual, scratch| with_layout!(codes.arrangement, L => history.update_stored(&mut codes.tuned::<L>(), tile, residual, scratch)),
-        ),
-    }
-}
-
-/// Applies the whole history to the base model's codes; a stored residual ends ready for the next update.
-pub fn rebuild_all(
-    tensors: &mut [TensorBytes<'_>],
-    specs: &[TensorSpec],
-    history: &History,
-    residual: &mut ResidualStore,
-) -> Moves {
-    match residual {
-        ResidualStore::Replay => {
-            let nothing = &mut per_tile::<()>(specs, history);
-            each_tile(tensors, specs, history, nothing, |codes, tile, (), scratch| {
-                let residual = &mut Residual::default();
-                with_layout!(codes.arrangement, L => history.rebuild(&mut codes.tuned::<L>(), tile, residual, scratch))
+            each_tile(tensors, history, &mut per_tile::<()>(history), |blocks, tile, (), scratch| {
+                with_integers!(blocks.arrangement, tile.field, I => {
+                    history.update_replayed(&mut blocks.tuned::<I>(), tile, scratch)
+                })
             })
         }
-        ResidualStore::Stored(residuals) => each_tile(
-            tensors,
-            specs,
-            history,
-            residuals,
-            |codes, tile, residual, scratch| with_layout!(codes.arrangement, L => history.rebuild(&mut codes.tuned::<L>(), tile, residual, scratch)),
-        ),
-    }
-}
-
-/// Bytes of copies that are made at a time, all threads together.
-const COPIED_AT_A_TIME: usize = 64 << 20;
-
-/// Points that copies are made of at a time, lest a log with many of them takes memory in proportion.
-const POINTS_AT_A_TIME: usize = 64;
-
-/// Applies the whole history to the base model's codes, in the file's layout, and shows for each of `points`, numbers of
-/// generations that never fall, what the tensors were like then: `show` gets the points' bytes piece by piece, in the
-/// tensors' order, for one piece at a time those of all points, some of them at a time, the first of which has the number
-/// that it is told.
-pub fn rebuild_past(
-    points: &[u64],
-    tensors: &mut [TensorBytes<'_>],
-    specs: &[TensorSpec],
-    history: &History,
-    mut show: impl FnMut(usize, &[Vec<Vec<u8>>]),
-) {
-    let copied = points.len().clamp(1, POINTS_AT_A_TIME);
-    for tensor in tensors {
-        let index = tensor.index as u32;
-        let TensorSpec { codes, tensor_type, .. } = specs[tensor.index];
-        let arrangement = tensor.arrangement;
-        let tile_len = history.tile_len(index);
-        let bytes = tile_len / tensor_type.block_len() as usize * tensor_type.block_bytes() as usize;
-        let together = (COPIED_AT_A_TIME / (bytes * copied)).clamp(1, 4096);
-        let pieces = tensor.bytes.chunks_mut(bytes * together).zip(tensor.base.chunks(bytes * together));
-        for (piece, (changed, base)) in pieces.enumerate() {
-            let past = |(number, (bytes, base))| {
-                let first = ((piece * together + number) * tile_len) as u64;
-                let tile = Tile { tensor: index, first, len: (codes - first).min(tile_len as u64) as usize };
-                let codes = TileCodes { bytes, arrangement, first_block: 0, base };
-                Past { codes, tile, residual: Residual::default(), done: 0 }
-            };
-            let mut pasts: Vec<Past<'_>> =
-                changed.chunks_mut(bytes).zip(base.chunks(bytes)).enumerate().map(past).collect();
-            for group in 0..points.len().div_ceil(copied).max(1) {
-                let rest = &points[group * copied..];
-                let (points, is_last) = (&rest[..rest.len().min(copied)], rest.len() <= copied);
-                let of_tile = |scratch: &mut Scratch, past: &mut Past<'_>| {
-                    let copies = past.copies(points, history, scratch);
-                    if is_last {
-                        past.advance(history.len(), history, scratch);
-                        past.residual = Residual::default();
-                    }
-                    copies
-                };
-                let copies: Vec<_> = pasts.par_iter_mut().map_init(Scratch::default, of_tile).collect();
-                show(group * copied, &copies);
-            }
+        ResidualStore::Stored(residuals) => {
+            each_tile(tensors, history, residuals, |blocks, tile, residual, scratch| {
+                with_integers!(blocks.arrangement, tile.field, I => {
+                    history.update_stored(&mut blocks.tuned::<I>(), tile, residual, scratch)
+                })
+            })
         }
     }
 }
 
-/// A tile on its way through the generations.
-struct Past<'a> {
-    codes: TileCodes<'a>,
-    tile: Tile,
-    residual: Residual,
-    /// Generations that were applied.
-    done: u64,
-}
-
-impl Past<'_> {
-    /// Its bytes at each point.
-    fn copies(&mut self, points: &[u64], history: &History, scratch: &mut Scratch) -> Vec<Vec<u8>> {
-        let copy = |&point: &u64| {
-            self.advance(point, history, scratch);
-            self.codes.bytes.to_vec()
-        };
-        points.iter().map(copy).collect()
-    }
-
-    /// Brings it to where so many generations lead.
-    fn advance(&mut self, to: u64, history: &History, scratch: &mut Scratch) {
-        let Self { codes, tile, residual, done } = self;
-        with_layout!(codes.arrangement, L => {
-            history.rebuild_part(*done..to, &mut codes.tuned::<L>(), tile, residual, scratch, |_, _| ());
-        });
-        *done = to;
-    }
-}
-
-/// Applies the whole history to the base model's codes, and tells for each tensor what moved in each `span` generations.
-pub fn rebuild_counting(
+/// Applies the whole history to the base model's integers; a stored residual ends ready for the next update.
+pub fn rebuild_all(
     tensors: &mut [TensorBytes<'_>],
-    specs: &[TensorSpec],
     history: &History,
-    span: u64,
-) -> Vec<Vec<Moves>> {
+    residual: &mut ResidualStore,
+) -> Moves {
+    match residual {
+        ResidualStore::Replay => {
+            each_tile(tensors, history, &mut per_tile::<()>(history), |blocks, tile, (), scratch| {
+                let residual = &mut Residual::default();
+                with_integers!(blocks.arrangement, tile.field, I => {
+                    history.rebuild(&mut blocks.tuned::<I>(), tile, residual, scratch)
+                })
+            })
+        }
+        ResidualStore::Stored(residuals) => {
+            each_tile(tensors, history, residuals, |blocks, tile, residual, scratch| {
+                with_integers!(blocks.arrangement, tile.field, I => {
+                    history.rebuild(&mut blocks.tuned::<I>(), tile, residual, scratch)
+                })
+            })
+        }
+    }
+}
+
+/// Applies the whole history to the base model's integers, and returns for each tensor what moved in each `span`
+/// generations.
+pub fn rebuild_counting(tensors: &mut [TensorBytes<'_>], history: &History, span: u64) -> Vec<Vec<Moves>> {
     let span = span.max(1);
     let spans = history.len().div_ceil(span) as usize;
-    let counts: Vec<Mutex<Vec<Moves>>> =
-        specs.iter().map(|_| Mutex::new(vec![Moves::default(); spans])).collect();
-    let nothing = &mut per_tile::<()>(specs, history);
-    each_tile(tensors, specs, history, nothing, |codes, tile, (), scratch| {
+    let none = || Mutex::new(vec![Moves::default(); spans]);
+    let counts: Vec<Mutex<Vec<Moves>>> = history.specs().iter().map(|_| none()).collect();
+    each_tile(tensors, history, &mut per_tile::<()>(history), |blocks, tile, (), scratch| {
         let mut of_tile = vec![Moves::default(); spans];
         let watch = |generation: u64, moves| {
             let count = &mut of_tile[(generation / span) as usize];
             *count = *count + moves;
         };
-        let residual = &mut Residual::default();
-        let moves = with_layout!(codes.arrangement, L => {
-            history.rebuild_part(0..history.len(), &mut codes.tuned::<L>(), tile, residual, scratch, watch)
+        let (all, residual) = (0..history.len(), &mut Residual::default());
+        let moves = with_integers!(blocks.arrangement, tile.field, I => {
+            history.rebuild_part(all, &mut blocks.tuned::<I>(), tile, residual, scratch, watch)
         });
         // Sums, so the order in which tiles come to be done does not matter.
         let mut count = counts[tile.tensor as usize].lock().unwrap_or_else(PoisonError::into_inner);

@@ -25,15 +25,15 @@ pub use watch::{Split, Watch};
 use crate::engine::{Engine, EngineError};
 use crate::es::{Es, Population};
 use crate::exam::{Exam, ExamError, Grade};
-use crate::fitness::{PairFitness, mean};
+use crate::fitness::mean;
 use crate::model::{ModelError, check_digest, live_digest};
-use crate::noise::Pair;
 use crate::perturb::{Member, Sign};
 use crate::recipe::stores_residual;
 use crate::replay::History;
 use crate::seed_log::{EvaluationRecord, Header, Line, LogError, SeedLog};
 use crate::store::{Journal, StoreError};
-use crate::sweep::{ResidualStore, per_member, per_tile, rebuild_all, update_all};
+use crate::settings::Settings;
+use crate::sweep::{ResidualStore, per_tile, rebuild_all, update_all};
 use crate::update::Moves;
 
 /// Why a run ended early. Everything before the fault is in the log.
@@ -85,12 +85,7 @@ pub enum ResidualMode {
 impl ResidualMode {
     /// How a run with this header keeps it where memory does not matter.
     pub fn usual(header: &Header, history: &History) -> Self {
-        let codes = |dense_only: bool| -> u64 {
-            let numbered = header.tensors.iter().zip(0_u32..);
-            let counted = numbered.filter(|(_, index)| !dense_only || history.noise(*index).is_dense());
-            counted.map(|(tensor, _)| tensor.codes).sum()
-        };
-        let pays = stores_residual(codes(false), codes(true));
+        let pays = stores_residual(header.integers() * history.residual_bytes());
         if pays || history.must_store() { Self::Stored } else { Self::Replay }
     }
 }
@@ -124,14 +119,13 @@ impl<'a, E: Engine> Tuner<'a, E> {
         mode: ResidualMode,
     ) -> Result<Self, TuneError> {
         let history = History::of_log(&log, log.generations.len() as u64)?;
-        let tensors = &log.header.tensors;
         let mut residual = match mode {
             ResidualMode::Replay if !history.must_store() => ResidualStore::Replay,
-            _ => ResidualStore::Stored(per_tile(tensors, &history)),
+            _ => ResidualStore::Stored(per_tile(&history)),
         };
         if !history.is_empty() {
             engine.edit_codes(&mut |codes| {
-                rebuild_all(codes, tensors, &history, &mut residual);
+                rebuild_all(codes, &history, &mut residual);
             })?;
             check_digest(&log, history.len(), &live_digest(&mut engine)?)?;
         }
@@ -141,10 +135,9 @@ impl<'a, E: Engine> Tuner<'a, E> {
         let held_out = examiners.task.held_out(&engine, count)?;
         let retained =
             examiners.retain.as_ref().map(|examiner| examiner.held_out(&engine, count)).transpose()?;
-        let applied = per_member(tensors, &history, &residual);
         Ok(Self {
             engine,
-            members: Members::new(applied),
+            members: Members::new(&history),
             examiners,
             log,
             journal,
@@ -225,27 +218,25 @@ impl<'a, E: Engine> Tuner<'a, E> {
         }
     }
 
-    /// The fitness of each pair, or `None` when the run was asked to stop. Leaves the last member in place.
+    /// Returns the fitness of each member, or `None` when the run was asked to stop. Leaves the last member in place.
     fn evaluate_population(
         &mut self,
         population: &Population,
         stop: &AtomicBool,
         observer: &mut dyn Observer,
-    ) -> Result<Option<Vec<PairFitness>>, TuneError> {
+    ) -> Result<Option<Vec<f64>>, TuneError> {
         let exams = self.exams(population.generation)?;
-        let of = self.log.header.settings.population;
-        let mut fitness = Vec::with_capacity(population.pairs.len());
-        for (number, pair) in population.pairs.iter().enumerate() {
-            let mut may_begin = |sign| {
-                let member = 2 * number as u32 + u32::from(sign == Sign::Minus);
-                let goes_on = !stop.load(Ordering::Relaxed);
-                if goes_on {
-                    observer.event(&Event::Member { generation: population.generation, member, of });
-                }
-                goes_on
-            };
-            let Some(of_pair) = self.evaluate_pair(&exams, pair, &mut may_begin)? else { return Ok(None) };
-            fitness.push(of_pair);
+        let Settings { population: of, mirror, .. } = self.log.header.settings;
+        let signs: &[Sign] = if mirror { &[Sign::Plus, Sign::Minus] } else { &[Sign::Plus] };
+        let members = population.seeds.iter().flat_map(|seed| signs.iter().map(|&sign| Member { seed, sign }));
+        let mut fitness = Vec::with_capacity(of as usize);
+        for (number, member) in (0..).zip(members) {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            observer.event(&Event::Member { generation: population.generation, member: number, of });
+            self.turn_into(Some(member))?;
+            fitness.push(self.fitness(&exams)?);
         }
         Ok(Some(fitness))
     }
@@ -257,26 +248,6 @@ impl<'a, E: Engine> Tuner<'a, E> {
         Ok(watch.time(|split| &mut split.inference, exams)?)
     }
 
-    /// The fitness of both members of a pair, or `None` when `may_begin` does not let one of them begin.
-    fn evaluate_pair(
-        &mut self,
-        exams: &Exams<E::Batch>,
-        pair: &Pair,
-        may_begin: &mut dyn FnMut(Sign) -> bool,
-    ) -> Result<Option<PairFitness>, TuneError> {
-        if !may_begin(Sign::Plus) {
-            return Ok(None);
-        }
-        self.turn_into(Some(Member { pair, sign: Sign::Plus }))?;
-        let plus = self.fitness(exams)?;
-        if !may_begin(Sign::Minus) {
-            return Ok(None);
-        }
-        self.turn_into(Some(Member { pair, sign: Sign::Minus }))?;
-        let minus = self.fitness(exams)?;
-        Ok(Some(PairFitness { plus, minus }))
-    }
-
     /// Fitness of the codes as they are.
     fn fitness(&mut self, exams: &Exams<E::Batch>) -> Result<f64, TuneError> {
         let Self { engine, examiners, watch, .. } = self;
@@ -286,21 +257,19 @@ impl<'a, E: Engine> Tuner<'a, E> {
 
     /// Turns the codes into those of a member, or into those of the log.
     fn turn_into(&mut self, next: Option<Member<'_>>) -> Result<(), TuneError> {
-        let Self { engine, members, log, history, watch, .. } = self;
+        let Self { engine, members, history, watch, .. } = self;
         let part: fn(&mut Split) -> &mut f64 =
             if next.is_some() { |split| &mut split.perturb } else { |split| &mut split.restore };
-        Ok(watch.time(part, || members.turn_into(next, engine, &log.header.tensors, history))?)
+        Ok(watch.time(part, || members.turn_into(next, engine, history))?)
     }
 
     fn update(&mut self) -> Result<Moves, TuneError> {
-        let Self { engine, log, history, residual, watch, .. } = self;
+        let Self { engine, history, residual, watch, .. } = self;
         let mut moves = Moves::default();
         watch.time(
             |split| &mut split.update,
             || {
-                engine.edit_codes(&mut |codes| {
-                    moves = update_all(codes, &log.header.tensors, history, residual)
-                })
+                engine.edit_codes(&mut |tensors| moves = update_all(tensors, history, residual))
             },
         )?;
         Ok(moves)

@@ -36,10 +36,10 @@ use crate::fitness::Shaping;
 use crate::judge::{Asked, Judge, JudgeError};
 use crate::llama::{LlamaEngine, LlamaOptions, TensorSlot};
 use crate::model::{Model, ModelError};
-use crate::recipe::{self, Signal};
+use crate::recipe;
 use crate::replay::History;
 use crate::seed_log::{FORMAT_VERSION, Header, SeedLog, TOOL, TaskSpec, TensorSpec, pin_noise};
-use crate::select::{SelectError, select, spec, types};
+use crate::select::{SelectError, fields, select, spec};
 use crate::settings::Settings;
 use crate::store::{LogFile, Witness, Witnessed, discard_log};
 use crate::task::{Definition, Problems, RewardKind, Task};
@@ -105,6 +105,7 @@ impl Tuning {
             settings: Settings {
                 seed: 0,
                 population: recipe::POPULATION,
+                mirror: false,
                 generations: recipe::GENERATIONS,
                 types: Vec::new(),
                 method,
@@ -136,7 +137,7 @@ impl Tuning {
         self
     }
 
-    /// Members of a generation, an even number. The default step sizes follow it.
+    /// Members of a generation. The default step sizes follow it.
     pub fn population(mut self, population: u32) -> Self {
         self.settings.population = population;
         self
@@ -229,8 +230,9 @@ impl Tuning {
         })?;
         let tensors: Vec<TensorSpec> = tensors.into_iter().map(spec).collect();
         let mut settings = self.settings.clone();
-        let of_type = |of_type| recipe::type_settings(of_type, Signal::Replies, settings.population);
-        settings.types = types(&tensors).into_iter().map(of_type).collect();
+        let Settings { population, mirror, .. } = settings;
+        let of_field = |(of_type, field)| recipe::type_settings(of_type, field, population, mirror);
+        settings.types = fields(&tensors, &recipe::FIELDS).into_iter().map(of_field).collect();
         std::mem::replace(&mut self.change, Box::new(|_| ()))(&mut settings);
         Ok(pin_noise(Header {
             version: FORMAT_VERSION,

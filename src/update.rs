@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use anchor::Anchor;
 
-use crate::block::{CodeLayout, Codes};
-use crate::noise::{Noise, Pair, Sink};
+use crate::block::{Codes, Integers};
+use crate::noise::{Noise, NoiseSeed, Sink};
 use crate::perturb::draw_tile;
 use crate::rng::{Domain, Source};
 use crate::tile::Tile;
@@ -57,35 +57,35 @@ impl Method {
     }
 }
 
-/// What one generation does to the tensors of one type.
+/// What one generation does to one field of the tensors of one type.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepRule {
-    /// alpha / sigma: what turns the weighted sum of perturbations into a step in code units.
+    /// alpha / sigma: what turns the weighted sum of perturbations into steps of the integers.
     pub alpha_over_sigma: f32,
     /// Share of the residual that the next generation keeps, 0.0..=1.0.
     pub decay: f32,
 }
 
 impl StepRule {
-    /// The rule of a generation that used this alpha and sigma (both in code units).
+    /// The rule of a generation that used this alpha and sigma (both in steps of the integers).
     pub fn new(alpha: f64, sigma: f64, decay: f64) -> Self {
         Self { alpha_over_sigma: (alpha / sigma) as f32, decay: decay as f32 }
     }
 }
 
-/// Codes that a step changed, and codes that it could not change.
+/// Integers that a step changed, and integers that it could not change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moves {
-    /// Codes that changed.
+    /// Integers that changed.
     pub moved: u64,
-    /// Codes with a delta that would have left their range, and so stayed.
+    /// Integers with a delta that would have left their range, and so stayed.
     pub gated: u64,
-    /// Codes that the anchor then pulled one step towards their base value.
+    /// Integers that the anchor then pulled one step towards their base value.
     pub pulled: u64,
 }
 
 impl Moves {
-    /// Counts a code with a delta.
+    /// Counts an integer with a delta.
     #[inline]
     fn count(&mut self, moved: bool) {
         self.moved += u64::from(moved);
@@ -105,11 +105,11 @@ impl std::ops::Add for Moves {
     }
 }
 
-/// The codes of a tile, and the bytes that its blocks have in the base model's file.
+/// The blocks of a tile, and the bytes that they have in the base model's file.
 #[derive(Debug)]
-pub struct Tuned<'a, L> {
-    /// The codes as they are now.
-    pub codes: Codes<'a, L>,
+pub struct Tuned<'a, I: Integers> {
+    /// The blocks as they are now.
+    pub blocks: Codes<'a, I::Layout>,
     /// The blocks as they were before any tuning, in the file's layout.
     pub base: &'a [u8],
 }
@@ -119,11 +119,11 @@ pub struct Tuned<'a, L> {
 pub struct Buffers {
     /// Weighted sums, and then deltas.
     pub sum: Vec<f32>,
-    /// Codes, for the method that looks at them.
-    codes: Vec<i16>,
+    /// Integers, for the method that looks at them.
+    integers: Vec<i16>,
 }
 
-/// One generation's update of the tensors of one type: its sums are made by [`Update::weigh`] and used up by
+/// One generation's update of one field of the tensors of one type: its sums are made by [`Update::weigh`] and used up by
 /// [`Update::apply`].
 #[derive(Clone, Debug)]
 pub struct Update<'a> {
@@ -133,10 +133,12 @@ pub struct Update<'a> {
     pub seed: u64,
     /// Number of the generation, from 0.
     pub generation: u64,
+    /// Whether each perturbation has two members, one for either sign.
+    pub mirror: bool,
     /// What the perturbations are drawn by.
     pub noise: &'a Noise,
-    /// The generation's pairs.
-    pub pairs: Vec<Pair>,
+    /// The sources of the generation's perturbations.
+    pub seeds: Vec<NoiseSeed>,
     /// The weight of each.
     pub weights: &'a [f32],
     /// How sums become steps.
@@ -146,62 +148,58 @@ pub struct Update<'a> {
 }
 
 impl Update<'_> {
-    /// The sums of a tile that the codes play no part in.
+    /// Computes the sums of a tile by a method that does not look at the codes.
+    ///
+    /// For every integer this is the sum over the perturbations of weight * u, sigma times the gradient estimate. Both members
+    /// of a mirrored pair contribute, hence a factor of 2 there. Perturbations are added in their order.
     pub fn weigh_blindly(&self, tile: &Tile, sum: &mut Vec<f32>) {
+        sum.clear();
         sum.resize(tile.len, 0.0);
-        weighted_sum(sum, tile, self.noise, &self.pairs, self.weights);
-    }
-
-    /// The sums of a tile, whose codes are those that the generation's members perturbed.
-    pub fn weigh<L: CodeLayout>(&self, tuned: &mut Tuned<'_, L>, tile: &Tile, buffers: &mut Buffers) {
-        if !self.method.looks_at_codes() {
-            return self.weigh_blindly(tile, &mut buffers.sum);
+        let members = if self.mirror { 2.0 } else { 1.0 };
+        for (seed, &weight) in self.seeds.iter().zip(self.weights) {
+            if weight != 0.0 {
+                draw_tile(self.noise, seed, tile, &mut Accumulate { sum, factor: members * weight });
+            }
         }
-        let Buffers { sum, codes } = buffers;
-        gated::read(codes, &mut tuned.codes, tile.len);
-        sum.resize(tile.len, 0.0);
-        gated::weighted_sum::<L::Block>(sum, codes, tile, self.noise, &self.pairs, self.weights);
     }
 
-    /// Moves the codes of a tile by the sums, which are used up. `residual` is empty for a method that has none.
-    pub fn apply<L: CodeLayout>(
+    /// Computes the sums of a tile, whose integers are those that the generation's members perturbed.
+    pub fn weigh<I: Integers>(&self, tuned: &mut Tuned<'_, I>, tile: &Tile, buffers: &mut Buffers) {
+        if self.method.looks_at_codes() {
+            gated::weigh::<I>(self, &mut tuned.blocks, tile, buffers);
+        } else {
+            self.weigh_blindly(tile, &mut buffers.sum);
+        }
+    }
+
+    /// Moves the integers of a tile by the sums, which are used up. `residual` is empty for a method that has none.
+    pub fn apply<I: Integers>(
         &self,
-        tuned: &mut Tuned<'_, L>,
+        tuned: &mut Tuned<'_, I>,
         tile: &Tile,
         residual: &mut [f32],
         Buffers { sum, .. }: &mut Buffers,
     ) -> Moves {
-        let codes = &mut tuned.codes;
+        let blocks = &mut tuned.blocks;
         let scale = self.rule.alpha_over_sigma;
         let moves = match self.method {
             Method::Qes => {
                 step(sum, residual, self.rule);
-                apply(codes, sum)
+                apply::<I>(blocks, sum)
             }
-            Method::QesGated => gated::step(codes, sum, residual, self.rule),
+            Method::QesGated => gated::step::<I>(blocks, sum, residual, self.rule),
             Method::Quzo => {
                 let source = Source::of_generation(self.seed, self.generation, Domain::Rounding);
                 rounding::at_random(sum, scale, tile, &source);
-                apply(codes, sum)
+                apply::<I>(blocks, sum)
             }
             Method::EsRound => {
                 rounding::to_nearest(sum, scale);
-                apply(codes, sum)
+                apply::<I>(blocks, sum)
             }
         };
         let pulled = self.anchor.map_or(0, |anchor| anchor.pull(tuned, tile, self.generation));
         Moves { pulled, ..moves }
-    }
-}
-
-/// Sum over the pairs of 2 * weight * u for every code of the tile: sigma times the gradient estimate. Both members of
-/// a pair contribute, hence the 2. Pairs are added in their order.
-pub fn weighted_sum(sum: &mut [f32], tile: &Tile, noise: &Noise, pairs: &[Pair], weights: &[f32]) {
-    sum.fill(0.0);
-    for (pair, &weight) in pairs.iter().zip(weights) {
-        if weight != 0.0 {
-            draw_tile(noise, pair, tile, &mut Accumulate { sum, factor: 2.0 * weight });
-        }
     }
 }
 
@@ -215,13 +213,6 @@ impl Sink for Accumulate<'_> {
     fn hit(&mut self, index: usize, u: i16) {
         self.sum[index] += self.factor * f32::from(u);
     }
-
-    #[inline]
-    fn values(&mut self, first: usize, values: &[i16]) {
-        for (sum, &u) in self.sum[first..].iter_mut().zip(values) {
-            *sum += self.factor * f32::from(u);
-        }
-    }
 }
 
 /// One step of the residual: takes the weighted sums of a generation and leaves the deltas in their place.
@@ -234,13 +225,13 @@ pub fn step(sum_to_delta: &mut [f32], residual: &mut [f32], rule: StepRule) {
     }
 }
 
-/// Adds the deltas to the codes of a tile, where the result stays in range.
-pub fn apply<L: CodeLayout>(codes: &mut Codes<'_, L>, deltas: &[f32]) -> Moves {
+/// Adds the deltas to the integers of a tile, where the result stays in range.
+pub fn apply<I: Integers>(blocks: &mut Codes<'_, I::Layout>, deltas: &[f32]) -> Moves {
     let mut moves = Moves::default();
     for (index, &delta) in deltas.iter().enumerate() {
         if delta != 0.0 {
             // A delta beyond i16 saturates; it is beyond every range, and so gated, either way.
-            moves.count(codes.nudge(index, delta as i16));
+            moves.count(I::nudge(blocks, index, delta as i16));
         }
     }
     moves
@@ -253,7 +244,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::block::Q4K;
+    use crate::block::{OfCodes, Q4K};
     use crate::perturb::read_codes;
 
     const RULE: StepRule = StepRule { alpha_over_sigma: 0.25, decay: 0.9 };
@@ -274,16 +265,10 @@ mod tests {
         assert_eq!(residual, [0.0; 67]);
 
         let u = black_box([4097; 67]);
-        for dense in [true, false] {
-            let mut sum = vec![-4096.0 * SQUARE; 67];
-            let mut sink = Accumulate { sum: &mut sum, factor: black_box(ODD) };
-            if dense {
-                sink.values(0, &u);
-            } else {
-                (0..).zip(u).for_each(|(index, u)| sink.hit(index, u));
-            }
-            assert_eq!(sum, [0.0; 67], "dense: {dense}");
-        }
+        let mut sum = vec![-4096.0 * SQUARE; 67];
+        let mut sink = Accumulate { sum: &mut sum, factor: black_box(ODD) };
+        (0..).zip(u).for_each(|(index, u)| sink.hit(index, u));
+        assert_eq!(sum, [0.0; 67]);
     }
 
     proptest! {
@@ -311,7 +296,7 @@ mod tests {
                 for _ in 0..3 {
                     let mut deltas = sums.clone();
                     step(&mut deltas, &mut residual, RULE);
-                    apply(&mut Codes::<Q4K>::of_file(&mut bytes), &deltas);
+                    apply::<OfCodes<Q4K>>(&mut Codes::<Q4K>::of_file(&mut bytes), &deltas);
                 }
                 residual
             };
@@ -324,7 +309,7 @@ mod tests {
             bytes in prop::collection::vec(any::<u8>(), 144),
         ) {
             let mut after = bytes.clone();
-            let moves = apply(&mut Codes::<Q4K>::of_file(&mut after), &deltas);
+            let moves = apply::<OfCodes<Q4K>>(&mut Codes::<Q4K>::of_file(&mut after), &deltas);
             let mut expected = Moves::default();
             for ((before, after), delta) in read_codes::<Q4K>(&bytes).into_iter().zip(read_codes::<Q4K>(&after)).zip(&deltas) {
                 let wanted = before + *delta as i16;
@@ -367,7 +352,7 @@ mod tests {
         let mut bytes = vec![0x88; 144];
         let mut deltas = vec![0.0; 256];
         (deltas[0], deltas[1], deltas[2]) = (1e30, -1e30, f32::INFINITY);
-        let moves = apply(&mut Codes::<Q4K>::of_file(&mut bytes), &deltas);
+        let moves = apply::<OfCodes<Q4K>>(&mut Codes::<Q4K>::of_file(&mut bytes), &deltas);
         assert_eq!(moves, Moves { moved: 0, gated: 3, pulled: 0 });
         assert_eq!(bytes, vec![0x88; 144]);
     }

@@ -1,9 +1,9 @@
-//! The codes of a part of a tensor by their number, wherever the layout has put them.
+//! The blocks of a part of a tensor, and their codes by their number, wherever the layout has put them.
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::{BATCH, CodeBlock, CodeLayout};
+use super::{CodeBlock, CodeLayout};
 
 /// Codes of whole blocks, numbered in the order of a file: row by row. `bytes` hold those blocks, and whatever blocks of
 /// other rows are interleaved with them.
@@ -66,71 +66,10 @@ impl<'a, L: CodeLayout> Codes<'a, L> {
         self.start = row / L::ROWS * self.row_blocks * Self::GROUP;
     }
 
-    /// What to add to [`CodeLayout::place`] for each of the codes with these numbers, of which the first `count` (at least 1)
-    /// count and rise.
-    #[inline(always)]
-    pub(super) fn starts(&mut self, numbers: &[u32; BATCH], count: usize) -> [u32; BATCH] {
-        let mut starts = self.skipped(numbers, count);
-        for (start, number) in starts.iter_mut().zip(numbers) {
-            *start = start.wrapping_add(number / Self::LEN as u32 * Self::GROUP as u32);
-        }
-        starts
-    }
-
-    /// The part of [`Codes::starts`] that is the same for all codes of a row, which it would be for all codes if rows followed
-    /// each other. Goes from row to row, and so without a branch or a division for each code.
-    #[inline(always)]
-    fn skipped(&mut self, numbers: &[u32; BATCH], count: usize) -> [u32; BATCH] {
-        if L::ROWS == 1 {
-            return [(self.first * Self::GROUP) as u32; BATCH];
-        }
-        self.group_of(self.first + numbers[0] as usize / Self::LEN);
-        let mut of_row = self.skipped_of_row();
-        let mut skipped = [of_row; BATCH];
-        loop {
-            let end = ((self.blocks.end - self.first) * Self::LEN) as u32;
-            if end > numbers[count - 1] {
-                return skipped;
-            }
-            self.go_to(self.row + 1);
-            let before = std::mem::replace(&mut of_row, self.skipped_of_row());
-            let more = of_row.wrapping_sub(before);
-            for (skipped, &number) in skipped.iter_mut().zip(numbers) {
-                *skipped = skipped.wrapping_add(if number >= end { more } else { 0 });
-            }
-        }
-    }
-
-    /// The same for the row that was gone to last.
-    #[inline]
-    fn skipped_of_row(&self) -> u32 {
-        let start = self.start + self.row % L::ROWS * L::PIECE;
-        let blocks = self.blocks.start.wrapping_sub(self.first);
-        start.wrapping_sub(blocks.wrapping_mul(Self::GROUP)) as u32
-    }
-
-    /// All bytes, whatever they hold.
-    pub fn bytes(&mut self) -> &mut [u8] {
-        self.bytes
-    }
-
     /// The code at `index`.
     #[inline]
     pub fn read(&mut self, index: usize) -> i16 {
         let (group, row, index) = self.at(index);
         L::read_row(group, row, index)
-    }
-
-    /// Adds `delta` to the code at `index`. A code that would leave its range stays as it is (it is *gated*) and the
-    /// answer is `false`.
-    #[inline]
-    pub fn nudge(&mut self, index: usize, delta: i16) -> bool {
-        let (group, row, index) = self.at(index);
-        let code = L::read_row(group, row, index).saturating_add(delta);
-        if code < L::Block::LO || code > L::Block::HI {
-            return false;
-        }
-        L::write_row(group, row, index, code);
-        true
     }
 }

@@ -22,6 +22,9 @@ pub trait CodeLayout: 'static {
     /// What the bits of every code are combined with (exclusive or) on their way from a file into this layout and back.
     const FLIPPED: i16 = 0;
 
+    /// Returns where in a group a row's scale is, number 0, or that of its minimums, number 1.
+    fn scale_place(number: usize, row: usize) -> usize;
+
     /// Where in a group the byte of the first row's block is, which is one with codes. Those of the other rows follow it, each
     /// `PIECE` bytes after the one before.
     fn place(byte: usize) -> usize;
@@ -47,14 +50,14 @@ pub trait CodeLayout: 'static {
         Self::Block::CODES.flip(group, place, index, mask);
     }
 
-    /// Brings the codes of a row's block into `block`, which has the file's layout; its scales stay.
+    /// Brings the tunable integers of a row's block into `block`, which has the file's layout; all else in it stays.
     fn unpack(group: &[u8], row: usize, block: &mut [u8]) {
         for index in 0..Self::Block::LEN {
             Self::Block::write(block, index, Self::read_row(group, row, index));
         }
     }
 
-    /// Takes the codes of a row's block from `block`, which has the file's layout; the group's scales stay.
+    /// Takes the tunable integers of a row's block from `block`, which has the file's layout; all else in the group stays.
     fn pack(group: &mut [u8], row: usize, block: &[u8]) {
         for index in 0..Self::Block::LEN {
             Self::write_row(group, row, index, Self::Block::read(block, index));
@@ -69,6 +72,11 @@ impl<B: CodeBlock> CodeLayout for B {
     #[inline(always)]
     fn place(byte: usize) -> usize {
         byte
+    }
+
+    #[inline(always)]
+    fn scale_place(number: usize, _: usize) -> usize {
+        Self::scale_offset(number)
     }
 }
 
@@ -105,10 +113,19 @@ impl<B: PackedBlock, const ROWS: usize, const PIECE: usize> CodeLayout for Inter
         Self::start(0, byte / PIECE) + byte % PIECE
     }
 
+    /// All these layouts begin with the scales of all rows, and then have those of the minimums.
+    #[inline(always)]
+    fn scale_place(number: usize, row: usize) -> usize {
+        2 * (number * ROWS + row)
+    }
+
     fn unpack(group: &[u8], row: usize, block: &mut [u8]) {
         for (piece, codes) in block[B::QS].chunks_exact_mut(PIECE).enumerate() {
             let held = &group[Self::start(row, piece)..][..PIECE];
             codes.iter_mut().zip(held).for_each(|(code, held)| *code = held ^ B::FLIPPED);
+        }
+        for (number, &offset) in B::FLOATS.iter().enumerate() {
+            block[offset..offset + 2].copy_from_slice(&group[Self::scale_place(number, row)..][..2]);
         }
     }
 
@@ -116,6 +133,9 @@ impl<B: PackedBlock, const ROWS: usize, const PIECE: usize> CodeLayout for Inter
         for (piece, codes) in block[B::QS].chunks_exact(PIECE).enumerate() {
             let held = &mut group[Self::start(row, piece)..][..PIECE];
             held.iter_mut().zip(codes).for_each(|(held, code)| *held = code ^ B::FLIPPED);
+        }
+        for (number, &offset) in B::FLOATS.iter().enumerate() {
+            group[Self::scale_place(number, row)..][..2].copy_from_slice(&block[offset..offset + 2]);
         }
     }
 }

@@ -109,7 +109,6 @@ macro_rules! each_plane {
         }
     }};
 }
-pub(super) use each_plane;
 
 impl Planes {
     /// Planes that a type has at most.

@@ -26,4 +26,5 @@ impl CodeBlock for Q2K {
     const LO: i16 = 0;
     const HI: i16 = 3;
     const CODES: Planes = CODES;
+    const FLOATS: &'static [usize] = &[80, 82];
 }

@@ -29,4 +29,5 @@ impl CodeBlock for Q3K {
     const LO: i16 = 0;
     const HI: i16 = 7;
     const CODES: Planes = CODES;
+    const FLOATS: &'static [usize] = &[108];
 }

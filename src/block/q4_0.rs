@@ -26,4 +26,5 @@ impl CodeBlock for Q4_0 {
     const LO: i16 = 0;
     const HI: i16 = 15;
     const CODES: Planes = CODES;
+    const FLOATS: &'static [usize] = &[0];
 }

@@ -25,4 +25,5 @@ impl CodeBlock for Q4_1 {
     const LO: i16 = 0;
     const HI: i16 = 15;
     const CODES: Planes = CODES;
+    const FLOATS: &'static [usize] = &[0, 2];
 }

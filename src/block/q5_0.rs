@@ -29,4 +29,5 @@ impl CodeBlock for Q5_0 {
     const LO: i16 = 0;
     const HI: i16 = 31;
     const CODES: Planes = CODES;
+    const FLOATS: &'static [usize] = &[0];
 }

@@ -30,4 +30,5 @@ impl CodeBlock for Q6K {
     const LO: i16 = 0;
     const HI: i16 = 63;
     const CODES: Planes = CODES;
+    const FLOATS: &'static [usize] = &[208];
 }

@@ -26,4 +26,5 @@ impl CodeBlock for Q8_0 {
     const LO: i16 = -127;
     const HI: i16 = 127;
     const CODES: Planes = CODES;
+    const FLOATS: &'static [usize] = &[0];
 }

@@ -12,7 +12,7 @@ use super::{UsageError, definition, setup, text};
 use crate::block::Arrangement;
 use crate::llama::estimated_context_bytes;
 use crate::model::Model;
-use crate::perturb::kept_bytes;
+use crate::noise::Noise;
 use crate::replay::History;
 use crate::seed_log::{BaseModel, Header, TensorSpec};
 use crate::tune::ResidualMode;
@@ -20,7 +20,7 @@ use crate::tune::ResidualMode;
 /// The program itself, the system's libraries, and buffers that llama.cpp grows as it works.
 const OVERHEAD: u64 = 16_000_000;
 
-/// Bytes of scratch that a thread needs for a code of a tile, at most: sums, their copy, and two residuals, all f32.
+/// Bytes of scratch that a thread needs for an integer of a tile, at most: sums, their copy, and two residuals, all f32.
 const SCRATCH_BYTES: u64 = 16;
 
 /// Where a run's memory goes, apart from the contexts of inference.
@@ -46,8 +46,8 @@ pub fn weights(args: &RunArgs, model: &Model) -> u64 {
 /// When the budget is less than what a run needs without any context.
 pub fn plan(args: &RunArgs, header: &Header, weights: u64, threads: usize) -> Result<Plan> {
     let history = History::new(header)?;
-    let needed = OVERHEAD + weights + applied(header, &history) + anchored(header);
-    let scratch = threads as u64 * longest_tile(header, &history) * SCRATCH_BYTES;
+    let needed = OVERHEAD + weights + applied(&history) + anchored(header);
+    let scratch = threads as u64 * longest_tile(&history) * SCRATCH_BYTES;
     let stored = stored(header, &history);
     let mode = mode(args, header, &history, stored, needed);
     let fixed = if mode == ResidualMode::Stored { needed + stored } else { needed };
@@ -160,35 +160,36 @@ fn tied_output(model: &Model) -> u64 {
         .map_or(0, |tied| tied.range.end - tied.range.start)
 }
 
-/// Bytes that storing the residual takes, with what is then kept of members.
+/// Bytes that storing the residual takes.
 fn stored(header: &Header, history: &History) -> u64 {
-    let of_tensor = |(index, tensor): (u32, &TensorSpec)| {
-        let kept = kept_bytes(tensor.tensor_type, history.noise(index), tensor.codes);
-        history.residual_bytes() * tensor.codes + kept
-    };
-    (0..).zip(&header.tensors).map(of_tensor).sum()
+    history.residual_bytes() * header.integers()
 }
 
 /// Bytes of the lists that hold a bit for each hit.
-fn applied(header: &Header, history: &History) -> u64 {
-    let of_tensor = |(index, codes): (u32, u64)| {
-        let noise = history.noise(index);
-        let share = if noise.is_dense() { 1.0 } else { noise.hit_probability() };
-        let hits = (codes as f64 * share).ceil() as u64;
+fn applied(history: &History) -> u64 {
+    let of_part = |(noise, tile_len, integers): (&Noise, u64, u64)| {
+        let hits = (integers as f64 * noise.probability()).ceil() as u64;
         // Lists grow by doubling, so up to half of one is free, and each has its own bookkeeping.
-        hits / 8 * 2 + codes.div_ceil(history.tile_len(index) as u64) * 48
+        hits / 8 * 2 + integers.div_ceil(tile_len) * 48
     };
-    tensors(header).map(of_tensor).sum()
+    parts(history).map(of_part).sum()
 }
 
-/// Codes of the longest tile.
-fn longest_tile(header: &Header, history: &History) -> u64 {
-    tensors(header).map(|(index, _)| history.tile_len(index) as u64).max().unwrap_or(0)
+/// Integers of the longest tile.
+fn longest_tile(history: &History) -> u64 {
+    parts(history).map(|(_, tile_len, _)| tile_len).max().unwrap_or(0)
 }
 
-/// Position and codes of each tensor.
-fn tensors(header: &Header) -> impl Iterator<Item = (u32, u64)> + '_ {
-    (0..).zip(&header.tensors).map(|(index, tensor)| (index, tensor.codes))
+/// Noise, length of a tile, and integers of each field of each tensor.
+fn parts(history: &History) -> impl Iterator<Item = (&Noise, u64, u64)> {
+    let of_tensor = move |(index, tensor)| {
+        let tensor: TensorSpec = Clone::clone(tensor);
+        history.fields().iter().filter_map(move |&field| {
+            let (noise, tile_len) = history.noise(index, field).zip(history.tile_len(index, field))?;
+            Some((noise, tile_len as u64, tensor.integers(field)))
+        })
+    };
+    (0..).zip(history.specs()).flat_map(of_tensor)
 }
 
 #[cfg(test)]
@@ -199,23 +200,25 @@ mod tests {
     use crate::cli::args::{Args, Command};
     use crate::replay::STORED_BYTES;
     use crate::seed_log::test_log;
+    use crate::settings::Window;
 
-    /// Where a run keeps its residual whose header has these many codes with sparse noise and with dense.
-    fn mode_for(sparse: u64, dense: u64) -> ResidualMode {
+    /// Where a run keeps its residual whose tensors have these many codes, and the second as many scales as blocks.
+    fn mode_for(first: u64, second: u64) -> ResidualMode {
         let Command::Tune(args) = Args::parse_from(["qes-gguf", "tune", "model.gguf"]).command else {
             panic!("not tune");
         };
         let mut header = test_log::header(test_log::settings());
-        header.settings.types[0].sigma = 0.1;
-        (header.tensors[0].codes, header.tensors[1].codes) = (sparse, dense);
+        (header.tensors[0].codes, header.tensors[1].codes) = (first, second);
+        (header.settings.decay, header.settings.window) = (1.0, Window::All);
         let history = History::new(&header).unwrap();
-        mode(&args.run, &header, &history, STORED_BYTES * (sparse + dense), 0)
+        let stored = stored(&header, &history);
+        assert_eq!(stored, STORED_BYTES * (first + second + second / 32));
+        mode(&args.run, &header, &history, stored, 0)
     }
 
     #[test]
-    fn residuals_are_stored_where_they_are_small_or_most_noise_is_dense() {
-        assert_eq!(mode_for(1 << 20, 1 << 20), ResidualMode::Stored, "small");
-        assert_eq!(mode_for(1 << 20, 1 << 24), ResidualMode::Stored, "mostly dense");
-        assert_eq!(mode_for(1 << 24, 1 << 22), ResidualMode::Replay, "mostly sparse");
+    fn small_residuals_are_stored() {
+        assert_eq!(mode_for(1 << 20, 1 << 20), ResidualMode::Stored);
+        assert_eq!(mode_for(1 << 24, 1 << 20), ResidualMode::Replay);
     }
 }

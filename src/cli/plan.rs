@@ -4,14 +4,16 @@ use anyhow::{Context, Result};
 use regex::RegexBuilder;
 
 use super::UsageError;
+use super::sizes::{self, Size};
 use super::args::{Residual, RunArgs, SearchArgs};
+use crate::block::Field;
 use crate::fitness::Shaping;
 use crate::model::Model;
-use crate::recipe::{self, Signal};
+use crate::recipe;
 use crate::seed_log::{
     BaseModel, FORMAT_VERSION, Header, MAX_PROBLEMS, RetainSpec, TOOL, TaskSpec, TensorSpec, pin_noise,
 };
-use crate::select::{select, spec, types};
+use crate::select::{self, select, spec};
 use crate::settings::{Settings, TypeSettings, Window};
 use crate::task::Definition;
 use crate::tensor_type::TensorType;
@@ -44,11 +46,12 @@ pub fn header_with(
     identity: impl FnOnce() -> BaseModel,
 ) -> Result<Header> {
     let search = &args.search;
-    let signal = if subject.definition.reads_replies() { Signal::Replies } else { Signal::Likelihoods };
     // Settings are checked before the model's bytes are read for their hash, so that nonsense is told at once.
-    let tensors = tensors(search, model)?;
-    let types = types(&tensors);
-    let settings = settings(search, &types, signal)?;
+    let fields = search.fields.as_deref().unwrap_or(&recipe::FIELDS);
+    let mut tensors = tensors(search, model)?;
+    let entries = entries(&tensors, fields, search.fields.is_some())?;
+    tensors.retain(|tensor| entries.iter().any(|(of_type, _)| *of_type == tensor.tensor_type));
+    let settings = settings(search, &entries)?;
     settings.validate().map_err(|e| UsageError(e.to_string()))?;
     let task = task(args, subject)?;
     let header = Header {
@@ -73,15 +76,33 @@ fn tensors(search: &SearchArgs, model: &Model) -> Result<Vec<TensorSpec>> {
     Ok(tensors.into_iter().map(spec).collect())
 }
 
-fn settings(search: &SearchArgs, types: &[TensorType], signal: Signal) -> Result<Settings> {
+/// Returns the fields that are tuned of each type. Refuses one that was asked for and that no type has.
+fn entries(tensors: &[TensorSpec], fields: &[Field], asked: bool) -> Result<Vec<(TensorType, Field)>> {
+    let entries = select::fields(tensors, fields);
+    let lacks = |field: &&Field| !entries.iter().any(|(_, found)| found == *field);
+    match fields.iter().find(lacks) {
+        Some(field) if asked => {
+            let mut types: Vec<&str> = tensors.iter().map(|tensor| tensor.tensor_type.name()).collect();
+            types.sort_unstable();
+            types.dedup();
+            let message =
+                format!("--fields {field}: the tensors to be tuned are of the types {}, which have no {field}", types.join(", "));
+            Err(UsageError(message).into())
+        }
+        _ => Ok(entries),
+    }
+}
+
+fn settings(search: &SearchArgs, entries: &[(TensorType, Field)]) -> Result<Settings> {
     let population = search.population.unwrap_or(recipe::POPULATION);
     let method = search.method.map_or(Method::Qes, Into::into);
     check_method(search, method)?;
     Ok(Settings {
         seed: search.seed.unwrap_or(0),
         population,
+        mirror: search.mirror,
         generations: search.generations.unwrap_or(recipe::GENERATIONS),
-        types: type_settings(search, types, signal, population)?,
+        types: type_settings(search, entries, population)?,
         method,
         decay: search.decay.unwrap_or(recipe::decay(method)),
         window: search.window.unwrap_or(recipe::window(method)),
@@ -118,63 +139,41 @@ pub fn check_method(search: &SearchArgs, method: Method) -> Result<()> {
 
 fn type_settings(
     search: &SearchArgs,
-    types: &[TensorType],
-    signal: Signal,
+    entries: &[(TensorType, Field)],
     population: u32,
 ) -> Result<Vec<TypeSettings>> {
-    for (flag, text) in
-        [("--sigma", &search.sigma), ("--alpha", &search.alpha), ("--alpha-final", &search.alpha_final)]
-    {
-        check_applies(flag, text.as_deref(), types)?;
-    }
-    let of_type = |&tensor_type: &TensorType| {
-        let default = recipe::type_settings(tensor_type, signal, population);
-        let given = |flag, text: &Option<String>| value_for(flag, text.as_deref(), tensor_type);
-        let alpha = given("--alpha", &search.alpha)?;
+    let members = if search.mirror { 2.0 } else { 1.0 };
+    let perturbations = f64::from(population) / members;
+    let of_entry = |&(tensor_type, field): &(TensorType, Field)| {
+        let default = recipe::type_settings(tensor_type, field, population, search.mirror);
+        let unit = recipe::relative_step(tensor_type, field);
+        let given = |flag, text: &Option<String>| sizes::find(flag, text.as_deref(), tensor_type, field);
+        let step = |size: Size| match size {
+            Size::Steps(alpha) => alpha,
+            Size::Displacement(step) => recipe::alpha(step, unit, perturbations, members),
+        };
+        let sigma = given("--sigma", &search.sigma)?.map_or(default.sigma, |size| match size {
+            Size::Steps(sigma) => sigma,
+            Size::Displacement(sigma) => sigma / unit,
+        });
+        let alpha = given("--alpha", &search.alpha)?.map(step);
         // A given alpha keeps the default's fall.
         let falls_to = alpha.map_or(default.alpha_final, |alpha| alpha * default.alpha_final / default.alpha);
         Ok(TypeSettings {
             tensor_type,
-            sigma: given("--sigma", &search.sigma)?.unwrap_or(default.sigma),
+            field,
+            sigma,
+            hit: if sigma == default.sigma { default.hit } else { recipe::hit(sigma) },
             alpha: alpha.unwrap_or(default.alpha),
-            alpha_final: given("--alpha-final", &search.alpha_final)?.unwrap_or(falls_to),
+            alpha_final: given("--alpha-final", &search.alpha_final)?.map_or(falls_to, step),
         })
     };
-    types.iter().map(of_type).collect()
-}
-
-/// Refuses values that are only for types which this run does not tune.
-fn check_applies(flag: &str, text: Option<&str>, types: &[TensorType]) -> Result<()> {
-    let Some(text) = text else { return Ok(()) };
-    for tensor_type in types {
-        if value_for(flag, Some(text), *tensor_type)?.is_some() {
-            return Ok(());
-        }
+    for (flag, text) in
+        [("--sigma", &search.sigma), ("--alpha", &search.alpha), ("--alpha-final", &search.alpha_final)]
+    {
+        sizes::check_applies(flag, text.as_deref(), entries)?;
     }
-    let types: Vec<&str> = types.iter().map(|t| t.name()).collect();
-    Err(UsageError(format!("{flag} {text} is for no type that is tuned here: {}", types.join(", "))).into())
-}
-
-/// The value for a type in `0.1` or `Q4_K=0.1,Q8_0=1.6`.
-fn value_for(flag: &str, text: Option<&str>, tensor_type: TensorType) -> Result<Option<f64>> {
-    let Some(text) = text else { return Ok(None) };
-    let mut value = None;
-    for part in text.split(',') {
-        let (applies, number) = match part.split_once('=') {
-            Some((name, number)) => {
-                let named: TensorType =
-                    name.trim().parse().map_err(|e| UsageError(format!("{flag}: {e}")))?;
-                (named == tensor_type, number)
-            }
-            None => (true, part),
-        };
-        let number: f64 =
-            number.trim().parse().map_err(|_| UsageError(format!("{flag}: \"{number}\" is not a number")))?;
-        if applies {
-            value = Some(number);
-        }
-    }
-    Ok(value)
+    entries.iter().map(of_entry).collect()
 }
 
 fn task(args: &RunArgs, subject: Subject) -> Result<TaskSpec> {
@@ -200,22 +199,5 @@ fn task(args: &RunArgs, subject: Subject) -> Result<TaskSpec> {
     match task.unchoosable() {
         Some(why) => Err(UsageError(format!("--candidates: {why}")).into()),
         None => Ok(task),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_for_all_types_or_for_one() {
-        let value =
-            |text, tensor_type| value_for("--sigma", Some(text), tensor_type).map_err(|e| e.to_string());
-        assert_eq!(value("0.5", TensorType::Q4_K), Ok(Some(0.5)));
-        assert_eq!(value("Q4_K=0.5,Q8_0=2", TensorType::Q8_0), Ok(Some(2.0)));
-        assert_eq!(value("1,q8_0=2", TensorType::Q8_0), Ok(Some(2.0)));
-        assert_eq!(value("Q8_0=2", TensorType::Q4_K), Ok(None));
-        assert!(value("x", TensorType::Q4_K).unwrap_err().contains("--sigma: \"x\" is not a number"));
-        assert!(value("Q9=1", TensorType::Q4_K).unwrap_err().contains("Q9"));
     }
 }

@@ -72,7 +72,7 @@ impl Probed {
         stop: &AtomicBool,
     ) -> Result<Option<Self>> {
         let bar = report::bar(0, "probing  member {pos}/{len}  {wide_bar}  {eta_precise} left");
-        let pairs = header.settings.pairs();
+        let pairs = header.settings.population as usize / 2;
         let found = probe(engine, examiners, header, pairs, stop, &mut |done, of| {
             bar.set_length(of);
             bar.set_position(done);
@@ -240,8 +240,9 @@ fn by_type(types: &[TypeSettings], value: impl Fn(&TypeSettings) -> f64) -> Stri
     match types {
         [of_type] => number(value(of_type)),
         _ => {
-            let of_type =
-                |of_type: &TypeSettings| format!("{}={}", of_type.tensor_type, number(value(of_type)));
+            let of_type = |of_type: &TypeSettings| {
+                format!("{}={}", of_type.name(), number(value(of_type)))
+            };
             types.iter().map(of_type).collect::<Vec<_>>().join(",")
         }
     }

@@ -21,7 +21,7 @@ pub struct Outline {
     /// Members of a generation.
     pub population: u32,
     /// Codes that are tuned.
-    pub codes: u64,
+    pub integers: u64,
 }
 
 impl Outline {
@@ -31,7 +31,7 @@ impl Outline {
             generations: header.settings.generations,
             done,
             population: header.settings.population,
-            codes: header.codes(),
+            integers: header.integers(),
         }
     }
 }
@@ -93,9 +93,9 @@ impl TextReport {
     fn generation(&self, record: &GenerationRecord, moves: Moves, split: Split) -> String {
         let number = record.generation + 1;
         let width = self.outline.generations.to_string().len();
-        let share = moves.moved as f64 / self.outline.codes.max(1) as f64;
+        let share = moves.moved as f64 / self.outline.integers.max(1) as f64;
         format!(
-            "generation {number:>width$}/{}  fitness {:.4}  best {:.4}  moved {:>5} of codes  {}",
+            "generation {number:>width$}/{}  fitness {:.4}  best {:.4}  moved {:>5}  {}",
             self.outline.generations,
             record.fitness.mean,
             record.fitness.best,
@@ -254,9 +254,9 @@ fn generation(record: &GenerationRecord, moves: Moves, split: Split) -> Value {
         "fitness_spread": record.fitness.spread,
         "fitness_best": record.fitness.best,
         "alpha": record.alpha,
-        "codes_moved": moves.moved,
-        "codes_gated": moves.gated,
-        "codes_pulled": moves.pulled,
+        "moved": moves.moved,
+        "gated": moves.gated,
+        "pulled": moves.pulled,
         "evaluations": record.evaluations,
         "seconds": split.seconds,
         "seconds_perturb": split.perturb,
@@ -273,7 +273,7 @@ pub fn start(header: &Header, done: u64, log: &str, planned: u64) -> Value {
         "log": log,
         "generations_done": done,
         "tensors": header.tensors.len(),
-        "codes": Outline::new(header, done).codes,
+        "integers": Outline::new(header, done).integers,
         "planned_rss_bytes": planned,
         "settings": header.settings,
         "task": header.task,

@@ -16,6 +16,7 @@ use super::{Ending, UsageError, definition, export, interrupt, memory, out, setu
 use crate::llama::check_built_in;
 use crate::model::Model;
 use crate::seed_log::{Line, LogError, PlanRecord, SeedLog};
+use crate::settings::TypeSettings;
 use crate::store::{Artefact, LogFile, StoreError, Witnessed, discard_log, read_log_file};
 use crate::tune::{Observer, Outcome, ResidualMode, TuneError, Tuner, record};
 
@@ -183,6 +184,8 @@ fn refuse_settings(args: &TuneArgs) -> Result<()> {
     let search = &args.run.search;
     let given = [
         ("--population", search.population.is_some()),
+        ("--mirror", search.mirror),
+        ("--fields", search.fields.is_some()),
         ("--sigma", search.sigma.is_some()),
         ("--alpha", search.alpha.is_some()),
         ("--alpha-final", search.alpha_final.is_some()),
@@ -253,15 +256,14 @@ impl Display {
 }
 
 fn introduction(args: &TuneArgs, log: &SeedLog, path: &Path, outline: Outline, planned: u64) -> String {
-    let types: Vec<&str> =
-        log.header.settings.types.iter().map(|of_type| of_type.tensor_type.name()).collect();
+    let types: Vec<String> = log.header.settings.types.iter().map(TypeSettings::name).collect();
     let start = match outline.done {
         0 => format!("tuning {} into {}", args.model.display(), path.display()),
         done => format!("continuing {} after {}", path.display(), text::generations(done)),
     };
     format!(
-        "{start}\n{} codes in {} tensors ({}), {} generations of {} members, {} each, up to {} of memory",
-        text::count(outline.codes),
+        "{start}\n{} integers in {} tensors ({}), {} generations of {} members, {} each, up to {} of memory",
+        text::count(outline.integers),
         log.header.tensors.len(),
         types.join(", "),
         outline.generations,

@@ -134,6 +134,6 @@ fn number(gguf: &Gguf, key: &str) -> u32 {
 
 /// A setting of each type as the command line takes it.
 fn by_type(types: &[TypeSettings], value: impl Fn(&TypeSettings) -> f64) -> String {
-    let one = |of_type: &TypeSettings| format!("{}={}", of_type.tensor_type.name(), value(of_type));
+    let one = |of_type: &TypeSettings| format!("{}={}", of_type.name(), value(of_type));
     types.iter().map(one).collect::<Vec<_>>().join(",")
 }

@@ -25,7 +25,7 @@ impl Replica {
         model.check_base(&log.header.base)?;
         let ranges = model.ranges(&log.header.tensors)?;
         let history = History::new(&log.header)?;
-        let residual = ResidualStore::Stored(per_tile(&log.header.tensors, &history));
+        let residual = ResidualStore::Stored(per_tile(&history));
         Ok(Self { model, ranges, history, residual })
     }
 
@@ -38,7 +38,7 @@ impl Replica {
         let mut tensors = model.tensors(ranges, &log.header)?;
         for record in log.generations.iter().skip(history.len() as usize) {
             history.push(record);
-            update_all(&mut tensors, &log.header.tensors, history, residual);
+            update_all(&mut tensors, history, residual);
         }
         Ok(digest::of(&tensors))
     }

@@ -1,25 +1,25 @@
-//! Hits by the gaps between them: each code is hit with one probability, independently, and codes that are not hit cost
+//! Hits by the gaps between them: each integer is hit with one probability, independently, and integers that are not hit cost
 //! nothing.
 //!
 //! Gaps between hits are geometric. One 32-bit word draws a gap through an alias table, and a sign by its lowest bit.
 
 use std::ops::Range;
 
+use super::RunAddress;
 use super::alias::{AliasTable, OUTCOMES};
-use super::{RunAddress, Sink, signed};
 use crate::rng::Batches;
 
-/// The last outcome of the table means: that many codes without a hit, draw again.
+/// The last outcome of the table means: that many integers without a hit, draw again.
 pub(super) const NO_HIT: u16 = OUTCOMES as u16 - 1;
 
-/// Draws which codes are hit.
+/// Draws which integers are hit.
 #[derive(Clone, Debug)]
 pub struct Hits(pub(super) AliasTable);
 
 impl Hits {
-    /// Hits of this probability, from 0 to 1, to within 2^-32.
+    /// Returns hits of this probability, from 0 to 1, to within 2^-32.
     pub fn new(probability: f64) -> Self {
-        // The distribution of the number of codes before the next hit.
+        // The distribution of the number of integers before the next hit.
         let mut none_yet = 1.0;
         let mut gaps = Vec::with_capacity(OUTCOMES);
         for _ in 0..NO_HIT {
@@ -35,20 +35,27 @@ impl Hits {
         self.0.bytes()
     }
 
-    /// Draws the hits of a run, whose codes are `codes`, into `sink`, with the values 1 and -1 at random.
+    /// Draws the hits of a run, whose integers are `integers`: calls `hit(index, is_negative)` for each, in rising order, with
+    /// a random sign.
     #[inline]
-    pub fn draw(&self, batches: &mut Batches, run: RunAddress, codes: Range<usize>, sink: &mut impl Sink) {
+    pub fn draw(
+        &self,
+        batches: &mut Batches,
+        run: RunAddress,
+        integers: Range<usize>,
+        mut hit: impl FnMut(usize, bool),
+    ) {
         batches.start(run.stream());
-        let mut index = codes.start;
+        let mut index = integers.start;
         loop {
             let words = batches.next_batch();
             for (gap, word) in self.0.draw(&words).into_iter().zip(words) {
                 index += usize::from(gap);
-                if index >= codes.end {
+                if index >= integers.end {
                     return;
                 }
                 if gap != NO_HIT {
-                    sink.hit(index, signed(word, 1));
+                    hit(index, word & 1 == 1);
                     index += 1;
                 }
             }
@@ -59,16 +66,17 @@ impl Hits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::noise::CodeByCode;
+    use crate::block::Field;
     use crate::rng::{Domain, Source};
 
     const RUN: usize = 8192;
 
     /// The places that are hit of a run with so many codes.
     fn of_run(hits: &Hits, batches: &mut Batches, run: u64, codes: usize) -> Vec<usize> {
-        let mut drawn = CodeByCode(vec![0; codes + 9]);
-        hits.draw(batches, RunAddress { tensor: 1, run }, 9..codes + 9, &mut drawn);
-        (0..codes).filter(|place| drawn.0[place + 9] != 0).collect()
+        let mut drawn = Vec::new();
+        let address = RunAddress { tensor: 1, field: Field::Codes, run };
+        hits.draw(batches, address, 9..codes + 9, |index, _| drawn.push(index - 9));
+        drawn
     }
 
     /// The hits of one run after the other.

@@ -1,84 +1,37 @@
-//! What is remembered of a perturbation of a tile until it is taken back.
+//! What is remembered of a perturbation of a tile until it is taken back: for each hit, whether the integer took it.
 
-use super::patches::Patches;
+/// One bit for each hit of a member's perturbation of a tile, in drawing order. Reused from member to member.
+#[derive(Clone, Debug, Default)]
+pub struct Applied(pub(super) Vec<u64>);
 
-/// What a member changed in a tile. Reused from member to member.
-#[derive(Clone, Debug)]
-pub struct Applied(pub(super) Memory);
-
-/// How it is remembered.
-#[derive(Clone, Debug)]
-pub(super) enum Memory {
-    /// One bit for each hit, in drawing order: whether the code took the perturbation. With dense noise every code counts as
-    /// a hit. The perturbation is drawn again.
-    Bits(Vec<u64>),
-    /// The changes themselves.
-    Patches(Patches),
-}
-
-impl Default for Applied {
-    /// One that takes little memory: a bit a hit.
-    fn default() -> Self {
-        Self(Memory::Bits(Vec::new()))
-    }
-}
-
-impl Applied {
-    /// One that keeps what it takes to draw a pair once and not three times: six bytes a hit, twelve where codes are split
-    /// between two bytes, or with dense noise two bytes a code.
-    pub fn keeping() -> Self {
-        Self(Memory::Patches(Patches::default()))
-    }
-}
-
-/// Goes from hit to hit, reading the bits of one pass and writing those of the next, a word at a time.
+/// Goes from hit to hit, reading the bits of one edit and writing those of the next.
 #[derive(Debug)]
 pub(super) struct Bits<'a> {
-    bits: &'a mut Vec<u64>,
+    words: &'a mut Vec<u64>,
     /// Hits passed.
     hits: usize,
-    was: u64,
-    now: u64,
 }
 
 impl<'a> Bits<'a> {
     /// The bits from the first hit on.
-    pub(super) fn new(bits: &'a mut Vec<u64>) -> Self {
-        let was = bits.first().copied().unwrap_or(0);
-        Self { bits, hits: 0, was, now: 0 }
+    pub(super) fn new(words: &'a mut Vec<u64>) -> Self {
+        Self { words, hits: 0 }
     }
 
-    /// The bits of the hits from this one on, as many as its word holds.
+    /// Returns the bit of the hit at hand; false where there is none.
     #[inline]
-    pub(super) fn was(&self) -> u64 {
-        self.was >> (self.hits % u64::BITS as usize)
+    pub(super) fn was(&self) -> bool {
+        self.words.get(self.hits / 64).is_some_and(|word| word >> (self.hits % 64) & 1 == 1)
     }
 
-    /// Passes `count` hits, whose bits are now those. They must not reach into another word.
+    /// Sets the bit of the hit at hand and goes on to the next.
     #[inline]
-    pub(super) fn pass(&mut self, count: usize, now: u64) {
-        self.now |= now << (self.hits % u64::BITS as usize);
-        self.hits += count;
-        if self.hits.is_multiple_of(u64::BITS as usize) {
-            self.turn();
+    pub(super) fn pass(&mut self, bit: bool) {
+        let (word, place) = (self.hits / 64, self.hits % 64);
+        if word == self.words.len() {
+            self.words.push(0);
         }
-    }
-
-    /// Writes the word at hand, and goes on to the next.
-    fn turn(&mut self) {
-        let next = self.hits.div_ceil(u64::BITS as usize);
-        match self.bits.get_mut(next - 1) {
-            Some(word) => *word = self.now,
-            None => self.bits.push(self.now),
-        }
-        self.was = self.bits.get(next).copied().unwrap_or(0);
-        self.now = 0;
-    }
-
-    /// Writes what has not been written.
-    pub(super) fn finish(mut self) {
-        if !self.hits.is_multiple_of(u64::BITS as usize) {
-            self.turn();
-        }
+        self.words[word] = self.words[word] & !(1 << place) | u64::from(bit) << place;
+        self.hits += 1;
     }
 }

@@ -18,8 +18,7 @@
 //!   gains than [`MOST_LOST`], there are more members, and then smaller steps.
 
 use super::forecast::replayed;
-use super::{Cost, Drift, Findings, Trial, drift, main_type, scaled};
-use crate::noise::Noise;
+use super::{Cost, Drift, Findings, Trial, drift, main_type, scale};
 use crate::recipe::two_digits;
 use crate::seed_log::Header;
 use crate::settings::{Settings, TypeSettings};
@@ -96,16 +95,14 @@ pub fn choose(header: &Header, findings: &Findings, mode: ResidualMode, fixed: F
 /// The standard deviation that a generation's sums start with in a code of the main type, in code units.
 fn deviation(settings: &Settings, main: usize, variance: f64) -> f64 {
     let TypeSettings { sigma, alpha, .. } = settings.types[main];
-    2.0 * alpha / sigma * (settings.pairs() as f64 * variance).sqrt()
+    let members = if settings.mirror { 2.0 } else { 1.0 };
+    members * alpha / sigma * (settings.perturbations() as f64 * variance).sqrt()
 }
 
 /// Gives a type the trial's sigma, and steps of the same size as before but for a factor.
 fn adapt(of_type: &mut TypeSettings, trial: &Trial, factor: f64, fixed: Fixed) {
-    let spread = |sigma| Noise::new(sigma).map_or(1.0, |noise| noise.variance().sqrt()) / sigma;
-    let before = spread(of_type.sigma);
-    of_type.sigma = scaled(of_type.sigma, trial.factor);
+    scale(of_type, trial.factor);
     if !fixed.alpha {
-        let factor = factor * before / spread(of_type.sigma);
         of_type.alpha = two_digits(of_type.alpha * factor);
         of_type.alpha_final = two_digits(of_type.alpha_final * factor);
     }

@@ -45,7 +45,7 @@ pub fn events(log: &SeedLog) -> Vec<u8> {
         ];
         let alphas = types.iter().zip(&generation.alpha);
         values
-            .extend(alphas.map(|(of_type, alpha)| value(&format!("alpha/{}", of_type.tensor_type), *alpha)));
+            .extend(alphas.map(|(of_type, alpha)| value(&format!("alpha/{}", of_type.name()), *alpha)));
         bytes.extend(record(&event(generation.generation + 1, values)));
     }
     for evaluation in &log.evaluations {

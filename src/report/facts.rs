@@ -66,8 +66,8 @@ impl List {
     fn settings(&mut self, settings: &Settings) {
         self.add("method", settings.method.name());
         for of_type in &settings.types {
-            let name = of_type.tensor_type.name();
-            self.add(&format!("{name} sigma"), of_type.sigma);
+            let name = of_type.name();
+            self.add(&format!("{name} sigma"), format!("{} in hits of {}", of_type.sigma, of_type.hit));
             self.add(&format!("{name} alpha"), format!("{} to {}", of_type.alpha, of_type.alpha_final));
         }
         if settings.method.has_residual() {

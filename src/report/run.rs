@@ -108,7 +108,7 @@ impl Run {
             steps: log.generations.chunks(per_step as usize).filter_map(step).collect(),
             exams: thinned(&log.evaluations),
             best: log.best().map(exam),
-            types: header.settings.types.iter().map(|of_type| of_type.tensor_type.to_string()).collect(),
+            types: header.settings.types.iter().map(|of_type| of_type.name()).collect(),
             codes: header.codes(),
             population: header.settings.population,
             facts: facts(log),

@@ -20,7 +20,8 @@ pub(super) fn check_header(header: &Header) -> Result<(), LogError> {
             return Err(LogError::Header(format!("it names tensor {} twice", tensor.name)));
         }
         let whole = tensor.tensor_type.bytes_of(tensor.codes).is_some();
-        if !whole || header.settings.type_index(tensor.tensor_type).is_none() {
+        let mut types = header.settings.types.iter();
+        if !whole || !types.any(|of_type| of_type.tensor_type == tensor.tensor_type) {
             let problem = format!(
                 "its tensor {} has {} codes of type {}, which is no whole number of blocks or has no settings",
                 tensor.name, tensor.codes, tensor.tensor_type
@@ -77,8 +78,9 @@ pub(super) fn check_generation(
     if record.generation != expected || expected >= MAX_GENERATIONS {
         return Err(format!("generation {} where {expected} should be", record.generation));
     }
-    if record.weights.len() != settings.pairs() {
-        return Err(format!("{} weights for {} pairs", record.weights.len(), settings.pairs()));
+    let perturbations = settings.perturbations();
+    if record.weights.len() != perturbations {
+        return Err(format!("{} weights for {perturbations} perturbations", record.weights.len()));
     }
     if let Some(weight) = record.weights.iter().find(|w| w.is_nan() || w.abs() > MAX_WEIGHT) {
         return Err(format!("the weight {weight} is not within -{MAX_WEIGHT} to {MAX_WEIGHT}"));
@@ -87,11 +89,7 @@ pub(super) fn check_generation(
     if [mean, spread, best].iter().any(|value| !value.is_finite()) {
         return Err("its fitness is not a finite number".to_owned());
     }
-    let sigma: Vec<f64> = settings.types.iter().map(|of_type| of_type.sigma).collect();
-    if record.sigma != sigma {
-        return Err("its sigma is not the header's".to_owned());
-    }
-    if record.alpha.len() != sigma.len() || record.alpha.iter().any(|a| !ALPHA_RANGE.contains(a)) {
+    if record.alpha.len() != settings.types.len() || record.alpha.iter().any(|a| !ALPHA_RANGE.contains(a)) {
         return Err("its alpha is not one number from 0 to 1000 for each type".to_owned());
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::block::{Field, integers_of_block};
 use crate::fitness::{FitnessSummary, share};
 use crate::settings::Settings;
 use crate::task::{Definition, Reward};
@@ -9,7 +10,7 @@ use crate::tensor_type::TensorType;
 
 /// The format version that this crate writes. It rises whenever an older version's log would replay to other codes, or does
 /// not say what its replay depends on.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// What a new log says it was written by.
 pub const TOOL: &str = concat!("qes-gguf ", env!("CARGO_PKG_VERSION"));
@@ -49,9 +50,18 @@ pub struct Header {
 }
 
 impl Header {
-    /// Codes that are tuned, all tensors together.
+    /// Returns the number of codes of the tuned tensors, whether these or other integers of their blocks are tuned.
     pub fn codes(&self) -> u64 {
         self.tensors.iter().map(|tensor| tensor.codes).sum()
+    }
+
+    /// Returns the number of integers that are tuned, all tensors and fields together.
+    pub fn integers(&self) -> u64 {
+        let of_tensor = |tensor: &TensorSpec| -> u64 {
+            let of_type = self.settings.types.iter().filter(|of_type| of_type.tensor_type == tensor.tensor_type);
+            of_type.map(|of_type| tensor.integers(of_type.field)).sum()
+        };
+        self.tensors.iter().map(of_tensor).sum()
     }
 }
 
@@ -80,11 +90,18 @@ pub struct TensorSpec {
     pub codes: u64,
 }
 
-/// What pins the noise of one tensor type across versions and machines.
+impl TensorSpec {
+    /// Returns the number of integers that a field has in the tensor; 0 where its blocks have none.
+    pub fn integers(&self, field: Field) -> u64 {
+        self.codes / self.tensor_type.block_len() * integers_of_block(self.tensor_type, field)
+    }
+}
+
+/// What pins the noise of one field of a tensor type across versions and machines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoiseSpec {
-    /// Codes in a noise run.
+    /// Integers in a noise run.
     pub run: u64,
     /// First 16 hexadecimal digits of the SHA-256 of the drawing tables.
     pub tables: String,
@@ -160,8 +177,8 @@ pub struct RetainSpec {
 /// Most problems in a generation or a held-out evaluation.
 pub const MAX_PROBLEMS: u32 = 1 << 20;
 
-/// One generation: with the header, all that its update needs. Pair seeds are derived from the run's seed and the
-/// generation's number.
+/// One generation: with the header, all that its update needs. Seeds are derived from the run's seed and the generation's
+/// number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GenerationRecord {
@@ -169,9 +186,7 @@ pub struct GenerationRecord {
     pub generation: u64,
     /// Step size used, per entry of `settings.types`.
     pub alpha: Vec<f64>,
-    /// Noise scale used, per entry of `settings.types`.
-    pub sigma: Vec<f64>,
-    /// Weight of each pair.
+    /// Weight of each perturbation: of each member, or of each mirrored pair.
     pub weights: Vec<f32>,
     /// The members' fitness.
     pub fitness: FitnessSummary,

@@ -1,6 +1,7 @@
 //! A small log for tests.
 
 use super::*;
+use crate::block::Field;
 use crate::fitness::{FitnessSummary, Shaping};
 use crate::settings::{Settings, TypeSettings, Window};
 use crate::task::arith::ArithOptions;
@@ -8,11 +9,13 @@ use crate::task::{Definition, Problems, RewardKind};
 use crate::tensor_type::TensorType;
 use crate::update::Method;
 
-/// Settings of two pairs for two types, one with sparse noise and one with dense.
+/// Settings of four members for three fields of two types, one of them with larger hits.
 pub fn settings() -> Settings {
-    let of_type = |tensor_type, sigma| TypeSettings {
+    let of_type = |tensor_type, field, sigma, hit| TypeSettings {
         tensor_type,
+        field,
         sigma,
+        hit,
         alpha: 0.2 * sigma,
         alpha_final: 0.1 * sigma,
     };
@@ -20,7 +23,12 @@ pub fn settings() -> Settings {
         seed: 7,
         population: 4,
         generations: 20,
-        types: vec![of_type(TensorType::Q4_K, 0.3), of_type(TensorType::Q8_0, 1.5)],
+        mirror: false,
+        types: vec![
+            of_type(TensorType::Q4_K, Field::Codes, 0.3, 1),
+            of_type(TensorType::Q8_0, Field::Codes, 1.5, 4),
+            of_type(TensorType::Q8_0, Field::Scales, 20.0, 64),
+        ],
         method: Method::Qes,
         decay: 0.9,
         window: Window::Last(3),
@@ -29,13 +37,15 @@ pub fn settings() -> Settings {
     }
 }
 
-/// The settings of a run by each method, with an anchor that pulls at each of these rates.
+/// The settings of a run by each method, mirrored and not, with an anchor that pulls at each of these rates.
 pub fn by_each_method(anchors: &[f64]) -> Vec<Settings> {
     let of_method = |(method, decay, window)| {
-        anchors.iter().map(move |&anchor| Settings { method, decay, window, anchor, ..settings() })
+        let mirrors = anchors.iter().flat_map(|&anchor| [(anchor, false), (anchor, true)]);
+        mirrors.map(move |(anchor, mirror)| Settings { method, decay, window, anchor, mirror, ..settings() })
     };
     [
         (Method::Qes, 0.9, Window::Last(2)),
+        (Method::Qes, 1.0, Window::All),
         (Method::QesGated, 0.9, Window::All),
         (Method::Quzo, 0.0, Window::Last(1)),
         (Method::EsRound, 0.0, Window::Last(1)),
@@ -76,12 +86,11 @@ pub fn header(settings: Settings) -> Header {
 /// A generation whose weights depend on its number.
 pub fn generation(header: &Header, generation: u64) -> GenerationRecord {
     let types = &header.settings.types;
-    let weight = |pair: usize| ((generation as usize * 31 + pair * 17) % 61) as f32 / 10.0 - 3.0;
+    let weight = |number: usize| ((generation as usize * 31 + number * 17) % 61) as f32 / 10.0 - 3.0;
     GenerationRecord {
         generation,
         alpha: types.iter().map(|t| t.alpha_at(generation, header.settings.generations)).collect(),
-        sigma: types.iter().map(|t| t.sigma).collect(),
-        weights: (0..header.settings.pairs()).map(weight).collect(),
+        weights: (0..header.settings.perturbations()).map(weight).collect(),
         fitness: FitnessSummary { mean: -1.5, spread: 0.1, best: -1.0 / 3.0 },
         evaluations: 32,
     }

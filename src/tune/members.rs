@@ -1,28 +1,27 @@
-//! Whose codes an engine holds: now those of one member, now those of another.
+//! Applies and undoes members' perturbations on an engine's integers.
 
 use crate::engine::{Engine, EngineError};
-use crate::noise::Pair;
+use crate::noise::NoiseSeed;
 use crate::perturb::{Applied, Edit, Member, Sign};
 use crate::replay::History;
-use crate::seed_log::TensorSpec;
-use crate::sweep::{PerTile, edit_all};
+use crate::sweep::{PerTile, edit_all, per_tile};
 
-/// What it takes to turn an engine's codes into those of a member and back.
+/// What it takes to turn an engine's integers into those of a member and back.
 #[derive(Debug)]
 pub struct Members {
     applied: PerTile<Applied>,
-    /// The member whose codes inference sees, if these are not everybody's.
-    perturbed: Option<(Pair, Sign)>,
+    /// The member that inference sees, if it does not see the unperturbed model.
+    perturbed: Option<(NoiseSeed, Sign)>,
 }
 
 impl Members {
-    /// For an engine that nobody's perturbation is applied to; `applied` has a place for each tile.
-    pub fn new(applied: PerTile<Applied>) -> Self {
-        Self { applied, perturbed: None }
+    /// Returns the state of an unperturbed engine that is tuned by this history.
+    pub fn new(history: &History) -> Self {
+        Self { applied: per_tile(history), perturbed: None }
     }
 
-    /// Turns the codes into those of a member, or into everybody's. A member is left in place until then, so that it is
-    /// taken back in the pass over all codes that perturbs the next.
+    /// Turns the engine's integers into those of a member, or into the unperturbed ones. A member is left in place until then, so
+    /// that it is taken back in the pass that perturbs the next.
     ///
     /// # Errors
     /// When changed bytes cannot be brought to where inference reads them.
@@ -30,12 +29,13 @@ impl Members {
         &mut self,
         next: Option<Member<'_>>,
         engine: &mut E,
-        specs: &[TensorSpec],
         history: &History,
     ) -> Result<(), EngineError> {
-        let before = self.perturbed.as_ref().map(|(pair, sign)| Member { pair, sign: *sign });
+        let before = self.perturbed.as_ref().map(|(seed, sign)| Member { seed, sign: *sign });
         let edits = match (before, next) {
-            (Some(before), Some(next)) if before.pair == next.pair => vec![(Edit::Mirror, before)],
+            (Some(before), Some(next)) if before.seed == next.seed && before.sign != next.sign => {
+                vec![(Edit::Mirror, before)]
+            }
             _ => {
                 let restored = before.map(|member| (Edit::Restore, member));
                 let perturbed = next.map(|member| (Edit::Perturb, member));
@@ -43,8 +43,8 @@ impl Members {
             }
         };
         let applied = &mut self.applied;
-        engine.edit_codes(&mut |codes| edit_all(&edits, codes, specs, history, applied))?;
-        self.perturbed = next.map(|Member { pair, sign }| (pair.clone(), sign));
+        engine.edit_codes(&mut |tensors| edit_all(&edits, tensors, history, applied))?;
+        self.perturbed = next.map(|Member { seed, sign }| (seed.clone(), sign));
         Ok(())
     }
 }

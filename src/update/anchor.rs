@@ -1,16 +1,16 @@
-//! The anchor: after an update, each code that is away from its base value moves one step back towards it, with one
+//! The anchor: after an update, each integer that is away from its base value moves one step back towards it, with one
 //! probability for all, independently.
 //!
-//! Which codes it pulls is drawn by the gaps between them, from streams addressed by (run seed, generation, tensor, run), so
-//! that it costs in proportion to its rate, and base codes are read for those alone.
+//! Which it pulls is drawn by the gaps between them, from streams addressed by (run seed, generation, tensor, field, run), so
+//! that it costs in proportion to its rate, and base values are read for those alone.
 
 use super::Tuned;
-use crate::block::{CodeLayout, read_code};
-use crate::noise::{Hits, RunAddress, Sink};
+use crate::block::Integers;
+use crate::noise::Hits;
 use crate::rng::{Domain, Source};
 use crate::tile::{Tile, UPDATE_RUN};
 
-/// Pulls codes back to the base model.
+/// Pulls integers back to the base model.
 #[derive(Clone, Debug)]
 pub struct Anchor {
     seed: u64,
@@ -18,50 +18,33 @@ pub struct Anchor {
 }
 
 impl Anchor {
-    /// The anchor of the run with this seed, which pulls a code with probability `rate`; `None` where that is 0.
+    /// Returns the anchor of the run with this seed, which pulls an integer with probability `rate`; `None` where that is 0.
     pub fn new(seed: u64, rate: f64) -> Option<Self> {
         (rate > 0.0).then(|| Self { seed, hits: Hits::new(rate) })
     }
 
-    /// Pulls the codes of a tile after the update of a generation, and returns how many moved.
-    pub fn pull<L: CodeLayout>(&self, tuned: &mut Tuned<'_, L>, tile: &Tile, generation: u64) -> u64 {
+    /// Pulls the integers of a tile after the update of a generation, and returns how many moved.
+    pub fn pull<I: Integers>(
+        &self,
+        tuned: &mut Tuned<'_, I>,
+        tile: &Tile,
+        generation: u64,
+    ) -> u64 {
         let mut batches = Source::of_generation(self.seed, generation, Domain::Pull).batches();
-        let mut pulled = Pulled { tuned, moved: 0 };
-        for (run, codes) in tile.runs(UPDATE_RUN) {
-            let address = RunAddress { tensor: tile.tensor, run };
-            self.hits.draw(&mut batches, address, codes, &mut pulled);
+        let mut moved = 0;
+        for (address, integers) in tile.runs(UPDATE_RUN) {
+            self.hits.draw(&mut batches, address, integers, |index, _| moved += u64::from(tuned.pull(index)));
         }
-        pulled.moved
+        moved
     }
 }
 
-/// Pulls the codes that are hit.
-struct Pulled<'a, 'b, L> {
-    tuned: &'a mut Tuned<'b, L>,
-    moved: u64,
-}
-
-impl<L: CodeLayout> Sink for Pulled<'_, '_, L> {
-    #[inline]
-    fn hit(&mut self, index: usize, _: i16) {
-        self.moved += u64::from(self.tuned.pull(index));
-    }
-
-    fn values(&mut self, first: usize, values: &[i16]) {
-        for (index, &value) in (first..).zip(values) {
-            if value != 0 {
-                self.hit(index, value);
-            }
-        }
-    }
-}
-
-impl<L: CodeLayout> Tuned<'_, L> {
-    /// Moves the code at `index` one step towards its base value; false where it is there.
+impl<I: Integers> Tuned<'_, I> {
+    /// Moves the integer at `index` one step towards its base value; returns false where it is there.
     #[inline]
     fn pull(&mut self, index: usize) -> bool {
-        let away = read_code::<L::Block>(self.base, index) - self.codes.read(index);
-        away != 0 && self.codes.nudge(index, away.signum())
+        let away = I::read_file(self.base, index) - I::read(&mut self.blocks, index);
+        away != 0 && I::nudge(&mut self.blocks, index, away.signum())
     }
 }
 
@@ -70,10 +53,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::block::{Codes, Q4K, Q8_0};
+    use crate::block::{Codes, Field, OfCodes, Q4K, Q8_0};
     use crate::perturb::read_codes;
 
-    const TILE: Tile = Tile { tensor: 3, first: 16_384, len: 8192 + 256 };
+    const TILE: Tile = Tile { tensor: 3, field: Field::Codes, first: 16_384, len: 8192 + 256 };
 
     /// Blocks of Q4_K with all codes of one value.
     fn blocks(code: u8) -> Vec<u8> {
@@ -83,7 +66,7 @@ mod tests {
     /// Which codes of the tile the anchor pulls, when all are one step away.
     fn pulled(rate: f64, seed: u64, generation: u64, tile: &Tile) -> Vec<bool> {
         let (base, mut live) = (blocks(5), blocks(6));
-        let tuned = &mut Tuned { codes: Codes::<Q4K>::of_file(&mut live), base: &base };
+        let tuned = &mut Tuned::<OfCodes<Q4K>> { blocks: Codes::of_file(&mut live), base: &base };
         let moved = Anchor::new(seed, rate).unwrap().pull(tuned, tile, generation);
         let pulled: Vec<bool> = read_codes::<Q4K>(&live).into_iter().map(|code| code == 5).collect();
         assert_eq!(pulled.iter().filter(|pulled| **pulled).count() as u64, moved);
@@ -98,15 +81,15 @@ mod tests {
             rate in prop::sample::select(vec![1e-6, 0.01, 0.5, 1.0]),
             generation: u64,
         ) {
-            let tile = Tile { tensor: 0, first: 0, len: 2048 };
+            let tile = Tile { tensor: 0, field: Field::Codes, first: 0, len: 2048 };
             let mut after = live.clone();
-            let tuned = &mut Tuned { codes: Codes::<Q8_0>::of_file(&mut after), base: &base };
+            let tuned = &mut Tuned::<OfCodes<Q8_0>> { blocks: Codes::of_file(&mut after), base: &base };
             Anchor::new(1, rate).unwrap().pull(tuned, &tile, generation);
             let codes = [&base, &live, &after].map(|bytes| read_codes::<Q8_0>(bytes));
             for ((base, live), after) in codes[0].iter().zip(&codes[1]).zip(&codes[2]) {
                 let step = (base - live).signum();
-                // A file may hold -128, which is out of range and so not gone back to.
-                let pulled = if live + step < -127 { *live } else { live + step };
+                // A file may hold -128, which is out of range: such a code is neither gone back to nor moved.
+                let pulled = if *live < -127 || live + step < -127 { *live } else { live + step };
                 prop_assert!(*after == pulled || rate < 1.0 && after == live, "{live} to {after}, base {base}");
             }
             for (live, after) in live.chunks(34).zip(after.chunks(34)) {
@@ -167,7 +150,7 @@ mod tests {
             let pulled = pulled(rate, seed, generation, tile);
             (0..TILE.len).filter(|&index| pulled[index]).take(6).collect::<Vec<_>>()
         };
-        let far = Tile { tensor: 0, first: 8192 << 20, len: TILE.len };
+        let far = Tile { tensor: 0, field: Field::Codes, first: 8192 << 20, len: TILE.len };
         let drawn = [first(0.01, 0, 0, &TILE), first(0.01, u64::MAX, 1 << 24, &far), first(0.5, 7, 3, &TILE)];
         let golden = [[69, 97, 172, 200, 305, 477], [15, 207, 339, 350, 366, 613], [1, 2, 3, 6, 7, 8]];
         assert_eq!(drawn, golden);

@@ -5,71 +5,55 @@
 //! depends on the codes of every generation, and it takes a pass over the whole log from the base model's codes to get it
 //! back.
 
-use super::{Moves, StepRule};
-use crate::block::{CodeBlock, CodeLayout, Codes};
-use crate::noise::{Noise, Pair, Sink};
+use super::{Buffers, Moves, StepRule, Update};
+use crate::block::{Codes, Integers};
+use crate::noise::Sink;
 use crate::perturb::draw_tile;
 use crate::tile::Tile;
 
-/// Reads the codes of a tile into `read`.
-pub fn read<L: CodeLayout>(read: &mut Vec<i16>, codes: &mut Codes<'_, L>, len: usize) {
-    read.clear();
-    read.extend((0..len).map(|index| codes.read(index)));
-}
-
-/// Sum over the members of weight * u for every code of the tile, gated members left out; both members of a pair have its
-/// weight, with the sign that u has. `codes` are those that the members perturbed. Pairs are added in their order.
-pub fn weighted_sum<B: CodeBlock>(
-    sum: &mut [f32],
-    codes: &[i16],
+/// Computes for every integer of the tile the sum over the members of weight * u, gated members left out. Both members of a
+/// mirrored pair have its weight, with the sign that u has. Perturbations are added in their order.
+pub fn weigh<I: Integers>(
+    update: &Update<'_>,
+    blocks: &mut Codes<'_, I::Layout>,
     tile: &Tile,
-    noise: &Noise,
-    pairs: &[Pair],
-    weights: &[f32],
+    Buffers { sum, integers }: &mut Buffers,
 ) {
-    sum.fill(0.0);
-    let range = (B::LO, B::HI);
-    for (pair, &weight) in pairs.iter().zip(weights) {
+    integers.clear();
+    integers.extend((0..tile.len).map(|index| I::read(blocks, index)));
+    sum.clear();
+    sum.resize(tile.len, 0.0);
+    let fits = |value: i16, u: i16| I::holds(value) && I::holds(value.saturating_add(u));
+    let members = |value: i16, u: i16| {
+        u8::from(fits(value, u)) + u8::from(update.mirror && fits(value, u.saturating_neg()))
+    };
+    for (seed, &weight) in update.seeds.iter().zip(update.weights) {
         if weight != 0.0 {
-            draw_tile(noise, pair, tile, &mut Accumulate { sum, codes, range, weight });
+            let mut sink = Accumulate { sum, integers, members, weight };
+            draw_tile(update.noise, seed, tile, &mut sink);
         }
     }
 }
 
-struct Accumulate<'a> {
+struct Accumulate<'a, F> {
     sum: &'a mut [f32],
-    codes: &'a [i16],
-    range: (i16, i16),
+    integers: &'a [i16],
+    /// How many members change an integer of this value by this perturbation.
+    members: F,
     weight: f32,
 }
 
-impl Accumulate<'_> {
-    #[inline]
-    fn contribution(&self, code: i16, u: i16) -> f32 {
-        let fits = |code: i16| u8::from(code >= self.range.0) & u8::from(code <= self.range.1);
-        let members = fits(code + u) + fits(code - u);
-        f32::from(members) * self.weight * f32::from(u)
-    }
-}
-
-impl Sink for Accumulate<'_> {
+impl<F: Fn(i16, i16) -> u8> Sink for Accumulate<'_, F> {
     #[inline]
     fn hit(&mut self, index: usize, u: i16) {
-        self.sum[index] += self.contribution(self.codes[index], u);
-    }
-
-    #[inline]
-    fn values(&mut self, first: usize, values: &[i16]) {
-        let codes = &self.codes[first..];
-        for (offset, (&code, &u)) in codes.iter().zip(values).enumerate() {
-            self.sum[first + offset] += self.contribution(code, u);
-        }
+        let members = (self.members)(self.integers[index], u);
+        self.sum[index] += f32::from(members) * self.weight * f32::from(u);
     }
 }
 
-/// One step: adds the deltas to the codes of a tile where the result stays in range; what is not added stays in the residual.
-pub fn step<L: CodeLayout>(
-    codes: &mut Codes<'_, L>,
+/// One step: adds the deltas to the integers of a tile where the result stays in range; what is not added stays in the residual.
+pub fn step<I: Integers>(
+    blocks: &mut Codes<'_, I::Layout>,
     sum: &[f32],
     residual: &mut [f32],
     rule: StepRule,
@@ -81,7 +65,7 @@ pub fn step<L: CodeLayout>(
         *e = v;
         if delta != 0.0 {
             // As in `apply`, a delta beyond i16 is beyond every range.
-            let moved = codes.nudge(index, delta as i16);
+            let moved = I::nudge(blocks, index, delta as i16);
             if moved {
                 *e -= delta;
             }
@@ -96,34 +80,44 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::block::{Q4K, Q8_0};
+    use crate::block::{Field, OfCodes, Q4K, Q8_0};
+    use crate::noise::{Noise, NoiseSeed};
     use crate::perturb::{Applied, Edit, Member, Sign, edit, read_codes};
-    use crate::update;
+    use crate::update::{self, Method};
 
     const RULE: StepRule = StepRule { alpha_over_sigma: 0.25, decay: 0.9 };
+    const TILE: Tile = Tile { tensor: 1, field: Field::Codes, first: 0, len: 2048 };
+
+    fn update<'a>(noise: &'a Noise, weights: &'a [f32], seed: u64, mirror: bool) -> Update<'a> {
+        let seeds = (seed..).take(weights.len()).map(NoiseSeed::new).collect();
+        let method = Method::QesGated;
+        Update { method, seed: 0, generation: 0, mirror, noise, seeds, weights, rule: RULE, anchor: None }
+    }
 
     proptest! {
         /// What counts is what the members did to the codes, as `perturb` has it.
         #[test]
         fn sums_are_of_what_the_members_changed(
             bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(0x00), Just(0xff)], 144 * 8),
-            sigma in prop::sample::select(vec![0.05, 0.3, 4.0]),
+            hit in prop::sample::select(vec![1, 3, 9]),
             weight in -3.0_f32..3.0,
-            seed: u64,
+            seed in 0..u64::MAX,
+            mirror: bool,
         ) {
-            let tile = Tile { tensor: 1, first: 0, len: 2048 };
-            let (noise, pair) = (Noise::new(sigma).unwrap(), Pair::new(seed));
+            let (noise, mut buffers) = (Noise::new(0.5, hit).unwrap(), Buffers::default());
             let before = read_codes::<Q4K>(&bytes);
-            let mut sum = vec![7.0; 2048];
-            weighted_sum::<Q4K>(&mut sum, &before, &tile, &noise, std::slice::from_ref(&pair), &[weight]);
+            let weights = [weight];
+            let update = update(&noise, &weights, seed, mirror);
+            let mut live = bytes.clone();
+            weigh::<OfCodes<Q4K>>(&update, &mut Codes::of_file(&mut live), &TILE, &mut buffers);
             let changed = |sign| {
                 let mut bytes = bytes.clone();
-                let member = Member { pair: &pair, sign };
-                let codes = &mut Codes::<Q4K>::of_file(&mut bytes);
-                edit(Edit::Perturb, codes, &tile, &noise, member, &mut Applied::default());
+                let (member, codes) = (Member { seed: &update.seeds[0], sign }, &mut Codes::of_file(&mut bytes));
+                edit::<OfCodes<Q4K>>(Edit::Perturb, codes, &TILE, &noise, member, &mut Applied::default());
                 read_codes::<Q4K>(&bytes)
             };
-            for (((sum, before), plus), minus) in sum.iter().zip(&before).zip(changed(Sign::Plus)).zip(changed(Sign::Minus)) {
+            let minus = if mirror { changed(Sign::Minus) } else { before.clone() };
+            for (((sum, before), plus), minus) in buffers.sum.iter().zip(&before).zip(changed(Sign::Plus)).zip(minus) {
                 // Both differences have the perturbation's sign and size, or are 0; their sum is exact.
                 let both = (plus - before) + (before - minus);
                 prop_assert!((sum - weight * f32::from(both)).abs() <= 1e-4 * sum.abs(), "{sum}");
@@ -134,17 +128,18 @@ mod tests {
         fn away_from_the_ends_it_is_the_ungated_rule(
             weights in prop::collection::vec(-3.0_f32..3.0, 3),
             mut residual in prop::collection::vec(-0.5_f32..=0.5, 2048),
+            mirror: bool,
         ) {
-            let tile = Tile { tensor: 1, first: 0, len: 2048 };
-            let noise = Noise::new(1.5).unwrap();
-            let pairs: Vec<Pair> = (0..3).map(Pair::new).collect();
-            let (mut sum, mut ungated) = (vec![0.0; 2048], vec![0.0; 2048]);
-            weighted_sum::<Q8_0>(&mut sum, &[0; 2048], &tile, &noise, &pairs, &weights);
-            update::weighted_sum(&mut ungated, &tile, &noise, &pairs, &weights);
-            prop_assert_eq!(&sum, &ungated);
+            let noise = Noise::new(1.5, 4).unwrap();
+            let update = update(&noise, &weights, 0, mirror);
+            let (mut buffers, mut ungated) = (Buffers::default(), Vec::new());
+            let mut bytes = vec![0; 34 * 64];
+            weigh::<OfCodes<Q8_0>>(&update, &mut Codes::of_file(&mut bytes), &TILE, &mut buffers);
+            update.weigh_blindly(&TILE, &mut ungated);
+            prop_assert_eq!(&buffers.sum, &ungated);
 
-            let (mut bytes, mut residual_of_codes) = (vec![0; 34 * 64], residual.clone());
-            let moves = step(&mut Codes::<Q8_0>::of_file(&mut bytes), &sum, &mut residual_of_codes, RULE);
+            let mut residual_of_codes = residual.clone();
+            let moves = step::<OfCodes<Q8_0>>(&mut Codes::of_file(&mut bytes), &buffers.sum, &mut residual_of_codes, RULE);
             update::step(&mut ungated, &mut residual, RULE);
             prop_assert_eq!(residual_of_codes, residual);
             prop_assert_eq!(moves.gated, 0);
@@ -158,39 +153,18 @@ mod tests {
         // The first code is at its upper end, the second in the middle.
         let mut bytes = vec![0x88; 144];
         let mut codes = Codes::<Q4K>::of_file(&mut bytes);
-        codes.nudge(0, 7);
+        OfCodes::<Q4K>::nudge(&mut codes, 0, 7);
         let mut residual = [0.0; 3];
         let rule = StepRule { alpha_over_sigma: 1.0, decay: 0.5 };
         assert_eq!(
-            step(&mut codes, &[2.25, 2.25, 0.25], &mut residual, rule),
+            step::<OfCodes<Q4K>>(&mut codes, &[2.25, 2.25, 0.25], &mut residual, rule),
             Moves { moved: 1, gated: 1, pulled: 0 }
         );
         assert_eq!(residual, [2.25, 0.25, 0.25]);
         assert_eq!([0, 1].map(|index| codes.read(index)), [15, 10]);
         // It counts when evidence turns round: 0.5 * 2.25 - 2.25 rounds to -1.
-        step(&mut codes, &[-2.25, 0.0, 0.0], &mut residual, rule);
+        step::<OfCodes<Q4K>>(&mut codes, &[-2.25, 0.0, 0.0], &mut residual, rule);
         assert_eq!(codes.read(0), 14);
         assert_eq!(residual[0], -0.125);
-    }
-
-    #[test]
-    fn dense_values_and_hits_are_gated_alike() {
-        let (codes, weight) = ([0, 15, 8, 1], 0.5);
-        let u = [1, 1, -3, -2];
-        let (mut by_hit, mut by_value) = ([0.0; 4], [0.0; 4]);
-        let mut sink = Accumulate { sum: &mut by_hit, codes: &codes, range: (0, 15), weight };
-        u.iter().enumerate().for_each(|(index, &u)| sink.hit(index, u));
-        Accumulate { sum: &mut by_value, codes: &codes, range: (0, 15), weight }.values(0, &u);
-        assert_eq!(by_hit, [0.5, 0.5, -3.0, -1.0]);
-        assert_eq!(by_hit, by_value);
-    }
-
-    #[test]
-    fn codes_are_read_in_their_order() {
-        let mut bytes: Vec<u8> = (0..144).collect();
-        let expected = read_codes::<Q4K>(&bytes);
-        let mut into = vec![99; 3];
-        read(&mut into, &mut Codes::<Q4K>::of_file(&mut bytes), 256);
-        assert_eq!(into, expected);
     }
 }

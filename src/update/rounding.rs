@@ -1,6 +1,5 @@
 //! Rounding without feedback: what is left over is lost.
 
-use crate::noise::RunAddress;
 use crate::rng::{BATCH, Source};
 use crate::tile::{Tile, UPDATE_RUN};
 
@@ -15,14 +14,14 @@ pub fn to_nearest(sum_to_delta: &mut [f32], scale: f32) {
     }
 }
 
-/// As [`to_nearest`], but each code is rounded up or down at random, so that the mean over draws is what was rounded.
+/// As [`to_nearest`], but each value is rounded up or down at random, so that the mean over draws is what was rounded.
 ///
-/// Code i of a run has word i of the run's stream to itself, whether it needs it or not.
+/// Value i of a run has word i of the run's stream to itself, whether it needs it or not.
 pub fn at_random(sum_to_delta: &mut [f32], scale: f32, tile: &Tile, source: &Source) {
     let mut batches = source.batches();
-    for (run, codes) in tile.runs(UPDATE_RUN) {
-        batches.start(RunAddress { tensor: tile.tensor, run }.stream());
-        for values in sum_to_delta[codes].chunks_mut(BATCH) {
+    for (address, integers) in tile.runs(UPDATE_RUN) {
+        batches.start(address.stream());
+        for values in sum_to_delta[integers].chunks_mut(BATCH) {
             for (value, word) in values.iter_mut().zip(batches.next_batch()) {
                 *value = round(scale * *value, word);
             }
@@ -46,6 +45,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::block::Field;
     use crate::rng::Domain;
 
     proptest! {
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn the_mean_of_rounded_values_is_the_value() {
-        let tile = Tile { tensor: 1, first: 0, len: 1 << 16 };
+        let tile = Tile { tensor: 1, field: Field::Codes, first: 0, len: 1 << 16 };
         for value in [0.01_f32, -0.3, 2.5, -7.9] {
             let (mut sum, mut count) = (0.0, 0.0);
             for generation in 0..20 {
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_code_is_rounded_alike_wherever_a_tile_begins_and_whatever_its_neighbours_are() {
-        let whole = Tile { tensor: 2, first: 0, len: 3 * 8192 };
+        let whole = Tile { tensor: 2, field: Field::Codes, first: 0, len: 3 * 8192 };
         let cut = Tile { first: 2 * 8192, len: 8192 - 96, ..whole };
         let of_whole = rounded(0.7, 4, 9, &whole);
         assert_eq!(rounded(0.7, 4, 9, &cut), of_whole[2 * 8192..3 * 8192 - 96]);
@@ -117,8 +117,8 @@ mod tests {
             let rounded = rounded(1.0, seed, generation, tile);
             (0..32).fold(0_u32, |bits, index| bits | (rounded[index] as u32) << index)
         };
-        let tile = Tile { tensor: 3, first: 16_384, len: 8192 };
-        let far = Tile { tensor: 0, first: 8192 << 20, len: 64 };
+        let tile = Tile { tensor: 3, field: Field::Codes, first: 16_384, len: 8192 };
+        let far = Tile { tensor: 0, field: Field::Codes, first: 8192 << 20, len: 64 };
         let golden = [3_487_251_176, 1_283_210_929, 3_674_686_756];
         assert_eq!([ups(0, 0, &tile), ups(u64::MAX, 1 << 24, &far), ups(7, 3, &tile)], golden);
     }

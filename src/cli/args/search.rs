@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
+use crate::block::Field;
 use crate::fitness::Shaping;
 use crate::recipe;
 use crate::settings::Window;
@@ -13,12 +14,20 @@ use crate::update::Method;
 pub struct SearchArgs {
     #[arg(long, value_name = "N", help = format!("Generations in all, also when resuming [default: {}]", recipe::GENERATIONS))]
     pub generations: Option<u64>,
-    #[arg(long, value_name = "N", help = format!("Members of a generation, an even number [default: {}]", recipe::POPULATION))]
+    #[arg(long, value_name = "N", help = format!("Members of a generation [default: {}]", recipe::POPULATION))]
     pub population: Option<u32>,
-    /// Scale of the noise in code units, for all types or per type as Q4_K=0.1,Q6_K=0.6 [default: by type]
+    /// Evaluate members in mirrored pairs, a perturbation and its negative, as the paper does; an even number of them
+    #[arg(long)]
+    pub mirror: bool,
+    /// Integers of the blocks that are tuned: codes, scales, mins, or several of them with commas [default: scales,mins]
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    pub fields: Option<Vec<Field>>,
+    /// Size of the noise: a share of the weights, as 3%, or in steps of the integers, as 0.1; for all or, with names, for a type
+    /// or a field, as Q4_K=2%,mins=1% [default: 3%]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub sigma: Option<String>,
-    /// Step size of the first generation in code units, for all types or per type [default: by type]
+    /// Step size of the first generation: by how much of the weights it moves the model, as 0.4%, or the learning rate in steps of
+    /// the integers, as 0.006; for all or by names as --sigma [default: 0.4%]
     #[arg(long, visible_alias = "learning-rate", value_name = "X", allow_negative_numbers = true)]
     pub alpha: Option<String>,
     /// Step size of the last generation; it changes linearly in between [default: in the same ratio to alpha as by default]
@@ -30,7 +39,8 @@ pub struct SearchArgs {
     pub method: Option<MethodArg>,
     #[arg(long, value_name = "X", allow_negative_numbers = true, help = format!("Share of the residual that the next generation keeps [default: {}]", recipe::DECAY))]
     pub decay: Option<f64>,
-    #[arg(long, value_name = "N|all", value_parser = window, help = format!("Generations that the residual is rebuilt from at least [default: {}, with qes-gated all]", recipe::WINDOW))]
+    /// Generations that the residual is rebuilt from at least [default: all]
+    #[arg(long, value_name = "N|all", value_parser = window)]
     pub window: Option<Window>,
     /// After each update, pull each code that is away from its base value a step back with this probability [default: 0]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
@@ -48,8 +58,8 @@ pub struct SearchArgs {
     /// [default: the weight matrices of the blocks that can be]
     #[arg(long, value_name = "REGEX")]
     pub tensors: Option<String>,
-    /// Draw the residual again for every update, or keep it in memory (8 to 9 bytes a code, faster); the result is the same
-    /// [default: stored up to 64 MiB, where the noise of most codes is dense, and with qes-gated; else replay]
+    /// Draw the residual again for every update, or keep it in memory (4 bytes an integer, 8 with a window; faster); the result is
+    /// the same [default: stored up to 64 MiB and with qes-gated; else replay]
     #[arg(long, value_enum)]
     pub residual: Option<Residual>,
     #[arg(long, value_name = "N", help = format!("Generations between held-out evaluations, 0 for only the first and last [default: {}]", recipe::EVAL_EVERY))]

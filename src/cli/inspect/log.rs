@@ -52,14 +52,15 @@ fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
         lines.push(format!("  patience    {patience} evaluations"));
     }
     lines.extend([
-        format!("  population  {}, seed {}", settings.population, settings.seed),
+        format!("  population  {}{}, seed {}", settings.population, if settings.mirror { ", mirrored" } else { "" }, settings.seed),
         format!("  method      {}", method(settings)),
     ]);
     for of_type in &settings.types {
         lines.push(format!(
-            "  {:<10}  sigma {}, alpha {} to {}",
-            of_type.tensor_type.name(),
+            "  {:<10}  sigma {} in hits of {}, alpha {} to {}",
+            of_type.name(),
             of_type.sigma,
+            of_type.hit,
             of_type.alpha,
             of_type.alpha_final
         ));

@@ -7,8 +7,10 @@ use crate::cli::text;
 use crate::export::{PastTune, past_tunes};
 use crate::gguf::TensorEntry;
 use crate::model::Model;
+use crate::recipe::FIELDS;
 use crate::replay::STORED_BYTES;
-use crate::select::is_block_matrix;
+use crate::seed_log::TensorSpec;
+use crate::select::{is_block_matrix, select, spec};
 use crate::tensor_type::TensorType;
 use crate::tune::ResidualMode;
 
@@ -95,7 +97,7 @@ pub fn text(model: &Model, forecast: Option<Forecast>) -> String {
         lines.push("  nothing in this model can be tuned".to_owned());
     } else {
         lines.push(format!("  tuning changes {} codes in {}", text::count(codes), text::bytes(bytes)));
-        lines.push(forecast.map_or_else(|| unknown(codes), |forecast| memory(size, &forecast)));
+        lines.push(forecast.map_or_else(|| unknown(residual_bytes(model)), |forecast| memory(size, &forecast)));
     }
     lines.join("\n")
 }
@@ -111,11 +113,18 @@ fn past(tune: &PastTune) -> String {
     )
 }
 
+/// Returns the bytes of a stored residual of a bare `tune`.
+fn residual_bytes(model: &Model) -> u64 {
+    let tensors = select(&model.gguf, None).unwrap_or_default();
+    let integers = |tensor: TensorSpec| -> u64 { FIELDS.iter().map(|field| tensor.integers(*field)).sum() };
+    STORED_BYTES * tensors.into_iter().map(|tensor| integers(spec(tensor))).sum::<u64>()
+}
+
 /// What is said of memory where inference keeps more than keys and values.
-fn unknown(codes: u64) -> String {
+fn unknown(residual: u64) -> String {
     format!(
         "  its memory cannot be told beforehand: what inference takes (`eval`), and {} more where the residual is stored",
-        text::bytes(STORED_BYTES * codes)
+        text::bytes(residual)
     )
 }
 
@@ -176,7 +185,7 @@ pub fn json(model: &Model, forecast: Option<Forecast>) -> Value {
         "tunes": past_tunes(gguf).iter().map(past).collect::<Vec<_>>(),
         "tuned_codes": codes,
         "tuned_bytes": bytes,
-        "stored_residual_bytes": STORED_BYTES * codes,
+        "stored_residual_bytes": residual_bytes(model),
         "planned_rss_bytes": forecast.map(|forecast| forecast.peak()),
         "planned": forecast.map(|forecast| json!({
             "threads": forecast.threads,
