@@ -53,8 +53,7 @@ pub fn summarize(members: &[f64]) -> FitnessSummary {
 /// Returns the weight of each perturbation, from the fitness of the members. Mirrored members come in pairs, the one that adds
 /// the perturbation first, and a pair's difference counts; else each member's fitness does. All equal gives zeros, never NaN.
 pub fn shape(members: &[f64], mirror: bool, shaping: Shaping) -> Vec<f32> {
-    let differences: Vec<f64> =
-        members.as_chunks::<2>().0.iter().map(|[plus, minus]| plus - minus).collect();
+    let differences: Vec<f64> = members.as_chunks::<2>().0.iter().map(|[plus, minus]| plus - minus).collect();
     let values = if mirror { &differences } else { members };
     let weights = match shaping {
         Shaping::Zscore => z_scores(values),

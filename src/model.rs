@@ -146,9 +146,8 @@ impl Model {
     /// When the log was made for another model, or does not lead to the codes that the run had.
     pub fn count_moves(&mut self, log: &SeedLog, span: u64) -> Result<Vec<Vec<Moves>>, ModelError> {
         let generations = log.generations.len() as u64;
-        let rebuild = |tensors: &mut [TensorBytes<'_>], history: &History| {
-            rebuild_counting(tensors, history, span)
-        };
+        let rebuild =
+            |tensors: &mut [TensorBytes<'_>], history: &History| rebuild_counting(tensors, history, span);
         let (moves, digest) = self.rebuild(log, generations, rebuild)?;
         check_digest(log, generations, &digest)?;
         Ok(moves)

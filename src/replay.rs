@@ -109,7 +109,8 @@ impl History {
         let settings = &header.settings;
         settings.validate().map_err(LogError::Settings)?;
         let noises = settings.types.iter().map(TypeSettings::noise);
-        let entries = |tensor: &TensorSpec| Field::ALL.map(|field| settings.index_of(tensor.tensor_type, field));
+        let entries =
+            |tensor: &TensorSpec| Field::ALL.map(|field| settings.index_of(tensor.tensor_type, field));
         Ok(Self {
             specs: header.tensors.clone(),
             fields: settings.fields().collect(),

@@ -153,7 +153,7 @@ mod tests {
         let words: Vec<u32> = (0..4).map(|_| stream.next_u32()).collect();
         assert_eq!(words, [2_273_146_541, 4_291_831_529, 344_310_160, 844_235_111]);
         let mut stream = Source::new(42, Domain::NoiseSeeds).stream(7);
-        assert_eq!(stream.next_u64(), 17_005_136_681_446_432_019);
+        assert_eq!(stream.next_u64(), 12_321_962_348_390_026_036);
         let first = |domain| Source::of_generation(42, 7, domain).stream(3).next_u64();
         assert_eq!(
             [first(Domain::Rounding), first(Domain::Pull)],

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::fitness::Shaping;
 use crate::block::{Field, integers_of_block};
+use crate::fitness::Shaping;
 use crate::noise::{Noise, NoiseError};
 use crate::tensor_type::TensorType;
 use crate::update::Method;
@@ -142,7 +142,9 @@ pub enum SettingsError {
     Generations(u64),
     #[error("{field} of {tensor_type}: {source}")]
     Noise { tensor_type: TensorType, field: Field, source: NoiseError },
-    #[error("{field} of {tensor_type}: {name} is {value}, but must be a number from 0 to 1000 (in steps of the integers)")]
+    #[error(
+        "{field} of {tensor_type}: {name} is {value}, but must be a number from 0 to 1000 (in steps of the integers)"
+    )]
     Alpha { tensor_type: TensorType, field: Field, name: &'static str, value: f64 },
     #[error("decay is {0}, but must be a number from 0 to 1")]
     Decay(f64),
@@ -276,8 +278,14 @@ mod tests {
     use super::*;
 
     fn settings() -> Settings {
-        let of_type =
-            TypeSettings { tensor_type: TensorType::Q4_K, field: Field::Codes, sigma: 0.1, hit: 1, alpha: 0.01, alpha_final: 0.002 };
+        let of_type = TypeSettings {
+            tensor_type: TensorType::Q4_K,
+            field: Field::Codes,
+            sigma: 0.1,
+            hit: 1,
+            alpha: 0.01,
+            alpha_final: 0.002,
+        };
         Settings {
             seed: 0,
             population: 4,
@@ -322,7 +330,8 @@ mod tests {
         assert!(refused(|s| s.types[0].alpha_final = f64::INFINITY).contains("final alpha is inf"));
         assert!(refused(|s| s.types.push(s.types[0].clone())).contains("listed twice"));
         let mins_of_q8_0 = |s: &mut Settings| {
-            s.types[0] = TypeSettings { tensor_type: TensorType::Q8_0, field: Field::Mins, ..s.types[0].clone() };
+            s.types[0] =
+                TypeSettings { tensor_type: TensorType::Q8_0, field: Field::Mins, ..s.types[0].clone() };
         };
         assert!(refused(mins_of_q8_0).contains("blocks of Q8_0 have no mins"));
         assert!(refused(|s| s.types[0].tensor_type = TensorType::from_ggml_id(0).unwrap()).contains("F32"));

@@ -81,8 +81,7 @@ impl Cut {
         let tile_len = history.tile_len(index, field)?;
         let blocks = tile_len / integers_of_block(tensor_type, field) as usize;
         let apart = arrangement.apart() / tensor_type.block_len() as usize;
-        let (bytes, together) =
-            (blocks * tensor_type.block_bytes() as usize, apart / gcd(apart, blocks));
+        let (bytes, together) = (blocks * tensor_type.block_bytes() as usize, apart / gcd(apart, blocks));
         Some(Self { tile_len, blocks, bytes, together })
     }
 
@@ -174,11 +173,7 @@ pub enum ResidualStore {
 }
 
 /// Applies the newest generation of the history to all tensors.
-pub fn update_all(
-    tensors: &mut [TensorBytes<'_>],
-    history: &History,
-    residual: &mut ResidualStore,
-) -> Moves {
+pub fn update_all(tensors: &mut [TensorBytes<'_>], history: &History, residual: &mut ResidualStore) -> Moves {
     match residual {
         ResidualStore::Replay => {
             each_tile(tensors, history, &mut per_tile::<()>(history), |blocks, tile, (), scratch| {

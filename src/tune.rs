@@ -31,8 +31,8 @@ use crate::perturb::{Member, Sign};
 use crate::recipe::stores_residual;
 use crate::replay::History;
 use crate::seed_log::{EvaluationRecord, Header, Line, LogError, SeedLog};
-use crate::store::{Journal, StoreError};
 use crate::settings::Settings;
+use crate::store::{Journal, StoreError};
 use crate::sweep::{ResidualStore, per_tile, rebuild_all, update_all};
 use crate::update::Moves;
 
@@ -228,7 +228,8 @@ impl<'a, E: Engine> Tuner<'a, E> {
         let exams = self.exams(population.generation)?;
         let Settings { population: of, mirror, .. } = self.log.header.settings;
         let signs: &[Sign] = if mirror { &[Sign::Plus, Sign::Minus] } else { &[Sign::Plus] };
-        let members = population.seeds.iter().flat_map(|seed| signs.iter().map(|&sign| Member { seed, sign }));
+        let members =
+            population.seeds.iter().flat_map(|seed| signs.iter().map(|&sign| Member { seed, sign }));
         let mut fitness = Vec::with_capacity(of as usize);
         for (number, member) in (0..).zip(members) {
             if stop.load(Ordering::Relaxed) {
@@ -268,9 +269,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
         let mut moves = Moves::default();
         watch.time(
             |split| &mut split.update,
-            || {
-                engine.edit_codes(&mut |tensors| moves = update_all(tensors, history, residual))
-            },
+            || engine.edit_codes(&mut |tensors| moves = update_all(tensors, history, residual)),
         )?;
         Ok(moves)
     }

@@ -231,8 +231,12 @@ impl Tuning {
         let tensors: Vec<TensorSpec> = tensors.into_iter().map(spec).collect();
         let mut settings = self.settings.clone();
         let Settings { population, mirror, .. } = settings;
-        let of_field = |(of_type, field)| recipe::type_settings(of_type, field, population, mirror);
-        settings.types = fields(&tensors, &recipe::FIELDS).into_iter().map(of_field).collect();
+        let entries = fields(&tensors, &recipe::FIELDS);
+        let of_entry = |&(of_type, field)| {
+            let together = entries.iter().filter(|(other, _)| *other == of_type).count();
+            recipe::type_settings((of_type, field), together, population, mirror)
+        };
+        settings.types = entries.iter().map(of_entry).collect();
         std::mem::replace(&mut self.change, Box::new(|_| ()))(&mut settings);
         Ok(pin_noise(Header {
             version: FORMAT_VERSION,

@@ -4,6 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use peak_alloc::PeakAlloc;
+use qes_gguf::block::Field;
 use qes_gguf::model::Model;
 use qes_gguf::seed_log::{Line, SeedLog, TensorSpec, pin_noise};
 use qes_gguf::select::spec;
@@ -85,7 +86,14 @@ fn checking_a_log_of_many_digests_takes_no_more_memory_than_of_few() {
     let mut header = fuzz::log::header();
     header.base = model.identity().clone();
     let tensor_type = tensor.tensor_type;
-    header.settings.types = vec![TypeSettings { tensor_type, sigma: 1e-5, alpha: 0.0, alpha_final: 0.0 }];
+    header.settings.types = vec![TypeSettings {
+        tensor_type,
+        field: Field::Codes,
+        sigma: 1e-5,
+        hit: 1,
+        alpha: 0.0,
+        alpha_final: 0.0,
+    }];
     header.tensors = vec![tensor];
     let header = pin_noise(header).unwrap();
     let (mut log, _) = SeedLog::start(header.clone()).unwrap();

@@ -155,18 +155,18 @@ mod make {
 
     /// Codes of every type move, and the replay window is shorter than the run.
     const FLAGS: &str = "--task arith --generations 5 --population 8 --prompts 8 --eval-problems 16 --eval-every 2 \
-                         --alpha 0.1,Q2_K=0.01,Q3_K=0.04,Q6_K=0.4,Q8_0=1.6 --threads 1 --overwrite";
+                         --alpha 5% --threads 1 --overwrite";
 
-    /// What a run is by, and what it is called after. Some sigmas are for noise of the other kind, sparse or dense, than the
-    /// default is for.
-    const RULES: [(&str, &str); 7] = [
-        ("qes", "--window 2"),
-        ("anchor", "--window all --anchor 0.02"),
-        ("sparse", "--window 1 --sigma 0.03"),
-        ("dense", "--window 3 --sigma 0.9 --shaping rank"),
-        ("gated", "--method qes-gated --anchor 0.02"),
-        ("quzo", "--method quzo"),
-        ("es-round", "--method es-round"),
+    /// What a run is by, and what it is called after.
+    const RULES: [(&str, &str); 8] = [
+        ("qes", ""),
+        ("codes", "--fields codes"),
+        ("all-fields", "--fields codes,scales,mins --window 2 --decay 0.9"),
+        ("anchor", "--fields codes,scales --window all --anchor 0.02"),
+        ("mirror", "--fields codes,scales --mirror --window 3 --sigma 20% --shaping rank"),
+        ("gated", "--fields codes --method qes-gated --mirror --anchor 0.02"),
+        ("quzo", "--fields codes,scales --method quzo"),
+        ("es-round", "--fields codes,scales --method es-round"),
     ];
 
     fn tune(folder: &Path, name: &str, flags: &str) {

@@ -6,12 +6,12 @@ mod ggml;
 use std::path::PathBuf;
 
 use ggml::{ROW, dequantized};
-use qes_gguf::block::{CodeBlock, Codes, read_code};
+use qes_gguf::block::{Arrangement, CodeBlock, Codes, Field, Integers, integers_of_block, read_code};
 use qes_gguf::gguf::{Gguf, TensorEntry};
 use qes_gguf::recipe;
 use qes_gguf::select::select;
 use qes_gguf::tensor_type::TensorType;
-use qes_gguf::with_block;
+use qes_gguf::{with_block, with_integers};
 
 /// Values without a pattern, both signs, no two blocks alike.
 fn values() -> Vec<f32> {
@@ -104,11 +104,13 @@ fn bundled_weights() -> Vec<f32> {
     tensors.into_iter().flat_map(|tensor| dequantized(tensor.tensor_type, bytes(tensor))).collect()
 }
 
-/// Adds `delta` to every code that can take it: the sum of the values' squared changes, and how many codes took it.
-fn change(tensor_type: TensorType, bytes: &[u8], values: &[f32], delta: i16) -> (f64, u64) {
+/// Adds `delta` to every integer of a field that can take it: the sum of the values' squared changes, and how many took it.
+fn change(tensor_type: TensorType, field: Field, bytes: &[u8], values: &[f32], delta: i16) -> (f64, u64) {
     let mut shifted = bytes.to_vec();
-    let moved = with_block!(tensor_type, B => {
-        (0..values.len()).filter(|&index| Codes::<B>::of_file(&mut shifted).nudge(index, delta)).count()
+    let integers = values.len() as u64 / tensor_type.block_len() * integers_of_block(tensor_type, field);
+    let moved = with_integers!(Arrangement::plain(tensor_type), field, I => {
+        let mut blocks = Codes::new(&mut shifted, 1, 0);
+        (0..integers as usize).filter(|&index| I::nudge(&mut blocks, index, delta)).count()
     });
     (squares(dequantized(tensor_type, &shifted).iter().zip(values).map(|(a, b)| a - b)), moved as u64)
 }
@@ -117,25 +119,27 @@ fn squares(values: impl Iterator<Item = f32>) -> f64 {
     values.map(|value| f64::from(value).powi(2)).sum()
 }
 
-/// What a code is worth in a model made with this type: the RMS of the change by one code up or down, over the RMS of the
-/// weights.
-fn relative_step(tensor_type: TensorType, weights: &[f32]) -> f64 {
+/// What an integer of a field is worth in a model made with this type: the RMS of the change of all weights by one step up or
+/// down of all of them, over the RMS of the weights.
+fn relative_step((tensor_type, field): (TensorType, Field), weights: &[f32]) -> f64 {
     let bytes = ggml::quantized(tensor_type, weights);
     let values = dequantized(tensor_type, &bytes);
-    let changes = [1, -1].map(|delta| change(tensor_type, &bytes, &values, delta));
+    let changes = [1, -1].map(|delta| change(tensor_type, field, &bytes, &values, delta));
     let (sum, moved) = (changes[0].0 + changes[1].0, changes[0].1 + changes[1].1);
+    let weights_moved = moved * tensor_type.block_len() / integers_of_block(tensor_type, field);
     let rms = (squares(values.iter().copied()) / values.len() as f64).sqrt();
-    (sum / moved as f64).sqrt() / rms
+    (sum / weights_moved as f64).sqrt() / rms
 }
 
 #[test]
-fn the_recipe_knows_what_a_code_of_each_type_is_worth() {
+fn the_recipe_knows_what_an_integer_of_each_type_is_worth() {
     let weights = bundled_weights();
-    let steps = TensorType::TUNABLE.map(|of| (of, relative_step(of, &weights), recipe::relative_step(of)));
+    let fields = |of| Field::ALL.map(|field| (of, field)).into_iter();
+    let all = TensorType::TUNABLE.into_iter().flat_map(fields).filter(|of| integers_of_block(of.0, of.1) > 0);
+    let steps = all.map(|of| (of, relative_step(of, &weights), recipe::relative_step(of.0, of.1)));
     let wrong: Vec<String> = steps
-        .iter()
         .filter(|(_, measured, known)| (measured / known - 1.0).abs() > 0.02)
-        .map(|(of, measured, known)| format!("{of}: {measured:.4}, not {known}"))
+        .map(|((of, field), measured, known)| format!("{field} of {of}: {measured:.7}, not {known:.7}"))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

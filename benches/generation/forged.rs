@@ -2,30 +2,36 @@
 //! costs what replaying a real one does.
 
 use anyhow::Result;
+use qes_gguf::block::Field;
 use qes_gguf::fitness::{FitnessSummary, Shaping};
 use qes_gguf::model::Model;
 use qes_gguf::recipe;
 use qes_gguf::seed_log::{FORMAT_VERSION, GenerationRecord, Header, Line, SeedLog, TaskSpec, pin_noise};
 use qes_gguf::select::{select, spec};
-use qes_gguf::settings::{Settings, TypeSettings, Window};
+use qes_gguf::settings::{Settings, TypeSettings};
 use qes_gguf::task::arith::ArithOptions;
 use qes_gguf::task::{Definition, Problems, RewardKind};
 use qes_gguf::tensor_type::TensorType;
 use qes_gguf::update::Method;
 
-/// Members of a generation with sparse noise.
+/// Members of a generation.
 pub const POPULATION: u32 = 32;
 
 /// Generations of a whole run.
 pub const GENERATIONS: u64 = 300;
 
-/// Noise that hits one code in 125. With this alpha a step's noise is as large, in codes, as with Q4_K's defaults.
-pub fn sparse(tensor_type: TensorType) -> TypeSettings {
-    TypeSettings { tensor_type, sigma: 0.01, alpha: 0.0027, alpha_final: 0.0027 }
+/// Codes with noise that hits one in 125, and steps of the default displacement.
+pub fn codes(tensor_type: TensorType) -> Vec<TypeSettings> {
+    let default = recipe::type_settings((tensor_type, Field::Codes), 1, POPULATION, false);
+    vec![TypeSettings { sigma: 0.0894, hit: 1, alpha_final: default.alpha, ..default }]
 }
 
 /// The header of a run on all block matrices of a model.
-pub fn header(model: &Model, population: u32, scales: impl Fn(TensorType) -> TypeSettings) -> Result<Header> {
+pub fn header(
+    model: &Model,
+    population: u32,
+    of_type: impl Fn(TensorType) -> Vec<TypeSettings>,
+) -> Result<Header> {
     let tensors: Vec<_> = select(&model.gguf, None)?.into_iter().map(spec).collect();
     let mut types: Vec<TensorType> = tensors.iter().map(|tensor| tensor.tensor_type).collect();
     types.sort_unstable();
@@ -33,11 +39,12 @@ pub fn header(model: &Model, population: u32, scales: impl Fn(TensorType) -> Typ
     let settings = Settings {
         seed: 0,
         population,
+        mirror: false,
         generations: GENERATIONS,
-        types: types.into_iter().map(scales).collect(),
+        types: types.into_iter().flat_map(of_type).collect(),
         method: Method::Qes,
         decay: recipe::DECAY,
-        window: Window::Last(recipe::WINDOW),
+        window: recipe::window(Method::Qes),
         anchor: 0.0,
         shaping: Shaping::Zscore,
     };
@@ -56,23 +63,22 @@ pub fn header(model: &Model, population: u32, scales: impl Fn(TensorType) -> Typ
     Ok(pin_noise(Header { version: FORMAT_VERSION, tool, base, tensors, settings, noise: Vec::new(), task })?)
 }
 
-/// A generation with weights from -1.475 to 1.475, none of which is 0: a pair of weight 0 would cost nothing.
+/// A generation with weights from -1.475 to 1.475, none of which is 0: a member of weight 0 would cost nothing.
 pub fn record(header: &Header, generation: u64) -> GenerationRecord {
     let Settings { generations, population, types, .. } = &header.settings;
-    let weight = |pair: u32| ((generation as u32 * 31 + pair * 17) % 60) as f32 / 20.0 - 1.475;
+    let weight = |member: u32| ((generation as u32 * 31 + member * 17) % 60) as f32 / 20.0 - 1.475;
     GenerationRecord {
         generation,
         alpha: types.iter().map(|of_type| of_type.alpha_at(generation, *generations)).collect(),
-        sigma: types.iter().map(|of_type| of_type.sigma).collect(),
-        weights: (0..population / 2).map(weight).collect(),
+        weights: (0..*population).map(weight).collect(),
         fitness: FitnessSummary { mean: -1.0, spread: 0.1, best: -0.9 },
         evaluations: u64::from(population * header.task.prompts),
     }
 }
 
-/// The text of a log of [`GENERATIONS`] generations with sparse noise.
+/// The text of a log of [`GENERATIONS`] generations that tune codes.
 pub fn log(model: &Model) -> Result<String> {
-    let (mut log, mut text) = SeedLog::start(header(model, POPULATION, sparse)?)?;
+    let (mut log, mut text) = SeedLog::start(header(model, POPULATION, codes)?)?;
     for generation in 0..GENERATIONS {
         text += &log.push(Line::Generation(record(&log.header, generation)))?;
     }

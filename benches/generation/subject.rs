@@ -3,18 +3,21 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use qes_gguf::block::integers_of_block;
 use qes_gguf::engine::{Engine, Request, TensorBytes};
 use qes_gguf::llama::{LlamaEngine, LlamaOptions, Prepared, TensorSlot};
 use qes_gguf::model::Model;
-use qes_gguf::noise::Pair;
+use qes_gguf::noise::NoiseSeed;
 use qes_gguf::perturb::{Applied, Edit, Member, Sign};
-use qes_gguf::recipe::{self, Signal};
+use qes_gguf::recipe;
 use qes_gguf::replay::History;
 use qes_gguf::rng::{Domain, Source};
 use qes_gguf::seed_log::Header;
+use qes_gguf::settings::TypeSettings;
 use qes_gguf::store::WorkingCopy;
-use qes_gguf::sweep::{PerTile, ResidualStore, edit_all, per_member, per_tile, update_all};
+use qes_gguf::sweep::{PerTile, ResidualStore, edit_all, per_tile, update_all};
 use qes_gguf::task::{Problem, Task, arith::Arith};
+use qes_gguf::tensor_type::TensorType;
 use qes_gguf::update::Moves;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -22,13 +25,13 @@ use crate::clock::{Samples, rounds, time};
 use crate::forged;
 use crate::stock::{self, Stock};
 
-/// Generations of history: an update replays K to 2K - 1 of them, 47.5 on average with the default K of 32.
+/// Generations of history, all of which a replayed residual draws again.
 pub const HISTORY: u64 = 48;
 
 /// What a model is tuned on, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workload {
-    /// 64 texts of 64 random letters, 32 members, sigma 0.01, the residual replayed.
+    /// 64 texts of 64 random letters, 32 members that hit one code in 125, the residual replayed.
     Letters,
     /// What a bare `tune --task arith` does.
     Defaults,
@@ -37,10 +40,8 @@ pub enum Workload {
 impl Workload {
     fn header(self, model: &Model) -> Result<Header> {
         match self {
-            Self::Letters => forged::header(model, forged::POPULATION, forged::sparse),
-            Self::Defaults => forged::header(model, recipe::POPULATION, |tensor_type| {
-                recipe::type_settings(tensor_type, Signal::Likelihoods, recipe::POPULATION)
-            }),
+            Self::Letters => forged::header(model, forged::POPULATION, forged::codes),
+            Self::Defaults => forged::header(model, recipe::POPULATION, defaults),
         }
     }
 
@@ -58,11 +59,14 @@ impl Workload {
 
     /// Whether a bare `tune` would keep the residual in memory.
     fn stores_residual(self, header: &Header, history: &History) -> bool {
-        let tensors = || (0..).zip(&header.tensors);
-        let codes = tensors().map(|(_, tensor)| tensor.codes).sum();
-        let dense = tensors().filter(|(index, _)| history.noise(*index).is_dense());
-        self == Self::Defaults && recipe::stores_residual(codes, dense.map(|(_, tensor)| tensor.codes).sum())
+        self == Self::Defaults && recipe::stores_residual(header.integers() * history.residual_bytes())
     }
+}
+
+/// What a bare `tune` tunes of a type.
+fn defaults(tensor_type: TensorType) -> Vec<TypeSettings> {
+    let fields = recipe::FIELDS.into_iter().filter(|field| integers_of_block(tensor_type, *field) > 0);
+    fields.map(|field| recipe::type_settings((tensor_type, field), 1, recipe::POPULATION, false)).collect()
 }
 
 /// A text that is 64 tokens to evaluate on a model of bytes: what begins a text, 55 letters of prompt, 8 of completion.
@@ -93,11 +97,11 @@ impl Subject {
         let mut history = History::new(&header)?;
         (0..HISTORY).for_each(|generation| history.push(&forged::record(&header, generation)));
         let residual = if workload.stores_residual(&header, &history) {
-            ResidualStore::Stored(per_tile(&header.tensors, &history))
+            ResidualStore::Stored(per_tile(&history))
         } else {
             ResidualStore::Replay
         };
-        let applied = per_member(&header.tensors, &history, &residual);
+        let applied = per_tile(&history);
         let slot = |name: &String| {
             let tensor = model.gguf.tensor(name).with_context(|| format!("{name} is not in the model"))?;
             Ok(TensorSlot::of(tensor))
@@ -131,10 +135,10 @@ impl Subject {
     /// The edits of a pair: perturb, mirror, restore. The first pair, which does not count, also copies the pages that it
     /// changes, which a run pays for once.
     pub fn time_edits(&mut self) -> Result<[Samples; 3]> {
-        let pairs = self.history.pairs_of(HISTORY);
+        let seeds = self.history.seeds_of(HISTORY);
         let samples = rounds(self.repeats, |round| {
-            let pair = &pairs[round % pairs.len()];
-            let mut edit = |what, sign| time(|| self.edit(what, Member { pair, sign }));
+            let seed = &seeds[round % seeds.len()];
+            let mut edit = |what, sign| time(|| self.edit(what, Member { seed, sign }));
             let perturb = edit(Edit::Perturb, Sign::Plus)?;
             let mirror = edit(Edit::Mirror, Sign::Plus)?;
             Ok(vec![perturb, mirror, edit(Edit::Restore, Sign::Minus)?])
@@ -151,8 +155,8 @@ impl Subject {
         let sequences = stock.sequences(&self.requests);
         let mut context = stock.context(&sequences, options.threads)?;
         let mut batches = stock::batches(&sequences)?;
-        let pair = Pair::new(0);
-        self.edit(Edit::Perturb, Member { pair: &pair, sign: Sign::Plus })?;
+        let seed = NoiseSeed::new(0);
+        self.edit(Edit::Perturb, Member { seed: &seed, sign: Sign::Plus })?;
         let batch = self.prepared()?;
         let engine = &mut self.engine;
         let samples = rounds(self.repeats, |round| {
@@ -168,7 +172,7 @@ impl Subject {
             }
             Ok(seconds)
         })?;
-        self.edit(Edit::Restore, Member { pair: &pair, sign: Sign::Plus })?;
+        self.edit(Edit::Restore, Member { seed: &seed, sign: Sign::Plus })?;
         let samples = samples.try_into().expect("three engines");
         Ok((samples, sequences.iter().map(Vec::len).sum()))
     }
@@ -191,15 +195,13 @@ impl Subject {
     }
 
     fn edit(&mut self, what: Edit, member: Member<'_>) -> Result<()> {
-        let Self { header, history, engine, applied, .. } = self;
-        Ok(engine
-            .edit_codes(&mut |codes| edit_all(&[(what, member)], codes, &header.tensors, history, applied))?)
+        let Self { history, engine, applied, .. } = self;
+        Ok(engine.edit_codes(&mut |codes| edit_all(&[(what, member)], codes, history, applied))?)
     }
 
     fn update(&mut self, pool: &ThreadPool, first: &mut Option<Moves>) -> Result<()> {
-        let Self { header, history, residual, engine, .. } = self;
-        let specs = &header.tensors;
-        let mut update = |codes: &mut [TensorBytes<'_>]| update_all(codes, specs, history, residual);
+        let Self { history, residual, engine, .. } = self;
+        let mut update = |codes: &mut [TensorBytes<'_>]| update_all(codes, history, residual);
         let mut moves = Moves::default();
         engine.edit_codes(&mut |codes| moves = pool.install(|| update(codes)))?;
         first.get_or_insert(moves);

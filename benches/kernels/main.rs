@@ -1,62 +1,72 @@
-//! The optimizer's kernels on one thread: what perturbing, restoring and replaying cost a code.
+//! The optimizer's kernels on one thread: what perturbing, restoring and replaying cost an integer.
 //!
 //! `cargo bench --bench kernels`; figures and what they mean: docs/PERFORMANCE.md.
 
-mod dense;
+use std::ops::Range;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use qes_gguf::block::Codes;
-use qes_gguf::noise::{Noise, Pair};
+use qes_gguf::block::{Arrangement, Codes, Field, integers_of_block};
+use qes_gguf::noise::{Noise, NoiseSeed};
 use qes_gguf::perturb::{Applied, Edit, Member, Sign, edit};
+use qes_gguf::recipe::{POPULATION, type_settings};
 use qes_gguf::tensor_type::TensorType;
 use qes_gguf::tile::{Tile, tile_len};
-use qes_gguf::update::weighted_sum;
-use qes_gguf::with_block;
+use qes_gguf::update::{Method, StepRule, Update};
+use qes_gguf::with_integers;
 
-/// Codes that a kernel works through: 128 MiB of Q8_0, far more than caches hold, as in a real model.
-const CODES: usize = 1 << 24;
+/// Codes of the blocks that a kernel works through: 128 MiB of Q8_0, far more than caches hold, as in a real model.
+const CODES: u64 = 1 << 24;
 
 /// Blocks with codes in the middle of their range and at its ends.
-fn blocks(tensor_type: TensorType, codes: usize) -> Vec<u8> {
-    let bytes = codes as u64 / tensor_type.block_len() * tensor_type.block_bytes();
+fn blocks(tensor_type: TensorType) -> Vec<u8> {
+    let bytes = CODES / tensor_type.block_len() * tensor_type.block_bytes();
     (0..bytes as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
 
-fn tiles(
-    tensor_type: TensorType,
-    noise: &Noise,
-    codes: usize,
-) -> impl Iterator<Item = (Tile, std::ops::Range<usize>)> {
-    let len = tile_len(noise.run_len());
-    let bytes = len / tensor_type.block_len() as usize * tensor_type.block_bytes() as usize;
-    (0..codes / len)
-        .map(move |i| (Tile { tensor: 0, first: (i * len) as u64, len }, i * bytes..(i + 1) * bytes))
+/// All tiles of a field, each with its bytes.
+fn tiles(tensor_type: TensorType, field: Field, noise: &Noise) -> impl Iterator<Item = (Tile, Range<usize>)> {
+    let (len, of_block) = (tile_len(noise.run_len()), integers_of_block(tensor_type, field));
+    let integers = CODES / tensor_type.block_len() * of_block;
+    let bytes = len / of_block as usize * tensor_type.block_bytes() as usize;
+    (0..integers as usize / len).map(move |i| {
+        let tile = Tile { tensor: 0, field, first: (i * len) as u64, len };
+        (tile, i * bytes..(i + 1) * bytes)
+    })
 }
 
-/// One member: perturbed and restored, and half a mirroring, as in a generation.
+/// What is measured: fields with their default noise.
+const FIELDS: [(TensorType, Field); 5] = [
+    (TensorType::Q4_K, Field::Codes),
+    (TensorType::Q8_0, Field::Codes),
+    (TensorType::Q4_0, Field::Scales),
+    (TensorType::Q4_1, Field::Mins),
+    (TensorType::Q4_K, Field::Scales),
+];
+
+fn noise(tensor_type: TensorType, field: Field) -> Noise {
+    type_settings((tensor_type, field), 1, POPULATION, false).noise().expect("usable noise")
+}
+
+/// One member: perturbed and restored.
 fn members(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("perturb and restore");
     group.sample_size(10);
-    for (tensor_type, sigma) in
-        [(TensorType::Q4_K, 0.01), (TensorType::Q4_K, 0.1), (TensorType::Q8_0, 0.16), (TensorType::Q8_0, 3.2)]
-    {
-        let noise = Noise::new(sigma).expect("a usable sigma");
-        let mut bytes = blocks(tensor_type, CODES);
+    for (tensor_type, field) in FIELDS {
+        let noise = noise(tensor_type, field);
+        let mut bytes = blocks(tensor_type);
         let mut applied: Vec<Applied> =
-            tiles(tensor_type, &noise, CODES).map(|_| Applied::keeping()).collect();
-        group.throughput(Throughput::Elements(2 * CODES as u64));
+            tiles(tensor_type, field, &noise).map(|_| Applied::default()).collect();
+        group.throughput(Throughput::Elements(CODES));
         let mut seed = 0;
-        group.bench_function(BenchmarkId::new(tensor_type.to_string(), sigma), |bencher| {
+        group.bench_function(BenchmarkId::new(tensor_type.to_string(), field), |bencher| {
             bencher.iter(|| {
                 seed += 1;
-                let pair = Pair::new(seed);
-                for (what, sign) in
-                    [(Edit::Perturb, Sign::Plus), (Edit::Mirror, Sign::Plus), (Edit::Restore, Sign::Minus)]
-                {
-                    for ((tile, range), applied) in tiles(tensor_type, &noise, CODES).zip(&mut applied) {
-                        with_block!(tensor_type, B => {
-                            let codes = &mut Codes::<B>::of_file(&mut bytes[range]);
-                            edit(what, codes, &tile, &noise, Member { pair: &pair, sign }, applied);
+                let member = Member { seed: &NoiseSeed::new(seed), sign: Sign::Plus };
+                for what in [Edit::Perturb, Edit::Restore] {
+                    for ((tile, range), applied) in tiles(tensor_type, field, &noise).zip(&mut applied) {
+                        with_integers!(Arrangement::plain(tensor_type), field, I => {
+                            let blocks = &mut Codes::new(&mut bytes[range], 1, 0);
+                            edit::<I>(what, blocks, &tile, &noise, member, applied);
                         });
                     }
                 }
@@ -66,51 +76,33 @@ fn members(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The weighted sum over 16 pairs: what replay repeats for every generation of the window; and the same drawn densely.
+/// The weighted sum over 16 members: what replay repeats for every generation.
 fn sums(criterion: &mut Criterion) {
-    const CODES: usize = 1 << 20;
-    let mut group = criterion.benchmark_group("replay of 16 pairs");
+    let mut group = criterion.benchmark_group("replay of 16 members");
     group.sample_size(10);
-    for sigma in [0.01, 0.1, 0.3, 3.2] {
-        let noise = Noise::new(sigma).expect("a usable sigma");
-        let pairs: Vec<Pair> = (0..16).map(Pair::new).collect();
+    for (tensor_type, field) in FIELDS {
+        let noise = noise(tensor_type, field);
         let weights: Vec<f32> = (0..16).map(|i| i as f32 / 8.0 - 0.9).collect();
-        let mut sum = vec![0.0; tile_len(noise.run_len())];
-        group.throughput(Throughput::Elements(16 * CODES as u64));
-        group.bench_function(BenchmarkId::from_parameter(sigma), |bencher| {
+        let update = Update {
+            method: Method::Qes,
+            seed: 0,
+            generation: 0,
+            mirror: false,
+            noise: &noise,
+            seeds: (0..16).map(NoiseSeed::new).collect(),
+            weights: &weights,
+            rule: StepRule::new(0.1, noise.sigma(), 1.0),
+            anchor: None,
+        };
+        let mut sum = Vec::new();
+        group.throughput(Throughput::Elements(16 * CODES));
+        group.bench_function(BenchmarkId::new(tensor_type.to_string(), field), |bencher| {
             bencher.iter(|| {
-                for (tile, _) in tiles(TensorType::Q4_K, &noise, CODES) {
-                    weighted_sum(&mut sum, &tile, &noise, &pairs, &weights);
-                }
+                tiles(tensor_type, field, &noise).for_each(|(tile, _)| update.weigh_blindly(&tile, &mut sum))
             });
         });
     }
-    let mut sum = vec![0.0; 8192];
-    group.bench_function("drawn code by code", |bencher| {
-        bencher.iter(|| {
-            for tile in 0..CODES / sum.len() {
-                for pair in 0..16 {
-                    let mut batches = Pair::new(pair).batches();
-                    batches.start(tile as u64);
-                    dense::add(&mut sum, &mut batches, 0.01, 0.5);
-                }
-            }
-        });
-    });
     group.finish();
-    check_dense();
-}
-
-/// Fails unless the dense draws have the moments that they should have: what is compared with must be the real thing.
-fn check_dense() {
-    const SIGMA: f32 = 0.6;
-    let mut u = vec![0.0; 1 << 20];
-    dense::add(&mut u, &mut Pair::new(7).batches(), SIGMA, 1.0);
-    let exact = Noise::new(f64::from(SIGMA)).expect("a usable sigma").hit_probability();
-    let hits = u.iter().filter(|&&u| u != 0.0).count() as f64 / u.len() as f64;
-    let mean = u.iter().sum::<f32>() / u.len() as f32;
-    assert!((hits - exact).abs() < 0.003, "{hits} of the codes are hit, {exact} should be");
-    assert!(mean.abs() < 0.003, "the mean is {mean}");
 }
 
 criterion_group!(benches, members, sums);

@@ -1,6 +1,7 @@
 //! Seed logs as files: [`SeedLog::parse`]. A log that it accepts is then shown and replayed, as by a program that knows nothing
 //! else of it.
 
+use qes_gguf::block::Field;
 use qes_gguf::fitness::{FitnessSummary, Shaping};
 use qes_gguf::report::{Run, Subject, events, figures, page};
 use qes_gguf::seed_log::{
@@ -27,8 +28,8 @@ pub fn accepted(log: &SeedLog, len: usize) {
     assert_eq!(log.whole_bytes + log.torn_bytes, len as u64);
     let header = &log.header;
     assert!(SeedLog::start(header.clone()).is_ok_and(|(fresh, _)| fresh.header == *header));
-    let pairs = header.settings.pairs();
-    assert!(log.generations.iter().all(|record| record.weights.len() == pairs));
+    let perturbations = header.settings.perturbations();
+    assert!(log.generations.iter().all(|record| record.weights.len() == perturbations));
     assert!(
         log.chosen() <= log.generations.len() as u64 && log.planned() <= qes_gguf::settings::MAX_GENERATIONS
     );
@@ -43,9 +44,16 @@ pub fn accepted(log: &SeedLog, len: usize) {
     replay::replay(log);
 }
 
-/// A header of two small tensors, one with sparse noise and one with dense.
+/// A header of two small tensors, of the second the scales too.
 pub fn header() -> Header {
-    let of_type = |tensor_type, sigma| TypeSettings { tensor_type, sigma, alpha: 0.2, alpha_final: 0.1 };
+    let of_type = |tensor_type, field, sigma, hit| TypeSettings {
+        tensor_type,
+        field,
+        sigma,
+        hit,
+        alpha: 0.2,
+        alpha_final: 0.1,
+    };
     let tensor = |name: &str, tensor_type, codes| TensorSpec { name: name.to_owned(), tensor_type, codes };
     let problems = Problems::Arith(ArithOptions::default());
     Header {
@@ -57,7 +65,12 @@ pub fn header() -> Header {
             seed: 7,
             population: 4,
             generations: 6,
-            types: vec![of_type(TensorType::Q4_K, 0.3), of_type(TensorType::Q8_0, 1.5)],
+            mirror: true,
+            types: vec![
+                of_type(TensorType::Q4_K, Field::Codes, 0.3, 1),
+                of_type(TensorType::Q8_0, Field::Codes, 1.5, 4),
+                of_type(TensorType::Q8_0, Field::Scales, 20.0, 64),
+            ],
             method: Method::Qes,
             decay: 0.9,
             window: Window::Last(2),
@@ -83,7 +96,6 @@ pub fn generation(header: &Header, number: u64, weights: Vec<f32>) -> Generation
     GenerationRecord {
         generation: number,
         alpha: header.settings.types.iter().map(|of_type| of_type.alpha).collect(),
-        sigma: header.settings.types.iter().map(|of_type| of_type.sigma).collect(),
         weights,
         fitness: FitnessSummary { mean: -1.5, spread: 0.1, best: -1.0 },
         evaluations: 32,
@@ -110,7 +122,7 @@ pub fn text(change: impl FnOnce(&mut Header)) -> String {
     let header = pin_noise(header).expect("a sound sigma");
     let (mut log, mut text) = SeedLog::start(header.clone()).expect("a sound header");
     for number in 0..5 {
-        let weights = vec![1.5 - number as f32 / 2.0; header.settings.pairs()];
+        let weights = vec![1.5 - number as f32 / 2.0; header.settings.perturbations()];
         for line in [
             Line::Generation(generation(&header, number, weights)),
             Line::Evaluation(evaluation(number + 1, (number % 3) as f64)),

@@ -2,7 +2,7 @@
 //! and, where it is short enough, replayed on a model in memory in each of the three ways there are, which must agree.
 
 use arbitrary::{Result, Unstructured};
-use qes_gguf::block::{CodeBlock, Codes};
+use qes_gguf::block::{Arrangement, CodeBlock, CodeLayout, Codes, Field, Integers};
 use qes_gguf::fitness::FitnessSummary;
 use qes_gguf::replay::{History, Residual, Scratch};
 use qes_gguf::seed_log::{GenerationRecord, Header, Line, PlanRecord, SeedLog, TensorSpec, pin_noise};
@@ -10,7 +10,7 @@ use qes_gguf::settings::{Settings, TypeSettings, Window};
 use qes_gguf::tensor_type::TensorType;
 use qes_gguf::tile::Tile;
 use qes_gguf::update::{Method, Tuned};
-use qes_gguf::with_block;
+use qes_gguf::with_integers;
 
 use super::{Seeds, log};
 
@@ -110,11 +110,14 @@ fn settings(input: &mut Unstructured<'_>) -> Result<Settings> {
         let of_any = TensorType::from_ggml_id(input.int_in_range(0..=42)?).unwrap_or(TensorType::Q6_K);
         let tensor_type = if input.ratio(7, 8)? { *input.choose(&TensorType::TUNABLE)? } else { of_any };
         let (alpha, alpha_final) = (number(input)?, number(input)?);
-        Ok(TypeSettings { tensor_type, sigma: number(input)?, alpha, alpha_final })
+        let field = if input.ratio(3, 4)? { Field::Codes } else { *input.choose(&Field::ALL)? };
+        let hit = if input.ratio(7, 8)? { *input.choose(&[1, 4, 300])? } else { input.arbitrary()? };
+        Ok(TypeSettings { tensor_type, field, sigma: number(input)?, hit, alpha, alpha_final })
     };
     Ok(Settings {
         seed: input.arbitrary()?,
-        population: if input.ratio(3, 4)? { *input.choose(&[4, 6, 8])? } else { count(input)? as u32 },
+        population: if input.ratio(3, 4)? { *input.choose(&[2, 4, 5, 8])? } else { count(input)? as u32 },
+        mirror: input.arbitrary()?,
         generations: count(input)?,
         types: (0..input.int_in_range(0..=3)?).map(|_| of_type(input)).collect::<Result<_>>()?,
         method,
@@ -138,7 +141,7 @@ fn line(input: &mut Unstructured<'_>, log: &SeedLog) -> Result<Line> {
 }
 
 fn generation(input: &mut Unstructured<'_>, header: &Header, place: u64) -> Result<GenerationRecord> {
-    let pairs = header.settings.pairs().min(64) + usize::from(input.ratio(1, 16)?);
+    let perturbations = header.settings.perturbations().min(64) + usize::from(input.ratio(1, 16)?);
     let weight = |input: &mut Unstructured<'_>| {
         const AWKWARD: [f32; 8] = [0.0, -0.0, 3.0, -3.0, f32::MIN_POSITIVE, 1e-45, 3.000_000_2, f32::NAN];
         Ok(if input.ratio(1, 3)? {
@@ -147,7 +150,7 @@ fn generation(input: &mut Unstructured<'_>, header: &Header, place: u64) -> Resu
             f32::from(input.arbitrary::<i16>()?) / 11_000.0
         })
     };
-    let weights = (0..pairs).map(|_| weight(input)).collect::<Result<_>>()?;
+    let weights = (0..perturbations).map(|_| weight(input)).collect::<Result<_>>()?;
     let mut record = log::generation(header, place, weights);
     if input.ratio(1, 4)? {
         for alpha in &mut record.alpha {
@@ -164,26 +167,30 @@ fn generation(input: &mut Unstructured<'_>, header: &Header, place: u64) -> Resu
 /// Replays a log whose replay is short.
 pub fn replay(log: &SeedLog) {
     let codes = log.header.tensors.iter().fold(0_u64, |sum, tensor| sum.saturating_add(tensor.codes));
-    if codes > CODES || log.header.settings.pairs() * log.generations.len() > DRAWS {
+    if codes > CODES || log.header.settings.perturbations() * log.generations.len() > DRAWS {
         return;
     }
     let whole = History::of_log(log, u64::MAX).expect("the history of a log that was accepted");
     for (index, tensor) in (0..).zip(&log.header.tensors) {
-        let len = whole.tile_len(index) as u64;
-        for first in (0..tensor.codes).step_by(len as usize) {
-            let tile = Tile { tensor: index, first, len: (tensor.codes - first).min(len) as usize };
-            with_block!(tensor.tensor_type, B => replay_tile::<B>(log, &whole, &tile));
+        for &field in whole.fields() {
+            let Some(tile_len) = whole.tile_len(index, field) else { continue };
+            let integers = tensor.integers(field);
+            for first in (0..integers).step_by(tile_len) {
+                let len = (integers - first).min(tile_len as u64) as usize;
+                let (tile, arrangement) =
+                    (Tile { tensor: index, field, first, len }, Arrangement::plain(tensor.tensor_type));
+                with_integers!(arrangement, field, I => replay_tile::<I>(log, &whole, &tile));
+            }
         }
     }
 }
 
-fn replay_tile<B: CodeBlock>(log: &SeedLog, whole: &History, tile: &Tile) {
-    let base: Vec<u8> = (0..(tile.len / B::LEN * B::BYTES) as u32)
-        .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
-        .collect();
+fn replay_tile<I: Integers>(log: &SeedLog, whole: &History, tile: &Tile) {
+    let bytes = tile.len / I::PER_BLOCK * <I::Layout as CodeLayout>::Block::BYTES;
+    let base: Vec<u8> = (0..bytes as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let mut scratch = Scratch::default();
     let mut rebuilt = base.clone();
-    let tuned = &mut Tuned { codes: Codes::<B>::of_file(&mut rebuilt), base: &base };
+    let tuned = &mut Tuned::<I> { blocks: Codes::new(&mut rebuilt, 1, 0), base: &base };
     let moves = whole.rebuild(tuned, tile, &mut Residual::default(), &mut scratch);
     let mut history = History::new(&log.header).expect("the history of a header that was accepted");
     let (mut stored, mut replayed) = (base.clone(), base.clone());
@@ -191,10 +198,10 @@ fn replay_tile<B: CodeBlock>(log: &SeedLog, whole: &History, tile: &Tile) {
     let mut moved = 0;
     for record in &log.generations {
         history.push(record);
-        let tuned = &mut Tuned { codes: Codes::<B>::of_file(&mut stored), base: &base };
+        let tuned = &mut Tuned::<I> { blocks: Codes::new(&mut stored, 1, 0), base: &base };
         moved += history.update_stored(tuned, tile, &mut residual, &mut scratch).moved;
         if !history.must_store() {
-            let tuned = &mut Tuned { codes: Codes::<B>::of_file(&mut replayed), base: &base };
+            let tuned = &mut Tuned::<I> { blocks: Codes::new(&mut replayed, 1, 0), base: &base };
             history.update_replayed(tuned, tile, &mut scratch);
             assert!(replayed == stored, "generation {}", record.generation);
         }

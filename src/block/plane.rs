@@ -47,42 +47,6 @@ impl Plane {
         ((code >> self.below) as u8 & self.mask()) << shift
     }
 
-    /// Whether codes side by side share a byte.
-    #[inline(always)]
-    pub(super) fn shares_bytes(self) -> bool {
-        self.stride == 1
-    }
-
-    /// Adds to codes side by side their bits in this plane, which `bytes` hold, shifted by so many.
-    #[inline(always)]
-    pub(super) fn unpack(self, bytes: &[u8], shift: u8, codes: &mut [i16]) {
-        if self.shares_bytes() {
-            for (codes, &byte) in codes.chunks_exact_mut(8 / self.bits as usize).zip(bytes) {
-                codes
-                    .iter_mut()
-                    .zip(0..)
-                    .for_each(|(code, k)| *code |= self.bits_in(byte, k * self.bits as u8));
-            }
-        } else {
-            codes.iter_mut().zip(bytes).for_each(|(code, &byte)| *code |= self.bits_in(byte, shift));
-        }
-    }
-
-    /// Turns over those bits of codes side by side that are in this plane and in the masks.
-    #[inline(always)]
-    pub(super) fn flip(self, bytes: &mut [u8], shift: u8, masks: &[u8]) {
-        if self.shares_bytes() {
-            for (masks, byte) in masks.chunks_exact(8 / self.bits as usize).zip(bytes) {
-                masks
-                    .iter()
-                    .zip(0..)
-                    .for_each(|(&mask, k)| *byte ^= self.bits_of(mask.into(), k * self.bits as u8));
-            }
-        } else {
-            bytes.iter_mut().zip(masks).for_each(|(byte, &mask)| *byte ^= self.bits_of(mask.into(), shift));
-        }
-    }
-
     #[inline(always)]
     const fn mask(self) -> u8 {
         u8::MAX >> (8 - self.bits)

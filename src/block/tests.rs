@@ -41,14 +41,21 @@ fn nudging_stops_at_the_range_ends<B: CodeBlock>() {
         let block = index / B::LEN * B::BYTES;
         B::write(&mut bytes[block..block + B::BYTES], index % B::LEN, B::HI);
         let mut codes = Codes::<B>::of_file(&mut bytes);
-        assert!(!codes.nudge(index, 1));
-        assert_eq!(codes.read(index), B::HI);
-        assert!(codes.nudge(index, B::LO - B::HI));
-        assert_eq!(codes.read(index), B::LO);
-        assert!(!codes.nudge(index, -1));
-        assert!(!codes.nudge(index, i16::MIN));
-        assert!(!codes.nudge(index, i16::MAX));
-        assert_eq!(codes.read(index), B::LO);
+        let mut nudge = |delta| {
+            let moved = OfCodes::<B>::nudge(&mut codes, index, delta);
+            (moved, codes.read(index))
+        };
+        assert_eq!(nudge(1), (false, B::HI));
+        assert_eq!(nudge(B::LO - B::HI), (true, B::LO));
+        for delta in [-1, i16::MIN, i16::MAX] {
+            assert_eq!(nudge(delta), (false, B::LO));
+        }
+    }
+    if B::LO < 0 {
+        // A code outside its range, as files may hold, is never touched.
+        let mut bytes = vec![0x80; B::BYTES];
+        assert!(!OfCodes::<B>::nudge(&mut Codes::<B>::of_file(&mut bytes), 3, 16));
+        assert_eq!(bytes, vec![0x80; B::BYTES]);
     }
 }
 
@@ -81,7 +88,8 @@ fn codes_of_bytes_that_ggml_made() {
 }
 
 /// A tensor of 16 rows of 3 blocks in the file's layout, and in another one by what ggml's `repack.cpp` says of it: the
-/// scales of the rows in whatever order, then pieces of codes that take turns, their bits turned over where they are signed.
+/// scales of all rows, then those of their minimums, then other bytes in whatever order, then pieces of codes that take turns,
+/// their bits turned over where they are signed.
 fn file_and_interleaved(arrangement: Arrangement, qs: Range<usize>, flipped: u8) -> (Vec<u8>, Vec<u8>) {
     let Arrangement { tensor_type, rows, piece, row_blocks } = arrangement;
     let bytes = tensor_type.block_bytes() as usize;
@@ -90,7 +98,11 @@ fn file_and_interleaved(arrangement: Arrangement, qs: Range<usize>, flipped: u8)
     for rows_of_group in file.chunks(rows * row_blocks * bytes) {
         for column in 0..row_blocks {
             let block = |row: usize| &rows_of_group[(row * row_blocks + column) * bytes..][..bytes];
-            interleaved.extend(std::iter::repeat_n(0xa5, rows * (bytes - qs.len())));
+            let floats = with_block!(tensor_type, B => B::FLOATS);
+            for offset in floats {
+                interleaved.extend((0..rows).flat_map(|row| &block(row)[*offset..offset + 2]));
+            }
+            interleaved.extend(std::iter::repeat_n(0xa5, rows * (bytes - qs.len() - 2 * floats.len())));
             for start in qs.clone().step_by(piece) {
                 let pieces = (0..rows).flat_map(|row| &block(row)[start..start + piece]);
                 interleaved.extend(pieces.map(|byte| byte ^ flipped));
@@ -106,7 +118,7 @@ fn interleaved_codes_are_those_of_the_file<L: CodeLayout>(
     qs: Range<usize>,
     flipped: u8,
 ) {
-    let (mut file, mut interleaved) = file_and_interleaved(arrangement, qs, flipped);
+    let (mut file, mut interleaved) = file_and_interleaved(arrangement, qs.clone(), flipped);
     let count = 16 * arrangement.row_blocks * L::Block::LEN;
     let (lo, hi) = (L::Block::LO, L::Block::HI);
     let original = interleaved.clone();
@@ -122,15 +134,16 @@ fn interleaved_codes_are_those_of_the_file<L: CodeLayout>(
         }
         // All the way up and down again, in rising order, and back in falling order.
         for (index, delta) in (0..100).map(|i| (i * 7, hi - lo)).chain((0..100).rev().map(|i| (i * 7, -1))) {
-            assert_eq!(there.nudge(index, delta), here.nudge(index, delta));
+            let moved = OfCodes::<L>::nudge(&mut there, index, delta);
+            assert_eq!(moved, OfCodes::<L::Block>::nudge(&mut here, index, delta));
             assert_eq!(there.read(index), here.read(index));
         }
     }
     assert_ne!(interleaved, original);
     let group = L::ROWS * L::Block::BYTES;
     for (after, before) in interleaved.chunks(group).zip(original.chunks(group)) {
-        let scales = |group: &[u8]| group[..group.iter().take_while(|&&byte| byte == 0xa5).count()].to_vec();
-        assert_eq!(scales(after), scales(before));
+        let codes = group - L::ROWS * qs.len();
+        assert_eq!(after[..codes], before[..codes], "all else is as it was");
     }
 }
 
@@ -144,6 +157,7 @@ fn packing_is_unpacking_reversed<L: CodeLayout>(arrangement: Arrangement, qs: Ra
         let start = (row / L::ROWS * columns + column) * L::ROWS * bytes;
         let mut unpacked = block.to_vec();
         (0..L::Block::LEN).for_each(|index| L::Block::write(&mut unpacked, index, 0));
+        L::Block::FLOATS.iter().for_each(|&offset| unpacked[offset..offset + 2].fill(0));
         L::unpack(&interleaved[start..start + L::ROWS * bytes], row % L::ROWS, &mut unpacked);
         assert_eq!(unpacked, block, "{arrangement:?}");
         L::pack(&mut packed[start..start + L::ROWS * bytes], row % L::ROWS, block);
@@ -175,6 +189,63 @@ fn every_interleaved_layout_passes() {
     }
 }
 
+/// What ggml calls the scales of each type, by their place in its structs, for all types that can be tuned.
+#[test]
+fn scales_are_where_ggml_has_them() {
+    let places: Vec<(&str, &[usize])> = TensorType::TUNABLE
+        .into_iter()
+        .map(|tensor_type| with_block!(tensor_type, B => (B::TYPE.name(), B::FLOATS)))
+        .collect();
+    let expected: [(&str, &[usize]); 11] = [
+        ("Q4_0", &[0]),
+        ("Q4_1", &[0, 2]),
+        ("Q5_0", &[0]),
+        ("Q5_1", &[0, 2]),
+        ("Q8_0", &[0]),
+        ("Q2_K", &[80, 82]),
+        ("Q3_K", &[108]),
+        ("Q4_K", &[0, 2]),
+        ("Q5_K", &[0, 2]),
+        ("Q6_K", &[208]),
+        ("IQ4_NL", &[0]),
+    ];
+    assert_eq!(places, expected);
+}
+
+fn scale_steps_stay_positive_finite_and_of_one_sign<L: CodeLayout, const MIN: bool>(row_blocks: usize) {
+    let blocks = 16 * row_blocks;
+    let original = scrambled(blocks * L::Block::BYTES);
+    let mut bytes = original.clone();
+    let places: Vec<(usize, u16)> = (0..blocks)
+        .map(|index| {
+            let mut there = Codes::<L>::new(&mut bytes, row_blocks, 0);
+            (index, OfScales::<L, MIN>::read(&mut there, index) as u16)
+        })
+        .collect();
+    for (index, magnitude) in places {
+        let mut there = Codes::<L>::new(&mut bytes, row_blocks, 0);
+        let is_number = (1..=0x7bff).contains(&magnitude);
+        for delta in [1, -1, 300, -300, i16::MAX, i16::MIN] {
+            let wanted = i32::from(magnitude) + i32::from(delta);
+            let fits = is_number && (1..=0x7bff).contains(&wanted);
+            assert_eq!(OfScales::<L, MIN>::nudge(&mut there, index, delta), fits, "{magnitude:#x} {delta}");
+            let after = OfScales::<L, MIN>::read(&mut there, index);
+            assert_eq!(i32::from(after), if fits { wanted } else { magnitude.into() });
+            if fits {
+                OfScales::<L, MIN>::write(&mut there, index, magnitude as i16);
+            }
+        }
+    }
+    assert!(bytes == original, "signs, and all else, are as they were");
+    // Each is a number of its own.
+    for index in 0..blocks {
+        let mut there = Codes::<L>::new(&mut bytes, row_blocks, 0);
+        OfScales::<L, MIN>::write(&mut there, index, 1 + index as i16);
+    }
+    let mut there = Codes::<L>::new(&mut bytes, row_blocks, 0);
+    assert!((0..blocks).all(|index| OfScales::<L, MIN>::read(&mut there, index) == 1 + index as i16));
+}
+
 /// Every arrangement of every tunable type, with rows of three blocks.
 fn arrangements() -> impl Iterator<Item = Arrangement> {
     let of_type = |tensor_type| {
@@ -182,6 +253,18 @@ fn arrangements() -> impl Iterator<Item = Arrangement> {
         std::iter::once(plain).chain(Arrangement::interleaved(tensor_type, 3))
     };
     TensorType::TUNABLE.into_iter().flat_map(of_type)
+}
+
+#[test]
+fn scales_of_every_layout_pass() {
+    for arrangement in arrangements() {
+        with_layout!(arrangement, L => {
+            scale_steps_stay_positive_finite_and_of_one_sign::<L, false>(3);
+            if <L as CodeLayout>::Block::has(Field::Mins) {
+                scale_steps_stay_positive_finite_and_of_one_sign::<L, true>(3);
+            }
+        });
+    }
 }
 
 #[test]

@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 use regex::RegexBuilder;
 
 use super::UsageError;
-use super::sizes::{self, Size};
 use super::args::{Residual, RunArgs, SearchArgs};
+use super::sizes::{self, Size};
 use crate::block::Field;
 use crate::fitness::Shaping;
 use crate::model::Model;
@@ -85,8 +85,10 @@ fn entries(tensors: &[TensorSpec], fields: &[Field], asked: bool) -> Result<Vec<
             let mut types: Vec<&str> = tensors.iter().map(|tensor| tensor.tensor_type.name()).collect();
             types.sort_unstable();
             types.dedup();
-            let message =
-                format!("--fields {field}: the tensors to be tuned are of the types {}, which have no {field}", types.join(", "));
+            let message = format!(
+                "--fields {field}: the tensors to be tuned are of the types {}, which have no {field}",
+                types.join(", ")
+            );
             Err(UsageError(message).into())
         }
         _ => Ok(entries),
@@ -145,8 +147,9 @@ fn type_settings(
     let members = if search.mirror { 2.0 } else { 1.0 };
     let perturbations = f64::from(population) / members;
     let of_entry = |&(tensor_type, field): &(TensorType, Field)| {
-        let default = recipe::type_settings(tensor_type, field, population, search.mirror);
-        let unit = recipe::relative_step(tensor_type, field);
+        let fields = entries.iter().filter(|(of_type, _)| *of_type == tensor_type).count();
+        let default = recipe::type_settings((tensor_type, field), fields, population, search.mirror);
+        let unit = recipe::relative_step(tensor_type, field) / recipe::share(fields);
         let given = |flag, text: &Option<String>| sizes::find(flag, text.as_deref(), tensor_type, field);
         let step = |size: Size| match size {
             Size::Steps(alpha) => alpha,

@@ -240,9 +240,7 @@ fn by_type(types: &[TypeSettings], value: impl Fn(&TypeSettings) -> f64) -> Stri
     match types {
         [of_type] => number(value(of_type)),
         _ => {
-            let of_type = |of_type: &TypeSettings| {
-                format!("{}={}", of_type.name(), number(value(of_type)))
-            };
+            let of_type = |of_type: &TypeSettings| format!("{}={}", of_type.name(), number(value(of_type)));
             types.iter().map(of_type).collect::<Vec<_>>().join(",")
         }
     }

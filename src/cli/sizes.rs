@@ -83,7 +83,9 @@ mod tests {
         assert_eq!(size("scales=3%,mins=5", q4_k, Field::Mins), Ok(Some(Size::Steps(5.0))));
         assert_eq!(size("Q4_K.scales=7", q4_k, Field::Mins), Ok(None));
         assert_eq!(size("Q4_K.scales=7", q4_k, Field::Scales), Ok(Some(Size::Steps(7.0))));
-        for (text, says) in [("x", "\"x\" is not a number"), ("Q9=1", "Q9"), ("Q4_K.dust=1", "\"dust\" is no field")] {
+        for (text, says) in
+            [("x", "\"x\" is not a number"), ("Q9=1", "Q9"), ("Q4_K.dust=1", "\"dust\" is no field")]
+        {
             let message = size(text, q4_k, Field::Codes).unwrap_err();
             assert!(message.contains(says) && message.contains("--sigma"), "{message}");
         }

@@ -155,6 +155,7 @@ fn loss(findings: &Findings, trial: &Trial, share: f64, deviation: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::block::Field;
     use crate::probe::Signal;
     use crate::seed_log::test_log;
     use crate::settings::Window;
@@ -164,11 +165,14 @@ mod tests {
     fn header() -> Header {
         let types = vec![TypeSettings {
             tensor_type: TensorType::Q4_K,
-            sigma: 0.1,
-            alpha: 0.006,
-            alpha_final: 0.002,
+            field: Field::Codes,
+            sigma: 0.28,
+            hit: 1,
+            alpha: 0.017,
+            alpha_final: 0.0057,
         }];
-        let settings = Settings { types, population: 64, generations: 150, ..test_log::settings() };
+        let settings =
+            Settings { types, population: 64, mirror: true, generations: 150, ..test_log::settings() };
         let mut header = test_log::header(settings);
         header.tensors.iter_mut().for_each(|spec| spec.tensor_type = TensorType::Q4_K);
         header.task.prompts = 64;
@@ -220,31 +224,31 @@ mod tests {
         let four = Fixed { population: false, ..STEPS };
         let choice = chosen(vec![trial(1.0, 0.16, 0.0)], four);
         assert_eq!(choice.settings.population, 250);
-        assert_eq!(choice.settings.types[0].alpha, two_digits(0.006 * (64.0_f64 / 250.0).sqrt()));
+        assert_eq!(choice.settings.types[0].alpha, two_digits(0.017 * (64.0_f64 / 250.0).sqrt()));
     }
 
     #[test]
     fn what_cannot_bear_noise_gets_more_members_and_then_smaller_steps() {
         let with = |cost, fixed| chosen(vec![trial(1.0, 0.65, cost)], fixed).settings;
         assert!(with(0.1, STEPS).types[0].alpha < with(0.05, STEPS).types[0].alpha);
-        assert!(with(0.05, STEPS).types[0].alpha < 0.006);
+        assert!(with(0.05, STEPS).types[0].alpha < 0.017);
         let members = Fixed { population: false, ..STEPS };
         let more = with(0.05, members);
         assert!(more.population > 100 && more.population < 512, "{more:?}");
-        let (share, steps) = (f64::from(more.population) / 64.0, more.types[0].alpha / 0.006);
+        let (share, steps) = (f64::from(more.population) / 64.0, more.types[0].alpha / 0.017);
         assert!((steps * share.sqrt() - 1.0).abs() < 0.05, "{more:?}");
         let most = with(1.0, members);
-        assert!(most.population == 512 && most.types[0].alpha < 0.001, "{most:?}");
+        assert!(most.population == 512 && most.types[0].alpha < 0.003, "{most:?}");
     }
 
     #[test]
     fn noise_is_changed_when_it_tells_nothing() {
         let sigma = |trials| chosen(trials, NOTHING).settings.types[0].sigma;
-        assert_eq!(sigma(vec![trial(1.0, 0.05, 0.0), trial(0.33, 0.02, 0.0), trial(3.0, 0.5, 0.0)]), 0.3);
-        assert_eq!(sigma(vec![trial(1.0, 0.60, 0.0), trial(0.33, 0.62, 0.0), trial(3.0, 0.64, 0.0)]), 0.1);
+        assert_eq!(sigma(vec![trial(1.0, 0.05, 0.0), trial(0.33, 0.02, 0.0), trial(3.0, 0.5, 0.0)]), 0.84);
+        assert_eq!(sigma(vec![trial(1.0, 0.60, 0.0), trial(0.33, 0.62, 0.0), trial(3.0, 0.64, 0.0)]), 0.28);
         assert_eq!(
             sigma(vec![trial(1.0, 0.05, 0.0), trial(3.0, 0.5, 9.0)]),
-            0.1,
+            0.28,
             "not where members are ruins"
         );
     }

@@ -163,7 +163,9 @@ impl Subject<'_> {
         let is_single = self.0.len() == 1;
         let of_run = |(number, run): (usize, &Run)| -> Vec<Series> {
             let of_type = |(position, name): (usize, &String)| {
-                let line = run.steps.iter().map(|step| (step.generation, step.alpha[position])).collect();
+                let points = run.steps.iter();
+                let line =
+                    points.filter_map(|step| Some((step.generation, *step.alpha.get(position)?))).collect();
                 let (label, look) = match (is_single, run.types.len()) {
                     (true, _) => (name.clone(), Look::number(position)),
                     (false, 1) => (run.name.clone(), Look::number(number)),

@@ -44,8 +44,7 @@ pub fn events(log: &SeedLog) -> Vec<u8> {
             value("fitness/best", fitness.best),
         ];
         let alphas = types.iter().zip(&generation.alpha);
-        values
-            .extend(alphas.map(|(of_type, alpha)| value(&format!("alpha/{}", of_type.name()), *alpha)));
+        values.extend(alphas.map(|(of_type, alpha)| value(&format!("alpha/{}", of_type.name()), *alpha)));
         bytes.extend(record(&event(generation.generation + 1, values)));
     }
     for evaluation in &log.evaluations {
@@ -113,7 +112,7 @@ mod tests {
         };
         let first = tell(&events[1]);
         assert_eq!((events[1].step, &first[0]), (1, &("fitness/mean".to_owned(), -1.5)));
-        assert_eq!(first[3].0, "alpha/Q4_K");
+        assert_eq!(first[3].0, "alpha/Q4_K.codes");
         let last = tell(&events[6]);
         assert_eq!((events[6].step, &last[1]), (4, &("held-out/accuracy".to_owned(), 9.0 / 16.0)));
     }

@@ -58,7 +58,8 @@ impl Header {
     /// Returns the number of integers that are tuned, all tensors and fields together.
     pub fn integers(&self) -> u64 {
         let of_tensor = |tensor: &TensorSpec| -> u64 {
-            let of_type = self.settings.types.iter().filter(|of_type| of_type.tensor_type == tensor.tensor_type);
+            let of_type =
+                self.settings.types.iter().filter(|of_type| of_type.tensor_type == tensor.tensor_type);
             of_type.map(|of_type| tensor.integers(of_type.field)).sum()
         };
         self.tensors.iter().map(of_tensor).sum()

@@ -1,11 +1,12 @@
 mod methods;
 
 use super::*;
-use crate::block::CodeBlock;
-use crate::noise::Pair;
+use crate::block::{CodeBlock, CodeLayout};
+use crate::noise::NoiseSeed;
 use crate::perturb::Sign;
 use crate::seed_log::{Header, test_log};
 use crate::tensor_type::TensorType;
+use crate::with_layout;
 
 /// Rows of three blocks: neither they nor the interleaved ones divide a tile, and the last tile is short.
 const ROW_BLOCKS: usize = 3;
@@ -16,8 +17,8 @@ fn header() -> Header {
     for tensor in &mut header.tensors {
         tensor.codes = (ROWS * ROW_BLOCKS) as u64 * tensor.tensor_type.block_len();
     }
-    // More than a tile of the short blocks too.
-    header.tensors[1].codes *= 10;
+    // More than a tile of the short blocks too, and of their scales.
+    header.tensors[1].codes *= 100;
     header
 }
 
@@ -40,6 +41,15 @@ impl Memory {
     fn new(header: &Header, arrange: impl Fn(&TensorSpec) -> Arrangement) -> Self {
         let tensor = |spec: &TensorSpec, arrangement: Arrangement| {
             let mut bytes = vec![0; spec.tensor_type.bytes_of(spec.codes).unwrap() as usize];
+            let fields = [Field::Scales, Field::Mins].into_iter().filter(|field| spec.integers(*field) > 0);
+            for field in fields {
+                with_integers!(arrangement, field, I => {
+                    let mut blocks = Codes::new(&mut bytes, arrangement.row_blocks, 0);
+                    for index in 0..spec.integers(field) as usize {
+                        I::write(&mut blocks, index, 0x1c00 + (index as i16 & 0x3ff));
+                    }
+                });
+            }
             with_layout!(arrangement, L => {
                 let mut codes = Codes::<L>::new(&mut bytes, arrangement.row_blocks, 0);
                 for index in 0..spec.codes as usize {
@@ -58,14 +68,19 @@ impl Memory {
         }
     }
 
-    fn codes(&mut self, header: &Header) -> Vec<Vec<i16>> {
-        let read = |((bytes, arrangement), spec): (&mut (Vec<u8>, Arrangement), &TensorSpec)| {
-            with_layout!(*arrangement, L => {
-                let mut codes = Codes::<L>::new(bytes, arrangement.row_blocks, 0);
-                (0..spec.codes as usize).map(|index| codes.read(index)).collect()
-            })
-        };
-        self.tensors.iter_mut().zip(&header.tensors).map(read).collect()
+    /// The tuned integers: of each tensor's fields, one after the other.
+    fn integers(&mut self, header: &Header) -> Vec<Vec<i16>> {
+        let mut all = Vec::new();
+        for ((bytes, arrangement), spec) in self.tensors.iter_mut().zip(&header.tensors) {
+            let of_type = header.settings.types.iter().filter(|of| of.tensor_type == spec.tensor_type);
+            for field in of_type.map(|of| of.field) {
+                all.push(with_integers!(*arrangement, field, I => {
+                    let mut blocks = Codes::new(bytes, arrangement.row_blocks, 0);
+                    (0..spec.integers(field) as usize).map(|index| I::read(&mut blocks, index)).collect()
+                }));
+            }
+        }
+        all
     }
 }
 
@@ -78,24 +93,23 @@ fn no_result_depends_on_the_layout() {
     let header = header();
     let mut history = History::new(&header).unwrap();
     (0..5).for_each(|generation| history.push(&test_log::generation(&header, generation)));
-    let specs = &header.tensors;
     let traces = |mut memory: Memory| {
-        let mut traces = vec![memory.codes(&header)];
-        let member = Member { pair: &Pair::new(3), sign: Sign::Plus };
-        let applied = &mut per_member(specs, &history, &ResidualStore::Stored(Vec::new()));
+        let mut traces = vec![memory.integers(&header)];
+        let member = Member { seed: &NoiseSeed::new(3), sign: Sign::Plus };
+        let applied = &mut per_tile(&history);
         for what in [Edit::Perturb, Edit::Mirror] {
-            edit_all(&[(what, member)], &mut memory.lend(), specs, &history, applied);
-            traces.push(memory.codes(&header));
+            edit_all(&[(what, member)], &mut memory.lend(), &history, applied);
+            traces.push(memory.integers(&header));
         }
         let member = Member { sign: Sign::Minus, ..member };
-        edit_all(&[(Edit::Restore, member)], &mut memory.lend(), specs, &history, applied);
-        traces.push(memory.codes(&header));
-        let mut moves = vec![update_all(&mut memory.lend(), specs, &history, &mut ResidualStore::Replay)];
-        traces.push(memory.codes(&header));
-        let mut stored = ResidualStore::Stored(per_tile(specs, &history));
-        moves.push(rebuild_all(&mut memory.lend(), specs, &history, &mut stored));
-        moves.push(update_all(&mut memory.lend(), specs, &history, &mut stored));
-        traces.push(memory.codes(&header));
+        edit_all(&[(Edit::Restore, member)], &mut memory.lend(), &history, applied);
+        traces.push(memory.integers(&header));
+        let mut moves = vec![update_all(&mut memory.lend(), &history, &mut ResidualStore::Replay)];
+        traces.push(memory.integers(&header));
+        let mut stored = ResidualStore::Stored(per_tile(&history));
+        moves.push(rebuild_all(&mut memory.lend(), &history, &mut stored));
+        moves.push(update_all(&mut memory.lend(), &history, &mut stored));
+        traces.push(memory.integers(&header));
         (traces, moves)
     };
     let (plain, moves) = traces(Memory::new(&header, |spec| Arrangement::plain(spec.tensor_type)));
@@ -109,22 +123,23 @@ fn no_result_depends_on_the_layout() {
 
 #[test]
 fn tiles_whose_bytes_are_interleaved_are_worked_on_together() {
-    let together = |rows, row_blocks, tile_len| {
-        let arrangement = Arrangement { rows, piece: 8, row_blocks, ..Arrangement::plain(TensorType::Q4_K) };
-        tiles_together(arrangement, tile_len)
+    let history = History::new(&header()).unwrap();
+    let together = |field, rows, row_blocks| {
+        let arrangement = Arrangement { rows, piece: 8, row_blocks, ..Arrangement::plain(TensorType::Q8_0) };
+        Cut::new(&history, 1, field, arrangement).unwrap().together
     };
-    assert_eq!(together(1, 1, 8192), 1);
-    // Eight rows of 1,024 codes are a tile; of 768, three quarters of one.
-    assert_eq!(together(8, 4, 8192), 1);
-    assert_eq!(together(8, 3, 8192), 3);
-    assert_eq!(together(8, 4, 1 << 16), 1);
-    assert_eq!(together(8, 19, 8192), 19);
+    // A tile has 256 blocks of codes, and 8,192 blocks where it has one integer of each.
+    assert_eq!(together(Field::Codes, 1, 1), 1);
+    assert_eq!(together(Field::Codes, 4, 64), 1);
+    assert_eq!(together(Field::Codes, 4, 3), 3);
+    assert_eq!(together(Field::Scales, 4, 3), 3);
+    assert_eq!(together(Field::Scales, 8, 19), 19);
+    assert!(Cut::new(&history, 0, Field::Scales, Arrangement::plain(TensorType::Q4_K)).is_none());
 }
 
 #[test]
 fn moves_are_counted_for_each_tensor_and_span() {
     let header = header();
-    let specs = &header.tensors;
     let plain = || Memory::new(&header, |spec| Arrangement::plain(spec.tensor_type));
     let history = |generations: u64| {
         let mut history = History::new(&header).unwrap();
@@ -134,18 +149,16 @@ fn moves_are_counted_for_each_tensor_and_span() {
     // What the generations moved one by one, all tensors together.
     let mut live = plain();
     let each: Vec<Moves> = (1..=5)
-        .map(|generations| {
-            update_all(&mut live.lend(), specs, &history(generations), &mut ResidualStore::Replay)
-        })
+        .map(|generations| update_all(&mut live.lend(), &history(generations), &mut ResidualStore::Replay))
         .collect();
     let mut rebuilt = plain();
-    let counted = rebuild_counting(&mut rebuilt.lend(), specs, &history(5), 1);
-    assert_eq!(counted.len(), specs.len());
+    let counted = rebuild_counting(&mut rebuilt.lend(), &history(5), 1);
+    assert_eq!(counted.len(), header.tensors.len());
     let of_all = |generation: usize| counted.iter().fold(Moves::default(), |sum, of| sum + of[generation]);
     assert_eq!((0..5).map(of_all).collect::<Vec<_>>(), each);
     assert!(counted.iter().all(|of_tensor| of_tensor.iter().any(|moves| moves.moved > 0)));
-    assert!(rebuilt.codes(&header) == live.codes(&header), "the codes are the run's");
-    let in_twos = rebuild_counting(&mut plain().lend(), specs, &history(5), 2);
+    assert!(rebuilt.integers(&header) == live.integers(&header), "the codes are the run's");
+    let in_twos = rebuild_counting(&mut plain().lend(), &history(5), 2);
     for (twos, ones) in in_twos.iter().zip(&counted) {
         assert_eq!(*twos, [ones[0] + ones[1], ones[2] + ones[3], ones[4]]);
     }

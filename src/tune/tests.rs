@@ -241,10 +241,9 @@ fn assert_log_rebuilds((text, codes): &Traces) {
     let log = SeedLog::parse(text.as_bytes()).unwrap();
     let history = History::of_log(&log, 9).unwrap();
     let mut engine = FakeEngine::new(&log.header);
-    let specs = &log.header.tensors;
     engine
         .edit_codes(&mut |tensors| {
-            rebuild_all(tensors, specs, &history, &mut ResidualStore::Replay);
+            rebuild_all(tensors, &history, &mut ResidualStore::Replay);
         })
         .unwrap();
     assert!(engine.tensors == *codes);
@@ -254,7 +253,6 @@ fn assert_log_rebuilds((text, codes): &Traces) {
 
 /// One pass shows what separate ones of several lengths leave, also where it shows more than it copies at a time.
 fn assert_past(log: &SeedLog, codes: &[Vec<u8>]) {
-    let specs = &log.header.tensors;
     let points: Vec<u64> =
         [0, 1, 4, 9].into_iter().flat_map(|point| std::iter::repeat_n(point, 50)).collect();
     let mut past = vec![Vec::new(); points.len()];
@@ -265,13 +263,13 @@ fn assert_past(log: &SeedLog, codes: &[Vec<u8>]) {
             tiles.iter().filter_map(|tile| tile.get(number)).for_each(|copy| bytes.extend_from_slice(copy));
         }
     };
-    engine.edit_codes(&mut |tensors| rebuild_past(&points, tensors, specs, &history, &mut show)).unwrap();
+    engine.edit_codes(&mut |tensors| rebuild_past(&points, tensors, &history, &mut show)).unwrap();
     assert!(engine.tensors == *codes);
     for (past, points) in past.chunks(50).zip(points.chunks(50)) {
         let mut engine = FakeEngine::new(&log.header);
         let history = History::of_log(log, points[0]).unwrap();
         let rebuild = &mut |tensors: &mut [TensorBytes<'_>]| {
-            rebuild_all(tensors, specs, &history, &mut ResidualStore::Replay);
+            rebuild_all(tensors, &history, &mut ResidualStore::Replay);
         };
         engine.edit_codes(rebuild).unwrap();
         let rebuilt = engine.tensors.concat();
@@ -332,10 +330,9 @@ fn a_record_is_in_the_journal_before_its_update_and_a_failure_leaves_the_logs_co
     assert_eq!(log.generations.len(), 3);
     let history = History::of_log(&log, 3).unwrap();
     let mut rebuilt = FakeEngine::new(&log.header);
-    let specs = &log.header.tensors;
     rebuilt
         .edit_codes(&mut |tensors| {
-            rebuild_all(tensors, specs, &history, &mut ResidualStore::Replay);
+            rebuild_all(tensors, &history, &mut ResidualStore::Replay);
         })
         .unwrap();
     assert!(rebuilt.tensors == codes, "the failed member's perturbation was not taken back");

@@ -24,12 +24,7 @@ impl Anchor {
     }
 
     /// Pulls the integers of a tile after the update of a generation, and returns how many moved.
-    pub fn pull<I: Integers>(
-        &self,
-        tuned: &mut Tuned<'_, I>,
-        tile: &Tile,
-        generation: u64,
-    ) -> u64 {
+    pub fn pull<I: Integers>(&self, tuned: &mut Tuned<'_, I>, tile: &Tile, generation: u64) -> u64 {
         let mut batches = Source::of_generation(self.seed, generation, Domain::Pull).batches();
         let mut moved = 0;
         for (address, integers) in tile.runs(UPDATE_RUN) {

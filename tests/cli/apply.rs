@@ -8,7 +8,7 @@ use super::helper::{Dir, LONG, TINY};
 
 /// A second run, which moves fewer codes.
 const SECOND: &str =
-    "--task arith --generations 2 --population 4 --prompts 8 --eval-problems 16 --seed 5 --alpha 0.05";
+    "--task arith --generations 2 --population 4 --prompts 8 --eval-problems 16 --seed 5 --alpha 5%";
 
 /// With a run on top of a run: `run.qes` leads from `base.gguf` to `tuned.gguf`, and `2.qes` from there to `2.gguf`.
 fn stacked() -> Dir {

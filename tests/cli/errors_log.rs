@@ -225,13 +225,14 @@ fn records_that_do_not_follow_from_the_header() {
     for (line, from, to, word) in [
         (3, "\"generation\":0", "\"generation\":1", "generation 1 where 0 should be"),
         (3, "\"alpha\":[", "\"alpha\":[-", "alpha"),
-        (3, "\"sigma\":[0.1]", "\"sigma\":[0.2]", "sigma"),
         (2, "\"generations\":0", "\"generations\":1", "after 1 generations, but 0"),
         (2, "\"problems\":16", "\"problems\":1", "of 1 problems"),
     ] {
         assert_refused(forged(&good(), line, from, to), &[&format!("line {line} of the log"), word]);
     }
-    for (weights, word) in [("0.5,1,-1", "3 weights for 2 pairs"), ("3.5,-1", "not within -3 to 3")] {
+    for (weights, word) in
+        [("0.5,1,-1", "3 weights for 4 perturbations"), ("3.5,-1,0,0", "not within -3 to 3")]
+    {
         assert_refused(reweighted(&good(), 3, weights), &["line 3 of the log", word]);
     }
 }

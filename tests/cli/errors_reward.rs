@@ -5,7 +5,7 @@ use super::tasks::{PROGRAM, data};
 
 /// In the middle of a run, after one whole generation.
 const REWARDED: &str = "--task reward --data sums.jsonl -n 6 --temp 1 --reward-timeout 5 --generations 2 --population 4 \
-                        --prompts 8 --eval-problems 8 --window 1 --alpha 0.1";
+                        --prompts 8 --eval-problems 8 --window 1 --alpha 5%";
 
 #[test]
 fn a_log_survives_a_reward_program_that_fails() {

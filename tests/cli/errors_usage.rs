@@ -14,8 +14,8 @@ fn assert_tune_refuses(cases: &[(&str, &str)]) {
 #[test]
 fn a_population_is_even_and_not_zero() {
     assert_tune_refuses(&[
-        ("--population 0", "population is 0, but must be an even number"),
-        ("--population 5", "population is 5, but must be an even number"),
+        ("--population 0", "population is 0, but must be from 2 to 65536"),
+        ("--mirror --population 5", "population is 5, but mirrored members come in pairs"),
         ("--population 65538", "population is 65538"),
         ("--population=-2", "--population"),
         ("--population many", "--population"),
@@ -29,8 +29,10 @@ fn sigma_is_a_positive_number() {
         ("--sigma -1", "sigma is -1"),
         ("--sigma NaN", "sigma is NaN"),
         ("--sigma inf", "sigma is inf"),
-        ("--sigma 65", "sigma is 65"),
-        ("--sigma Q4_K=0", "Q4_K: sigma is 0"),
+        ("--sigma 5000", "sigma is 5000"),
+        ("--sigma Q4_K=0", "scales of Q4_K: sigma is 0"),
+        ("--fields mins --sigma 0%", "mins of Q4_K: sigma is 0"),
+        ("--fields dust", "\"dust\" is no field of a block"),
         ("--sigma some", "--sigma: \"some\" is not a number"),
         ("--sigma Q4_K=", "--sigma: \"\" is not a number"),
     ]);

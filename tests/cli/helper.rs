@@ -19,11 +19,11 @@ pub const Q8_0: &str = "arith-tiny-q8_0.gguf";
 
 /// A run of a quarter of a second that moves many codes, and whose replay window is shorter than itself.
 pub const TINY: &str = "--task arith --generations 3 --population 4 --prompts 8 --eval-problems 16 --window 1 \
-                        --alpha Q4_K=0.1,Q8_0=1.6";
+                        --alpha 5%";
 
 /// A run of one or two seconds, long enough to be interrupted: four lines of log in every three generations.
 pub const LONG: &str = "--task arith --generations 24 --population 4 --prompts 4 --eval-problems 8 --eval-every 3 \
-                        --window 2 --alpha 0.1";
+                        --window 2 --alpha 5%";
 
 /// Longest time that anything here may take, on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -162,6 +162,8 @@ fn settings_cannot_be_changed_half_way() {
     let log = dir.text("run.qes");
     for flag in [
         "--population 4",
+        "--mirror",
+        "--fields codes",
         "--sigma 0.1",
         "--alpha 0.1",
         "--learning-rate 0.1",

@@ -51,7 +51,7 @@ fn what_is_retained_counts_by_its_weight() {
     let dir = data();
     dir.write("sum.toml", "[problems]\nsource = \"arith\"\ndigits = 1\n[[rewards]]\nkind = \"loglik\"\n");
     let run =
-        "--task arith --generations 2 --population 8 --prompts 8 --eval-problems 1 --window 1 --alpha 0.1";
+        "--task arith --generations 2 --population 8 --prompts 8 --eval-problems 1 --window 1 --alpha 5%";
     for (log, flags) in [
         ("without.qes", ""),
         ("watched.qes", "--retain sums.jsonl"),
@@ -109,7 +109,7 @@ fn nonsense_about_retaining_is_told() {
 
 /// Steps so large that every generation does harm after the first ones.
 const HARMFUL: &str = "--task arith --generations 30 --population 4 --prompts 8 --eval-problems 16 --eval-every 1 --window 1 \
-                       --alpha 0.3 --patience 2";
+                       --alpha 5% --patience 2";
 
 #[test]
 fn a_run_without_patience_left_ends_and_leaves_its_best_model() {

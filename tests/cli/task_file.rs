@@ -4,7 +4,7 @@ use super::forge::{contents, forged};
 use super::helper::Dir;
 use super::tasks::data;
 
-const RUN: &str = "--generations 2 --population 4 --prompts 8 --eval-problems 8 --window 1 --alpha 0.1";
+const RUN: &str = "--generations 2 --population 4 --prompts 8 --eval-problems 8 --window 1 --alpha 5%";
 
 /// A folder whose subfolder `tasks` holds a task file.
 fn with_task(text: &str) -> Dir {

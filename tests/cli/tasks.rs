@@ -8,11 +8,11 @@ use super::helper::{Dir, Q4_K, bundled, sums};
 
 /// As short as a run can be that moves many codes and has a middle to be resumed from.
 const RUN: &str =
-    "--generations 2 --population 4 --prompts 8 --eval-problems 8 --eval-every 1 --window 1 --alpha 0.1";
+    "--generations 2 --population 4 --prompts 8 --eval-problems 8 --eval-every 1 --window 1 --alpha 5%";
 
 /// The same for rewards that are 0 or 1, which tell fewer members apart.
 const COARSE: &str =
-    "--generations 2 --population 8 --prompts 16 --eval-problems 8 --window 1 --sigma 0.2 --alpha 0.2";
+    "--generations 2 --population 8 --prompts 16 --eval-problems 8 --window 1 --sigma 0.2 --alpha 5%";
 
 /// What the reward program of [`data`] is: the number that a reply is, as digits behind a point.
 pub const PROGRAM: &str = r#"

@@ -10,7 +10,7 @@ use crate::ggml;
 
 /// As [`TINY`](super::helper::TINY), with step sizes that move some codes of every type within three generations.
 const BRIEF: &str = "--task arith --generations 3 --population 4 --prompts 8 --eval-problems 16 --window 1 \
-                     --alpha 0.1,Q2_K=0.01,Q3_K=0.04,Q6_K=0.4,Q8_0=1.6";
+                     --alpha 5%";
 
 /// What llama-quantize makes of a model in its recipe Q4_K_M, and of one whose rows do not fill super-blocks.
 const MIXTURES: [(TensorType, &[(&str, TensorType)]); 2] = [

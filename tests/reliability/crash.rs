@@ -12,7 +12,7 @@ use crate::helper::{Dir, LONG};
 
 /// Two or three tenths of a second, two windows of the residual, an evaluation in its midst.
 pub const RUN: &str = "--task arith --generations 4 --population 4 --prompts 2 --eval-problems 4 --eval-every 2 \
-                       --window 2 --alpha 0.1";
+                       --window 2 --alpha 5%";
 
 /// What an uninterrupted [`RUN`] leaves: its log, and its model's SHA-256.
 pub struct Whole {

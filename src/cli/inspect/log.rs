@@ -52,7 +52,12 @@ fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
         lines.push(format!("  patience    {patience} evaluations"));
     }
     lines.extend([
-        format!("  population  {}{}, seed {}", settings.population, if settings.mirror { ", mirrored" } else { "" }, settings.seed),
+        format!(
+            "  population  {}{}, seed {}",
+            settings.population,
+            if settings.mirror { ", mirrored" } else { "" },
+            settings.seed
+        ),
         format!("  method      {}", method(settings)),
     ]);
     for of_type in &settings.types {

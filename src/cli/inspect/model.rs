@@ -97,7 +97,9 @@ pub fn text(model: &Model, forecast: Option<Forecast>) -> String {
         lines.push("  nothing in this model can be tuned".to_owned());
     } else {
         lines.push(format!("  tuning changes {} codes in {}", text::count(codes), text::bytes(bytes)));
-        lines.push(forecast.map_or_else(|| unknown(residual_bytes(model)), |forecast| memory(size, &forecast)));
+        lines.push(
+            forecast.map_or_else(|| unknown(residual_bytes(model)), |forecast| memory(size, &forecast)),
+        );
     }
     lines.join("\n")
 }
