@@ -55,24 +55,25 @@ pub const RETAIN_PROMPTS: u32 = 16;
 /// changes, over the RMS of the weights.
 ///
 /// Measured on the bundled model's block matrices, quantized to the type by ggml's reference quantizer; `tests/ggml_codes.rs`
-/// measures it again. Normally distributed weights give the same to within 2%, so it hardly depends on the model.
+/// measures it again. Normally distributed weights give the same for codes to within 2%. What a step of a scale is worth depends
+/// on its magnitude: 0.05 to 0.1% of it, but more below 0.00006, where 16-bit floating-point numbers are evenly spaced. The
+/// scales of Q5_K and Q6_K are often that small.
 ///
 /// # Panics
 /// For a type that cannot be tuned, or has no such field.
 pub fn relative_step(tensor_type: TensorType, field: Field) -> f64 {
-    let scales = FLOAT_STEP;
     let (codes, scales, mins) = match tensor_type {
-        TensorType::Q2_K => (1.139, 1.9 * scales, 1.7 * scales),
-        TensorType::Q3_K => (0.544, scales, 0.0),
-        TensorType::Q4_0 => (0.301, scales, 0.0),
-        TensorType::Q4_1 => (0.280, 2.4 * scales, 2.2 * scales),
-        TensorType::IQ4_NL => (0.284, scales, 0.0),
-        TensorType::Q4_K => (0.283, 2.4 * scales, 2.2 * scales),
-        TensorType::Q5_0 => (0.150, scales, 0.0),
-        TensorType::Q5_1 => (0.136, 2.4 * scales, 2.2 * scales),
-        TensorType::Q5_K => (0.136, 2.4 * scales, 2.2 * scales),
-        TensorType::Q6_K => (0.0679, scales, 0.0),
-        TensorType::Q8_0 => (0.0190, scales, 0.0),
+        TensorType::Q2_K => (1.139, 0.001_53, 0.001_28),
+        TensorType::Q3_K => (0.544, 0.000_753, 0.0),
+        TensorType::Q4_0 => (0.301, 0.000_692, 0.0),
+        TensorType::Q4_1 => (0.280, 0.001_60, 0.001_51),
+        TensorType::IQ4_NL => (0.284, 0.000_692, 0.0),
+        TensorType::Q4_K => (0.283, 0.001_72, 0.001_52),
+        TensorType::Q5_0 => (0.150, 0.000_692, 0.0),
+        TensorType::Q5_1 => (0.136, 0.001_62, 0.001_51),
+        TensorType::Q5_K => (0.136, 0.002_78, 0.001_53),
+        TensorType::Q6_K => (0.0679, 0.004_15, 0.0),
+        TensorType::Q8_0 => (0.0190, 0.000_692, 0.0),
         other => unreachable!("tensors of type {other} are never selected for tuning"),
     };
     match field {
@@ -82,24 +83,20 @@ pub fn relative_step(tensor_type: TensorType, field: Field) -> f64 {
     }
 }
 
-/// RMS of what one step of the bits of a 16-bit floating-point number changes, over the number: 2^-10 of its leading part, which
-/// is spread evenly over the logarithms from 1 to 2.
-const FLOAT_STEP: f64 = 0.000_718;
-
-/// What a run's rewards look at, which decides how noisy they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// Log-likelihoods of given replies: a little better is seen as a little better.
-    Likelihoods,
-    /// Replies, most of which are as good or bad as before.
-    Replies,
-}
-
 /// Default RMS of a perturbation, as displacement.
 pub const SIGMA: f64 = 0.03;
 
-/// Default displacement of a generation's step, were all of it noise, at the start and at the end of a run.
-pub const STEP: (f64, f64) = (0.004, 0.001);
+/// Default displacement of a generation's step, were all of it noise, at the start and at the end of a run, for so many tuned
+/// weights.
+///
+/// A small model that can do nothing but its task bears and needs large steps; the more weights, the further the noise of a
+/// step is from what a reward can see. Between a model of 3.4 million weights, where 6% falling to 1% was best, and one of 106
+/// million, the best step fell as the root of the number.
+pub fn step(weights: u64) -> (f64, f64) {
+    const TUNED: f64 = 3.4e6;
+    let smaller = (TUNED / (weights as f64).max(TUNED)).sqrt();
+    (0.06 * smaller, 0.01 * smaller)
+}
 
 /// Default share of the integers that a perturbation hits, where they are fine enough for it.
 const HIT_SHARE: f64 = 1.0 / 16.0;
@@ -109,38 +106,46 @@ pub fn two_digits(number: f64) -> f64 {
     format!("{number:.1e}").parse().unwrap_or(number)
 }
 
-/// Returns the alpha with which a generation's step has this displacement, were all of it noise, by so many perturbations of
-/// so many members each.
-pub fn alpha(step: f64, relative_step: f64, perturbations: f64, members: f64) -> f64 {
-    step / relative_step / (members * perturbations.sqrt())
-}
-
 /// Returns the magnitude of hits for a sigma: such that [`HIT_SHARE`] of the integers are hit, or 1 where that is less.
 pub fn hit(sigma: f64) -> u16 {
     (sigma / HIT_SHARE.sqrt()).round().clamp(1.0, f64::from(MAX_HIT)).max(sigma.ceil()) as u16
 }
 
-/// Returns the share of a size that each of so many fields has, when they are tuned together and are to have that size together.
-pub fn share(fields: usize) -> f64 {
-    1.0 / (fields.max(1) as f64).sqrt()
+/// What default noise and step sizes depend on, besides type and field.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope {
+    /// Weights of all tuned tensors.
+    pub weights: u64,
+    /// Fields of the type that are tuned together.
+    pub fields: usize,
+    /// Members of a generation.
+    pub population: u32,
+    /// Whether they come in mirrored pairs.
+    pub mirror: bool,
 }
 
-/// Returns the default noise and step sizes of a tunable type's field for a population, where `fields` fields of the type are
-/// tuned together.
-///
-/// The weighted sum grows with the square root of the population as long as it is mostly noise, so alpha shrinks with it: the
-/// displacement of a step stays the same.
-pub fn type_settings(
-    (tensor_type, field): (TensorType, Field),
-    fields: usize,
-    population: u32,
-    mirror: bool,
-) -> TypeSettings {
-    let unit = relative_step(tensor_type, field) / share(fields);
-    let sigma = two_digits(SIGMA / unit);
-    let members = if mirror { 2.0 } else { 1.0 };
-    let of_step = |step| two_digits(alpha(step, unit, f64::from(population) / members, members));
-    let (alpha, alpha_final) = (of_step(STEP.0), of_step(STEP.1));
+impl Scope {
+    /// Returns the displacement that one step of all integers of a field makes, where the type's fields have to share it.
+    pub fn unit(&self, tensor_type: TensorType, field: Field) -> f64 {
+        relative_step(tensor_type, field) * (self.fields.max(1) as f64).sqrt()
+    }
+
+    /// Returns the alpha with which a generation's step has this displacement, were all of it noise.
+    ///
+    /// The weighted sum grows with the square root of the population as long as it is mostly noise, so alpha shrinks with it.
+    pub fn alpha(&self, step: f64, tensor_type: TensorType, field: Field) -> f64 {
+        let members = if self.mirror { 2.0 } else { 1.0 };
+        let perturbations = f64::from(self.population) / members;
+        step / self.unit(tensor_type, field) / (members * perturbations.sqrt())
+    }
+}
+
+/// Returns the default noise and step sizes of a tunable type's field.
+pub fn type_settings(tensor_type: TensorType, field: Field, scope: Scope) -> TypeSettings {
+    let sigma = two_digits(SIGMA / scope.unit(tensor_type, field));
+    let (first, last) = step(scope.weights);
+    let of_step = |step| two_digits(scope.alpha(step, tensor_type, field));
+    let (alpha, alpha_final) = (of_step(first), of_step(last));
     TypeSettings { tensor_type, field, sigma, hit: hit(sigma), alpha, alpha_final }
 }
 
@@ -149,20 +154,28 @@ mod tests {
     use super::*;
     use crate::block::integers_of_block;
 
+    const SCOPE: Scope = Scope { weights: 1_000_000, fields: 1, population: POPULATION, mirror: false };
+
+    fn codes(scope: Scope) -> TypeSettings {
+        type_settings(TensorType::Q4_K, Field::Codes, scope)
+    }
+
     #[test]
-    fn alpha_follows_the_population() {
-        let of =
-            |population, mirror| type_settings((TensorType::Q4_K, Field::Codes), 1, population, mirror).alpha;
-        assert!((of(256, false) / of(64, false) - 0.5).abs() < 0.05);
+    fn alpha_follows_the_population_the_fields_and_the_weights() {
+        let alpha = |scope| codes(scope).alpha / codes(SCOPE).alpha;
+        let half = 0.45..0.55;
+        assert!(half.contains(&alpha(Scope { population: 4 * POPULATION, ..SCOPE })));
+        assert!(half.contains(&alpha(Scope { fields: 4, ..SCOPE })));
+        assert!(half.contains(&alpha(Scope { weights: 13_600_000, ..SCOPE })));
         // Half as many perturbations, each with two members: the sum is larger by the square root of two.
-        assert!((of(256, true) / of(256, false) - 0.5_f64.sqrt()).abs() < 0.05);
+        assert!((alpha(Scope { mirror: true, ..SCOPE }) - 0.5_f64.sqrt()).abs() < 0.05);
     }
 
     #[test]
     fn every_field_of_every_tunable_type_has_usable_defaults() {
         for tensor_type in TensorType::TUNABLE {
             for field in Field::ALL.into_iter().filter(|field| integers_of_block(tensor_type, *field) > 0) {
-                let settings = type_settings((tensor_type, field), 1, POPULATION, false);
+                let settings = type_settings(tensor_type, field, SCOPE);
                 let noise = settings.noise().unwrap();
                 assert!(noise.probability() <= 0.08, "{tensor_type} {field}: {}", noise.probability());
                 assert!(settings.alpha >= settings.alpha_final && settings.alpha_final > 0.0);

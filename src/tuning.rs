@@ -36,7 +36,7 @@ use crate::fitness::Shaping;
 use crate::judge::{Asked, Judge, JudgeError};
 use crate::llama::{LlamaEngine, LlamaOptions, TensorSlot};
 use crate::model::{Model, ModelError};
-use crate::recipe;
+use crate::recipe::{self, Scope};
 use crate::replay::History;
 use crate::seed_log::{FORMAT_VERSION, Header, SeedLog, TOOL, TaskSpec, TensorSpec, pin_noise};
 use crate::select::{SelectError, fields, select, spec};
@@ -231,10 +231,12 @@ impl Tuning {
         let tensors: Vec<TensorSpec> = tensors.into_iter().map(spec).collect();
         let mut settings = self.settings.clone();
         let Settings { population, mirror, .. } = settings;
+        let weights = tensors.iter().map(|tensor| tensor.codes).sum();
         let entries = fields(&tensors, &recipe::FIELDS);
         let of_entry = |&(of_type, field)| {
             let together = entries.iter().filter(|(other, _)| *other == of_type).count();
-            recipe::type_settings((of_type, field), together, population, mirror)
+            let scope = Scope { weights, fields: together, population, mirror };
+            recipe::type_settings(of_type, field, scope)
         };
         settings.types = entries.iter().map(of_entry).collect();
         std::mem::replace(&mut self.change, Box::new(|_| ()))(&mut settings);

@@ -71,7 +71,7 @@ fn a_record_is_compared_with_the_header_whatever_the_population() {
     let (mut log, _) = SeedLog::start(header.clone()).unwrap();
     let record = Line::Generation(fuzz::log::generation(&header, 0, vec![1.0; 2]));
     let (taken, refused) = peak(|| log.push(record).unwrap_err());
-    assert!(refused.to_string().contains("2 weights for 32768 pairs"), "{refused}");
+    assert!(refused.to_string().contains("2 weights for 32768 perturbations"), "{refused}");
     assert!(taken <= MIB / 4, "{taken} bytes");
 }
 

@@ -161,7 +161,7 @@ mod make {
     const RULES: [(&str, &str); 8] = [
         ("qes", ""),
         ("codes", "--fields codes"),
-        ("all-fields", "--fields codes,scales,mins --window 2 --decay 0.9"),
+        ("window", "--fields codes,scales --window 2 --decay 0.9"),
         ("anchor", "--fields codes,scales --window all --anchor 0.02"),
         ("mirror", "--fields codes,scales --mirror --window 3 --sigma 20% --shaping rank"),
         ("gated", "--fields codes --method qes-gated --mirror --anchor 0.02"),

@@ -72,7 +72,8 @@ const UNSAFE_FILES: [&str; 13] = [
 const ARGUMENT_WITHIN: usize = 3;
 
 /// Names that crates and macros bring into the crate's root, by the module that they belong to.
-const MACROS: [(&str, &str); 2] = [("with_block", "block"), ("with_layout", "block")];
+const MACROS: [(&str, &str); 3] =
+    [("with_block", "block"), ("with_layout", "block"), ("with_integers", "block")];
 
 /// A file of the library, without what only tests see, comments and the insides of strings.
 struct Source {

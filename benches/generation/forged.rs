@@ -22,8 +22,13 @@ pub const GENERATIONS: u64 = 300;
 
 /// Codes with noise that hits one in 125, and steps of the default displacement.
 pub fn codes(tensor_type: TensorType) -> Vec<TypeSettings> {
-    let default = recipe::type_settings((tensor_type, Field::Codes), 1, POPULATION, false);
+    let default = recipe::type_settings(tensor_type, Field::Codes, scope(POPULATION));
     vec![TypeSettings { sigma: 0.0894, hit: 1, alpha_final: default.alpha, ..default }]
+}
+
+/// What sizes depend on; timings do not.
+pub fn scope(population: u32) -> recipe::Scope {
+    recipe::Scope { weights: 0, fields: 1, population, mirror: false }
 }
 
 /// The header of a run on all block matrices of a model.

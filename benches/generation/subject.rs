@@ -66,7 +66,7 @@ impl Workload {
 /// What a bare `tune` tunes of a type.
 fn defaults(tensor_type: TensorType) -> Vec<TypeSettings> {
     let fields = recipe::FIELDS.into_iter().filter(|field| integers_of_block(tensor_type, *field) > 0);
-    fields.map(|field| recipe::type_settings((tensor_type, field), 1, recipe::POPULATION, false)).collect()
+    fields.map(|field| recipe::type_settings(tensor_type, field, forged::scope(recipe::POPULATION))).collect()
 }
 
 /// A text that is 64 tokens to evaluate on a model of bytes: what begins a text, 55 letters of prompt, 8 of completion.

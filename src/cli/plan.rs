@@ -9,7 +9,7 @@ use super::sizes::{self, Size};
 use crate::block::Field;
 use crate::fitness::Shaping;
 use crate::model::Model;
-use crate::recipe;
+use crate::recipe::{self, Scope};
 use crate::seed_log::{
     BaseModel, FORMAT_VERSION, Header, MAX_PROBLEMS, RetainSpec, TOOL, TaskSpec, TensorSpec, pin_noise,
 };
@@ -51,7 +51,8 @@ pub fn header_with(
     let mut tensors = tensors(search, model)?;
     let entries = entries(&tensors, fields, search.fields.is_some())?;
     tensors.retain(|tensor| entries.iter().any(|(of_type, _)| *of_type == tensor.tensor_type));
-    let settings = settings(search, &entries)?;
+    let weights = tensors.iter().map(|tensor| tensor.codes).sum();
+    let settings = settings(search, &entries, weights)?;
     settings.validate().map_err(|e| UsageError(e.to_string()))?;
     let task = task(args, subject)?;
     let header = Header {
@@ -95,7 +96,7 @@ fn entries(tensors: &[TensorSpec], fields: &[Field], asked: bool) -> Result<Vec<
     }
 }
 
-fn settings(search: &SearchArgs, entries: &[(TensorType, Field)]) -> Result<Settings> {
+fn settings(search: &SearchArgs, entries: &[(TensorType, Field)], weights: u64) -> Result<Settings> {
     let population = search.population.unwrap_or(recipe::POPULATION);
     let method = search.method.map_or(Method::Qes, Into::into);
     check_method(search, method)?;
@@ -104,7 +105,7 @@ fn settings(search: &SearchArgs, entries: &[(TensorType, Field)]) -> Result<Sett
         population,
         mirror: search.mirror,
         generations: search.generations.unwrap_or(recipe::GENERATIONS),
-        types: type_settings(search, entries, population)?,
+        types: type_settings(search, entries, population, weights)?,
         method,
         decay: search.decay.unwrap_or(recipe::decay(method)),
         window: search.window.unwrap_or(recipe::window(method)),
@@ -143,21 +144,20 @@ fn type_settings(
     search: &SearchArgs,
     entries: &[(TensorType, Field)],
     population: u32,
+    weights: u64,
 ) -> Result<Vec<TypeSettings>> {
-    let members = if search.mirror { 2.0 } else { 1.0 };
-    let perturbations = f64::from(population) / members;
     let of_entry = |&(tensor_type, field): &(TensorType, Field)| {
         let fields = entries.iter().filter(|(of_type, _)| *of_type == tensor_type).count();
-        let default = recipe::type_settings((tensor_type, field), fields, population, search.mirror);
-        let unit = recipe::relative_step(tensor_type, field) / recipe::share(fields);
+        let scope = Scope { weights, fields, population, mirror: search.mirror };
+        let default = recipe::type_settings(tensor_type, field, scope);
         let given = |flag, text: &Option<String>| sizes::find(flag, text.as_deref(), tensor_type, field);
         let step = |size: Size| match size {
             Size::Steps(alpha) => alpha,
-            Size::Displacement(step) => recipe::alpha(step, unit, perturbations, members),
+            Size::Displacement(step) => scope.alpha(step, tensor_type, field),
         };
         let sigma = given("--sigma", &search.sigma)?.map_or(default.sigma, |size| match size {
             Size::Steps(sigma) => sigma,
-            Size::Displacement(sigma) => sigma / unit,
+            Size::Displacement(sigma) => sigma / scope.unit(tensor_type, field),
         });
         let alpha = given("--alpha", &search.alpha)?.map(step);
         // A given alpha keeps the default's fall.

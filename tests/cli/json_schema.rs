@@ -92,7 +92,8 @@ fn every_command_prints_what_is_documented() {
     );
     see("verify", &not_verified);
     see("pull", &fake(&dir).run_with(&[PATH], "pull me/m-GGUF:q8_0 -o fetched --json").json());
-    for retained in ["--retain countdown --patience 1 --export again.gguf --candidates 16", "--auto"] {
+    for retained in ["--retain countdown --patience 1 --export again.gguf --candidates 16", "--auto --mirror"]
+    {
         let line = format!("tune base.gguf -o again.qes --overwrite --json {TINY} {retained}");
         for line in dir.run(&line).json_lines() {
             let event = line["event"].as_str().unwrap();

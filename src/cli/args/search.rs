@@ -27,7 +27,7 @@ pub struct SearchArgs {
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub sigma: Option<String>,
     /// Step size of the first generation: by how much of the weights it moves the model, as 0.4%, or the learning rate in steps of
-    /// the integers, as 0.006; for all or by names as --sigma [default: 0.4%]
+    /// the integers, as 0.006; for all or by names as --sigma [default: 6% for small models, 1% for 100 million weights]
     #[arg(long, visible_alias = "learning-rate", value_name = "X", allow_negative_numbers = true)]
     pub alpha: Option<String>,
     /// Step size of the last generation; it changes linearly in between [default: in the same ratio to alpha as by default]
