@@ -39,7 +39,7 @@ use crate::model::{Model, ModelError};
 use crate::recipe::{self, Scope};
 use crate::replay::History;
 use crate::seed_log::{FORMAT_VERSION, Header, SeedLog, TOOL, TaskSpec, TensorSpec, pin_noise};
-use crate::select::{SelectError, fields, select, spec};
+use crate::select::{fields, find, select, spec};
 use crate::settings::Settings;
 use crate::store::{LogFile, Witness, Witnessed, discard_log};
 use crate::task::{Definition, Problems, RewardKind, Task};
@@ -292,15 +292,12 @@ impl Ready {
 /// Starts llama.cpp on a model, these of its tensors lent for tuning.
 ///
 /// # Errors
-/// When the model lacks one of them or llama.cpp cannot load it.
+/// When the model lacks one of them, has another one of that name, or llama.cpp cannot load it.
 pub fn engine(model: Model, specs: &[TensorSpec], options: &LlamaOptions) -> Result<LlamaEngine, TuneError> {
-    let slot = |spec: &TensorSpec| {
-        let missing = || ModelError::Select {
-            path: model.working.path().to_owned(),
-            source: SelectError::Missing(spec.name.clone()),
-        };
-        model.gguf.tensor(&spec.name).map(TensorSlot::of).ok_or_else(missing)
-    };
-    let slots = specs.iter().map(slot).collect::<Result<Vec<_>, ModelError>>()?;
+    let tensors = find(&model.gguf, specs).map_err(|source| {
+        let path = model.working.path().to_owned();
+        ModelError::Select { path, source }
+    })?;
+    let slots = tensors.into_iter().map(TensorSlot::of).collect();
     Ok(LlamaEngine::load(model.working, slots, options)?)
 }

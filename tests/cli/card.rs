@@ -19,7 +19,7 @@ fn a_card_says_what_was_reached_and_how_to_make_it_again() {
         "qes-gguf export base.gguf run.qes -o m.gguf\n",
         "qes-gguf apply base.gguf m.qesdiff -o m.gguf\n",
         "llama-server -m m.gguf",
-        "| Q4\\_K sigma | `0.1` |",
+        "| Q4\\_K.scales sigma | `12 in hits of 48` |",
     ] {
         assert!(card.contains(part), "no {part:?} in {card}");
     }

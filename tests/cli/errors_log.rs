@@ -167,8 +167,8 @@ fn a_log_for_a_model_with_one_other_byte() {
 /// What a newer program may write there is unknown, so its version is told before anything else is looked at.
 #[test]
 fn a_future_version() {
-    let log = forged(&good(), 1, "\"version\":2", "\"version\":3,\"new\":[]");
-    assert_refused(log, &["format version 3", "reads version 2", "use the version"]);
+    let log = forged(&good(), 1, "\"version\":3", "\"version\":4,\"new\":[]");
+    assert_refused(log, &["format version 4", "reads version 3", "use the version"]);
 }
 
 #[test]
@@ -180,10 +180,13 @@ fn other_noise_tables() {
 #[test]
 fn settings_that_make_no_sense() {
     for (from, to, word) in [
-        ("\"population\":4", "\"population\":3", "population is 3"),
-        ("\"sigma\":0.1", "\"sigma\":0", "sigma is 0"),
+        ("\"population\":4", "\"population\":1", "population is 1"),
+        ("\"sigma\":12.0", "\"sigma\":0", "sigma is 0"),
+        ("\"hit\":48", "\"hit\":0", "hit is 0"),
+        ("\"field\":\"mins\"", "\"field\":\"scales\"", "scales of Q4_K are listed twice"),
+        ("\"field\":\"mins\"", "\"field\":\"maxs\"", "maxs"),
         ("\"window\":1", "\"window\":0", "window is 0"),
-        ("\"decay\":0.9", "\"decay\":1.5", "decay is 1.5"),
+        ("\"decay\":1.0", "\"decay\":1.5", "decay is 1.5"),
         ("\"anchor\":0.0", "\"anchor\":2", "anchor is 2"),
         ("\"method\":\"qes\"", "\"method\":\"qes-gated\"", "window is 1"),
         ("\"method\":\"qes\"", "\"method\":\"quzo\"", "quzo has no residual"),

@@ -38,7 +38,7 @@ fn memory_is_planned_as_tune_plans_it() {
 #[test]
 fn planned_memory_is_described_with_its_parts() {
     let said = Dir::new().run("inspect base.gguf").ok();
-    for word in ["defaults and 1 thread", "contexts", "30.5 MB  stored", "peak", "with --residual replay"] {
+    for word in ["defaults and 1 thread", "contexts", "KB  stored", "peak", "with --residual replay"] {
         assert!(said.contains(word), "no {word:?} in {said}");
     }
 }
@@ -55,13 +55,13 @@ fn memory_that_cannot_be_told_is_said_to_be_so() {
 fn a_log_is_described_with_its_settings_and_curve() {
     let said = Dir::tuned().run("inspect run.qes").ok();
     for word in [
-        "format 2",
+        "format 3",
         "base.gguf",
-        "method      qes, decay 0.9, window 1",
+        "method      qes, decay 1, window 1",
         "anchor 0",
         "population  4",
         "shaping zscore",
-        "alpha 0.1 to",
+        "in hits of 48, alpha",
         "3 generations",
         "held-out",
     ] {

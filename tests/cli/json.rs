@@ -71,7 +71,7 @@ fn tune_tells_the_same_numbers_as_the_log() {
         assert_eq!(told["alpha"], logged["alpha"]);
     }
     let moved: u64 = of("generation").iter().map(|told| told["moved"].as_u64().unwrap()).sum();
-    assert!(moved > 100_000, "these tests are worth little when codes do not move: {moved}");
+    assert!(moved > 10_000, "these tests are worth little when codes do not move: {moved}");
     for (told, logged) in of("evaluation").iter().zip(log["evaluations"].as_array().unwrap()) {
         assert_eq!(told["generations"], logged["generations"]);
         assert_eq!(told["mean_loglik"], logged["mean_loglik"]);

@@ -90,7 +90,7 @@ fn programs_are_told_method_and_anchor() {
     assert_eq!((&settings["method"], &settings["anchor"]), (&"quzo".into(), &0.5.into()), "{settings}");
     assert_eq!(dir.run("inspect run.qes --json").json()["header"]["settings"], *settings);
     let generation = lines.iter().find(|line| line["event"] == "generation").unwrap();
-    assert!(generation["codes_pulled"].as_u64().unwrap() > 1000, "{generation}");
+    assert!(generation["pulled"].as_u64().unwrap() > 1000, "{generation}");
 }
 
 #[test]
@@ -108,8 +108,13 @@ fn memory_is_planned_by_method_and_anchor() {
         planned
     };
     let codes = 3_407_872;
-    let (qes, gated, quzo) =
-        (planned("--method qes"), planned("--method qes-gated"), planned("--method quzo"));
-    assert_eq!((qes - gated, gated - quzo), (4 * codes, 4 * codes));
-    assert_eq!(planned("--anchor 0.01") - qes, codes / 256 * 144, "the base model's tensors");
+    let (qes, windowed, gated, quzo) = (
+        planned("--fields codes --method qes"),
+        planned("--fields codes --method qes --window 2"),
+        planned("--fields codes --method qes-gated"),
+        planned("--fields codes --method quzo"),
+    );
+    assert_eq!((windowed - qes, qes - gated, gated - quzo), (4 * codes, 0, 4 * codes));
+    let scales = planned("--method qes");
+    assert_eq!(planned("--anchor 0.01") - scales, codes / 256 * 144, "the base model's tensors");
 }

@@ -28,8 +28,7 @@ fn an_exported_model_says_from_what_and_how_it_was_made() {
         ("qes.tune.0.task", "arith"),
         ("qes.tune.0.reward", "loglik"),
         ("qes.tune.0.method", "qes"),
-        ("qes.tune.0.sigma", "Q4_K=0.1"),
-        ("qes.tune.0.alpha", "Q4_K=0.1"),
+        ("qes.tune.0.sigma", "Q4_K.scales=12,Q4_K.mins=14"),
         ("qes.tune.0.window", "1"),
         ("general.finetune", "arith"),
     ] {

@@ -129,16 +129,16 @@ fn sigma_and_alpha_are_given_for_one_type() {
         dir.text("run.qes")
     };
     let bare = log("");
-    let given = log("--sigma Q6_K=0.3 --alpha Q6_K=0.02");
+    let given = log("--sigma Q6_K=20 --alpha Q6_K=0.5");
     let settings = |log: &str, name: &str| -> String {
         let start = log.find(&format!("{{\"type\":\"{name}\"")).unwrap();
         log[start..].split('}').next().unwrap().to_owned()
     };
     assert_eq!(settings(&given, "Q4_K"), settings(&bare, "Q4_K"));
-    assert!(settings(&given, "Q6_K").contains("\"sigma\":0.3,\"alpha\":0.02"), "{given}");
+    assert!(settings(&given, "Q6_K").contains("\"sigma\":20.0,\"hit\":80,\"alpha\":0.5"), "{given}");
     assert_ne!(settings(&given, "Q6_K"), settings(&bare, "Q6_K"));
     dir.run(&format!("tune base.gguf -o new.qes {none} --sigma Q5_K=0.3"))
-        .fails(2, &["Q5_K=0.3", "Q4_K, Q6_K"]);
+        .fails(2, &["Q5_K=0.3", "Q4_K.scales, Q4_K.mins, Q6_K.scales"]);
 }
 
 /// The rest of the model is tuned.

@@ -90,7 +90,7 @@ fn a_torn_log_is_not_verified() {
 #[test]
 fn a_log_that_replays_to_other_codes_is_not_verified() {
     let dir = Dir::tuned();
-    dir.write("forged.qes", reweighted(&dir.text("run.qes"), 3, "0.75,-0.25"));
+    dir.write("forged.qes", reweighted(&dir.text("run.qes"), 3, "0.75,-0.25,1.5,0"));
     let done = dir.run("verify base.gguf forged.qes").ends(1);
     assert!(done.stdout.contains("but the run logged"), "{done}");
 }
