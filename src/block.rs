@@ -21,7 +21,7 @@ mod q6_k;
 mod q8_0;
 
 pub use codes::Codes;
-pub use flip::{BATCH, Batch};
+pub use flip::Batch;
 pub use iq4_nl::Iq4Nl;
 pub use layout::{Arrangement, CodeLayout, Interleaved, PackedBlock};
 pub use plane::{Plane, Planes};
@@ -37,6 +37,9 @@ pub use q6_k::Q6K;
 pub use q8_0::Q8_0;
 
 use crate::tensor_type::TensorType;
+
+/// Codes of a batch.
+pub const BATCH: usize = 64;
 
 /// One quantized block layout whose codes can be addressed.
 pub trait CodeBlock: 'static {

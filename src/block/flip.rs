@@ -4,10 +4,7 @@
 //! do what both do. So whoever keeps masks need not look at the codes again.
 
 use super::plane::{Plane, each_plane};
-use super::{CodeBlock, CodeLayout, Codes, Planes};
-
-/// Codes of a batch.
-pub const BATCH: usize = 64;
+use super::{BATCH, CodeBlock, CodeLayout, Codes, Planes};
 
 /// Codes side by side that are worked on together: the shortest block, and a divisor of every other.
 const PIECE: usize = 32;
