@@ -16,6 +16,10 @@ mod figure;
 mod heat;
 mod page;
 mod plot;
+#[cfg(feature = "png")]
+mod png;
+#[cfg(not(feature = "png"))]
+#[path = "report/png/absent.rs"]
 mod png;
 mod run;
 mod sample;
@@ -31,7 +35,7 @@ pub use charts::Subject;
 pub use events::events;
 pub use figure::figures;
 pub use page::page;
-pub use png::{PngError, png};
+pub use png::{PngError, check_png, png};
 pub use run::{MOVES_COLUMNS, Run, span};
 pub use sample::{Reply, Sample};
 pub use timing::{Timing, TimingError};
