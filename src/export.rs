@@ -9,8 +9,8 @@ mod split;
 mod stack;
 mod tuned;
 
-pub use error::ExportError;
+pub use error::{ExportError, WrongBase};
 pub use provenance::{PastTune, past_tunes};
 pub use split::merge_parts;
-pub use stack::{DiffFile, Item, WrongBase, apply, revert};
+pub use stack::{DiffFile, Item, apply, revert};
 pub use tuned::{Form, Rebuilt, Tuned, export};

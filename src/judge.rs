@@ -12,6 +12,11 @@ use thiserror::Error;
 mod answer;
 mod json;
 mod pattern;
+#[cfg(feature = "json-schema")]
+mod schema;
+#[cfg(not(feature = "json-schema"))]
+#[path = "judge/schema/absent.rs"]
+mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -64,6 +69,11 @@ pub enum JudgeError {
     Pattern { line: Option<u64>, pattern: String, source: Box<regex::Error> },
     #[error("the JSON schema cannot be used{at}: {problem}")]
     Schema { at: String, problem: String },
+    #[error(
+        "this build of qes-gguf knows no JSON Schemas; judge replies without a schema, by whether they are JSON, or build it with \
+         the feature json-schema, which is on by default"
+    )]
+    NoSchemas,
     #[error(transparent)]
     Program(Box<dyn Error + Send + Sync>),
 }

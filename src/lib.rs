@@ -64,8 +64,9 @@
 //!
 //! # Layers
 //!
-//! A module uses only modules above it; `tests/layering.rs` holds it to that. The first part is pure: no files, no clock, no
-//! threads, no `unsafe`.
+//! A module uses only modules above it, and modules inside of one do not use each other in a circle; `tests/layering.rs` reads
+//! these tables and holds the sources to them. Those of the first are pure: no files, no clock, no threads, no output, no
+//! `unsafe`.
 //!
 //! | module | one line |
 //! |---|---|
@@ -87,6 +88,11 @@
 //! | `select` | which tensors are tuned |
 //! | `diff` | what changed between two models, both ways |
 //! | [`judge`] | what a reply is worth, by rules of the user's own |
+//!
+//! The others do what takes a computer:
+//!
+//! | module | one line |
+//! |---|---|
 //! | [`engine`] | what tuning needs of inference, as a trait |
 //! | `exam` | puts problems to an engine and grades it |
 //! | `text` | numbers and words as people read them |

@@ -35,6 +35,7 @@ mod row;
 mod schedule;
 mod score;
 mod size;
+mod spelling;
 mod uneditable;
 mod weights;
 

@@ -7,6 +7,7 @@
 //! The page has no script and asks for nothing from anywhere; its colours come as CSS variables, so that it is light or
 //! dark as the reader likes it.
 
+mod bounds;
 mod card;
 mod charts;
 mod events;
@@ -15,21 +16,28 @@ mod figure;
 mod heat;
 mod page;
 mod plot;
+#[cfg(feature = "png")]
+mod png;
+#[cfg(not(feature = "png"))]
+#[path = "report/png/absent.rs"]
 mod png;
 mod run;
+mod sample;
 mod samples;
 mod scale;
 mod style;
+mod table;
 mod timing;
+mod words;
 
 pub use card::{Card, card};
 pub use charts::Subject;
 pub use events::events;
 pub use figure::figures;
 pub use page::page;
-pub use png::{PngError, png};
+pub use png::{PngError, check_png, png};
 pub use run::{MOVES_COLUMNS, Run, span};
-pub use samples::{Reply, Sample};
+pub use sample::{Reply, Sample};
 pub use timing::{Timing, TimingError};
 
 #[cfg(test)]

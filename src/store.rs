@@ -18,20 +18,22 @@ mod memory;
 mod signals;
 mod text_file;
 mod witness;
+mod witnessed;
 mod working_copy;
 
-pub(crate) use artefact::folder_of;
 pub use artefact::{Artefact, make_folder, same_file};
 pub use bounded::first_bytes;
 pub use cores::suitable_threads;
 pub use data::{Data, DataFile, read_data};
+pub(crate) use disk::folder_of;
 pub use disk::{Call, Interceptor, intercept};
 pub use log_file::{Journal, LogFile, discard_log, read_log_file};
 pub(crate) use memory::page_size;
 pub use memory::peak_rss_bytes;
 pub use signals::explain_file_signals;
 pub use text_file::read_text;
-pub use witness::{Witness, Witnessed};
+pub use witness::Witness;
+pub use witnessed::Witnessed;
 pub use working_copy::WorkingCopy;
 
 /// A file could not be used, or bytes were asked for that it does not have.

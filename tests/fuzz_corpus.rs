@@ -85,7 +85,7 @@ fn inputs_have_names_of_their_own() {
     }
 }
 
-/// The first input of each target is one that it accepts, so that others are not refused for what they have in common.
+/// Every target has a file for cargo-fuzz that calls it, and the package of the targets names them all.
 #[test]
 fn every_target_is_known_to_cargo_fuzz() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");

@@ -8,45 +8,40 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// The modules of the library, each above those that may import it. `lib.rs` and `main.rs` stand outside.
-const ROWS: [&str; 33] = [
-    "rng",
-    "tensor_type",
-    "block",
-    "gguf",
-    "noise",
-    "tile",
-    "perturb",
-    "fitness",
-    "update",
-    "settings",
-    "dataset",
-    "task",
-    "seed_log",
-    "replay",
-    "es",
-    "select",
-    "diff",
-    "judge",
-    "engine",
-    "exam",
-    "text",
-    "sweep",
-    "store",
-    "reward_command",
-    "llama",
-    "model",
-    "export",
-    "recipe",
-    "tune",
-    "tuning",
-    "probe",
-    "report",
-    "cli",
-];
+#[path = "layering/circles.rs"]
+mod circles;
 
-/// The last of the rows without I/O, clock, threads and output.
-const LAST_PURE: &str = "judge";
+/// The modules of the library, each above those that may import it, as the tables of `lib.rs` have them; `lib.rs` and
+/// `main.rs` stand outside. Those of the first table have no I/O, clock, threads and output.
+struct Rows {
+    names: Vec<String>,
+    pure: usize,
+}
+
+static ROWS: LazyLock<Rows> = LazyLock::new(|| {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    rows(&text)
+});
+
+fn rows(text: &str) -> Rows {
+    let row = Regex::new(r"^//! \| \[?`(\w+)`\]? \|").unwrap();
+    let layers = text.split_once("//! # Layers\n").expect("a chapter on layers").1;
+    let mut tables: Vec<Vec<String>> = vec![Vec::new()];
+    for line in layers.lines().take_while(|line| line.starts_with("//!")) {
+        match row.captures(line) {
+            Some(found) => tables.last_mut().unwrap().push(found[1].to_owned()),
+            None if line.contains("---") => tables.push(Vec::new()),
+            None => {}
+        }
+    }
+    tables.retain(|table| !table.is_empty());
+    assert_eq!(tables.len(), 2, "one table for what is pure and one for the rest");
+    Rows { pure: tables[0].len(), names: tables.concat() }
+}
+
+fn row_of(module: &str) -> Option<usize> {
+    ROWS.names.iter().position(|row| row == module)
+}
 
 /// The only modules that may hold `unsafe`.
 const UNSAFE: [&str; 2] = ["store", "llama"];
@@ -95,7 +90,7 @@ impl Source {
 
     fn row(&self) -> usize {
         let module = self.module();
-        ROWS.iter().position(|row| *row == module).unwrap_or_else(|| panic!("{module} has no row in ROWS"))
+        row_of(&module).unwrap_or_else(|| panic!("{module} has no row in the tables of lib.rs"))
     }
 
     /// The top-level modules that the file names.
@@ -118,7 +113,7 @@ impl Source {
     /// What is wrong with the file's imports.
     fn wrong_imports(&self) -> Vec<String> {
         let (path, row) = (self.path.display(), self.row());
-        let below = self.imports().filter(|name| ROWS.iter().position(|r| r == name).is_none_or(|r| r > row));
+        let below = self.imports().filter(|name| row_of(name).is_none_or(|of_name| of_name > row));
         let mut wrong: Vec<String> = below.map(|name| format!("{path} imports {name}")).collect();
         if self.climbs_out() {
             wrong.push(format!("{path} leaves its module by super::"));
@@ -181,38 +176,36 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The files of modules that are declared under `#[cfg(test)]`, and of all modules below those.
-fn is_of_tests(path: &Path, all: &[PathBuf]) -> bool {
+/// The modules that this file of `src` declares under `#[cfg(test)]`, as files without their ending.
+fn of_tests(path: &Path, text: &str) -> Vec<PathBuf> {
     static MODULE: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"#\[cfg\(test\)\]\s*(?:pub(?:\(\w+\))? )?mod (\w+);").unwrap());
-    all.iter().any(|parent| {
-        let text = fs::read_to_string(parent).unwrap();
-        MODULE.captures_iter(&text).any(|found| {
-            let of_module = parent.with_extension("").join(&found[1]);
-            path.starts_with(&of_module) || path == of_module.with_extension("rs")
-        })
-    })
+    MODULE.captures_iter(text).map(|found| path.with_extension("").join(&found[1])).collect()
 }
 
 /// The library, tests left out.
-fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let all = files(&root);
-    let mut sources = Vec::new();
-    for path in &all {
-        let place = path.strip_prefix(&root).unwrap();
-        let outside = place == Path::new("lib.rs") || place == Path::new("main.rs");
-        if !outside && !is_of_tests(path, &all) {
-            sources.push(Source::new(place.to_str().unwrap(), &fs::read_to_string(path).unwrap()));
-        }
-    }
-    assert!(sources.len() > 40, "only {} files were found", sources.len());
-    sources
+fn sources() -> &'static [Source] {
+    static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let read = |path: PathBuf| {
+            (path.strip_prefix(&root).unwrap().to_owned(), fs::read_to_string(&path).unwrap())
+        };
+        let texts: Vec<(PathBuf, String)> = files(&root).into_iter().map(read).collect();
+        let tests: Vec<PathBuf> = texts.iter().flat_map(|(path, text)| of_tests(path, text)).collect();
+        let is_left_out = |path: &Path| {
+            let of_tests = |module: &PathBuf| path.starts_with(module) || path == module.with_extension("rs");
+            path == Path::new("lib.rs") || path == Path::new("main.rs") || tests.iter().any(of_tests)
+        };
+        let kept = texts.iter().filter(|(path, _)| !is_left_out(path));
+        kept.map(|(path, text)| Source::new(path.to_str().unwrap(), text)).collect()
+    });
+    assert!(SOURCES.len() > 40, "only {} files were found", SOURCES.len());
+    &SOURCES
 }
 
-fn all_matches(sources: &[Source], pattern: &str) -> Vec<String> {
+fn all_matches<'a>(sources: impl IntoIterator<Item = &'a Source>, pattern: &str) -> Vec<String> {
     let pattern = Regex::new(pattern).unwrap();
-    sources.iter().flat_map(|source| source.matches(&pattern)).collect()
+    sources.into_iter().flat_map(|source| source.matches(&pattern)).collect()
 }
 
 fn assert_none(wrong: &[String], what: &str) {
@@ -222,8 +215,9 @@ fn assert_none(wrong: &[String], what: &str) {
 #[test]
 fn every_module_has_a_row_and_every_row_a_module() {
     let modules: BTreeSet<String> = sources().iter().map(Source::module).collect();
-    let rows: BTreeSet<String> = ROWS.iter().map(|row| (*row).to_owned()).collect();
+    let rows: BTreeSet<String> = ROWS.names.iter().cloned().collect();
     assert_eq!(modules, rows);
+    assert_eq!(rows.len(), ROWS.names.len(), "a module with two rows");
 }
 
 #[test]
@@ -233,11 +227,16 @@ fn modules_import_only_from_rows_above() {
 }
 
 #[test]
+fn no_modules_lean_on_each_other_in_a_circle() {
+    assert_none(&circles::circles(sources()), "a circle; give what both need a place of its own");
+}
+
+#[test]
 fn pure_rows_have_no_io_no_clock_no_threads_and_no_output() {
-    let last = ROWS.iter().position(|row| *row == LAST_PURE).unwrap();
-    let pure: Vec<Source> = sources().into_iter().filter(|source| source.row() <= last).collect();
+    assert!(ROWS.pure > 10, "{:?}", ROWS.names);
+    let pure = sources().iter().filter(|source| source.row() < ROWS.pure);
     let impure = r"\bstd::(fs|time|thread|net|env|process|sync)\b|\brayon\b|\be?print(ln)?!|\bdbg!";
-    assert_none(&all_matches(&pure, impure), "a pure row does more than compute");
+    assert_none(&all_matches(pure, impure), "a pure row does more than compute");
 }
 
 /// A pattern for calls of what the standard library leaves to the platform's C library, where the last bits differ from
@@ -250,18 +249,17 @@ fn of_the_platform() -> String {
 
 #[test]
 fn no_number_outside_inference_depends_on_the_platform() {
-    let others: Vec<Source> = sources().into_iter().filter(|source| source.module() != "llama").collect();
+    let others = sources().iter().filter(|source| source.module() != "llama");
     assert_none(
-        &all_matches(&others, &of_the_platform()),
+        &all_matches(others, &of_the_platform()),
         "the crate libm has the same, with the same bits everywhere",
     );
 }
 
 #[test]
 fn unsafe_code_is_in_store_and_llama_alone() {
-    let others: Vec<Source> =
-        sources().into_iter().filter(|source| !UNSAFE.contains(&source.module().as_str())).collect();
-    assert_none(&all_matches(&others, r"\bunsafe\b"), "unsafe code where it may not be");
+    let others = sources().iter().filter(|source| !UNSAFE.contains(&source.module().as_str()));
+    assert_none(&all_matches(others, r"\bunsafe\b"), "unsafe code where it may not be");
 }
 
 #[test]
@@ -326,7 +324,7 @@ fn the_scanner_sees_arguments() {
 fn nothing_is_unwrapped_outside_tests() {
     // A parser may have an `expect` of its own, which takes no text.
     let unwraps = r#"\.unwrap\(\)|\.unwrap_err\(\)|\.expect\((&|"|$)|\b(todo|unimplemented)!"#;
-    assert_none(&all_matches(&sources(), unwraps), "an error that no user should meet as a panic");
+    assert_none(&all_matches(sources(), unwraps), "an error that no user should meet as a panic");
 }
 
 #[test]
@@ -350,6 +348,14 @@ fn the_scanner_sees_what_it_looks_for() {
     let unsafe_code = Regex::new(r"\bunsafe\b").unwrap();
     assert_eq!(Source::new("rng.rs", "fn f<'a>(x: &'a str) { unsafe {} }\n").matches(&unsafe_code).len(), 1);
     assert_eq!(Source::new("rng.rs", "let c = '\"'; unsafe {} // \"\n").matches(&unsafe_code).len(), 1);
+}
+
+#[test]
+fn rows_are_read_from_the_tables() {
+    let text = "//! # Layers\n//! text `x`\n//! | module | line |\n//! |---|---|\n//! | `a` | one |\n//! | [`b`] | two |\n//!\n\
+                //! | module | line |\n//! |---|---|\n//! | `c` | `d` |\nmod e;\n//! | `f` | no |\n";
+    let rows = rows(text);
+    assert_eq!((rows.names.join(" ").as_str(), rows.pure), ("a b c", 2));
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod replay;
 mod reply;
 mod sealed;
 mod task;
+mod used;
 
 // The builder of GGUF files names it so, from the crate that holds it.
 #[allow(unused_imports)]
@@ -20,6 +21,11 @@ use qes_gguf::tensor_type;
 
 /// Inputs by the names of their files.
 pub type Seeds = Vec<(&'static str, Vec<u8>)>;
+
+/// Formats an error, which must neither panic nor come out empty.
+fn told(error: &impl std::fmt::Display) {
+    assert!(!error.to_string().is_empty());
+}
 
 /// One kind of input.
 pub struct Target {

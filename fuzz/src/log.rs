@@ -3,7 +3,6 @@
 
 use qes_gguf::block::Field;
 use qes_gguf::fitness::{FitnessSummary, Shaping};
-use qes_gguf::report::{Run, Subject, events, figures, page};
 use qes_gguf::seed_log::{
     BaseModel, EvaluationRecord, FORMAT_VERSION, GenerationRecord, Header, Line, PlanRecord, SeedLog,
     TaskSpec, TensorSpec, pin_noise,
@@ -14,34 +13,13 @@ use qes_gguf::task::{Definition, Problems, RewardKind};
 use qes_gguf::tensor_type::TensorType;
 use qes_gguf::update::Method;
 
-use super::{Seeds, replay};
+use super::{Seeds, told, used};
 
 pub fn run(bytes: &[u8]) {
     match SeedLog::parse(bytes) {
-        Ok(log) => accepted(&log, bytes.len()),
-        Err(error) => assert!(!error.to_string().is_empty()),
+        Ok(log) => used::accepted(&log, bytes.len()),
+        Err(error) => told(&error),
     }
-}
-
-/// What is done with a log that was accepted.
-pub fn accepted(log: &SeedLog, len: usize) {
-    assert_eq!(log.whole_bytes + log.torn_bytes, len as u64);
-    let header = &log.header;
-    assert!(SeedLog::start(header.clone()).is_ok_and(|(fresh, _)| fresh.header == *header));
-    let perturbations = header.settings.perturbations();
-    assert!(log.generations.iter().all(|record| record.weights.len() == perturbations));
-    assert!(
-        log.chosen() <= log.generations.len() as u64 && log.planned() <= qes_gguf::settings::MAX_GENERATIONS
-    );
-    assert!(header.codes() >= header.tensors.iter().map(|tensor| tensor.codes).max().unwrap_or(0));
-    let _ = log.is_out_of_patience();
-    // Drawing takes longer than all else.
-    if len.is_multiple_of(4) {
-        let runs = [Run::of("fuzzed", log)];
-        assert!(!page(Subject(&runs)).is_empty() && !events(log).is_empty());
-        let _ = figures(Subject(&runs));
-    }
-    replay::replay(log);
 }
 
 /// A header of two small tensors, of the second the scales too.

@@ -2,23 +2,17 @@
 //! and, where it is short enough, replayed on a model in memory in each of the three ways there are, which must agree.
 
 use arbitrary::{Result, Unstructured};
-use qes_gguf::block::{Arrangement, CodeBlock, CodeLayout, Codes, Field, Integers};
+use qes_gguf::block::Field;
 use qes_gguf::fitness::FitnessSummary;
-use qes_gguf::replay::{History, Residual, Scratch};
 use qes_gguf::seed_log::{GenerationRecord, Header, Line, PlanRecord, SeedLog, TensorSpec, pin_noise};
 use qes_gguf::settings::{Settings, TypeSettings, Window};
 use qes_gguf::tensor_type::TensorType;
-use qes_gguf::tile::Tile;
-use qes_gguf::update::{Method, Tuned};
-use qes_gguf::with_integers;
+use qes_gguf::update::Method;
 
-use super::{Seeds, log};
+use super::{Seeds, log, told, used};
 
 /// Most lines of a log behind its header.
 const LINES: usize = 12;
-/// Most codes of a model that is replayed, and most of (pairs times generations).
-const CODES: u64 = 1 << 14;
-const DRAWS: usize = 24;
 
 pub fn run(bytes: &[u8]) {
     // Too few bytes make a shorter log.
@@ -35,11 +29,11 @@ fn of_choices(input: &mut Unstructured<'_>) -> Result<()> {
         }
         match written.push(line(input, &written)?) {
             Ok(line) => text += &line,
-            Err(error) => assert!(!error.to_string().is_empty()),
+            Err(error) => told(&error),
         }
     }
     assert_eq!(SeedLog::parse(text.as_bytes()).expect("what was written is read"), written);
-    log::accepted(&written, text.len());
+    used::accepted(&written, text.len());
     Ok(())
 }
 
@@ -162,51 +156,6 @@ fn generation(input: &mut Unstructured<'_>, header: &Header, place: u64) -> Resu
             FitnessSummary { mean: number(input)?, spread: number(input)?, best: number(input)? };
     }
     Ok(record)
-}
-
-/// Replays a log whose replay is short.
-pub fn replay(log: &SeedLog) {
-    let codes = log.header.tensors.iter().fold(0_u64, |sum, tensor| sum.saturating_add(tensor.codes));
-    if codes > CODES || log.header.settings.perturbations() * log.generations.len() > DRAWS {
-        return;
-    }
-    let whole = History::of_log(log, u64::MAX).expect("the history of a log that was accepted");
-    for (index, tensor) in (0..).zip(&log.header.tensors) {
-        for &field in whole.fields() {
-            let Some(tile_len) = whole.tile_len(index, field) else { continue };
-            let integers = tensor.integers(field);
-            for first in (0..integers).step_by(tile_len) {
-                let len = (integers - first).min(tile_len as u64) as usize;
-                let (tile, arrangement) =
-                    (Tile { tensor: index, field, first, len }, Arrangement::plain(tensor.tensor_type));
-                with_integers!(arrangement, field, I => replay_tile::<I>(log, &whole, &tile));
-            }
-        }
-    }
-}
-
-fn replay_tile<I: Integers>(log: &SeedLog, whole: &History, tile: &Tile) {
-    let bytes = tile.len / I::PER_BLOCK * <I::Layout as CodeLayout>::Block::BYTES;
-    let base: Vec<u8> = (0..bytes as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let mut scratch = Scratch::default();
-    let mut rebuilt = base.clone();
-    let tuned = &mut Tuned::<I> { blocks: Codes::new(&mut rebuilt, 1, 0), base: &base };
-    let moves = whole.rebuild(tuned, tile, &mut Residual::default(), &mut scratch);
-    let mut history = History::new(&log.header).expect("the history of a header that was accepted");
-    let (mut stored, mut replayed) = (base.clone(), base.clone());
-    let mut residual = Residual::default();
-    let mut moved = 0;
-    for record in &log.generations {
-        history.push(record);
-        let tuned = &mut Tuned::<I> { blocks: Codes::new(&mut stored, 1, 0), base: &base };
-        moved += history.update_stored(tuned, tile, &mut residual, &mut scratch).moved;
-        if !history.must_store() {
-            let tuned = &mut Tuned::<I> { blocks: Codes::new(&mut replayed, 1, 0), base: &base };
-            history.update_replayed(tuned, tile, &mut scratch);
-            assert!(replayed == stored, "generation {}", record.generation);
-        }
-    }
-    assert!(rebuilt == stored && moves.moved == moved);
 }
 
 /// Bytes that choose differently.

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use qes_gguf::seed_log::{Line, SeedLog, pin_noise};
 use sha2::{Digest, Sha256};
 
-use super::{Seeds, log};
+use super::{Seeds, log, told, used};
 
 /// What follows a line's content.
 const TAIL: usize = r#","hash":""}"#.len() + 64;
@@ -16,8 +16,8 @@ const TAIL: usize = r#","hash":""}"#.len() + 64;
 pub fn run(bytes: &[u8]) {
     let sealed = sealed(bytes);
     match SeedLog::parse(&sealed) {
-        Ok(log) => log::accepted(&log, sealed.len()),
-        Err(error) => assert!(!error.to_string().is_empty()),
+        Ok(log) => used::accepted(&log, sealed.len()),
+        Err(error) => told(&error),
     }
 }
 

@@ -5,7 +5,7 @@ use qes_gguf::task::arith::Arith;
 use qes_gguf::task::countdown::Countdown;
 use qes_gguf::task::{Definition, Problems, Task};
 
-use super::Seeds;
+use super::{Seeds, told};
 
 pub fn run(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
@@ -14,7 +14,7 @@ pub fn run(bytes: &[u8]) {
     {
         match definition.validate() {
             Ok(()) => accepted(&definition, bytes.len()),
-            Err(error) => assert!(!error.to_string().is_empty()),
+            Err(error) => told(&error),
         }
     }
 }

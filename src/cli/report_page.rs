@@ -12,11 +12,14 @@ use super::{Ending, out, setup, text};
 use crate::exam::Examiner;
 use crate::llama::check_built_in;
 use crate::model::{Model, ModelError};
-use crate::report::{MOVES_COLUMNS, Run, Subject, Timing, events, figures, page, png, span};
+use crate::report::{MOVES_COLUMNS, Run, Subject, Timing, check_png, events, figures, page, png, span};
 use crate::seed_log::SeedLog;
 use crate::store::{Artefact, make_folder, read_log_file};
 
 pub fn run(args: &ReportArgs) -> Result<Ending> {
+    if args.png.is_some() {
+        check_png()?;
+    }
     let threads = threads(args)?;
     let inputs = args
         .logs

@@ -181,27 +181,7 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
 
 /// A log's settings cannot be changed half-way: replay would no longer be one rule.
 fn refuse_settings(args: &TuneArgs) -> Result<()> {
-    let search = &args.run.search;
-    let given = [
-        ("--population", search.population.is_some()),
-        ("--mirror", search.mirror),
-        ("--fields", search.fields.is_some()),
-        ("--sigma", search.sigma.is_some()),
-        ("--alpha", search.alpha.is_some()),
-        ("--alpha-final", search.alpha_final.is_some()),
-        ("--method", search.method.is_some()),
-        ("--decay", search.decay.is_some()),
-        ("--window", search.window.is_some()),
-        ("--anchor", search.anchor.is_some()),
-        ("--prompts", search.prompts.is_some()),
-        ("--candidates", search.candidates.is_some()),
-        ("--shaping", search.shaping.is_some()),
-        ("--tensors", search.tensors.is_some()),
-        ("--eval-every", search.eval_every.is_some()),
-        ("--eval-problems", search.eval_problems.is_some()),
-        ("--seed", search.seed.is_some()),
-    ];
-    let of_search = given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag);
+    let of_search = args.run.search.first_fixed();
     match args.run.task.first_given().or(args.run.retain.first_given()).or(of_search) {
         Some(flag) => Err(UsageError(format!(
             "{flag} cannot be used with --resume: the run goes on with its log's settings"
@@ -271,4 +251,38 @@ fn introduction(args: &TuneArgs, log: &SeedLog, path: &Path, outline: Outline, p
         text::problems(&log.header.task),
         text::bytes(planned),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+    use crate::cli::args::{Args, Command};
+
+    /// Flags of a search that may change half-way: how far the run goes, and how the residual is kept.
+    const FREE: [&str; 2] = ["generations", "residual"];
+
+    #[test]
+    fn every_flag_of_the_search_is_refused_when_a_run_is_resumed() {
+        let program = Args::command();
+        let tune = program.find_subcommand("tune").unwrap();
+        let of_search: Vec<&clap::Arg> = tune
+            .get_arguments()
+            .filter(|arg| arg.get_help_heading() == Some("Search") && !arg.is_hide_set())
+            .filter(|arg| !FREE.contains(&arg.get_id().as_str()))
+            .collect();
+        assert!(of_search.len() > 10, "{of_search:?}");
+        for arg in of_search {
+            let flag = format!("--{}", arg.get_long().unwrap());
+            let value =
+                arg.get_possible_values().first().map_or("1".to_owned(), |it| it.get_name().to_owned());
+            let takes = arg.get_action().takes_values();
+            let words = ["qes-gguf", "tune", "x.gguf", "--resume", &flag];
+            let words = words.into_iter().chain(takes.then_some(value.as_str()));
+            let Command::Tune(args) = Args::parse_from(words).command else { panic!("{flag}") };
+            let error = refuse_settings(&args).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{flag} cannot be used with --resume")), "{flag}: {error}");
+        }
+    }
 }

@@ -1,13 +1,14 @@
 //! Why a tuned model cannot be made or written.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::stack::WrongBase;
 use crate::diff::{DiffError, Digest};
 use crate::gguf::{GgufError, MergeError};
 use crate::model::ModelError;
+use crate::seed_log::BaseModel;
 use crate::store::StoreError;
 
 /// Why a tuned model cannot be made or written.
@@ -46,4 +47,31 @@ pub enum ExportError {
     Merge { path: PathBuf, source: MergeError },
     #[error("there is nothing to apply; name a log or a diff")]
     NothingToApply,
+}
+
+/// A log or a diff in a place where its base is not.
+#[derive(Debug)]
+pub struct WrongBase {
+    pub(super) item: PathBuf,
+    pub(super) wanted: BaseModel,
+    /// What is there instead, in words, and as files that it may be.
+    pub(super) there: String,
+    pub(super) found: Vec<Digest>,
+}
+
+impl fmt::Display for WrongBase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { item, wanted: BaseModel { file, bytes, sha256 }, there, found } = self;
+        let found: Vec<String> = found
+            .iter()
+            .map(|Digest { bytes, sha256 }| format!("{bytes} bytes and SHA-256 {sha256}"))
+            .collect();
+        write!(
+            f,
+            "{} was made for another model: it names {file} ({bytes} bytes, SHA-256 {sha256}), but {there} has {}; apply it to \
+             that model, or put the log or diff that leads there before it",
+            item.display(),
+            found.join(", or ")
+        )
+    }
 }

@@ -3,13 +3,12 @@
 //! Each names the file that it starts from, by its digest. What comes before it has to lead to that very file, which is checked
 //! on the way; files in between never get a name.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::tuned::split;
-use super::{ExportError, Form, Rebuilt, Tuned};
+use super::{ExportError, Form, Rebuilt, Tuned, WrongBase};
 use crate::diff::{Diff, DiffError, Digest, Direction};
 use crate::gguf::Start;
 use crate::model::{Model, check_digest};
@@ -103,33 +102,6 @@ impl Item {
             Self::Log { log, .. } => &log.header.base,
             Self::Diff(file) => &file.diff.header().base,
         }
-    }
-}
-
-/// A log or a diff in a place where its base is not.
-#[derive(Debug)]
-pub struct WrongBase {
-    item: PathBuf,
-    wanted: BaseModel,
-    /// What is there instead, in words, and as files that it may be.
-    there: String,
-    found: Vec<Digest>,
-}
-
-impl fmt::Display for WrongBase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { item, wanted: BaseModel { file, bytes, sha256 }, there, found } = self;
-        let found: Vec<String> = found
-            .iter()
-            .map(|Digest { bytes, sha256 }| format!("{bytes} bytes and SHA-256 {sha256}"))
-            .collect();
-        write!(
-            f,
-            "{} was made for another model: it names {file} ({bytes} bytes, SHA-256 {sha256}), but {there} has {}; apply it to \
-             that model, or put the log or diff that leads there before it",
-            item.display(),
-            found.join(", or ")
-        )
     }
 }
 

@@ -1,8 +1,8 @@
 //! Replies in JSON.
 
-use jsonschema::Validator;
 use serde_json::Value;
 
+use super::schema::Schema;
 use super::{Asked, Judge, JudgeError};
 
 /// What a reply is worth that is JSON, but not as the schema has it: on the way, so that there is something to improve on.
@@ -14,7 +14,7 @@ const OF_OTHER_FORM: f64 = 0.5;
 /// before or behind that.
 #[derive(Debug)]
 pub struct Json {
-    schema: Option<Validator>,
+    schema: Option<Schema>,
 }
 
 impl Json {
@@ -27,22 +27,17 @@ impl Json {
     /// followed. Nothing is ever fetched or read for others, so they are errors.
     ///
     /// # Errors
-    /// When the schema is not valid, or refers to something outside of itself.
+    /// When the schema is not valid, or refers to something outside of itself, and in a build without the feature
+    /// `json-schema`.
     pub fn of_schema(schema: &Value) -> Result<Self, JudgeError> {
-        let built = jsonschema::options().offline().build(schema);
-        let schema = built.map_err(|error| {
-            let place = error.instance_path().to_string();
-            let at = if place.is_empty() { String::new() } else { format!(" at {place}") };
-            JudgeError::Schema { at, problem: error.to_string() }
-        })?;
-        Ok(Self { schema: Some(schema) })
+        Ok(Self { schema: Some(Schema::new(schema)?) })
     }
 
     fn reward(&self, reply: &str) -> f64 {
         match (serde_json::from_str::<Value>(unfenced(reply)), &self.schema) {
             (Err(_), _) => 0.0,
             (Ok(_), None) => 1.0,
-            (Ok(value), Some(schema)) if schema.is_valid(&value) => 1.0,
+            (Ok(value), Some(schema)) if schema.is_met_by(&value) => 1.0,
             (Ok(_), Some(_)) => OF_OTHER_FORM,
         }
     }

@@ -1,3 +1,4 @@
+#[cfg(feature = "json-schema")]
 use serde_json::json;
 
 use super::*;
@@ -108,6 +109,7 @@ fn patterns_take_no_time_to_speak_of() {
     assert_eq!(reward(&mut judge, &reply, ""), 0.0);
 }
 
+#[cfg(feature = "json-schema")]
 #[test]
 fn json_is_graded() {
     let schema = json!({
@@ -146,6 +148,7 @@ fn json_is_graded() {
     }
 }
 
+#[cfg(feature = "json-schema")]
 #[test]
 fn schemas_that_cannot_be_used_are_refused() {
     for schema in [
@@ -162,6 +165,7 @@ fn schemas_that_cannot_be_used_are_refused() {
     assert!(at.contains("/properties/a/minimum"), "{at}");
 }
 
+#[cfg(feature = "json-schema")]
 #[test]
 fn schemas_are_never_fetched_nor_read_from_files() {
     let folder = tempfile::tempdir().unwrap();
@@ -178,6 +182,7 @@ fn schemas_are_never_fetched_nor_read_from_files() {
     }
 }
 
+#[cfg(feature = "json-schema")]
 #[test]
 fn schemas_that_refer_to_themselves_come_to_an_end() {
     let tree = json!({"type": "object", "additionalProperties": {"$ref": "#"}});

@@ -3,8 +3,6 @@
 //! A grammar sampler says which tokens may come next, by the characters that they spell. A text is followed in any tokens
 //! that spell it. The tokenizer's are no use for that: some vocabularies write a space as another character.
 
-use std::collections::HashMap;
-
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token::data::LlamaTokenData;
@@ -17,32 +15,6 @@ use super::model::Model;
 
 /// The rule that a text has to follow from its beginning to its end, as everywhere in llama.cpp.
 const ROOT: &str = "root";
-
-/// Longest piece that texts are spelled with, in bytes; any text that a model wrote can be spelled with short ones.
-const LONGEST: usize = 8;
-
-/// Tokens by the bytes that they spell.
-#[derive(Debug)]
-pub(super) struct Spelling(HashMap<Vec<u8>, Token>);
-
-impl Spelling {
-    pub(super) fn new(pieces: impl Iterator<Item = (Vec<u8>, Token)>) -> Self {
-        Self(pieces.filter(|(piece, _)| (1..=LONGEST).contains(&piece.len())).collect())
-    }
-
-    /// Tokens that spell a text; `None` where the vocabulary lacks them.
-    fn spell(&self, text: &str) -> Option<Vec<Token>> {
-        let (mut rest, mut tokens) = (text.as_bytes(), Vec::new());
-        while !rest.is_empty() {
-            let longest = (1..=LONGEST.min(rest.len())).rev();
-            let (len, token) =
-                longest.filter_map(|len| self.0.get(&rest[..len]).map(|&token| (len, token))).next()?;
-            tokens.push(token);
-            rest = &rest[len..];
-        }
-        Some(tokens)
-    }
-}
 
 /// Whether each text follows the grammar from beginning to end.
 pub(super) fn follow(model: &Model, grammar: &str, texts: &[String]) -> Result<Vec<bool>, Failure> {

@@ -15,9 +15,9 @@ use llama_cpp_sys_2::{
 use tracing::debug;
 
 use super::Failure;
-use super::grammar::Spelling;
 use super::layout::Token;
 use super::log;
+use super::spelling::Spelling;
 use crate::task::Message;
 
 /// How llama.cpp keeps a model's weights.

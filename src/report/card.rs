@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::facts::facts;
-use super::run::shown;
+use super::words::shown;
 use crate::diff::Digest;
 use crate::gguf::Gguf;
 use crate::seed_log::{EvaluationRecord, SeedLog};

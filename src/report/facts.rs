@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::run::shown;
+use super::words::shown;
 use crate::seed_log::{SeedLog, TaskSpec};
 use crate::settings::Settings;
 use crate::task::Definition;

@@ -9,7 +9,9 @@ use super::plot::{Chart, Look};
 use super::run::{Exam, Run};
 use super::samples::samples;
 use super::style;
+use super::table::table;
 use super::timing::{PARTS, Spent, parts};
+use super::words::minus;
 use crate::exam::Grade;
 use crate::text;
 
@@ -184,15 +186,6 @@ fn differing(runs: &[Run]) -> Markup {
     }
 }
 
-/// A table that scrolls by itself where it is wider than the page.
-pub(super) fn table(label: &str, class: &str, head: &Markup, rows: &Markup) -> Markup {
-    html! {
-        div.card.scroll tabindex="0" role="region" aria-label=(label) {
-            table class=(class) { thead { tr { (head) } } tbody { (rows) } }
-        }
-    }
-}
-
 fn swatch(number: usize) -> Markup {
     html! { svg.swatch viewBox="0 0 26 12" aria-hidden="true" { path class=(Look::number(number).line()) d="M1 6H25" {} } }
 }
@@ -354,9 +347,4 @@ fn ends(grade: &Grade) -> String {
     let ends =
         grade.interval().map(|(low, high)| format!("{:.1}\u{2013}{}", 100.0 * low, text::percent(high)));
     ends.unwrap_or_default()
-}
-
-/// A number with a minus sign as long as a plus sign.
-pub(super) fn minus(text: &str) -> String {
-    text.replace('-', "\u{2212}")
 }

@@ -37,6 +37,14 @@ static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
     Arc::new(fonts)
 });
 
+/// Checks that this build can make pictures; one without the feature `png` cannot.
+///
+/// # Errors
+/// Never, in this build.
+pub fn check_png() -> Result<(), PngError> {
+    Ok(())
+}
+
 /// A PNG file of one of the [`figures`](super::figures).
 ///
 /// # Errors

@@ -1,8 +1,10 @@
 //! What is shown of a run, taken from its log: few numbers enough to be drawn, however long the log is.
 
+use super::bounds::bounded;
 use super::facts::{Fact, facts};
-use super::samples::Sample;
+use super::sample::Sample;
 use super::timing::{Spent, Timing};
+use super::words::shown;
 use crate::exam::Grade;
 use crate::model::logged_digest;
 use crate::seed_log::{EvaluationRecord, GenerationRecord, SeedLog};
@@ -17,9 +19,6 @@ const EXAMS: usize = 120;
 
 /// Most columns of the map of moves.
 pub const MOVES_COLUMNS: u64 = 100;
-
-/// Numbers beyond this are drawn as if they were this, so that sums and differences of two stay finite.
-pub(super) const HUGE: f64 = 1e300;
 
 /// Some generations in a row, as one point of the curves.
 #[derive(Clone, Debug, PartialEq)]
@@ -164,19 +163,6 @@ impl Run {
     pub(super) fn after(&self) -> Option<&Exam> {
         self.exams.last().filter(|exam| exam.generations == self.generations && exam.generations > 0)
     }
-}
-
-/// A text of a log as it is shown: what steers a terminal or turns the direction of writing is replaced.
-pub(super) fn shown(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
-    };
-    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
-}
-
-fn bounded(value: f64) -> f64 {
-    value.clamp(-HUGE, HUGE)
 }
 
 /// Generations as one point; `None` of none.

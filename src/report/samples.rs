@@ -2,34 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::page::{minus, table};
-use super::run::{Run, shown};
-use crate::exam::Mark;
+use super::run::Run;
+use super::sample::{Reply, Sample};
+use super::table::table;
+use super::words::{minus, shown};
 
 /// Characters of a text that are shown at most; of a longer one, the middle is left out.
 const CHARACTERS: usize = 800;
-
-/// A reply, and what it is worth.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Reply {
-    /// What the model said.
-    pub text: String,
-    /// Its marks.
-    pub mark: Mark,
-}
-
-/// A problem, and what was replied to it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
-    /// What was asked, as the model got it.
-    pub prompt: String,
-    /// The wanted reply, where one is known.
-    pub wanted: Option<String>,
-    /// The base model's reply.
-    pub before: Reply,
-    /// The tuned model's.
-    pub after: Reply,
-}
 
 /// The samples of a run as a table, which narrow screens show as a list.
 pub(super) fn samples(run: &Run) -> Markup {
@@ -106,6 +85,7 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exam::Mark;
     use crate::seed_log::test_log;
     use crate::task::RewardKind;
 

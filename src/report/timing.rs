@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::run::HUGE;
+use super::bounds::HUGE;
 use crate::seed_log::SeedLog;
 use crate::tune::Split;
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use tracing::info;
 
+use super::disk::folder_of;
 use super::{StoreError, WorkingCopy, disk};
 
 const PREFIX: &str = ".qes-gguf-";
@@ -223,11 +224,6 @@ pub(super) fn same_file_at(file: &File, path: &Path) -> bool {
     {
         file.metadata().is_ok() && path.exists()
     }
-}
-
-/// The folder that a path names a file in.
-pub(crate) fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

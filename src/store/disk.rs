@@ -6,8 +6,6 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::artefact::folder_of;
-
 /// A kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
@@ -143,6 +141,11 @@ pub(super) fn cut(file: &File, len: u64) -> io::Result<()> {
     ask(Call::Cut, 0)?;
     file.set_len(len)?;
     sync(file)
+}
+
+/// Returns the folder that a path names a file in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Makes the entry for a new file durable.

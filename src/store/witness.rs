@@ -8,7 +8,7 @@ use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{Journal, LogFile, StoreError};
+use super::StoreError;
 
 /// What changes with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,22 +67,6 @@ impl Witness {
 
     fn changed(&self, how: &'static str) -> StoreError {
         StoreError::ModelChanged { path: self.path.clone(), how }
-    }
-}
-
-/// A log's file that takes no line once the model is not what it was, so that no reward of another model is ever logged.
-#[derive(Debug)]
-pub struct Witnessed {
-    /// The log's file.
-    pub log: LogFile,
-    /// The model's.
-    pub model: Witness,
-}
-
-impl Journal for Witnessed {
-    fn append(&mut self, line: &str) -> Result<(), StoreError> {
-        self.model.check()?;
-        self.log.append(line)
     }
 }
 

@@ -55,13 +55,16 @@ fn an_interrupted_run_resumes_to_where_an_undisturbed_one_ends() {
 #[test]
 fn a_run_that_is_killed_again_and_again_ends_where_an_undisturbed_one_does() {
     let dir = Dir::new();
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
+    // Elsewhere each time; KILL_SEED repeats what a failed test printed.
+    let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
+    let seed: u32 = std::env::var("KILL_SEED").map_or_else(|_| now(), |seed| seed.parse().unwrap());
+    eprintln!("KILL_SEED={seed}");
     let mut line = format!("tune base.gguf -o run.qes {LONG}");
     for (round, lines) in [1, 8, 16].into_iter().enumerate() {
         let mut run = dir.spawn(&line);
         run.until_lines("run.qes", lines);
         // Somewhere in the next generation or so.
-        let delay = Duration::from_micros(u64::from(now >> (8 * round)) % 50_000);
+        let delay = Duration::from_micros(u64::from(seed >> (8 * round)) % 50_000);
         eprintln!("round {round}: killed {delay:?} after line {lines}");
         sleep(delay);
         run.signal("KILL");

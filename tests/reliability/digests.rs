@@ -22,7 +22,8 @@ fn verify_names_the_first_generation_that_differs() {
     let said = with_log(log).run("verify base.gguf run.qes").ok();
     assert!(said.contains("all 3 that the run logged on its way"), "{said}");
     for (line, first, agree) in [(3, 2, 0), (4, 2, 0), (6, 4, 2), (7, 4, 2)] {
-        let done = with_log(&reweighted(log, line, "0.75,-0.25")).run("verify base.gguf run.qes").ends(1);
+        let done =
+            with_log(&reweighted(log, line, "0.75,-0.25,1.5,0")).run("verify base.gguf run.qes").ends(1);
         let words = format!("DIFFERENT  after {first} generations the replayed codes");
         assert!(done.stdout.contains(&words), "line {line}: {done}");
         assert!(done.stdout.contains(&format!("they agree up to generation {agree}")), "line {line}: {done}");

@@ -91,7 +91,7 @@ fn a_real_full_disk() {
 fn a_limit_on_the_size_of_files_is_told() {
     let dir = Dir::new();
     // Blocks of 512 bytes, or of 1024: some records fit.
-    let script = format!("ulimit -f 6; $BIN tune base.gguf -o run.qes {LONG}");
+    let script = format!("ulimit -f 9; $BIN tune base.gguf -o run.qes {LONG}");
     let done = in_shell(&dir, &[], &script).ends(1);
     assert!(done.stderr.contains("cannot write run.qes: File too large"), "{done}");
     let log = SeedLog::parse(&dir.read("run.qes")).unwrap();

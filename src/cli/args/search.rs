@@ -71,6 +71,54 @@ pub struct SearchArgs {
     pub seed: Option<u64>,
 }
 
+impl SearchArgs {
+    /// Returns the first flag that is given and cannot change half-way through a run. Each field is named, so that none that is
+    /// added is forgotten here.
+    pub fn first_fixed(&self) -> Option<&'static str> {
+        let Self {
+            generations: _,
+            population,
+            mirror,
+            fields,
+            sigma,
+            alpha,
+            alpha_final,
+            method,
+            decay,
+            window,
+            anchor,
+            prompts,
+            candidates,
+            shaping,
+            tensors,
+            residual: _,
+            eval_every,
+            eval_problems,
+            seed,
+        } = self;
+        let given = [
+            ("--population", population.is_some()),
+            ("--mirror", *mirror),
+            ("--fields", fields.is_some()),
+            ("--sigma", sigma.is_some()),
+            ("--alpha", alpha.is_some()),
+            ("--alpha-final", alpha_final.is_some()),
+            ("--method", method.is_some()),
+            ("--decay", decay.is_some()),
+            ("--window", window.is_some()),
+            ("--anchor", anchor.is_some()),
+            ("--prompts", prompts.is_some()),
+            ("--candidates", candidates.is_some()),
+            ("--shaping", shaping.is_some()),
+            ("--tensors", tensors.is_some()),
+            ("--eval-every", eval_every.is_some()),
+            ("--eval-problems", eval_problems.is_some()),
+            ("--seed", seed.is_some()),
+        ];
+        given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
+    }
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum ShapingArg {
     Zscore,

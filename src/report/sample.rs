@@ -1,0 +1,25 @@
+//! A problem that a model was asked before and after it was tuned.
+
+use crate::exam::Mark;
+
+/// A reply, and what it is worth.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// What the model said.
+    pub text: String,
+    /// Its marks.
+    pub mark: Mark,
+}
+
+/// A problem, and what was replied to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// What was asked, as the model got it.
+    pub prompt: String,
+    /// The wanted reply, where one is known.
+    pub wanted: Option<String>,
+    /// The base model's reply.
+    pub before: Reply,
+    /// The tuned model's.
+    pub after: Reply,
+}
