@@ -57,6 +57,9 @@ pub fn stores_residual(codes: u64, dense_codes: u64) -> bool {
     codes.saturating_mul(STORED_BYTES) <= SMALL_RESIDUAL || dense_codes > codes / 2
 }
 
+/// Default limit on drift: most that the perplexity on neutral texts may be above the base's, as a share of it.
+pub const MAX_DRIFT: f64 = 0.05;
+
 /// Default number of generations.
 pub const GENERATIONS: u64 = 150;
 /// Default members of a generation.

@@ -46,6 +46,7 @@ pub fn header(model: &Model, population: u32, scales: impl Fn(TensorType) -> Typ
         data_sha256: None,
         retain: None,
         patience: None,
+        drift: None,
         prompts: recipe::PROMPTS,
         candidates: None,
         eval_problems: recipe::EVAL_PROBLEMS,

@@ -3,8 +3,8 @@
 use anyhow::{Context, Result};
 use regex::RegexBuilder;
 
-use super::UsageError;
 use super::args::{Residual, RunArgs, SearchArgs};
+use super::{UsageError, drift};
 use crate::fitness::Shaping;
 use crate::model::Model;
 use crate::recipe::{self, Signal};
@@ -192,6 +192,7 @@ fn task(args: &RunArgs, subject: Subject) -> Result<TaskSpec> {
         data_sha256: subject.data_sha256,
         retain: subject.retain,
         patience: args.retain.patience,
+        drift: drift::spec(&args.drift)?,
         prompts: at_least_one("--prompts", search.prompts, recipe::PROMPTS)?,
         candidates: candidates.transpose()?,
         eval_problems: at_least_one("--eval-problems", search.eval_problems, recipe::EVAL_PROBLEMS)?,

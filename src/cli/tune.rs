@@ -199,7 +199,14 @@ fn refuse_settings(args: &TuneArgs) -> Result<()> {
         ("--seed", search.seed.is_some()),
     ];
     let of_search = given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag);
-    match args.run.task.first_given().or(args.run.retain.first_given()).or(of_search) {
+    match args
+        .run
+        .task
+        .first_given()
+        .or(args.run.retain.first_given())
+        .or(args.run.drift.first_given())
+        .or(of_search)
+    {
         Some(flag) => Err(UsageError(format!(
             "{flag} cannot be used with --resume: the run goes on with its log's settings"
         ))
