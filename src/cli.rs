@@ -2,7 +2,7 @@
 //!
 //! `args` says what can be typed and has no effects; each command's module turns its arguments into calls of the
 //! library and prints what came of it. Exit codes: 0 success, 1 failure (or a model that does not verify), 2 nonsense on
-//! the command line, 130 interrupted.
+//! the command line, 3 a tuned model beyond the limit on drift, 130 interrupted.
 
 mod apply;
 mod args;
@@ -10,6 +10,7 @@ mod audit;
 mod course;
 mod data;
 mod definition;
+mod drift;
 mod eval;
 mod export;
 mod inspect;
@@ -51,6 +52,8 @@ enum Ending {
     Success,
     /// A check came out negative.
     Negative,
+    /// The tuned model has got worse elsewhere than the limit on drift allows.
+    Damaged,
     /// Stopped by Ctrl-C.
     Interrupted,
 }
@@ -84,6 +87,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     match outcome {
         Ok(Ending::Success) => 0,
         Ok(Ending::Negative) => 1,
+        Ok(Ending::Damaged) => 3,
         Ok(Ending::Interrupted) => 130,
         Err(error) => {
             out::warn(format!("error: {}", sentence(&error)));

@@ -57,6 +57,17 @@ pub struct Score {
     pub log_likelihood: f64,
     /// Whether greedy decoding would produce exactly this completion and then end.
     pub is_greedy: bool,
+    /// Tokens that were rated.
+    pub tokens: usize,
+}
+
+/// What a model replied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The text, without what ended it.
+    pub text: String,
+    /// Whether the model ended it, and not the limit on new tokens.
+    pub ended: bool,
 }
 
 /// The bytes of one tunable tensor, where inference reads them and as they were before tuning.
@@ -109,6 +120,16 @@ pub trait Engine {
     /// When inference fails.
     fn complete(&mut self, batch: &Self::Batch, how: &Decoding) -> Result<Vec<String>, EngineError>;
 
+    /// Completes every prompt as [`Engine::complete`] does, and says of each reply whether the model ended it. An engine that
+    /// cannot tell says that it did.
+    ///
+    /// # Errors
+    /// When inference fails.
+    fn reply(&mut self, batch: &Self::Batch, how: &Decoding) -> Result<Vec<Reply>, EngineError> {
+        let ended = |text| Reply { text, ended: true };
+        Ok(self.complete(batch, how)?.into_iter().map(ended).collect())
+    }
+
     /// Whether each text follows a GBNF grammar from beginning to end.
     ///
     /// # Errors
@@ -128,6 +149,15 @@ pub trait Engine {
     /// # Errors
     /// When the bytes cannot be brought from where inference reads them.
     fn read_tensors(&mut self, read: &mut dyn FnMut(&[u8])) -> Result<(), EngineError>;
+
+    /// Returns the displacement of the tunable tensors: the RMS change of their weights from the base model's, over the RMS of
+    /// the base's weights. `None` where the engine does not know what a code is worth.
+    ///
+    /// # Errors
+    /// When the bytes cannot be brought from where inference reads them.
+    fn displacement(&mut self) -> Result<Option<f64>, EngineError> {
+        Ok(None)
+    }
 }
 
 /// Inference failed; the source says why.

@@ -5,12 +5,14 @@
 //! at replies let the model reply. A model without a chat template is asked in the plain form; where that demands exactly
 //! the wanted text and then an end, the same forward pass tells whether greedy decoding gives it.
 
+mod free;
 mod grade;
 mod grader;
 mod telling;
 
 use thiserror::Error;
 
+pub use free::{FreePrompt, opening};
 pub use grade::{Difference, Grade, Mark};
 
 use grader::{Answers, Grader};

@@ -38,6 +38,7 @@
 //! | [`task`], [`judge`] | what a model is asked, and what a reply is worth |
 //! | [`settings`], [`recipe`] | the hyper-parameters of a run, and their defaults |
 //! | [`tune`] | what a run tells those who watch it, and how it ends |
+//! | [`drift`] | how far a model has moved from its base |
 //! | [`seed_log`] | a run's log: records, hash chain, validation |
 //! | [`model`] | a base model: which file it is, and where logs lead from it |
 //! | [`export`] | base model and logs or diffs to tuned model, and back |
@@ -95,6 +96,7 @@
 //! |---|---|
 //! | [`engine`] | what tuning needs of inference, as a trait |
 //! | `exam` | puts problems to an engine and grades it |
+//! | [`drift`] | how far a model has moved from its base, and whether its replies loop |
 //! | `text` | numbers and words as people read them |
 //! | `sweep` | work on all tiles, in parallel |
 //! | `store` | mappings, atomic files, the append-only log, files of data |
@@ -134,6 +136,7 @@ pub mod cli;
 pub mod dataset;
 #[doc(hidden)]
 pub mod diff;
+pub mod drift;
 pub mod engine;
 #[doc(hidden)]
 pub mod es;

@@ -13,13 +13,14 @@ use llama_cpp_sys_2::ggml_version;
 use tracing::{debug, info};
 
 use crate::block::Arrangement;
-use crate::engine::{Decoding, Engine, EngineError, Request, Score, TensorBytes};
+use crate::engine::{Decoding, Engine, EngineError, Reply, Request, Score, TensorBytes};
 use crate::store::{StoreError, WorkingCopy};
 use crate::task::Message;
 
 mod budget;
 mod complete;
 mod context;
+mod displacement;
 mod estimate;
 mod grammar;
 mod lanes;
@@ -47,6 +48,7 @@ pub use uneditable::Uneditable;
 
 use budget::Cost;
 use context::Context;
+use displacement::Displacement;
 use layout::Node;
 use model::{Layout, Model};
 use size::{Buffers, Size};
@@ -156,6 +158,15 @@ impl LlamaEngine {
         how: &Decoding,
         is_over: impl Fn(&[i32], usize) -> bool + Sync,
     ) -> Result<Vec<String>, EngineError> {
+        Ok(self.replies_until(batch, how, is_over)?.into_iter().map(|reply| reply.text).collect())
+    }
+
+    fn replies_until(
+        &mut self,
+        batch: &Prepared,
+        how: &Decoding,
+        is_over: impl Fn(&[i32], usize) -> bool + Sync,
+    ) -> Result<Vec<Reply>, EngineError> {
         complete::complete(&mut self.lanes, &self.model, batch, how, is_over)
             .map_err(|source| EngineError::new("completing the requests", source))
     }
@@ -221,6 +232,10 @@ impl Engine for LlamaEngine {
         self.complete_until(batch, how, |_, _| false)
     }
 
+    fn reply(&mut self, batch: &Prepared, how: &Decoding) -> Result<Vec<Reply>, EngineError> {
+        self.replies_until(batch, how, |_, _| false)
+    }
+
     fn follow(&self, grammar: &str, texts: &[String]) -> Result<Vec<bool>, EngineError> {
         grammar::follow(&self.model, grammar, texts)
             .map_err(|source| EngineError::new("judging replies by the grammar", source))
@@ -245,6 +260,27 @@ impl Engine for LlamaEngine {
             working.release_base(slot.range.clone());
         }
         Ok(())
+    }
+
+    fn displacement(&mut self) -> Result<Option<f64>, EngineError> {
+        let Self { working, slots, homes, .. } = self;
+        let mut sums = Displacement::default();
+        for (slot, home) in slots.iter().zip(homes) {
+            let failed = |source| EngineError::new(format!("reading the tensor {}", slot.name), source);
+            let (base, changed) = working.both(slot.range.clone()).map_err(failed)?;
+            let mut rest = base;
+            let mut add = |piece: &[u8]| {
+                let (of_piece, after) = rest.split_at(piece.len().min(rest.len()));
+                sums.add(slot.tensor_type, of_piece, piece);
+                rest = after;
+            };
+            match home {
+                Home::Mapped => add(changed),
+                Home::Held(held) => held.show(base, &mut add),
+            }
+            working.release_base(slot.range.clone());
+        }
+        Ok(sums.share())
     }
 }
 

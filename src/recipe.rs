@@ -41,6 +41,9 @@ pub fn stores_residual(bytes: u64) -> bool {
 /// Default fields that are tuned, where a type has them.
 pub const FIELDS: [Field; 2] = [Field::Scales, Field::Mins];
 
+/// Default limit on drift: most that the perplexity on neutral texts may be above the base's, as a share of it.
+pub const MAX_DRIFT: f64 = 0.05;
+
 /// Default number of generations.
 pub const GENERATIONS: u64 = 150;
 /// Default members of a generation.

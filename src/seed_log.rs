@@ -9,11 +9,13 @@
 
 mod best;
 mod check;
+mod drift;
 mod error;
 mod record;
 
 use sha2::{Digest, Sha256};
 
+pub use drift::*;
 pub use error::LogError;
 pub use record::*;
 

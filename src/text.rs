@@ -1,5 +1,7 @@
 //! Numbers and words as people read them.
 
+pub mod drift;
+
 use crate::exam::Grade;
 use crate::seed_log::{EvaluationRecord, TaskSpec};
 

@@ -5,6 +5,7 @@
 //! point is continued by replaying its log.
 
 mod audit;
+mod drift;
 mod event;
 mod examiners;
 mod members;
@@ -17,11 +18,15 @@ use thiserror::Error;
 use tracing::info;
 
 pub use audit::Auditor;
+pub use drift::Sample;
 pub use event::{Event, Observer, Summary};
 pub use examiners::{Examiners, Exams, Rewards};
 pub use members::Members;
 pub use watch::{Split, Watch};
 
+use drift::Drifting;
+
+use crate::drift::DriftError;
 use crate::engine::{Engine, EngineError};
 use crate::es::{Es, Population};
 use crate::exam::{Exam, ExamError, Grade};
@@ -45,6 +50,8 @@ pub enum TuneError {
     #[error(transparent)]
     Exam(#[from] ExamError),
     #[error(transparent)]
+    Drift(#[from] DriftError),
+    #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Log(#[from] LogError),
@@ -55,6 +62,11 @@ pub enum TuneError {
          export what the log has, or start a new run with a smaller --sigma"
     )]
     NotFinite { generation: u64 },
+    #[error(
+        "the log was begun with another neutral set, so its drift would be measured by two measures; give it the set that it \
+         was begun with"
+    )]
+    OtherNeutral,
     #[error(
         "{} is the log of the task {has}, not of {wanted}, or of other rules for replies; resume it with the program that \
          began it", path.display()
@@ -102,6 +114,7 @@ pub struct Tuner<'a, E: Engine> {
     held_out: Exam<E::Batch>,
     /// What is to be retained, as evaluations see it.
     retained: Option<Exam<E::Batch>>,
+    drift: Drifting<E::Batch>,
     watch: Watch,
     auditor: Option<Box<dyn Auditor>>,
 }
@@ -123,6 +136,17 @@ impl<'a, E: Engine> Tuner<'a, E> {
             ResidualMode::Replay if !history.must_store() => ResidualStore::Replay,
             _ => ResidualStore::Stored(per_tile(&history)),
         };
+        let count = log.header.task.eval_problems as usize;
+        let held_out = examiners.task.held_out(&engine, count)?;
+        let mut watch = Watch::start();
+        // While the engine holds the base model.
+        let drift = Drifting::begin(
+            &mut engine,
+            &examiners,
+            &held_out,
+            &log.header.task.definition.stop,
+            &mut watch,
+        )?;
         if !history.is_empty() {
             engine.edit_codes(&mut |codes| {
                 rebuild_all(codes, &history, &mut residual);
@@ -131,8 +155,6 @@ impl<'a, E: Engine> Tuner<'a, E> {
         }
         let stored = matches!(residual, ResidualStore::Stored(_));
         info!(generations_done = history.len(), residual_stored = stored, "the run is set up");
-        let count = log.header.task.eval_problems as usize;
-        let held_out = examiners.task.held_out(&engine, count)?;
         let retained =
             examiners.retain.as_ref().map(|examiner| examiner.held_out(&engine, count)).transpose()?;
         Ok(Self {
@@ -145,7 +167,8 @@ impl<'a, E: Engine> Tuner<'a, E> {
             residual,
             held_out,
             retained,
-            watch: Watch::start(),
+            drift,
+            watch,
             auditor: None,
         })
     }
@@ -170,6 +193,9 @@ impl<'a, E: Engine> Tuner<'a, E> {
     /// # Errors
     /// When inference or writing the log fails.
     pub fn run(&mut self, stop: &AtomicBool, observer: &mut dyn Observer) -> Result<Outcome, TuneError> {
+        if let Some(note) = self.drift.note() {
+            observer.event(&Event::Note(note));
+        }
         // A run that died before an evaluation that was due catches up, so that its log ends as if it had not.
         if self.history.is_empty() || self.is_evaluation_due() {
             self.evaluate(observer)?;
@@ -215,6 +241,8 @@ impl<'a, E: Engine> Tuner<'a, E> {
             total: self.watch.total(),
             seconds: self.watch.seconds(),
             log_bytes: self.log.whole_bytes,
+            drift_seconds: self.drift.seconds(),
+            samples: self.drift.samples(self.log.chosen()),
         }
     }
 
@@ -294,6 +322,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
         observer.event(&Event::Evaluating { generations: self.history.len() });
         let grade = self.grade()?;
         let retained = self.retained()?;
+        let drift = self.measure_drift()?;
         let Grade { problems, correct, mean_reward, mean_loglik } = grade;
         let record = EvaluationRecord {
             generations: self.history.len(),
@@ -302,6 +331,9 @@ impl<'a, E: Engine> Tuner<'a, E> {
             mean_reward,
             mean_loglik,
             retained,
+            drift: Some(drift.record).filter(|record| record.evaluations > 0),
+            displacement: self.engine.displacement()?,
+            displacement_last: None,
             codes_sha256: live_digest(&mut self.engine)?,
         };
         self.write(Line::Evaluation(record.clone()))?;

@@ -31,6 +31,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use crate::drift::{BUILT_IN_NAME, Neutral};
 use crate::exam::Examiner;
 use crate::fitness::Shaping;
 use crate::judge::{Asked, Judge, JudgeError};
@@ -55,6 +56,7 @@ pub struct Tuning {
     settings: Settings,
     change: Box<dyn FnOnce(&mut Settings)>,
     inference: LlamaOptions,
+    neutral: Option<Neutral>,
 }
 
 /// What a run came to.
@@ -97,6 +99,7 @@ impl Tuning {
                 data_sha256: None,
                 retain: None,
                 patience: None,
+                drift: Some(Neutral::built_in().spec(BUILT_IN_NAME, Some(recipe::MAX_DRIFT))),
                 prompts: recipe::PROMPTS,
                 candidates: None,
                 eval_problems: recipe::EVAL_PROBLEMS,
@@ -116,7 +119,16 @@ impl Tuning {
             },
             change: Box::new(|_| ()),
             inference: LlamaOptions::default(),
+            neutral: Some(Neutral::built_in()),
         }
+    }
+
+    /// What drift from the base model is measured on in every evaluation, and how far the model may drift to be the best: a
+    /// share of the base's perplexity. By default it is the built-in set, and 5%.
+    pub fn neutral(mut self, neutral: Option<Neutral>, max: Option<f64>) -> Self {
+        self.spec.drift = neutral.as_ref().map(|set| set.spec("code", max));
+        self.neutral = neutral;
+        self
     }
 
     /// What the log, and whoever reads it, calls the task.
@@ -258,8 +270,13 @@ impl Tuning {
         let (definition, seed) = (&log.header.task.definition, log.header.settings.seed);
         let mut reward = Some(self.reward);
         let examiner = Examiner::new(self.task, definition, seed, |_| Ok(reward.take()))?;
-        examiner.rehearse(&engine)?;
-        Ok(Ready { engine, examiners: Examiners { task: examiner, retain: None }, witness, log })
+        let spec = log.header.task.drift.as_ref();
+        if spec.map(|spec| spec.sha256.as_str()) != self.neutral.as_ref().map(Neutral::sha256) {
+            return Err(TuneError::OtherNeutral);
+        }
+        let examiners = Examiners { task: examiner, retain: None, neutral: self.neutral };
+        examiners.rehearse(&engine)?;
+        Ok(Ready { engine, examiners, witness, log })
     }
 }
 

@@ -8,6 +8,7 @@ mod cli {
     mod bench;
     mod card;
     mod diff;
+    mod drift;
     mod errors_data;
     mod errors_log;
     mod errors_model;

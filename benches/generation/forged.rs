@@ -58,6 +58,7 @@ pub fn header(
         data_sha256: None,
         retain: None,
         patience: None,
+        drift: None,
         prompts: recipe::PROMPTS,
         candidates: None,
         eval_problems: recipe::EVAL_PROBLEMS,

@@ -65,6 +65,7 @@ pub fn header() -> Header {
             eval_every: 2,
             retain: None,
             patience: Some(2),
+            drift: None,
         },
     }
 }
@@ -89,6 +90,9 @@ pub fn evaluation(generations: u64, mean_reward: f64) -> EvaluationRecord {
         mean_reward,
         mean_loglik: Some(-0.7),
         retained: None,
+        drift: None,
+        displacement: None,
+        displacement_last: None,
         codes_sha256: "ab".repeat(32),
     }
 }

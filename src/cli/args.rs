@@ -1,5 +1,6 @@
 //! What can be typed. Flags that llama.cpp has too are spelled its way.
 
+mod drift;
 mod files;
 mod inference;
 mod probe;
@@ -15,6 +16,7 @@ use std::sync::LazyLock;
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use drift::DriftArgs;
 pub use files::{ApplyArgs, ExportArgs, FormArgs, MergeArgs, RevertArgs};
 pub use inference::{InferenceArgs, ThreadsArgs};
 pub use probe::ProbeArgs;
@@ -138,6 +140,8 @@ pub struct RunArgs {
     #[command(flatten)]
     pub retain: RetainArgs,
     #[command(flatten)]
+    pub drift: DriftArgs,
+    #[command(flatten)]
     pub search: SearchArgs,
     #[command(flatten)]
     pub inference: InferenceArgs,
@@ -168,7 +172,8 @@ pub struct EvalArgs {
     /// Run the reward program that the log names, where its task has one; give it for logs whose origin you know
     #[arg(long, requires = "log")]
     pub trust_log: bool,
-    /// The log's generations to apply, or best, where a held-out evaluation had the highest mean reward [default: all]
+    /// The log's generations to apply, or best, where a held-out evaluation within the limit on drift had the highest
+    /// mean reward [default: all]
     #[arg(long, value_name = "G|best", value_parser = until, requires = "log")]
     pub generation: Option<Until>,
     /// Another model, such as the one before tuning, to be evaluated on the same problems
@@ -212,7 +217,7 @@ pub struct VerifyArgs {
     pub log: PathBuf,
     /// A tuned model that should be exactly what base and log make
     pub tuned: Option<PathBuf>,
-    /// Replay up to this many generations, or where a held-out evaluation had the highest mean reward [default: all; for a
+    /// Replay up to this many generations, or where a held-out evaluation within the limit on drift had the highest mean reward [default: all; for a
     /// tuned model of a run with --patience, best]
     #[arg(long, value_name = "G|best", value_parser = until)]
     pub generation: Option<Until>,

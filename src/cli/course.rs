@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use super::args::RetainArgs;
 use super::plan::Subject;
-use super::{UsageError, data, definition};
+use super::{UsageError, data, definition, drift};
 use crate::exam::Examiner;
 use crate::judge::{Json, Judge, JudgeError, Numeric, Pattern};
 use crate::recipe;
@@ -149,13 +149,14 @@ impl Courses {
     /// Those who examine the members of a run with this header.
     ///
     /// # Errors
-    /// When a judge cannot be made.
+    /// When a judge cannot be made, or the neutral set is not what it was.
     pub fn examiners(self, header: &Header) -> Result<Examiners> {
         let seed = header.settings.seed;
         let retain = self.retain.zip(header.task.retain.as_ref());
         Ok(Examiners {
             task: self.task.examiner(&header.task.definition, seed)?,
             retain: retain.map(|(course, spec)| course.examiner(&spec.definition, seed)).transpose()?,
+            neutral: drift::neutral(header.task.drift.as_ref())?,
         })
     }
 }

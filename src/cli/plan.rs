@@ -3,9 +3,9 @@
 use anyhow::{Context, Result};
 use regex::RegexBuilder;
 
-use super::UsageError;
 use super::args::{Residual, RunArgs, SearchArgs};
 use super::sizes::{self, Size};
+use super::{UsageError, drift};
 use crate::block::Field;
 use crate::fitness::Shaping;
 use crate::model::Model;
@@ -194,6 +194,7 @@ fn task(args: &RunArgs, subject: Subject) -> Result<TaskSpec> {
         data_sha256: subject.data_sha256,
         retain: subject.retain,
         patience: args.retain.patience,
+        drift: drift::spec(&args.drift)?,
         prompts: at_least_one("--prompts", search.prompts, recipe::PROMPTS)?,
         candidates: candidates.transpose()?,
         eval_problems: at_least_one("--eval-problems", search.eval_problems, recipe::EVAL_PROBLEMS)?,

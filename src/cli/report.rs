@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{out, text};
+use super::{drift, out, text};
 use crate::exam::Grade;
 use crate::seed_log::{EvaluationRecord, GenerationRecord, Header, SeedLog};
 use crate::tune::{Event, Observer, Split, Summary};
@@ -113,7 +113,8 @@ fn held_out(record: &EvaluationRecord) -> String {
         None => format!("{:.4}", grade.mean_reward),
     };
     let retained = record.retained.map_or(String::new(), |retained| format!("  retained {retained:.4}"));
-    format!("  held-out {measured}{retained}")
+    let drifted = record.drift.as_ref().map_or(String::new(), text::drift::brief);
+    format!("  held-out {measured}{retained}{drifted}")
 }
 
 impl Observer for TextReport {
@@ -133,6 +134,7 @@ impl Observer for TextReport {
                 }
                 self.bar.set_message("held-out problems");
             }
+            Event::Note(note) => self.line(&format!("note: {note}")),
             Event::Evaluation(record) if record.generations == 0 => {
                 let grade = text::grade(record);
                 self.line(&format!("before: held-out {} {}", text::measure(&grade), text::headline(&grade)));
@@ -149,6 +151,7 @@ impl Observer for TextReport {
 pub fn summary(summary: &Summary, log: &SeedLog, planned: u64) -> String {
     let mut lines = results(summary, log);
     let Split { perturb, inference, restore, update, .. } = summary.total;
+    lines.extend(drift::summary(summary));
     lines.push(format!(
         "time            {}; outside inference {}",
         text::seconds(summary.seconds),
@@ -161,6 +164,7 @@ pub fn summary(summary: &Summary, log: &SeedLog, planned: u64) -> String {
         text::seconds(restore),
         text::seconds(update)
     ));
+    lines.extend(drift::cost(summary));
     if let Some(peak) = crate::store::peak_rss_bytes() {
         lines.push(format!("peak memory     {}, planned {}", text::bytes(peak), text::bytes(planned)));
     }
@@ -218,6 +222,7 @@ impl Observer for JsonReport {
     fn event(&mut self, event: &Event<'_>) {
         match event {
             Event::Member { .. } | Event::Evaluating { .. } => {}
+            Event::Note(note) => out::warn(format!("note: {note}")),
             Event::Evaluation(record) => out::progress(evaluation(record)),
             Event::Generation { record, moves, split } => out::progress(generation(record, *moves, *split)),
         }
@@ -229,6 +234,9 @@ fn evaluation(record: &EvaluationRecord) -> Value {
     object["event"] = json!("evaluation");
     object["generations"] = json!(record.generations);
     object["retained"] = json!(record.retained);
+    object["drift"] = drift::object(record.drift.as_ref());
+    object["displacement"] = json!(record.displacement);
+    object["displacement_last"] = json!(record.displacement_last);
     object
 }
 
@@ -297,6 +305,11 @@ pub fn end(event: &str, summary: &Summary, log: &SeedLog, planned: u64) -> Value
         "reward_best": reward(&best),
         "retained_before": summary.before.as_ref().and_then(|record| record.retained),
         "retained_after": summary.after.as_ref().and_then(|record| record.retained),
+        "drift": drift::object(summary.after.as_ref().and_then(|record| record.drift.as_ref())),
+        "displacement": summary.after.as_ref().and_then(|record| record.displacement),
+        "damage": drift::damage(log),
+        "samples": summary.samples.iter().map(drift::sample).collect::<Vec<_>>(),
+        "seconds_drift": summary.drift_seconds,
         "seconds": summary.seconds,
         "seconds_inference": summary.total.inference,
         "outside_inference": summary.outside_inference(),

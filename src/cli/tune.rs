@@ -182,7 +182,14 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
 /// A log's settings cannot be changed half-way: replay would no longer be one rule.
 fn refuse_settings(args: &TuneArgs) -> Result<()> {
     let of_search = args.run.search.first_fixed();
-    match args.run.task.first_given().or(args.run.retain.first_given()).or(of_search) {
+    match args
+        .run
+        .task
+        .first_given()
+        .or(args.run.retain.first_given())
+        .or(args.run.drift.first_given())
+        .or(of_search)
+    {
         Some(flag) => Err(UsageError(format!(
             "{flag} cannot be used with --resume: the run goes on with its log's settings"
         ))

@@ -44,6 +44,7 @@ impl Engine for Parrot {
         let score = |request: &Request| Score {
             log_likelihood: -(request.completion.len() as f64),
             is_greedy: request.completion == request.prompt.to_uppercase(),
+            tokens: request.completion.len(),
         };
         Ok(batch.iter().map(score).collect())
     }

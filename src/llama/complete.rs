@@ -8,7 +8,7 @@ use super::model::Model;
 use super::prepare::{Prepared, Stream};
 use super::row;
 use super::schedule::Schedule;
-use crate::engine::Decoding;
+use crate::engine::{Decoding, Reply};
 use crate::rng::{Domain, Source};
 
 /// Completes every prompt, and ends replies early where `is_over` says so: it is given the prompt's tokens and the number
@@ -19,8 +19,8 @@ pub(super) fn complete(
     batch: &Prepared,
     how: &Decoding,
     is_over: impl Fn(&[Token], usize) -> bool + Sync,
-) -> Result<Vec<String>, Failure> {
-    let mut completions = vec![String::new(); batch.requests.len()];
+) -> Result<Vec<Reply>, Failure> {
+    let mut completions = vec![Reply { text: String::new(), ended: false }; batch.requests.len()];
     let room = batch.room_for(model, how.max_new_tokens)?;
     if how.max_new_tokens == 0 {
         return Ok(completions);
@@ -30,9 +30,9 @@ pub(super) fn complete(
     let writer = Writer { model, how, source: Source::new(how.seed, Domain::Replies), is_over };
     let generated = lanes::deal(lanes, &streams, |context, stream| writer.generate(context, stream, room))?;
     for (requests, tokens) in prompts.requests.iter().zip(generated.into_iter().flatten()) {
-        let text = writer.text(&tokens);
+        let reply = writer.reply(&tokens);
         for &request in requests {
-            completions[request].clone_from(&text);
+            completions[request].clone_from(&reply);
         }
     }
     Ok(completions)
@@ -94,11 +94,12 @@ impl<F: Fn(&[Token], usize) -> bool + Sync> Writer<'_, F> {
     }
 
     /// A reply as text, without the stop text that ended it.
-    fn text(&self, reply: &[Token]) -> String {
+    fn reply(&self, reply: &[Token]) -> Reply {
         let mut text = self.model.text(reply);
-        if let Some(end) = self.stop(reply) {
+        let stop = self.stop(reply);
+        if let Some(end) = stop {
             text.truncate(end);
         }
-        text
+        Reply { text, ended: stop.is_some() || reply.len() < self.how.max_new_tokens }
     }
 }

@@ -10,7 +10,7 @@ use crate::engine::Score;
 
 /// Rates every wanted completion.
 pub(super) fn score(lanes: &mut [Context], batch: &Prepared) -> Result<Vec<Score>, Failure> {
-    let unread = Score { log_likelihood: 0.0, is_greedy: true };
+    let unread = Score { log_likelihood: 0.0, is_greedy: true, tokens: 0 };
     let mut scores = vec![unread; batch.requests.len()];
     for (request, part) in
         lanes::deal(lanes, &batch.chunks, |context, chunk| chunk_scores(context, batch, chunk))?
@@ -20,6 +20,7 @@ pub(super) fn score(lanes: &mut [Context], batch: &Prepared) -> Result<Vec<Score
         let score = &mut scores[request];
         score.log_likelihood += part.log_likelihood;
         score.is_greedy &= part.is_greedy;
+        score.tokens += part.tokens;
     }
     Ok(scores)
 }
@@ -36,8 +37,8 @@ fn chunk_scores(
         let row = Row::new(logits)?;
         for &request in &node.readers {
             let wanted = usize::try_from(batch.requests[request].all[node.position + 1])?;
-            let score =
-                Score { log_likelihood: row.log_likelihood(wanted), is_greedy: row.is_greedy(wanted) };
+            let (log_likelihood, is_greedy) = (row.log_likelihood(wanted), row.is_greedy(wanted));
+            let score = Score { log_likelihood, is_greedy, tokens: 1 };
             scores.push((request, score));
         }
         Ok(())

@@ -129,10 +129,31 @@ fn results(card: &Card<'_>) -> String {
             text::generations(card.generations)
         );
     }
+    if let Some(record) = after.filter(|record| record.generations > 0) {
+        text += &drift(card.log, record);
+    }
     if let Some(retain) = retained {
         text += &format!("\n\nRetained: mean reward on {}.", code(&retain.definition.name));
     }
     text + "\n\n"
+}
+
+/// Whether the model is still itself.
+fn drift(log: &SeedLog, record: &EvaluationRecord) -> String {
+    let Some(drift) = &record.drift else { return String::new() };
+    let before = log.base_evaluation().and_then(|base| base.drift.as_ref()).and_then(text::drift::replies);
+    let perplexity =
+        text::drift::perplexity(drift).map(|told| format!("Perplexity against the base model: {told}."));
+    let replies = text::drift::replies(drift).map(|told| {
+        format!(
+            "Of replies generated freely, {told}{}.",
+            before.map_or(String::new(), |before| format!(" (base model: {before})"))
+        )
+    });
+    let damage =
+        text::drift::damage(log, record).into_iter().map(|sentence| format!("**Beware**: {sentence}."));
+    let told: Vec<String> = perplexity.into_iter().chain(replies).chain(damage).collect();
+    if told.is_empty() { String::new() } else { format!("\n\n{}", told.join(" ")) }
 }
 
 fn usage(card: &Card<'_>) -> String {

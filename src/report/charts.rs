@@ -4,6 +4,7 @@ use super::plot::{Chart, Look, Mark, Series};
 use super::run::{Exam, Run};
 use super::scale::Number;
 use super::timing::{PARTS, parts};
+use crate::fitness::share;
 use crate::text;
 
 /// What the charts of a page are about: one run in detail, or several side by side.
@@ -15,7 +16,15 @@ impl Subject<'_> {
     pub(super) fn charts(self) -> Vec<Chart> {
         let mut charts = vec![self.held_out()];
         charts.extend(self.fitness());
-        charts.extend([self.reward(), self.retained(), self.alpha(), self.moved(), self.time()]);
+        charts.extend([
+            self.reward(),
+            self.retained(),
+            self.texts(),
+            self.loops(),
+            self.alpha(),
+            self.moved(),
+            self.time(),
+        ]);
         charts.retain(|chart| !chart.is_empty());
         charts
     }
@@ -65,6 +74,23 @@ impl Subject<'_> {
         self.exam_chart("retained", "Mean reward on what is to be retained", |exam| {
             Some((exam.retained?, None))
         })
+    }
+
+    /// By how much plain text has become more perplexing to the model than to the base.
+    fn texts(self) -> Chart {
+        let chart = self.exam_chart("drift", "Perplexity of plain text, above the base's", |exam| {
+            Some((exam.drift?.texts?, None))
+        });
+        Chart { number: Number::Percent, ..chart }
+    }
+
+    /// The share of free replies that loop.
+    fn loops(self) -> Chart {
+        let chart = self.exam_chart("loops", "Free replies that loop", |exam| {
+            let replies = exam.drift?.replies();
+            (replies.replies > 0).then(|| (share(replies.loops, replies.replies), None))
+        });
+        Chart { number: Number::Percent, is_size: true, ..chart }
     }
 
     /// A chart of something that evaluations tell, with its interval.

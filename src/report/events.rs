@@ -3,7 +3,8 @@
 
 use prost::Message;
 
-use crate::seed_log::SeedLog;
+use crate::fitness::share;
+use crate::seed_log::{RepliesRecord, SeedLog};
 
 #[derive(Clone, PartialEq, Message)]
 struct Event {
@@ -48,10 +49,20 @@ pub fn events(log: &SeedLog) -> Vec<u8> {
         bytes.extend(record(&event(generation.generation + 1, values)));
     }
     for evaluation in &log.evaluations {
+        let drift = evaluation.drift;
+        let of_replies = |count: fn(&RepliesRecord) -> u64| {
+            let replies = drift.map(|drift| drift.replies()).filter(|replies| replies.replies > 0)?;
+            Some(share(count(&replies), replies.replies))
+        };
         let optional = [
             ("held-out/accuracy", evaluation.accuracy()),
             ("held-out/log-likelihood", evaluation.mean_loglik),
             ("held-out/retained", evaluation.retained),
+            ("drift/plain-text", drift.and_then(|drift| drift.texts)),
+            ("drift/own-replies", drift.and_then(|drift| drift.own_replies)),
+            ("drift/loops", of_replies(|replies| replies.loops)),
+            ("drift/endless", of_replies(|replies| replies.endless)),
+            ("drift/displacement", evaluation.displacement),
         ];
         let mut values = vec![value("held-out/reward", evaluation.mean_reward)];
         values.extend(optional.into_iter().filter_map(|(tag, number)| Some(value(tag, number?))));

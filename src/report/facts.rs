@@ -91,6 +91,11 @@ impl List {
             if task.eval_every == 0 { "first and last only".to_owned() } else { task.eval_every.to_string() };
         self.add("generations between evaluations", every);
         self.add_some("patience", task.patience);
+        if let Some(drift) = &task.drift {
+            self.add("neutral set path", &drift.neutral);
+            self.add("neutral set SHA-256", &drift.sha256);
+            self.add("limit on drift", drift.max.map_or("none".to_owned(), text::percent));
+        }
         if let Some(retain) = &task.retain {
             self.definition("retained task", &retain.definition);
             self.add_some("retained data SHA-256", retain.data_sha256.as_ref());

@@ -13,6 +13,7 @@ use super::table::table;
 use super::timing::{PARTS, Spent, parts};
 use super::words::minus;
 use crate::exam::Grade;
+use crate::seed_log::{DriftRecord, RepliesRecord};
 use crate::text;
 
 /// What a page may load: nothing, not even were something to get past the escaping.
@@ -38,6 +39,7 @@ pub fn page(subject: Subject<'_>) -> String {
                     p.lead { (lead(runs)) }
                 }
                 main {
+                    @for run in runs { @for sentence in &run.damage { p.lead { (run.name) ": " (sentence) "." } } }
                     @if let [run] = runs { (tiles(run)) } @else { (comparison(subject)) (differing(runs)) }
                     (charts(subject))
                     @for (number, run) in runs.iter().enumerate() { (about(run, number, runs.len() > 1)) }
@@ -108,9 +110,28 @@ fn tiles(run: &Run) -> Markup {
             @if let Some(best) = best {
                 (exam(&format!("Best, after generation {}", text::count(best.generations)), &best))
             }
+            @if let Some(drift) = run.after().and_then(|after| after.drift.as_ref()) { (drifted(drift)) }
             dl.card {
                 dt { "Codes tuned" }
                 dd { div.big { (text::count(run.codes)) } div.small { (run.types.join(", ")) } }
+            }
+        }
+    }
+}
+
+/// How far the model has drifted at the end.
+fn drifted(drift: &DriftRecord) -> Markup {
+    html! {
+        @if let Some(texts) = drift.texts {
+            dl.card {
+                dt { "Perplexity of plain text" }
+                dd { div.big { (minus(&text::drift::signed(texts))) } div.small { "against the base" } }
+            }
+        }
+        @if let Some(replies) = text::drift::replies(drift) {
+            dl.card {
+                dt { "Free replies that loop" }
+                dd { div.big { (drift.replies().loops) } div.small { (replies) } }
             }
         }
     }
@@ -303,11 +324,18 @@ fn checks(run: &Run) -> Markup {
 fn evaluations(run: &Run) -> Markup {
     let has_retained = run.exams.iter().any(|exam| exam.retained.is_some());
     let has_accuracy = run.exams.iter().any(|exam| exam.grade.correct.is_some());
+    let has_drift = run.exams.iter().any(|exam| exam.drift.is_some());
+    let has_displacement = run.exams.iter().any(|exam| exam.displacement.is_some());
     let head = html! {
         th scope="col" { "after generation" }
         @if has_accuracy { th scope="col" { "accuracy" } th scope="col" { "95% interval" } }
         th scope="col" { "mean reward" }
         @if has_retained { th scope="col" { "retained" } }
+        @if has_drift {
+            th scope="col" { "plain text" } th scope="col" { "own replies" } th scope="col" { "loop" }
+            th scope="col" { "do not end" }
+        }
+        @if has_displacement { th scope="col" { "displacement" } }
         th scope="col" { "problems" }
     };
     let rows = html! {
@@ -320,6 +348,13 @@ fn evaluations(run: &Run) -> Markup {
                 }
                 td { (minus(&format!("{:.4}", exam.grade.mean_reward))) }
                 @if has_retained { td { (exam.retained.map(|it| minus(&format!("{it:.4}"))).unwrap_or_default()) } }
+                @if has_drift {
+                    td { (exam.drift.and_then(|it| it.texts).map(signed).unwrap_or_default()) }
+                    td { (exam.drift.and_then(|it| it.own_replies).map(signed).unwrap_or_default()) }
+                    td { (of_replies(exam, |replies| replies.loops)) }
+                    td { (of_replies(exam, |replies| replies.endless)) }
+                }
+                @if has_displacement { td { (exam.displacement.map(text::percent).unwrap_or_default()) } }
                 td { (text::count(exam.grade.problems)) }
             }
         }
@@ -328,8 +363,24 @@ fn evaluations(run: &Run) -> Markup {
         @if !run.exams.is_empty() {
             h3.part { "Held-out evaluations" }
             (table("Held-out evaluations", "evaluations", &head, &rows))
+            @if has_drift {
+                p.small {
+                    "Plain text, own replies: how much more perplexing neutral texts, and the base model's replies to neutral \
+                     prompts, are to the model than to the base. Loop, do not end: of replies generated freely."
+                }
+            }
         }
     }
+}
+
+fn signed(share: f64) -> String {
+    minus(&text::drift::signed(share))
+}
+
+/// So many of the free replies.
+fn of_replies(exam: &Exam, count: fn(&RepliesRecord) -> u64) -> String {
+    let replies = exam.drift.map(|drift| drift.replies()).filter(|replies| replies.replies > 0);
+    replies.map_or(String::new(), |replies| format!("{} of {}", count(&replies), replies.replies))
 }
 
 /// Accuracy, or mean reward where nothing is right or wrong.

@@ -7,7 +7,7 @@ use super::timing::{Spent, Timing};
 use super::words::shown;
 use crate::exam::Grade;
 use crate::model::logged_digest;
-use crate::seed_log::{EvaluationRecord, GenerationRecord, SeedLog};
+use crate::seed_log::{DriftRecord, EvaluationRecord, GenerationRecord, SeedLog};
 use crate::text;
 use crate::update::Moves;
 
@@ -41,6 +41,8 @@ pub(super) struct Exam {
     pub generations: u64,
     pub grade: Grade,
     pub retained: Option<f64>,
+    pub drift: Option<DriftRecord>,
+    pub displacement: Option<f64>,
 }
 
 /// A tensor that was tuned, and the share of its codes that moved in a generation, span by span.
@@ -62,8 +64,10 @@ pub struct Run {
     pub(super) per_step: u64,
     pub(super) steps: Vec<Step>,
     pub(super) exams: Vec<Exam>,
-    /// Where the held-out reward was highest.
+    /// Where the held-out reward was highest within the limit on drift.
     pub(super) best: Option<Exam>,
+    /// What is wrong with the last model that was evaluated, by the limit on drift.
+    pub(super) damage: Vec<String>,
     /// Names of the tuned types.
     pub(super) types: Vec<String>,
     pub(super) codes: u64,
@@ -107,6 +111,7 @@ impl Run {
             steps: log.generations.chunks(per_step as usize).filter_map(step).collect(),
             exams: thinned(&log.evaluations),
             best: log.best().map(exam),
+            damage: log.evaluations.last().map_or(Vec::new(), |record| text::drift::damage(log, record)),
             types: header.settings.types.iter().map(|of_type| of_type.name()).collect(),
             codes: header.codes(),
             population: header.settings.population,
@@ -187,6 +192,12 @@ fn exam(record: &EvaluationRecord) -> Exam {
         generations: record.generations,
         grade: Grade { mean_reward: bounded(grade.mean_reward), ..grade },
         retained: record.retained.map(bounded),
+        drift: record.drift.map(|drift| DriftRecord {
+            texts: drift.texts.map(bounded),
+            own_replies: drift.own_replies.map(bounded),
+            ..drift
+        }),
+        displacement: record.displacement.map(bounded),
     }
 }
 

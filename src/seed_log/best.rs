@@ -3,11 +3,12 @@
 use super::{EvaluationRecord, SeedLog};
 
 impl SeedLog {
-    /// The evaluation with the highest mean reward, the earliest of several: where the run was best.
+    /// The evaluation with the highest mean reward among those that are within the run's limit on drift, the earliest of several:
+    /// where the run was best.
     pub fn best(&self) -> Option<&EvaluationRecord> {
-        let better = |best, next| if next > best { next } else { best };
-        let highest = self.evaluations.iter().map(|record| record.mean_reward).reduce(better)?;
-        self.evaluations.iter().find(|record| record.mean_reward == highest)
+        let better = |best: &EvaluationRecord, next: &EvaluationRecord| next.mean_reward > best.mean_reward;
+        let within = self.evaluations.iter().filter(|record| self.damage(record).is_empty());
+        within.reduce(|best, next| if better(best, next) { next } else { best })
     }
 
     /// Whether the run's patience has come to an end: so many evaluations brought no new best one.

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::{
-    EvaluationRecord, GenerationRecord, Header, LogError, MAX_PROBLEMS, PlanRecord, TaskSpec, noise_specs,
+    DRIFT_RANGE, DriftRecord, EvaluationRecord, GenerationRecord, Header, LogError, MAX_PROBLEMS, PlanRecord,
+    TaskSpec, noise_specs,
 };
 use crate::fitness::{FitnessSummary, MAX_WEIGHT};
 use crate::settings::{ALPHA_RANGE, MAX_GENERATIONS};
@@ -53,6 +54,13 @@ fn check_task(task: &TaskSpec) -> Result<(), LogError> {
     }
     if task.patience == Some(0) {
         return Err(LogError::Header("its patience is 0, but must be at least 1".to_owned()));
+    }
+    if let Some(max) =
+        task.drift.as_ref().and_then(|drift| drift.max).filter(|max| !DRIFT_RANGE.contains(max))
+    {
+        return Err(LogError::Header(format!(
+            "its limit on drift is {max}, but must be above 0 and at most 1000"
+        )));
     }
     if let Some(why) = task.unchoosable() {
         return Err(LogError::Header(why));
@@ -109,7 +117,15 @@ pub(super) fn check_evaluation(expected: u64, record: &EvaluationRecord) -> Resu
     if means.into_iter().flatten().any(|mean| !mean.is_finite()) {
         return Err("a mean reward or log-likelihood in it is not a finite number".to_owned());
     }
-    Ok(())
+    let displacements = [record.displacement, record.displacement_last];
+    if displacements
+        .into_iter()
+        .flatten()
+        .any(|displacement| !(displacement.is_finite() && displacement >= 0.0))
+    {
+        return Err("a displacement in it is not a number of at least 0".to_owned());
+    }
+    record.drift.as_ref().and_then(DriftRecord::fault).map_or(Ok(()), Err)
 }
 
 pub(super) fn check_plan(has: u64, record: &PlanRecord) -> Result<(), String> {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{DriftRecord, DriftSpec};
 use crate::block::{Field, integers_of_block};
 use crate::fitness::{FitnessSummary, share};
 use crate::settings::Settings;
@@ -132,6 +133,9 @@ pub struct TaskSpec {
     /// Held-out evaluations without a new best one after which the run ends; at least 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u64>,
+    /// How drift from the base model is measured, and how far it may go; `None` measures held-out replies alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftSpec>,
 }
 
 impl TaskSpec {
@@ -222,6 +226,15 @@ pub struct EvaluationRecord {
     /// Mean reward on what is to be retained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained: Option<f64>,
+    /// How far the model is from the base model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftRecord>,
+    /// RMS change of the tuned weights from the base's over the RMS of these, where the engine knows what a code is worth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub displacement: Option<f64>,
+    /// The same of the last generation alone, where it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub displacement_last: Option<f64>,
     /// SHA-256 over the bytes of all tuned tensors, in the header's order, lower-case hexadecimal.
     pub codes_sha256: String,
 }

@@ -74,6 +74,7 @@ pub fn header(settings: Settings) -> Header {
             data_sha256: None,
             retain: None,
             patience: None,
+            drift: None,
             prompts: 8,
             candidates: None,
             eval_problems: 16,
@@ -118,6 +119,9 @@ pub fn evaluation(generations: u64) -> EvaluationRecord {
         mean_reward: -0.7,
         mean_loglik: Some(-0.7),
         retained: None,
+        drift: None,
+        displacement: None,
+        displacement_last: None,
         codes_sha256: "ab".repeat(32),
     }
 }

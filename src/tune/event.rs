@@ -1,6 +1,6 @@
 //! What a run tells those who watch it.
 
-use super::Split;
+use super::{Sample, Split};
 use crate::seed_log::{EvaluationRecord, GenerationRecord};
 use crate::update::Moves;
 
@@ -21,6 +21,8 @@ pub enum Event<'a> {
         /// Generations applied.
         generations: u64,
     },
+    /// Something that the user should know of the run.
+    Note(&'a str),
     /// The held-out problems were evaluated. Follows the generation whose codes it is of.
     Evaluation(&'a EvaluationRecord),
     /// A generation was applied.
@@ -61,6 +63,10 @@ pub struct Summary {
     pub seconds: f64,
     /// Length of the log.
     pub log_bytes: u64,
+    /// Seconds that measuring drift took, of those in inference.
+    pub drift_seconds: f64,
+    /// What the base model and the one that the run leaves reply to some prompts; none where this process has not asked it.
+    pub samples: Vec<Sample>,
 }
 
 impl Summary {

@@ -1,7 +1,9 @@
 //! Those who examine a run's members: on what the model is tuned on, and on what it must not lose.
 
+use super::TuneError;
+use crate::drift::Neutral;
 use crate::engine::Engine;
-use crate::exam::{Exam, ExamError, Examiner};
+use crate::exam::{Exam, ExamError, Examiner, FreePrompt};
 use crate::fitness::mean;
 use crate::seed_log::{RetainSpec, TaskSpec};
 
@@ -11,6 +13,8 @@ pub struct Examiners {
     pub task: Examiner,
     /// On what must not get worse.
     pub retain: Option<Examiner>,
+    /// What drift from the base model is measured on besides held-out prompts.
+    pub neutral: Option<Neutral>,
 }
 
 /// The problems of a generation.
@@ -42,9 +46,22 @@ impl Examiners {
     ///
     /// # Errors
     /// When one cannot.
-    pub fn rehearse<E: Engine>(&self, engine: &E) -> Result<(), ExamError> {
+    pub fn rehearse<E: Engine>(&self, engine: &E) -> Result<(), TuneError> {
         self.task.rehearse(engine)?;
-        self.retain.as_ref().map_or(Ok(()), |examiner| examiner.rehearse(engine))
+        self.retain.as_ref().map_or(Ok(()), |examiner| examiner.rehearse(engine))?;
+        if let Some((set, prompts)) = self.neutral.as_ref().zip(self.everyday(engine)?) {
+            set.rehearse(engine, prompts)?;
+        }
+        Ok(())
+    }
+
+    /// The neutral set's prompts as the model gets them.
+    ///
+    /// # Errors
+    /// When the engine cannot apply the model's chat template.
+    pub fn everyday<E: Engine>(&self, engine: &E) -> Result<Option<Vec<FreePrompt>>, TuneError> {
+        let Some(set) = &self.neutral else { return Ok(None) };
+        Ok(Some(self.task.everyday(engine, set.prompts())?.unwrap_or_else(|| set.openings())))
     }
 
     /// The problems of a generation; where they are chosen of more candidates, by the codes as they are.

@@ -1,5 +1,7 @@
 //! The loop with an engine that computes rewards from the codes themselves.
 
+mod drift;
+
 use std::sync::atomic::AtomicBool;
 
 use super::*;
@@ -64,7 +66,12 @@ impl Engine for FakeEngine {
         }
         self.scored += 1;
         let log_likelihood = self.likeness() - 20.0;
-        Ok(batch.iter().map(|_| Score { log_likelihood, is_greedy: log_likelihood > -19.9 }).collect())
+        let score = |request: &Request| Score {
+            log_likelihood,
+            is_greedy: log_likelihood > -19.9,
+            tokens: request.completion.len() + 1,
+        };
+        Ok(batch.iter().map(score).collect())
     }
 
     fn complete(&mut self, batch: &Self::Batch, _: &Decoding) -> Result<Vec<String>, EngineError> {
@@ -126,7 +133,7 @@ fn examiners() -> Examiners {
     let Header { settings, task, .. } = header();
     let task =
         Examiner::new(Box::new(Arith::default()), &task.definition, settings.seed, |_| Ok(None)).unwrap();
-    Examiners { task, retain: None }
+    Examiners { task, retain: None, neutral: None }
 }
 
 fn header() -> Header {

@@ -9,8 +9,7 @@ use super::helper::{Dir, Done, TINY};
 use crate::ggml::random::{Kind, POSITIONS, model};
 
 /// Step sizes that move some codes of every tensor within three generations.
-const BRIEF: &str =
-    "--task arith --generations 3 --population 4 --prompts 8 --eval-problems 16 --window 1 --alpha 5%";
+const BRIEF: &str = "--task arith --generations 3 --population 4 --prompts 8 --eval-problems 16 --window 1 --alpha 5% --neutral none";
 
 const Q4_K_M: [(&str, TensorType); 2] = [("attn_v", TensorType::Q6_K), ("ffn_down", TensorType::Q6_K)];
 

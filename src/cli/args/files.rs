@@ -25,7 +25,8 @@ pub struct ExportArgs {
     /// Replace a README.md that is there
     #[arg(long, requires = "card")]
     pub overwrite: bool,
-    /// Stop after this many generations, or where a held-out evaluation had the highest mean reward [default: all]
+    /// Stop after this many generations, or where a held-out evaluation within the limit on drift had the highest
+    /// mean reward [default: all]
     #[arg(long, value_name = "G|best", value_parser = until)]
     pub generation: Option<Until>,
     /// One JSON object instead of text
@@ -67,7 +68,7 @@ pub struct ApplyArgs {
     /// The model to write; an existing file is replaced
     #[arg(short, long, value_name = "TUNED.gguf")]
     pub output: PathBuf,
-    /// Stop after this many generations of the last log, or where a held-out evaluation of it had the highest mean reward
+    /// Stop after this many generations of the last log, or where a held-out evaluation of it within the limit on drift had the highest mean reward
     /// [default: all]
     #[arg(long, value_name = "G|best", value_parser = until)]
     pub generation: Option<Until>,

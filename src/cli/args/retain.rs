@@ -16,8 +16,8 @@ pub struct RetainArgs {
     /// Its problems that each member is evaluated on, where it counts [default: 16]
     #[arg(long, value_name = "N", requires = "retain")]
     pub retain_prompts: Option<u32>,
-    /// End the run after this many held-out evaluations in a row without a new highest mean reward; the tuned model is then
-    /// the best one's
+    /// End the run after this many held-out evaluations in a row without a new highest mean reward within the limit on
+    /// drift; the tuned model is then the best one's
     #[arg(long, value_name = "N")]
     pub patience: Option<u64>,
 }

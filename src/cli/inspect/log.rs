@@ -25,10 +25,20 @@ pub fn text(path: &Path, log: &SeedLog) -> String {
     let measure = log.evaluations.first().map_or("accuracy", |first| text::measure(&text::grade(first)));
     let retained =
         if log.header.task.retain.is_some() { format!(" {:>9}", "retained") } else { String::new() };
-    let head =
-        format!("  {:>10} {:>9} {:>9}{retained}  held-out {measure}", "generation", "fitness", "held-out");
+    let drift = if log.evaluations.iter().any(|record| record.drift.is_some()) {
+        format!(" {:>10} {:>8}", "plain text", "loops")
+    } else {
+        String::new()
+    };
+    let head = format!(
+        "  {:>10} {:>9} {:>9}{retained}{drift}  held-out {measure}",
+        "generation", "fitness", "held-out"
+    );
     lines.push(head);
     lines.extend(curve(log));
+    if let Some(last) = log.evaluations.last() {
+        lines.extend(text::drift::damage(log, last).into_iter().map(|sentence| format!("  {sentence}")));
+    }
     lines.join("\n")
 }
 
@@ -50,6 +60,10 @@ fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
     }
     if let Some(patience) = header.task.patience {
         lines.push(format!("  patience    {patience} evaluations"));
+    }
+    if let Some(drift) = &header.task.drift {
+        let max = drift.max.map_or("no limit".to_owned(), |max| format!("at most {}", text::percent(max)));
+        lines.push(format!("  drift       on the neutral set {}, {max}", drift.neutral.escape_debug()));
     }
     lines.extend([
         format!(
@@ -117,7 +131,12 @@ fn curve(log: &SeedLog) -> impl Iterator<Item = String> + '_ {
         let fitness = before.map_or(String::new(), |generation| format!("{:.4}", generation.fitness.mean));
         let retained = record.retained.map_or(String::new(), |retained| format!(" {retained:>9.4}"));
         let bar = "#".repeat((share * BAR).round() as usize);
-        format!("  {:>10} {fitness:>9} {held_out:>9}{retained}  {bar}", record.generations)
+        let drift = record.drift.map_or(String::new(), |drift| {
+            let texts = drift.texts.map_or(String::new(), text::drift::signed);
+            let replies = drift.replies();
+            format!(" {texts:>10} {:>8}", format!("{} of {}", replies.loops, replies.replies))
+        });
+        format!("  {:>10} {fitness:>9} {held_out:>9}{retained}{drift}  {bar}", record.generations)
     })
 }
 

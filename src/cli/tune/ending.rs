@@ -6,8 +6,8 @@ use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
 use crate::cli::args::{ExportArgs, FormArgs, ThreadsArgs, TuneArgs, Until};
-use crate::cli::{Ending, audit, export, out, report, sentence, text};
-use crate::seed_log::SeedLog;
+use crate::cli::{Ending, audit, drift, export, out, report, sentence, text};
+use crate::seed_log::{EvaluationRecord, SeedLog};
 use crate::tune::Summary;
 
 /// The `export` that `tune` does at its end.
@@ -52,10 +52,16 @@ impl Run<'_> {
         if args.json {
             out::line(self.object("done"))?;
         } else {
-            out::line(format!("\n{}\n\n{}", report::summary(summary, log, *planned), self.next_step()))?;
+            let samples =
+                drift::samples(&summary.samples).map_or(String::new(), |told| format!("\n\n{told}"));
+            out::line(format!(
+                "\n{}{samples}\n\n{}",
+                report::summary(summary, log, *planned),
+                self.next_step()
+            ))?;
         }
         self.warn_of_silence();
-        Ok(Ending::Success)
+        Ok(self.warn_of_damage())
     }
 
     /// Ctrl-C.
@@ -101,6 +107,29 @@ impl Run<'_> {
             }
         };
         anyhow!("{}\n\n{hint}", sentence(error))
+    }
+
+    /// Says so when the model that the run leaves has got worse elsewhere.
+    fn warn_of_damage(&self) -> Ending {
+        let Self { args, path, log, .. } = self;
+        let damage = drift::damage(log);
+        if damage.is_empty() {
+            return Ending::Success;
+        }
+        let is_whole = |best: &&EvaluationRecord| best.generations > 0;
+        let way_out = match log.best().filter(is_whole) {
+            Some(best) => format!(
+                "the best model within the limit is that after {}:\n  qes-gguf export {} {} -o MODEL.gguf --generation best",
+                text::generations(best.generations),
+                text::quoted(&args.model),
+                text::quoted(path)
+            ),
+            None => "no evaluated generation gained within the limit; try smaller steps (--alpha), or evaluate more often \
+                     (--eval-every)"
+                .to_owned(),
+        };
+        out::warn(format!("\nwarning: {}\n{way_out}", damage.join("\nwarning: ")));
+        Ending::Damaged
     }
 
     /// Says so when the rewards told little or nothing.

@@ -1,0 +1,205 @@
+//! From flags and headers to what drift is measured on, and what a run's end tells of it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use super::args::DriftArgs;
+use super::{UsageError, text};
+use crate::drift::{BUILT_IN_NAME, Neutral};
+use crate::recipe;
+use crate::seed_log::{DRIFT_RANGE, DriftRecord, DriftSpec, SeedLog};
+use crate::store::read_text;
+use crate::tune::{Sample, Summary};
+
+/// Characters of a prompt and of a reply in the summary.
+const PROMPT: usize = 90;
+const REPLY: usize = 160;
+
+/// What no limit, and no set, is called.
+const NONE: &str = "none";
+
+/// How a new run measures drift.
+///
+/// # Errors
+/// When the file is no neutral set, or the limit makes no sense.
+pub fn spec(args: &DriftArgs) -> Result<Option<DriftSpec>> {
+    let max = args.max_drift.as_deref().map_or(Ok(Some(recipe::MAX_DRIFT)), limit)?;
+    match args.neutral.as_deref() {
+        Some(NONE) if args.max_drift.is_some() => Err(UsageError(
+            "--max-drift is a limit on what --neutral measures, which is none; leave one of them out"
+                .to_owned(),
+        )
+        .into()),
+        Some(NONE) => Ok(None),
+        None => Ok(Some(Neutral::built_in().spec(BUILT_IN_NAME, max))),
+        Some(file) => {
+            let path = Path::new(file);
+            let set = read(path).context("--neutral")?;
+            // So that a run can be continued from any folder.
+            let path = path.canonicalize().with_context(|| format!("--neutral: {file}"))?;
+            let path = path.into_os_string().into_string();
+            let path =
+                path.map_err(|path| UsageError(format!("--neutral: {path:?} is not UTF-8; rename it")))?;
+            Ok(Some(set.spec(&path, max)))
+        }
+    }
+}
+
+/// The limit as a share, from `5%` or `5`.
+fn limit(typed: &str) -> Result<Option<f64>> {
+    if typed == NONE {
+        return Ok(None);
+    }
+    let number: Option<f64> = typed.strip_suffix('%').unwrap_or(typed).trim().parse().ok();
+    let Some(percent) = number.filter(|percent| percent.is_finite()) else {
+        return Err(UsageError(format!(
+            "--max-drift is {typed}, but must be a percentage such as 5%, or none"
+        ))
+        .into());
+    };
+    let share = percent / 100.0;
+    if share <= 0.0 {
+        let message = format!(
+            "--max-drift is {typed}, which the base model itself exceeds or no tuned one can keep: the base has a drift of 0%; \
+             give more than 0%, or none"
+        );
+        return Err(UsageError(message).into());
+    }
+    if !DRIFT_RANGE.contains(&share) {
+        return Err(
+            UsageError(format!("--max-drift is {typed}, but must be at most 100000%, or none")).into()
+        );
+    }
+    Ok(Some(share))
+}
+
+/// The neutral set of a run.
+///
+/// # Errors
+/// When it cannot be read, or is not what it was when the run began.
+pub fn neutral(spec: Option<&DriftSpec>) -> Result<Option<Neutral>> {
+    let Some(spec) = spec else { return Ok(None) };
+    let set = if spec.neutral == BUILT_IN_NAME {
+        Neutral::built_in()
+    } else {
+        read(Path::new(&spec.neutral)).context("the log's neutral set")?
+    };
+    if set.sha256() != spec.sha256 {
+        bail!(
+            "the log's neutral set, {}, is not what it was when the run began; bring it back as it was, or start a new run with \
+             another -o",
+            spec.neutral.escape_debug()
+        );
+    }
+    Ok(Some(set))
+}
+
+fn read(path: &Path) -> Result<Neutral> {
+    Neutral::parse(&read_text(path)?).with_context(|| path.display().to_string())
+}
+
+/// What the closing summary tells of drift.
+pub fn summary(summary: &Summary) -> Vec<String> {
+    let Some(after) = &summary.after else { return Vec::new() };
+    let mut lines = Vec::new();
+    let of_base = summary.before.as_ref().filter(|before| before.generations == 0);
+    if let Some(drift) = after.drift.as_ref().filter(|_| after.generations > 0) {
+        let before = of_base.and_then(|base| base.drift.as_ref()).and_then(text::drift::replies);
+        lines.extend(
+            text::drift::perplexity(drift).map(|told| format!("drift           {told} (perplexity)")),
+        );
+        lines.extend(text::drift::replies(drift).map(|told| {
+            format!(
+                "free replies    {told}{}",
+                before.map_or(String::new(), |before| format!("; before, {before}"))
+            )
+        }));
+    }
+    if let Some(displacement) = after.displacement.filter(|_| after.generations > 0) {
+        lines.push(format!("displacement    {} of the weights' size", text::percent(displacement)));
+    }
+    lines
+}
+
+/// What measuring took.
+pub fn cost(summary: &Summary) -> Option<String> {
+    let share = summary.drift_seconds / summary.seconds;
+    (summary.drift_seconds > 0.0 && share.is_finite()).then(|| {
+        format!(
+            "                measuring drift {}, {} of the run",
+            text::seconds(summary.drift_seconds),
+            text::percent(share)
+        )
+    })
+}
+
+/// Replies before and after.
+pub fn samples(samples: &[Sample]) -> Option<String> {
+    let told = |sample: &Sample| {
+        format!(
+            "{}  {}\n  before  {}\n  after   {}",
+            if sample.is_held_out { "held-out" } else { "neutral " },
+            text::drift::excerpt(&sample.prompt, PROMPT),
+            text::drift::excerpt(&sample.before, REPLY),
+            text::drift::excerpt(&sample.after, REPLY)
+        )
+    };
+    (!samples.is_empty()).then(|| samples.iter().map(told).collect::<Vec<_>>().join("\n"))
+}
+
+/// A sample for programs.
+pub fn sample(sample: &Sample) -> Value {
+    json!({
+        "held_out": sample.is_held_out,
+        "prompt": sample.prompt,
+        "before": sample.before,
+        "after": sample.after,
+    })
+}
+
+/// What is wrong with the model that a run leaves; nothing where it is within the limit, or was not evaluated.
+pub fn damage(log: &SeedLog) -> Vec<String> {
+    let chosen = log.chosen();
+    let record = log.evaluations.iter().rev().find(|record| record.generations == chosen);
+    record.map_or(Vec::new(), |record| text::drift::damage(log, record))
+}
+
+/// Drift for programs.
+pub fn object(drift: Option<&DriftRecord>) -> Value {
+    drift.map_or(Value::Null, |drift| {
+        let replies = drift.replies();
+        json!({
+            "texts": drift.texts,
+            "own_replies": drift.own_replies,
+            "replies": replies.replies,
+            "loops": replies.loops,
+            "endless": replies.endless,
+            "evaluations": drift.evaluations,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_percentages() {
+        let of = |text| limit(text).map_err(|error| error.to_string());
+        assert_eq!(of("5%"), Ok(Some(0.05)));
+        assert_eq!(of("2.5"), Ok(Some(0.025)));
+        assert_eq!(of("none"), Ok(None));
+        for (nonsense, part) in [
+            ("-1%", "the base model itself exceeds"),
+            ("0", "the base has a drift of 0%"),
+            ("much", "a percentage such as 5%"),
+            ("NaN", "a percentage such as 5%"),
+            ("1e9%", "at most 100000%"),
+        ] {
+            let message = of(nonsense).unwrap_err();
+            assert!(message.contains(part), "{nonsense}: {message}");
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! Is the model still itself? How far it has drifted from the base model, measured beside the reward.
+//!
+//! A reward looks at the task alone, and a model can gain on it and be destroyed. A [`DriftMeter`] therefore measures the base
+//! model once, and then the tuned one as often as it is asked: the perplexity of plain texts and of the base model's own replies
+//! to everyday prompts (teacher-forced), and replies that the model generates freely, to those prompts and to held-out ones. How
+//! many of these loop ([`is_loop`]), or do not end, is what breaks first.
+
+mod loops;
+mod neutral;
+
+use std::f64::consts::LN_2;
+
+use thiserror::Error;
+
+pub use loops::is_loop;
+pub use neutral::{BUILT_IN_NAME, Neutral, NeutralError};
+
+use crate::engine::{Decoding, Engine, EngineError, Reply, Request, Score};
+use crate::exam::FreePrompt;
+use crate::seed_log::{DriftRecord, RepliesRecord};
+
+/// Prompts of each kind that the model replies to freely in an evaluation.
+pub const FREE_REPLIES: usize = 8;
+
+/// Most new tokens of such a reply, where the context has room for them.
+const NEW_TOKENS: usize = 48;
+
+/// The same for held-out prompts in smaller contexts.
+const FEWER_NEW_TOKENS: [usize; 4] = [NEW_TOKENS, 32, 16, 8];
+
+/// Bits per byte of plain English above which a model knows none: the frequencies of letters alone take about 4.
+const FOREIGN_BITS: f64 = 4.0;
+
+/// Drift is told up to this, so that it stays a number where a model gives a text no chance at all.
+const MOST: f64 = 1e9;
+
+/// Why drift cannot be measured.
+#[derive(Debug, Error)]
+#[allow(missing_docs)] // Each message says what its variant means.
+pub enum DriftError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("the neutral set does not fit: {0}; shorten what is too long, or leave it out (--neutral none)")]
+    NoRoom(EngineError),
+}
+
+/// What a prompt is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Everyday things.
+    Neutral,
+    /// The task.
+    HeldOut,
+}
+
+/// A prompt, and what was replied freely.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FreeReply {
+    /// Which prompts it is one of.
+    pub kind: Kind,
+    /// What was asked, without the chat template.
+    pub prompt: String,
+    /// What was replied.
+    pub text: String,
+}
+
+/// How far a model is from the base, and what it says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Drift {
+    /// The figures.
+    pub record: DriftRecord,
+    /// The replies that they count.
+    pub replies: Vec<FreeReply>,
+}
+
+/// Texts to be rated, and how the base model rates them.
+#[derive(Debug)]
+struct Rated<B> {
+    batch: B,
+    texts: u64,
+    /// The base's mean log-likelihood of a token.
+    base: f64,
+}
+
+impl<B> Rated<B> {
+    /// By what share of the base's perplexity the model's is higher.
+    fn drift<E: Engine<Batch = B>>(&self, engine: &mut E) -> Result<f64, EngineError> {
+        let now = per_token(&engine.score(&self.batch)?);
+        Ok((libm::exp(self.base - now) - 1.0).min(MOST))
+    }
+}
+
+/// Prompts to be replied to freely.
+#[derive(Debug)]
+struct Asked<B> {
+    kind: Kind,
+    batch: B,
+    shown: Vec<String>,
+    how: Decoding,
+}
+
+impl<B> Asked<B> {
+    fn replies<E: Engine<Batch = B>>(&self, engine: &mut E) -> Result<Vec<Reply>, EngineError> {
+        engine.reply(&self.batch, &self.how)
+    }
+
+    fn told(&self, replies: &[Reply]) -> (RepliesRecord, Vec<FreeReply>) {
+        let count = |of: &dyn Fn(&Reply) -> bool| replies.iter().filter(|reply| of(reply)).count() as u64;
+        let record = RepliesRecord {
+            replies: replies.len() as u64,
+            loops: count(&|reply| is_loop(&reply.text)),
+            endless: count(&|reply| !reply.ended),
+        };
+        let free = |(prompt, reply): (&String, &Reply)| FreeReply {
+            kind: self.kind,
+            prompt: prompt.clone(),
+            text: reply.text.clone(),
+        };
+        (record, self.shown.iter().zip(replies).map(free).collect())
+    }
+}
+
+/// Measures how far the model that an engine holds has drifted from the base model.
+#[derive(Debug)]
+pub struct DriftMeter<B> {
+    texts: Option<Rated<B>>,
+    own: Option<Rated<B>>,
+    neutral: Option<Asked<B>>,
+    held_out: Option<Asked<B>>,
+    base: Drift,
+    note: Option<String>,
+}
+
+impl<B> DriftMeter<B> {
+    /// A meter that has measured the base model, which `engine` must hold. Without a `neutral` set, which comes with its prompts
+    /// as this model gets them, and where the built-in one means nothing to the model or does not fit into the context, the
+    /// replies to `held_out` prompts are all that is measured. These end at the texts of `stop`, too.
+    ///
+    /// # Errors
+    /// When inference fails, or a set of the user's own does not fit into the context.
+    pub fn new<E: Engine<Batch = B>>(
+        engine: &mut E,
+        neutral: Option<(&Neutral, Vec<FreePrompt>)>,
+        held_out: Vec<FreePrompt>,
+        stop: &[String],
+    ) -> Result<Self, DriftError> {
+        let mut meter = Self {
+            texts: None,
+            own: None,
+            neutral: None,
+            held_out: asked_held_out(engine, held_out, stop),
+            base: Drift::default(),
+            note: None,
+        };
+        let mut base_replies = Vec::new();
+        if let Some((set, prompts)) = neutral {
+            match meter.measure_neutral(engine, set, prompts) {
+                Ok(replies) => base_replies = replies,
+                Err(DriftError::NoRoom(error)) if set.is_built_in() => {
+                    (meter.texts, meter.own, meter.neutral) = (None, None, None);
+                    meter.note = Some(format!("the neutral set does not fit, so it is left out: {error}"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let zero = |rated: &Option<Rated<B>>| rated.as_ref().map(|_| 0.0);
+        let mut base = Drift::default();
+        (base.record.texts, base.record.own_replies) = (zero(&meter.texts), zero(&meter.own));
+        base_replies.truncate(FREE_REPLIES);
+        meter.add(&mut base, engine, (!base_replies.is_empty()).then_some(base_replies))?;
+        meter.base = base;
+        Ok(meter)
+    }
+
+    /// The base model's figures and replies.
+    pub fn base(&self) -> &Drift {
+        &self.base
+    }
+
+    /// Something that the user should know of how drift is measured, where there is such a thing.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Measures the model that the engine holds.
+    ///
+    /// # Errors
+    /// When inference fails.
+    pub fn measure<E: Engine<Batch = B>>(&self, engine: &mut E) -> Result<Drift, DriftError> {
+        let mut drift = Drift::default();
+        let rate = |rated: &Option<Rated<B>>, engine: &mut E| {
+            rated.as_ref().map(|rated| rated.drift(engine)).transpose()
+        };
+        drift.record.texts = rate(&self.texts, engine)?;
+        drift.record.own_replies = rate(&self.own, engine)?;
+        self.add(&mut drift, engine, None)?;
+        Ok(drift)
+    }
+
+    /// Adds free replies and the count of evaluations; of the replies to neutral prompts there may be some already.
+    fn add<E: Engine<Batch = B>>(
+        &self,
+        drift: &mut Drift,
+        engine: &mut E,
+        neutral: Option<Vec<Reply>>,
+    ) -> Result<(), EngineError> {
+        if let Some(asked) = &self.neutral {
+            let replies = neutral.map_or_else(|| asked.replies(engine), Ok)?;
+            let (record, free) = asked.told(&replies);
+            drift.record.neutral = Some(record);
+            drift.replies.extend(free);
+        }
+        if let Some(asked) = &self.held_out {
+            let (record, free) = asked.told(&asked.replies(engine)?);
+            drift.record.held_out = Some(record);
+            drift.replies.extend(free);
+        }
+        let rated = |rated: &Option<Rated<B>>| rated.as_ref().map_or(0, |rated| rated.texts);
+        drift.record.evaluations = rated(&self.texts) + rated(&self.own) + drift.record.replies().replies;
+        Ok(())
+    }
+
+    /// Measures the base model on a set, and returns its replies to all of the prompts.
+    fn measure_neutral<E: Engine<Batch = B>>(
+        &mut self,
+        engine: &mut E,
+        set: &Neutral,
+        prompts: Vec<FreePrompt>,
+    ) -> Result<Vec<Reply>, DriftError> {
+        let texts: Vec<Request> = set.texts.iter().map(|text| text_request(text)).collect();
+        if let (true, Some(first)) = (set.is_built_in(), texts.first())
+            && let Some(bits) = bits_per_byte(engine, first)?.filter(|bits| *bits > FOREIGN_BITS)
+        {
+            self.note = Some(format!(
+                "the neutral set means nothing to this model, which takes {bits:.1} bits for a byte of plain English, so it is \
+                 left out"
+            ));
+            return Ok(Vec::new());
+        }
+        self.texts = rated(engine, &texts)?;
+        if prompts.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Side by side with as many others as later: their number changes the last bits of logits.
+        let mut asked = prompts
+            .chunks(FREE_REPLIES)
+            .map(|part| asked(engine, Kind::Neutral, part.to_vec(), Decoding::greedy(NEW_TOKENS)))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(DriftError::NoRoom)?;
+        let mut replies = Vec::new();
+        for part in &asked {
+            replies.extend(part.replies(engine)?);
+        }
+        let own = |(prompt, reply): (&FreePrompt, &Reply)| Request {
+            completion: reply.text.clone(),
+            goes_on: !reply.ended,
+            ..prompt.request.clone()
+        };
+        self.own = rated(engine, &prompts.iter().zip(&replies).map(own).collect::<Vec<_>>())?;
+        self.neutral = Some(asked.swap_remove(0));
+        Ok(replies)
+    }
+}
+
+impl Neutral {
+    /// Tries whether a set of the user's own fits into the context, before a run begins.
+    ///
+    /// # Errors
+    /// When a prompt, with room for a reply, or a text does not.
+    pub fn rehearse<E: Engine>(&self, engine: &E, prompts: Vec<FreePrompt>) -> Result<(), DriftError> {
+        if self.is_built_in() {
+            return Ok(());
+        }
+        let texts: Vec<Request> = self.texts.iter().map(|text| text_request(text)).collect();
+        engine.prepare(&texts).map_err(DriftError::NoRoom)?;
+        asked(engine, Kind::Neutral, prompts, Decoding::greedy(NEW_TOKENS)).map_err(DriftError::NoRoom)?;
+        Ok(())
+    }
+}
+
+/// A text to be rated from its second word on, since not every model has a token that begins a text.
+fn text_request(text: &str) -> Request {
+    let text = text.trim();
+    let (first, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
+    Request { prompt: first.to_owned(), completion: rest.to_owned(), goes_on: true }
+}
+
+/// Bits that a model takes for a byte of a text; `None` where it does not fit into the context.
+fn bits_per_byte<E: Engine>(engine: &mut E, text: &Request) -> Result<Option<f64>, EngineError> {
+    let Ok(batch) = engine.prepare(std::slice::from_ref(text)) else { return Ok(None) };
+    let scores = engine.score(&batch)?;
+    let bytes = text.completion.len().max(1) as f64;
+    Ok(scores.first().map(|score| -score.log_likelihood / LN_2 / bytes))
+}
+
+/// Rates texts, as the base model; `None` of none.
+fn rated<E: Engine>(engine: &mut E, texts: &[Request]) -> Result<Option<Rated<E::Batch>>, DriftError> {
+    if texts.is_empty() {
+        return Ok(None);
+    }
+    let batch = engine.prepare(texts).map_err(DriftError::NoRoom)?;
+    let base = per_token(&engine.score(&batch)?);
+    Ok(Some(Rated { batch, texts: texts.len() as u64, base }))
+}
+
+/// Mean log-likelihood of a token.
+fn per_token(scores: &[Score]) -> f64 {
+    let tokens: usize = scores.iter().map(|score| score.tokens).sum();
+    scores.iter().map(|score| score.log_likelihood).sum::<f64>() / tokens.max(1) as f64
+}
+
+/// Prompts with room for replies.
+fn asked<E: Engine>(
+    engine: &E,
+    kind: Kind,
+    prompts: Vec<FreePrompt>,
+    how: Decoding,
+) -> Result<Asked<E::Batch>, EngineError> {
+    let (requests, shown): (Vec<Request>, Vec<String>) =
+        prompts.into_iter().map(|prompt| (prompt.request, prompt.shown)).unzip();
+    let batch = engine.prepare(&requests)?;
+    engine.check_room(&batch, how.max_new_tokens)?;
+    Ok(Asked { kind, batch, shown, how })
+}
+
+/// The held-out prompts with as long replies as there is room for; `None` where there is none, or no prompt.
+fn asked_held_out<E: Engine>(
+    engine: &E,
+    prompts: Vec<FreePrompt>,
+    stop: &[String],
+) -> Option<Asked<E::Batch>> {
+    let how = |max_new_tokens| Decoding { stop: stop.to_vec(), ..Decoding::greedy(max_new_tokens) };
+    let fits = |tokens| asked(engine, Kind::HeldOut, prompts.clone(), how(tokens)).ok();
+    if prompts.is_empty() { None } else { FEWER_NEW_TOKENS.into_iter().find_map(fits) }
+}
+
+#[cfg(test)]
+mod tests;

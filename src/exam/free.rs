@@ -1,0 +1,72 @@
+//! Prompts that a model replies to freely, whatever the reward looks at: what it says when it speaks for itself.
+
+use super::{Exam, ExamError, Examiner};
+use crate::engine::{Engine, Request};
+use crate::task::{Message, Problem, Prompt};
+
+/// Words that a text without a prompt opens with where it is to be continued.
+const OPENING: usize = 12;
+
+/// A prompt to be replied to freely.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FreePrompt {
+    /// The prompt as the engine gets it, and no completion.
+    pub request: Request,
+    /// The prompt as people read it, without the chat template.
+    pub shown: String,
+}
+
+impl FreePrompt {
+    /// A text that is to be continued.
+    pub fn opening(text: impl Into<String>) -> Self {
+        let shown = text.into();
+        Self { request: Request::new(shown.clone(), ""), shown }
+    }
+}
+
+/// How a text opens.
+pub fn opening(text: &str) -> String {
+    text.split_whitespace().take(OPENING).collect::<Vec<_>>().join(" ")
+}
+
+impl Examiner {
+    /// Messages of a user, as a model with a chat template gets them; `None` for another model.
+    ///
+    /// # Errors
+    /// When the engine cannot apply the template.
+    pub fn everyday<E: Engine>(
+        &self,
+        engine: &E,
+        messages: &[String],
+    ) -> Result<Option<Vec<FreePrompt>>, ExamError> {
+        let in_template = |shown: &String| {
+            let template = engine.chat_prompt(&[Message::user(shown.clone())])?;
+            Ok(template.map(|prompt| FreePrompt { request: Request::new(prompt, ""), shown: shown.clone() }))
+        };
+        // The first of them tells, where there is one.
+        if in_template(&"Hello".to_owned())?.is_none() {
+            return Ok(None);
+        }
+        messages
+            .iter()
+            .filter_map(|message| in_template(message).transpose())
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+}
+
+impl<B> Exam<B> {
+    /// The first `count` problems as prompts to be replied to freely. Of a text that has no prompt, it is how the text opens.
+    pub fn free_prompts(&self, count: usize) -> Vec<FreePrompt> {
+        let free = |(prompt, problem): (&String, &Problem)| {
+            if prompt.is_empty() {
+                let opening = opening(problem.wanted.as_deref().unwrap_or_default());
+                return (!opening.is_empty()).then(|| FreePrompt::opening(opening));
+            }
+            let Prompt { plain, chat } = &problem.prompt;
+            let shown = chat.last().filter(|_| prompt != plain).map_or(prompt, |message| &message.content);
+            Some(FreePrompt { request: Request::new(prompt.clone(), ""), shown: shown.clone() })
+        };
+        self.prompts.iter().zip(&self.problems).take(count).filter_map(free).collect()
+    }
+}

@@ -1,0 +1,209 @@
+//! How far a run has taken a model from its base, and how far it may.
+
+use serde::{Deserialize, Serialize};
+
+use super::{EvaluationRecord, SeedLog};
+use crate::fitness::share;
+
+/// By how much of all replies more may loop than the base model's.
+pub const MOST_LOOPS: f64 = 1.0 / 8.0;
+
+/// Limits on drift that make sense, as shares of the base's perplexity: the base itself has a drift of 0.
+pub const DRIFT_RANGE: std::ops::RangeInclusive<f64> = f64::MIN_POSITIVE..=1000.0;
+
+/// How drift is measured in a run's evaluations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriftSpec {
+    /// The neutral set: `built-in`, or the path of a file.
+    pub neutral: String,
+    /// SHA-256 over it, lower-case hexadecimal.
+    pub sha256: String,
+    /// Most that the perplexity on its texts may be above the base's, as a share of it; where it is more, or replies loop, an
+    /// evaluation does not count as the best. `None` for no limit, on loops neither.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+}
+
+/// How far a model is from the base model, as an evaluation found it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriftRecord {
+    /// By what share of the base's the perplexity of the neutral texts is higher, per token; 0.05 for 5% more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub texts: Option<f64>,
+    /// The same of the base model's own replies to the neutral prompts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_replies: Option<f64>,
+    /// Replies generated freely to neutral prompts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neutral: Option<RepliesRecord>,
+    /// Replies generated freely to held-out prompts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<RepliesRecord>,
+    /// Texts and replies that were rated, and replies that were generated, for this.
+    pub evaluations: u64,
+}
+
+/// How replies turned out that were generated freely.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RepliesRecord {
+    /// Replies.
+    pub replies: u64,
+    /// Those that loop.
+    pub loops: u64,
+    /// Those that the limit on new tokens cut off.
+    pub endless: u64,
+}
+
+impl DriftRecord {
+    /// All replies together.
+    pub fn replies(&self) -> RepliesRecord {
+        let of = |count: fn(&RepliesRecord) -> u64| {
+            self.neutral.iter().chain(&self.held_out).map(count).fold(0, u64::saturating_add)
+        };
+        RepliesRecord { replies: of(|r| r.replies), loops: of(|r| r.loops), endless: of(|r| r.endless) }
+    }
+
+    /// What is wrong with it, if anything is.
+    pub(super) fn fault(&self) -> Option<String> {
+        let shares = [self.texts, self.own_replies];
+        if shares.into_iter().flatten().any(|share| !share.is_finite() || share < -1.0) {
+            return Some("a drift in it is not a number of at least -1".to_owned());
+        }
+        let mut replies = self.neutral.iter().chain(&self.held_out);
+        let too_many = replies.find(|replies| replies.loops.max(replies.endless) > replies.replies)?;
+        Some(format!(
+            "{} of {} replies loop or do not end",
+            too_many.loops.max(too_many.endless),
+            too_many.replies
+        ))
+    }
+}
+
+/// In what way a model has got worse elsewhere than a run's limit on drift allows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Damage {
+    /// More replies loop: the shares of the model's and of the base's.
+    Loops {
+        /// Of the model's replies.
+        share: f64,
+        /// Of the base's.
+        base: f64,
+    },
+    /// The perplexity of the neutral texts.
+    Texts {
+        /// By what share of the base's it is higher.
+        drift: f64,
+        /// The limit.
+        max: f64,
+    },
+}
+
+impl SeedLog {
+    /// The evaluation of the base model.
+    pub fn base_evaluation(&self) -> Option<&EvaluationRecord> {
+        self.evaluations.first().filter(|record| record.generations == 0)
+    }
+
+    /// How a model that was evaluated in this run is worse elsewhere than the limit allows; nothing where it is within it, or
+    /// there is no limit.
+    pub fn damage(&self, record: &EvaluationRecord) -> Vec<Damage> {
+        let max = self.header.task.drift.as_ref().and_then(|spec| spec.max);
+        let (Some(max), Some(drift)) = (max, &record.drift) else { return Vec::new() };
+        let of_base = self.base_evaluation().and_then(|base| base.drift.as_ref());
+        let looping = |replies: RepliesRecord| share(replies.loops, replies.replies);
+        let (now, base) = (looping(drift.replies()), of_base.map_or(0.0, |base| looping(base.replies())));
+        let loops = (now - base > MOST_LOOPS).then_some(Damage::Loops { share: now, base });
+        let drifted = drift.texts.filter(|drift| *drift > max);
+        loops.into_iter().chain(drifted.map(|drift| Damage::Texts { drift, max })).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed_log::{Line, test_log};
+
+    /// Evaluations by generations, reward, drift on texts and loops of 16 replies.
+    fn log(max: Option<f64>, patience: Option<u64>, evaluations: &[(u64, f64, f64, u64)]) -> SeedLog {
+        let mut header = test_log::header(test_log::settings());
+        header.task.drift = Some(DriftSpec { neutral: "built-in".to_owned(), sha256: "00".repeat(32), max });
+        header.task.patience = patience;
+        let (mut log, mut text) = SeedLog::start(header.clone()).unwrap();
+        for &(generations, mean_reward, texts, loops) in evaluations {
+            while (log.generations.len() as u64) < generations {
+                let next = test_log::generation(&header, log.generations.len() as u64);
+                text += &log.push(Line::Generation(next)).unwrap();
+            }
+            let replies = |loops| Some(RepliesRecord { replies: 8, loops, endless: 0 });
+            let drift = DriftRecord {
+                texts: Some(texts),
+                own_replies: Some(2.0 * texts),
+                neutral: replies(loops / 2),
+                held_out: replies(loops.div_ceil(2)),
+                evaluations: 38,
+            };
+            let record =
+                EvaluationRecord { mean_reward, drift: Some(drift), ..test_log::evaluation(generations) };
+            text += &log.push(Line::Evaluation(record)).unwrap();
+        }
+        assert_eq!(SeedLog::parse(text.as_bytes()).unwrap(), log);
+        log
+    }
+
+    #[test]
+    fn the_best_evaluation_is_within_the_limit() {
+        let evaluations = [
+            (0, -9.0, 0.0, 1),
+            (1, -5.0, 0.049, 3),
+            (2, -4.0, 0.06, 0),
+            (3, -3.0, 0.01, 4),
+            (4, -6.0, 0.0, 0),
+        ];
+        let best = |max| log(max, None, &evaluations).best().unwrap().generations;
+        assert_eq!(best(Some(0.05)), 1, "three of 16 replies are two more than the base's, and may loop");
+        assert_eq!(best(Some(0.1)), 2, "four may not");
+        assert_eq!(best(None), 3);
+        let log = log(Some(0.05), Some(2), &evaluations);
+        assert_eq!((log.chosen(), log.is_out_of_patience()), (1, true));
+        let damage: Vec<Vec<Damage>> = log.evaluations.iter().map(|record| log.damage(record)).collect();
+        assert_eq!(damage[2], [Damage::Texts { drift: 0.06, max: 0.05 }]);
+        assert_eq!(damage[3], [Damage::Loops { share: 0.25, base: 0.0625 }]);
+        assert!(damage[0].is_empty() && damage[1].is_empty() && damage[4].is_empty());
+    }
+
+    #[test]
+    fn where_all_is_damaged_the_base_is_best() {
+        let log = log(Some(0.05), Some(1), &[(0, -9.0, 0.0, 0), (1, -1.0, 0.5, 16)]);
+        assert_eq!((log.best().unwrap().generations, log.chosen()), (0, 0));
+        assert_eq!(log.damage(&log.evaluations[1]).len(), 2);
+    }
+
+    #[test]
+    fn drift_that_makes_no_sense_is_refused() {
+        let (mut log, _) = test_log::log(2);
+        let replies = |loops, endless| Some(RepliesRecord { replies: 8, loops, endless });
+        let good = DriftRecord { texts: Some(0.1), neutral: replies(8, 8), ..DriftRecord::default() };
+        let refused = [
+            DriftRecord { texts: Some(f64::NAN), ..good },
+            DriftRecord { own_replies: Some(-1.1), ..good },
+            DriftRecord { neutral: replies(9, 0), ..good },
+            DriftRecord { held_out: replies(0, 9), ..good },
+        ];
+        let of = |drift, displacement| EvaluationRecord {
+            drift: Some(drift),
+            displacement: Some(displacement),
+            ..test_log::evaluation(2)
+        };
+        for drift in refused {
+            assert!(log.push(Line::Evaluation(of(drift, 0.1))).is_err(), "{drift:?}");
+        }
+        assert!(log.push(Line::Evaluation(of(good, -0.1))).is_err());
+        assert!(log.push(Line::Evaluation(of(good, 0.1))).is_ok());
+        let mut header = test_log::header(test_log::settings());
+        header.task.drift = Some(DriftSpec { neutral: String::new(), sha256: String::new(), max: Some(0.0) });
+        assert!(SeedLog::start(header).unwrap_err().to_string().contains("limit on drift is 0"));
+    }
+}

@@ -1,0 +1,90 @@
+//! Drift from the base model, in the course of a run.
+
+use super::{Examiners, TuneError, Tuner, Watch};
+use crate::drift::{Drift, DriftMeter, FREE_REPLIES, FreeReply, Kind};
+use crate::engine::Engine;
+use crate::exam::Exam;
+
+/// Held-out prompts among the samples of a summary; there is one neutral one too.
+const HELD_OUT_SAMPLES: usize = 2;
+
+/// What a model replied to a prompt before and after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Whether it is one of the task's held-out prompts, and no neutral one.
+    pub is_held_out: bool,
+    /// What was asked.
+    pub prompt: String,
+    /// The base model's reply.
+    pub before: String,
+    /// The tuned model's.
+    pub after: String,
+}
+
+/// The meter, and what it has found since this process began.
+pub(super) struct Drifting<B> {
+    meter: DriftMeter<B>,
+    /// Replies, by the generations applied.
+    replies: Vec<(u64, Vec<FreeReply>)>,
+    seconds: f64,
+}
+
+impl<B> Drifting<B> {
+    /// Measures the base model, which the engine must hold.
+    pub(super) fn begin<E: Engine<Batch = B>>(
+        engine: &mut E,
+        examiners: &Examiners,
+        held_out: &Exam<B>,
+        stop: &[String],
+        watch: &mut Watch,
+    ) -> Result<Self, TuneError> {
+        let prompts = held_out.free_prompts(FREE_REPLIES);
+        let before = watch.total().inference;
+        let neutral = examiners.neutral.as_ref().zip(examiners.everyday(engine)?);
+        let begin = || DriftMeter::new(engine, neutral, prompts, stop);
+        let meter = watch.time(|split| &mut split.inference, begin)?;
+        Ok(Self { meter, replies: Vec::new(), seconds: watch.total().inference - before })
+    }
+
+    /// Something that the user should know.
+    pub(super) fn note(&self) -> Option<&str> {
+        self.meter.note()
+    }
+
+    /// Seconds that measuring has taken.
+    pub(super) fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
+    /// What the base model and the one after so many generations reply, where this process has seen that.
+    pub(super) fn samples(&self, generations: u64) -> Vec<Sample> {
+        let Some((_, after)) = self.replies.iter().find(|(number, _)| *number == generations && *number > 0)
+        else {
+            return Vec::new();
+        };
+        let pairs = || self.meter.base().replies.iter().zip(after);
+        let of_kind = |kind, count| pairs().filter(move |(before, _)| before.kind == kind).take(count);
+        let sample = |(before, after): (&FreeReply, &FreeReply)| Sample {
+            is_held_out: before.kind == Kind::HeldOut,
+            prompt: before.prompt.clone(),
+            before: before.text.clone(),
+            after: after.text.clone(),
+        };
+        of_kind(Kind::Neutral, 1).chain(of_kind(Kind::HeldOut, HELD_OUT_SAMPLES)).map(sample).collect()
+    }
+}
+
+impl<E: Engine> Tuner<'_, E> {
+    /// How far the codes as they are have drifted. Those of the base have been measured.
+    pub(super) fn measure_drift(&mut self) -> Result<Drift, TuneError> {
+        let Self { engine, drift, history, watch, .. } = self;
+        if history.is_empty() {
+            return Ok(drift.meter.base().clone());
+        }
+        let before = watch.total().inference;
+        let found = watch.time(|split| &mut split.inference, || drift.meter.measure(engine))?;
+        drift.seconds += watch.total().inference - before;
+        drift.replies.push((history.len(), found.replies.clone()));
+        Ok(found)
+    }
+}
