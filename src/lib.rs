@@ -75,7 +75,7 @@
 //! | [`tensor_type`] | ggml's types: block length, bytes, code range |
 //! | [`block`] | reads and writes codes in place |
 //! | [`gguf`] | the validated view of a model file |
-//! | `noise` | from a pair's seed to its sparse integer perturbation |
+//! | `noise` | from a member's seed to its sparse integer perturbation |
 //! | `tile` | the pieces of a tensor that are worked on |
 //! | `perturb` | applies a member to a tile and takes it back |
 //! | `fitness` | from rewards to weights |
