@@ -47,11 +47,13 @@ pub fn header_with(
 ) -> Result<Header> {
     let search = &args.search;
     // Settings are checked before the model's bytes are read for their hash, so that nonsense is told at once.
-    let fields = search.fields.as_deref().unwrap_or(&recipe::FIELDS);
+    let asked: Option<Vec<Field>> =
+        search.fields.as_ref().map(|fields| fields.iter().map(|field| (*field).into()).collect());
     let mut tensors = tensors(search, model)?;
-    let entries = entries(&tensors, fields, search.fields.is_some())?;
-    tensors.retain(|tensor| entries.iter().any(|(of_type, _)| *of_type == tensor.tensor_type));
     let weights = tensors.iter().map(|tensor| tensor.codes).sum();
+    let fields = asked.as_deref().unwrap_or(&recipe::FIELDS);
+    let entries = entries(&tensors, fields, asked.is_some())?;
+    tensors.retain(|tensor| entries.iter().any(|(of_type, _)| *of_type == tensor.tensor_type));
     let settings = settings(search, &entries, weights)?;
     settings.validate().map_err(|e| UsageError(e.to_string()))?;
     let task = task(args, subject)?;

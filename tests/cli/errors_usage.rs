@@ -32,7 +32,7 @@ fn sigma_is_a_positive_number() {
         ("--sigma 5000", "sigma is 5000"),
         ("--sigma Q4_K=0", "scales of Q4_K: sigma is 0"),
         ("--fields mins --sigma 0%", "mins of Q4_K: sigma is 0"),
-        ("--fields dust", "\"dust\" is no field of a block"),
+        ("--fields dust", "possible values: codes, scales, mins"),
         ("--sigma some", "--sigma: \"some\" is not a number"),
         ("--sigma Q4_K=", "--sigma: \"\" is not a number"),
     ]);

@@ -20,8 +20,8 @@ pub struct SearchArgs {
     #[arg(long)]
     pub mirror: bool,
     /// Integers of the blocks that are tuned: codes, scales, mins, or several of them with commas [default: scales,mins]
-    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
-    pub fields: Option<Vec<Field>>,
+    #[arg(long, value_enum, value_name = "FIELDS", value_delimiter = ',')]
+    pub fields: Option<Vec<FieldArg>>,
     /// Size of the noise: a share of the weights, as 3%, or in steps of the integers, as 0.1; for all or, with names, for a type
     /// or a field, as Q4_K=2%,mins=1% [default: 3%]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
@@ -116,6 +116,23 @@ impl SearchArgs {
             ("--seed", seed.is_some()),
         ];
         given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum FieldArg {
+    Codes,
+    Scales,
+    Mins,
+}
+
+impl From<FieldArg> for Field {
+    fn from(field: FieldArg) -> Self {
+        match field {
+            FieldArg::Codes => Self::Codes,
+            FieldArg::Scales => Self::Scales,
+            FieldArg::Mins => Self::Mins,
+        }
     }
 }
 
