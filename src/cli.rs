@@ -9,6 +9,8 @@ mod args;
 mod audit;
 mod course;
 mod data;
+mod data_command;
+mod data_facts;
 mod definition;
 mod eval;
 mod export;
@@ -67,6 +69,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     verbosity::start(verbose);
     let outcome = match command {
         Command::Tune(args) => tune::run(&args),
+        Command::Data(args) => data_command::run(&args),
         Command::Probe(args) => probe::run(&args, &words),
         Command::Eval(args) => eval::run(&args),
         Command::Export(args) => export::run(&args),

@@ -29,6 +29,15 @@ impl Request {
     }
 }
 
+/// How many tokens a request takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Length {
+    /// Tokens of the prompt.
+    pub prompt: usize,
+    /// Tokens of the wanted completion, with the one that ends it.
+    pub reply: usize,
+}
+
 /// How replies come about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decoding {
@@ -90,6 +99,21 @@ pub trait Engine {
     /// # Errors
     /// When a request is longer than the context.
     fn prepare(&self, requests: &[Request]) -> Result<Self::Batch, EngineError>;
+
+    /// Returns the tokens of requests, which may be too long to be prepared. An engine without tokens counts bytes.
+    ///
+    /// # Errors
+    /// When one cannot be tokenized.
+    fn measure(&self, requests: &[Request]) -> Result<Vec<Length>, EngineError> {
+        let length =
+            |request: &Request| Length { prompt: request.prompt.len(), reply: request.completion.len() };
+        Ok(requests.iter().map(length).collect())
+    }
+
+    /// Returns the tokens that a prompt and its reply may have together.
+    fn room(&self) -> usize {
+        usize::MAX
+    }
 
     /// Refuses requests whose prompts leave no room for replies of up to `new_tokens` tokens.
     ///

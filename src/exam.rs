@@ -5,6 +5,7 @@
 //! at replies let the model reply. A model without a chat template is asked in the plain form; where that demands exactly
 //! the wanted text and then an end, the same forward pass tells whether greedy decoding gives it.
 
+mod fit;
 mod grade;
 mod grader;
 mod telling;
@@ -54,6 +55,16 @@ pub enum ExamError {
         "problems are to be chosen by how likely their wanted replies are, but {place} has none; leave --candidates out"
     )]
     Unchoosable { place: String },
+    #[error(
+        "{count} of {of} examples are too long for the context of {room} tokens: {places}; make the context larger (-c {context}, \
+         and a larger --mem-budget where there is one), or leave them out with --skip-long"
+    )]
+    TooLong { count: usize, of: usize, room: usize, context: usize, places: String },
+    #[error(
+        "with examples of more than {longest} tokens left out there are none to tune on, or none to hold out; make the context \
+         larger (-c), or give shorter ones"
+    )]
+    AllTooLong { longest: usize },
     #[error("the reward {kind} has nobody who judges replies")]
     NoJudge { kind: &'static str },
     #[error("the reward {kind} gave {given} rewards for {asked} replies")]
@@ -91,6 +102,8 @@ pub struct Examiner {
     task: Box<dyn Task>,
     graders: Vec<Grader>,
     system: Option<String>,
+    /// Tokens of an example at most, others being left out.
+    longest: Option<usize>,
     decoding: Decoding,
     seed: u64,
 }
@@ -119,7 +132,9 @@ impl Examiner {
             stop: definition.stop.clone(),
         };
         let graders = definition.rewards.iter().map(grader).collect::<Result<_, ExamError>>()?;
-        let examiner = Self { task, graders, system: definition.system.clone(), decoding, seed };
+        let longest = definition.problems.data().and_then(|options| options.longest);
+        let longest = longest.map(|tokens| tokens as usize);
+        let examiner = Self { task, graders, system: definition.system.clone(), longest, decoding, seed };
         examiner.check(examiner.task.given(), Grader::check_thoroughly)?;
         Ok(examiner)
     }
@@ -168,7 +183,8 @@ impl Examiner {
         for grammar in self.graders.iter().filter_map(|grader| grader.grammar.as_ref()) {
             engine.follow(grammar, &[])?;
         }
-        self.exam(engine, self.task.held_out(count), HELD_OUT)
+        let exam = self.exam(engine, self.task.held_out(count), HELD_OUT);
+        exam.map_err(|error| self.explained(engine, error))
     }
 
     /// Tries whether all problems that are given can be put to the engine, so that the one that cannot is found before a run
@@ -177,11 +193,11 @@ impl Examiner {
     /// # Errors
     /// When one cannot, or the engine cannot read a grammar.
     pub fn rehearse<E: Engine>(&self, engine: &E) -> Result<(), ExamError> {
-        self.held_out(engine, 1)?;
         for problems in self.task.given().chunks(REHEARSED) {
-            self.exam(engine, problems.iter().copied().cloned().collect(), HELD_OUT)?;
+            let exam = self.exam(engine, problems.iter().copied().cloned().collect(), HELD_OUT);
+            exam.map_err(|error| self.explained(engine, error))?;
         }
-        Ok(())
+        self.held_out(engine, 1).map(drop)
     }
 
     fn exam<E: Engine>(
@@ -282,6 +298,11 @@ impl Examiner {
         Ok(replies.iter().cloned().zip(marks).collect())
     }
 
+    /// Returns what the judges have to say of the replies so far, beside rewards.
+    pub fn hints(&self) -> Vec<String> {
+        self.graders.iter().filter_map(|grader| grader.judge.as_ref()?.hint()).collect()
+    }
+
     /// All marks of each problem.
     ///
     /// # Errors
@@ -326,8 +347,8 @@ impl Examiner {
         let mut graders = std::mem::take(&mut self.graders);
         let graded = graders.iter_mut().try_for_each(|grader| {
             let rewards = self.values(grader, engine, exam, answers)?;
-            for (mark, reward) in marks.iter_mut().zip(rewards) {
-                mark.reward += grader.weight * reward;
+            for ((mark, problem), reward) in marks.iter_mut().zip(&exam.problems).zip(rewards) {
+                mark.reward += grader.weight * problem.weight.unwrap_or(1.0) * reward;
                 mark.right = mark.right.or(grader.solves(reward));
             }
             Ok(())

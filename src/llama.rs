@@ -13,7 +13,7 @@ use llama_cpp_sys_2::ggml_version;
 use tracing::{debug, info};
 
 use crate::block::Arrangement;
-use crate::engine::{Decoding, Engine, EngineError, Request, Score, TensorBytes};
+use crate::engine::{Decoding, Engine, EngineError, Length, Request, Score, TensorBytes};
 use crate::store::{StoreError, WorkingCopy};
 use crate::task::Message;
 
@@ -39,7 +39,7 @@ mod uneditable;
 mod weights;
 
 pub use estimate::estimated_context_bytes;
-pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in};
+pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in, context_tokens};
 pub use prepare::Prepared;
 pub use quantize::{Exception, quantize};
 pub use uneditable::Uneditable;
@@ -202,6 +202,15 @@ impl Engine for LlamaEngine {
     fn prepare(&self, requests: &[Request]) -> Result<Prepared, EngineError> {
         Prepared::new(&self.model, requests, self.size)
             .map_err(|source| EngineError::new("preparing the requests", source))
+    }
+
+    fn measure(&self, requests: &[Request]) -> Result<Vec<Length>, EngineError> {
+        prepare::measure(&self.model, requests)
+            .map_err(|source| EngineError::new("counting the tokens of the requests", source))
+    }
+
+    fn room(&self) -> usize {
+        self.size.cells.min(self.model.positions())
     }
 
     fn check_room(&self, batch: &Prepared, new_tokens: usize) -> Result<(), EngineError> {

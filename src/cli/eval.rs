@@ -8,6 +8,7 @@ use tracing::debug;
 
 use super::args::EvalArgs;
 use super::course::Course;
+use super::data::Facts;
 use super::{Ending, UsageError, definition, out, report, setup, text};
 use crate::exam::{Difference, Examiner, Grade, Mark};
 use crate::llama::{LlamaEngine, Uneditable, check_built_in};
@@ -24,6 +25,7 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
     }
     let log = args.log.as_deref().map(setup::read_log).transpose()?;
     let (definition, course) = task(args, log.as_ref())?;
+    let warnings: Vec<String> = course.facts().into_iter().flat_map(Facts::warnings).collect();
     let seed = log.as_ref().map_or(0, |log| log.header.settings.seed);
     let mut examiner = course.examiner(&definition, seed)?;
     // One model after the other, lest both are in memory.
@@ -36,10 +38,15 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
     let report = Report { args, definition: &definition, grade: Grade::of(&marks) };
     let difference = of_base.map(|of_base| (Grade::of(&of_base), Difference::of(&of_base, &marks)));
     out::line(if args.json { report.object(difference).to_string() } else { report.lines(difference) })?;
+    warnings.iter().for_each(out::warn);
+    for hint in examiner.hints() {
+        out::warn(format!("note: {hint}"));
+    }
     Ok(Ending::Success)
 }
 
 fn marks(examiner: &mut Examiner, mut engine: LlamaEngine, problems: usize) -> Result<Vec<Mark>> {
+    setup::tell_skipped(examiner.skip_long(&engine)?);
     let exam = examiner.held_out(&engine, problems)?;
     Ok(examiner.marks(&mut engine, &exam)?)
 }
@@ -68,15 +75,17 @@ fn engine(args: &EvalArgs, path: &Path, log: Option<&SeedLog>, threads: usize) -
 /// The task that is named, else the log's.
 fn task(args: &EvalArgs, log: Option<&SeedLog>) -> Result<(Definition, Course)> {
     if let (None, Some(log)) = (&args.task.task, log) {
-        if let Some(flag) = args.task.first_given() {
+        if let Some(flag) = args.task.first_given_but("--data") {
             let message = format!("{flag} needs --task: without one, the log's task is taken as it is");
             return Err(UsageError(message).into());
         }
         let spec = &log.header.task;
-        let course = Course::of_log(&spec.definition, spec.data_sha256.as_deref(), args.trust_log)?;
-        return Ok((spec.definition.clone(), course));
+        let moved = definition::moved(&spec.definition, args.task.data.as_deref())?;
+        let definition = moved.unwrap_or_else(|| spec.definition.clone());
+        let course = Course::of_log(&definition, spec.data_sha256.as_deref(), args.trust_log)?;
+        return Ok((definition, course));
     }
-    let definition = definition::of_args(&args.task)?;
+    let definition = definition::of_args(&args.task, args.inference.ctx_size)?;
     let course = Course::load(&definition)?;
     Ok((definition, course))
 }

@@ -23,15 +23,17 @@ pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
     let ProbeArgs { model: path, json: as_json, run: args } = args;
     let threads = setup::threads(&args.inference)?;
     let model = Model::open(path)?;
-    let definition = definition::of_args(&args.task)?;
+    let definition = definition::of_args(&args.task, args.inference.ctx_size)?;
     let (courses, subject) = Courses::load(definition, &args.retain)?;
     let header = plan::header(args, &model, subject)?;
+    let warnings = courses.warnings();
     let mut examiners = courses.examiners(&header)?;
     let stop = interrupt::flag()?;
     let weights = memory::weights(args, &model);
     let before = memory::plan(args, &header, weights, threads)?;
     let mut engine = setup::engine(model, &header.tensors, &args.inference, threads, before.contexts)?;
-    examiners.rehearse(&engine)?;
+    setup::rehearse(&mut examiners, &engine)?;
+    warnings.iter().for_each(out::warn);
     let Some(probed) = Probed::find(&args.search, &mut engine, &mut examiners, &header, before.mode, &stop)?
     else {
         return Ok(Ending::Interrupted);

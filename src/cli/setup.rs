@@ -6,11 +6,12 @@ use anyhow::{Context, Result};
 use tracing::info;
 
 use super::args::{InferenceArgs, ThreadsArgs, Until};
-use super::{UsageError, out};
+use super::{UsageError, out, text};
 use crate::llama::{LlamaEngine, LlamaOptions};
 use crate::model::{Model, check_digest};
 use crate::seed_log::{SeedLog, TensorSpec};
 use crate::store::{folder_of, read_log_file, same_file, suitable_threads};
+use crate::tune::Examiners;
 use crate::tuning;
 
 /// Checks the inference flags and sizes rayon's pool.
@@ -119,6 +120,20 @@ pub fn tuned_engine(
 ) -> Result<LlamaEngine> {
     check_digest(log, generations, &model.replay(log, generations)?)?;
     engine(model, &log.header.tensors, args, threads, None)
+}
+
+/// Leaves out the examples that are too long, where that is asked for, and tries the others.
+pub fn rehearse(examiners: &mut Examiners, engine: &LlamaEngine) -> Result<()> {
+    tell_skipped(examiners.skip_long(engine)?);
+    Ok(examiners.rehearse(engine)?)
+}
+
+/// Says how many examples were left out.
+pub fn tell_skipped(skipped: u64) {
+    if skipped > 0 {
+        let examples = text::examples(skipped);
+        out::warn(format!("note: {examples} too long for the context left out, as --skip-long says"));
+    }
 }
 
 /// How inference is to run, with whatever memory it takes.

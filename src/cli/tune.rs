@@ -27,13 +27,15 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let model = Model::open(&args.model)?;
     let Start { mut log, journal, courses, plan: new_plan } =
         if args.resume { resume(args, &path, &model)? } else { begin(args, &path, &model)? };
+    let (of_data, warnings) = (courses.line(), courses.warnings());
     let mut examiners = courses.examiners(&log.header)?;
     let stop = interrupt::flag()?;
     let weights = memory::weights(&args.run, &model);
     let mut plan = memory::plan(&args.run, &log.header, weights, threads)?;
     let witness = model.working.witness().clone();
     let mut engine = setup::engine(model, &log.header.tensors, &args.run.inference, threads, plan.contexts)?;
-    examiners.rehearse(&engine)?;
+    setup::rehearse(&mut examiners, &engine)?;
+    warnings.iter().for_each(out::warn);
     let mut probed = None;
     if args.auto {
         let Some(found) =
@@ -53,6 +55,9 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
         record(&mut log, &mut journal, Line::Plan(PlanRecord { generations }))?;
     }
     let auditor = args.paranoid.then(|| FileAuditor::new(&args.model, &log, &path)).transpose()?;
+    if let Some(line) = of_data.filter(|_| !args.json) {
+        out::progress(line);
+    }
     let mut display = Display::start(args, &log, &path, planned);
     if let Some(found) = probed {
         display.tell(&found, plan.mode);
@@ -117,7 +122,7 @@ struct Start {
 
 /// A new run, its log in memory.
 fn begin(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
-    let definition = definition::of_args(&args.run.task)?;
+    let definition = definition::of_args(&args.run.task, args.run.inference.ctx_size)?;
     if path.exists() {
         refuse_overwriting(args, path)?;
     }
@@ -149,6 +154,7 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
     refuse_settings(args)?;
     let (mut file, bytes) = LogFile::open(path)?;
     let mut log = setup::parse_log(path, &bytes)?;
+    let moved = definition::moved(&log.header.task.definition, args.run.task.data.as_deref())?;
     // Refuses another model before the file is touched.
     model.check_base(&log.header.base)?;
     let of_log = &log.header.task.definition;
@@ -158,7 +164,7 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
         return Err(UsageError(format!("--task is {task}, but the log's task is {}", of_log.name)).into());
     }
     plan::check_method(&args.run.search, log.header.settings.method)?;
-    let courses = Courses::of_log(&log.header.task, args.trust_log)?;
+    let courses = Courses::of_log(&log.header.task, moved.as_ref(), args.trust_log)?;
     if log.torn_bytes > 0 {
         out::warn(format!("warning: {}: {}", path.display(), setup::torn(&log)));
         file.truncate(log.whole_bytes)?;
@@ -199,7 +205,8 @@ fn refuse_settings(args: &TuneArgs) -> Result<()> {
         ("--seed", search.seed.is_some()),
     ];
     let of_search = given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag);
-    match args.run.task.first_given().or(args.run.retain.first_given()).or(of_search) {
+    // Data may have been moved; that they are the same is checked.
+    match args.run.task.first_given_but("--data").or(args.run.retain.first_given()).or(of_search) {
         Some(flag) => Err(UsageError(format!(
             "{flag} cannot be used with --resume: the run goes on with its log's settings"
         ))

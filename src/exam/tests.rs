@@ -8,7 +8,7 @@ use serde_json::json;
 use super::*;
 use crate::engine::{Score, TensorBytes};
 use crate::judge::Asked;
-use crate::task::{Place, Problems};
+use crate::task::{DataOptions, Place, Problems};
 
 /// Replies with its prompt in capitals; likes short completions.
 #[derive(Default)]
@@ -129,7 +129,7 @@ impl Judge for NoteLength {
 }
 
 fn examiner(task: Same, rewards: Vec<Reward>) -> Examiner {
-    let problems = Problems::Data { path: "data.jsonl".to_owned(), held_out: 0.5 };
+    let problems = Problems::Data(DataOptions { held_out: 0.5, ..DataOptions::new("data.jsonl") });
     let definition = Definition { rewards, ..Definition::new("test", problems, RewardKind::Loglik) };
     let judge = |reward: &Reward| {
         let judge: Option<Box<dyn Judge>> = match reward.kind {

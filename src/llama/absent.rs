@@ -16,7 +16,7 @@ mod size;
 mod uneditable;
 
 pub use estimate::estimated_context_bytes;
-pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in};
+pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in, context_tokens};
 pub use uneditable::Uneditable;
 
 /// Why something in here failed.

@@ -87,6 +87,11 @@ impl Model {
         self.positions = positions.unwrap_or(usize::MAX);
     }
 
+    /// Returns the positions that a text may have.
+    pub(super) fn positions(&self) -> usize {
+        self.positions
+    }
+
     /// Refuses more tokens than there are positions; `what` is what has so many.
     pub(super) fn check_positions(&self, tokens: usize, what: &str) -> Result<(), Failure> {
         if tokens > self.positions {

@@ -5,7 +5,7 @@ use super::budget::is_small;
 use super::layout::{self, Chunk, Path, Room, Token};
 use super::model::Model;
 use super::size::Size;
-use crate::engine::Request;
+use crate::engine::{Length, Request};
 
 /// Nodes a chunk of short sequences is filled up to, and the step in which attention takes cells of memory.
 ///
@@ -140,8 +140,16 @@ impl Tokens {
     }
 }
 
-fn tokens(model: &Model, request: &Request, size: Size) -> Result<Tokens, Failure> {
-    let begin = || request.prompt.chars().take(40).collect::<String>();
+/// Counts the tokens of requests, which may be longer than the context.
+pub(super) fn measure(model: &Model, requests: &[Request]) -> Result<Vec<Length>, Failure> {
+    let length = |request: &Request| {
+        let Tokens { all, prompt_len } = tokenized(model, request)?;
+        Ok(Length { prompt: prompt_len, reply: all.len() - prompt_len })
+    };
+    requests.iter().map(length).collect()
+}
+
+fn tokenized(model: &Model, request: &Request) -> Result<Tokens, Failure> {
     let mut all = model.prompt_tokens(&request.prompt);
     let prompt_len = all.len();
     if prompt_len == 0 {
@@ -151,6 +159,13 @@ fn tokens(model: &Model, request: &Request, size: Size) -> Result<Tokens, Failur
     if !request.goes_on || all.len() == prompt_len {
         all.push(model.end_token()?);
     }
+    Ok(Tokens { all, prompt_len })
+}
+
+fn tokens(model: &Model, request: &Request, size: Size) -> Result<Tokens, Failure> {
+    let begin = || request.prompt.chars().take(40).collect::<String>();
+    let tokens = tokenized(model, request)?;
+    let all = &tokens.all;
     if all.len() > size.cells {
         return Err(format!(
             "the request that begins with {:?} has {} tokens, but the context only {}; make the context larger (-c, \
@@ -162,5 +177,5 @@ fn tokens(model: &Model, request: &Request, size: Size) -> Result<Tokens, Failur
         .into());
     }
     model.check_positions(all.len(), &format!("the request that begins with {:?}", begin()))?;
-    Ok(Tokens { all, prompt_len })
+    Ok(tokens)
 }

@@ -105,7 +105,7 @@ fn results(card: &Card<'_>) -> String {
     let retained = card.log.header.task.retain.as_ref();
     let mut lines = vec![
         "## Results\n".to_owned(),
-        format!("On {} of the same task, which the run never tuned on:\n", text::held_out(first.problems)),
+        format!("On {} of the same task{}:\n", text::held_out(first.problems), tuned_on(card.log)),
     ];
     let measure = text::measure(&text::grade(first));
     let (head, rule) = if retained.is_some() { (" retained |", "---|") } else { ("", "") };
@@ -133,6 +133,17 @@ fn results(card: &Card<'_>) -> String {
         text += &format!("\n\nRetained: mean reward on {}.", code(&retain.definition.name));
     }
     text + "\n\n"
+}
+
+/// Returns what the run knows of whether it tuned on its held-out problems. An earlier version's log does not say.
+fn tuned_on(log: &SeedLog) -> String {
+    match log.header.task.definition.problems.data().map(|options| options.shared) {
+        None | Some(Some(0)) => ", which the run never tuned on".to_owned(),
+        Some(Some(shared)) => {
+            format!("; the run tuned on the prompts of {} of its held-out examples too", text::count(shared))
+        }
+        Some(None) => String::new(),
+    }
 }
 
 fn usage(card: &Card<'_>) -> String {
