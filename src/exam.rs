@@ -56,10 +56,10 @@ pub enum ExamError {
     )]
     Unchoosable { place: String },
     #[error(
-        "{count} of {of} examples are too long for the context of {room} tokens: {places}; make the context larger (-c {context}, \
+        "{count} of {of} examples are too long for the context of {room} tokens{replies}: {places}; make the context larger (-c {context}, \
          and a larger --mem-budget where there is one), or leave them out with --skip-long"
     )]
-    TooLong { count: usize, of: usize, room: usize, context: usize, places: String },
+    TooLong { count: usize, of: usize, room: usize, context: usize, replies: String, places: String },
     #[error(
         "with examples of more than {longest} tokens left out there are none to tune on, or none to hold out; make the context \
          larger (-c), or give shorter ones"

@@ -88,6 +88,9 @@ impl Examiner {
             of: problems.len(),
             room,
             context: most.next_multiple_of(STEP),
+            replies: self
+                .new_tokens(is_chat)
+                .map_or(String::new(), |tokens| format!(", {tokens} new ones (-n) being kept for the reply")),
             places: named(&long),
         }
     }

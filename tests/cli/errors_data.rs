@@ -116,7 +116,7 @@ fn examples_that_are_too_long_are_told_all_at_once_or_left_out() {
     let some =
         numbered.map(|(number, line)| if [8, 14].contains(&number) { long(line) } else { line.to_owned() });
     dir.write("long.jsonl", some.collect::<Vec<_>>().join("\n"));
-    let line = "tune base.gguf -o run.qes --overwrite --task sft --data long.jsonl --generations 1 --population 2 --prompts 4";
+    let line = "tune base.gguf -o run.qes --overwrite --task sft --data long.jsonl --generations 1 --population 4 --prompts 4";
     for command in [line, "probe base.gguf --task sft --data long.jsonl"] {
         let failed = dir.run(command).ends(1);
         for word in ["2 of 40 examples", "line 8 (15", "line 14 (15", "-c 1536", "--skip-long"] {

@@ -63,7 +63,7 @@ fn values_that_make_no_sense_are_refused() {
             (
                 "--task exact --data sums.jsonl -n 2000",
                 1,
-                &["sums.jsonl, line", "2000 new ones", "(-c)", "(-n)"],
+                &["sums.jsonl, line", "2000 new ones", "-c 2048", "(-n)"],
             ),
             ("--task arith --reward exact --temp 1 -n 2000", 1, &["2000 new ones", "(-c)", "(-n)"]),
         ],
