@@ -21,6 +21,7 @@ const ROWS: [&str; 33] = [
     "update",
     "settings",
     "dataset",
+    "chat",
     "task",
     "seed_log",
     "replay",

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::UsageError;
 use super::args::{OF_DATA, TaskArgs};
+use super::{UsageError, chat};
 use crate::dataset::HELD_OUT_SHARE;
 use crate::store::{folder_of, read_text};
 use crate::task::arith::ArithOptions;
@@ -16,7 +16,18 @@ use crate::task::{Definition, Problems, Reward, RewardKind};
 const GENERATED: [&str; 2] = ["arith", "countdown"];
 
 /// The flags that change what a task file says.
-const OF_FILES: [&str; 6] = ["--data", "--held-out", "--system", "--temp", "--predict", "--stop"];
+const OF_FILES: [&str; 10] = [
+    "--data",
+    "--held-out",
+    "--system",
+    "--chat-template",
+    "--chat-template-file",
+    "--chat-template-kwargs",
+    "--special",
+    "--temp",
+    "--predict",
+    "--stop",
+];
 
 fn is_named(task: &str) -> bool {
     GENERATED.contains(&task) || OF_DATA.contains(&task)
@@ -43,6 +54,7 @@ pub fn of_args(args: &TaskArgs) -> Result<Definition> {
         }
     };
     definition.system = args.system.clone().or(definition.system);
+    chat::change(&mut definition.chat, args)?;
     definition.predict = args.predict.or(definition.predict);
     definition.temp = args.temp.unwrap_or(definition.temp);
     if !args.stop.is_empty() {
@@ -193,7 +205,7 @@ fn countdown(args: &TaskArgs) -> CountdownOptions {
 }
 
 /// A text given on the command line or in a file, and where it comes from. Both flags are told with their values.
-fn text(
+pub fn text(
     (flag, given): (&str, &Option<String>),
     (file_flag, file): (&str, &Option<PathBuf>),
 ) -> Result<Option<(String, String)>> {

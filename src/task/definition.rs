@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::arith::ArithOptions;
 use super::countdown::CountdownOptions;
+use crate::chat::ChatSettings;
 use crate::dataset::HELD_OUT_SHARE;
 
 /// Most tokens that a reply may be asked for.
@@ -25,6 +26,9 @@ pub struct Definition {
     /// A system message before every conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
+    /// How conversations are written.
+    #[serde(default, skip_serializing_if = "ChatSettings::is_default")]
+    pub chat: ChatSettings,
     /// Most new tokens of a reply; by default the task's own number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predict: Option<usize>,
@@ -203,6 +207,7 @@ impl Definition {
             problems,
             rewards: vec![reward.into()],
             system: None,
+            chat: ChatSettings::default(),
             predict: None,
             temp: 0.0,
             stop: Vec::new(),
