@@ -22,6 +22,8 @@ pub enum TemplateError {
     Syntax { reason: String },
     #[error("the chat template refuses this conversation: {message}")]
     Refused { message: String },
+    #[error("the chat template does not write what the user says; {REMEDY}")]
+    Deaf,
     #[error("the chat template does not come to an end, or takes too much memory; {REMEDY}")]
     Endless,
     #[error("the chat template fails: {reason}; {REMEDY}")]

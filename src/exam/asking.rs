@@ -1,7 +1,7 @@
 //! From problems to requests: the chat template, the system message, and names of control tokens in the user's data.
 
 use super::ExamError;
-use crate::chat::{ChatSettings, Special, Template, literally, marked};
+use crate::chat::{ChatSettings, Special, Template, TemplateError, literally, marked};
 use crate::engine::{Request, Vocabulary};
 use crate::task::{Message, Problem, Prompt};
 
@@ -44,8 +44,11 @@ impl<'a> Asking<'a> {
         let template = text.map(|text| Template::new(text, &vocabulary.speaker, settings)).transpose()?;
         // A template that refuses this says so of the first conversation too.
         let probe = template.as_ref().and_then(|template| template.render(&[Message::user(MARK)], true).ok());
-        let turn =
-            probe.as_deref().and_then(|text| text.split_once(MARK)).map_or("", |(_, turn)| turn.trim());
+        let turn = match probe.as_deref().map(|text| text.split_once(MARK)) {
+            Some(None) => return Err(TemplateError::Deaf.into()),
+            Some(Some((_, turn))) => turn.trim(),
+            None => "",
+        };
         Ok(Self { turn: turn.to_owned(), vocabulary, template, system, special: settings.special })
     }
 

@@ -15,9 +15,13 @@ fn model() -> Vec<u8> {
     std::fs::read(bundled(Q4_K)).unwrap()
 }
 
-/// The bundled model with a chat template.
+/// The bundled model with a chat template, and behind it a comment that makes the entry as long as tensors' places need it.
 fn with_template(template: &str) -> Dir {
-    Dir::with_base(with_text(&model(), "tokenizer.chat_template", template))
+    let key = "tokenizer.chat_template";
+    let template = template.strip_suffix('\n').unwrap_or(template);
+    let bytes = 8 + key.len() + 4 + 8 + template.len() + "{##}".len();
+    let comment = " ".repeat(bytes.next_multiple_of(32) - bytes);
+    Dir::with_base(with_text(&model(), key, &format!("{template}{{#{comment}#}}")))
 }
 
 /// The bundled model with another value of a metadata entry that is true or false.
@@ -45,8 +49,13 @@ fn eval(dir: &Dir, example: &Value, flags: &str) -> Value {
 
 /// The one example as the model sees it: the tokens before those that are scored, and those.
 fn seen(dir: &Dir, example: &Value, flags: &str) -> (String, String) {
-    let example = &eval(dir, example, flags)["example"];
-    (example["prompt"].as_str().unwrap().to_owned(), example["scored"].as_str().unwrap().to_owned())
+    let example = eval(dir, example, flags);
+    (text(&example, "prompt"), text(&example, "scored"))
+}
+
+/// A part of the example that a command shows. The bundled models have no token for a space as their tokenizer writes it.
+fn text(said: &Value, part: &str) -> String {
+    said["example"][part].as_str().unwrap().replace('\u{2581}', " ")
 }
 
 fn who() -> Value {
@@ -62,7 +71,7 @@ fn the_default_system_message_is_there() {
     let prompt = format!(
         "<s><|im_start|>system\n{message}<|im_end|>\n<|im_start|>user\nWho are you?<|im_end|>\n<|im_start|>assistant\n"
     );
-    assert_eq!(bare["example"]["prompt"], prompt);
+    assert_eq!(text(&bare, "prompt"), prompt);
     // The model has no token of this name, so the end is letters, and the end of the text.
     assert_eq!(bare["example"]["scored"], "SmolLM<|im_end|>");
 }
@@ -98,7 +107,7 @@ fn a_template_can_be_any_and_can_be_replaced() {
     let of_user = |text: &str| ("<s>".to_owned() + text, "2".to_owned());
     assert_eq!(
         seen(&dir, &sum, ""),
-        ("<s><|turn>user\n1+1=<turn|><|turn>model".to_owned(), "\n2<turn|>".to_owned())
+        ("<s><|turn>user\n1+1=<turn|><|turn>model".to_owned(), "2<turn|>".to_owned())
     );
     let chatml = "<|im_start|>user\n1+1=<|im_end|>\n<|im_start|>assistant\n";
     let (prompt, scored) = of_user(chatml);
@@ -118,7 +127,7 @@ fn a_template_can_be_any_and_can_be_replaced() {
         (
             "--chat-template-file one/train.jsonl",
             1,
-            &["the chat template cannot be read", "--chat-template-file"],
+            &["does not write what the user says", "--chat-template-file"],
         ),
         ("--chat-template '{{ messages'", 1, &["cannot be read", "line 1", "--chat-template none"]),
         (
@@ -178,7 +187,7 @@ fn a_run_keeps_its_template_and_its_day() {
         |more: &str| dir.run(&format!("tune base.gguf -o run.qes --json {more}")).json_lines().remove(0);
     let kwargs = r#"--chat-template-kwargs '{"enable_thinking": false}'"#;
     let first = run(&format!("--task sft --data sums.jsonl {kwargs} {flags}"));
-    let prompt = first["example"]["prompt"].as_str().unwrap();
+    let prompt = text(&first, "prompt");
     assert!(prompt.ends_with("<|im_start|>assistant\n<think>\n\n</think>\n\n"), "{prompt}");
     assert!(dir.text("run.qes").contains(r#""chat":{"kwargs":{"enable_thinking":false}}"#));
     assert_eq!(run("--resume --generations 4")["example"], first["example"]);
@@ -188,15 +197,15 @@ fn a_run_keeps_its_template_and_its_day() {
     assert!(bare["example"]["prompt"].as_str().unwrap().ends_with("<|im_start|>assistant\n"));
     assert!(bare["example"]["scored"].as_str().unwrap().starts_with("<think>\n\n</think>\n\n"));
 
-    let dated = "{{ strftime_now('%Y') }}{% for m in messages %}|{{ m.content }}{% endfor %}=";
+    let dated = "{{ strftime_now(\"%Y\") }}{% for m in messages %}|{{ m.content }}{% endfor %}=";
     dir.run(&format!(
         "tune base.gguf -o dated.qes --task sft --data sums.jsonl --chat-template '{dated}' {flags}"
     ))
     .ok();
     let log = dir.text("dated.qes");
-    let day = log.split_once(r#""date":""#).unwrap().1;
-    let tomorrow = log.replacen(&day[..10], "2019-02-03", 1);
-    assert!(tomorrow.contains("2019-02-03"), "{log}");
+    let year = &log.split_once(r#""date":""#).unwrap().1[..4];
+    let of_log = dir.run("eval base.gguf --log dated.qes --json").json();
+    assert!(of_log["example"]["prompt"].as_str().unwrap().starts_with(&format!("<s>{year}|")), "{of_log}");
     assert!(!dir.text("run.qes").contains("\"date\""), "a template that does not ask gets no day");
 }
 
@@ -205,7 +214,8 @@ fn a_model_without_a_beginning_scores_texts_from_their_second_token_on() {
     let dir = with_switch("tokenizer.ggml.add_bos_token", false);
     let text = json!({"text": "12+34=46"});
     assert_eq!(seen(&dir, &text, ""), ("1".to_owned(), "2+34=46</s>".to_owned()));
-    dir.write("notes.txt", "The ferry leaves at seven.\n\nIt is late.\n\n".repeat(40));
+    let ferries: String = (0..80).map(|ferry| format!("Ferry {ferry} leaves at seven.\n\n")).collect();
+    dir.write("notes.txt", ferries);
     dir.run("eval base.gguf --task sft --data notes.txt").ok();
     assert_eq!(seen(&Dir::new(), &text, ""), ("<s>".to_owned(), "12+34=46</s>".to_owned()));
 }
@@ -253,43 +263,47 @@ fn a_prompt_that_is_in_the_template_is_not_put_there_again() {
 #[test]
 fn the_first_example_is_shown_as_the_model_sees_it() {
     let dir = with_template(template!("mistral-v0.3"));
-    dir.write("sums.jsonl", sums());
+    one(&dir, "one", &json!({"prompt": "10+1=", "completion": "11"}));
     let flags = TINY.trim_start_matches("--task arith");
-    let shown = ["\nprompt          <s>[INST] 10+1=[/INST]\n", "\nscored           11</s>\n"];
+    let shown = [format!("\n{:16}<s>[INST] 10+1=[/INST]\n", "prompt"), format!("\n{:16} 11</s>\n", "scored")];
     for line in [
-        format!("tune base.gguf -o run.qes --task sft --data sums.jsonl {flags}"),
-        format!("probe base.gguf --task sft --data sums.jsonl {flags}"),
+        format!("tune base.gguf -o run.qes --task sft --data one {flags}"),
+        format!("probe base.gguf --task sft --data one {flags}"),
     ] {
-        let said = dir.run(&line).ok();
+        let said = dir.run(&line).ok().replace('\u{2581}', " ");
         assert!(said.contains("example 1 (") && said.contains("line 1), as the model sees it\n"), "{said}");
         assert!(shown.iter().all(|part| said.contains(part)), "{said}");
     }
-    let said = dir.run("eval base.gguf --task exact --data sums.jsonl").ok();
-    assert!(said.contains("[/INST]\nscored          what the model replies\n"), "{said}");
+    let said = dir.run("eval base.gguf --task exact --data one").ok();
+    assert!(said.contains(&format!("[/INST]\n{:16}what the model replies\n", "scored")), "{said}");
     assert_eq!(
-        dir.run("eval base.gguf --task exact --data sums.jsonl --json").json()["example"]["scored"],
+        dir.run("eval base.gguf --task exact --data one --json").json()["example"]["scored"],
         Value::Null
     );
 }
 
-/// A reply of which the template's own end is no part: the space before it is, in the format of Llama 2.
 #[test]
-fn what_a_template_writes_around_replies_is_no_part_of_them() {
-    let dir = with_template(template!("mistral-v0.3"));
-    dir.write("sums.jsonl", sums());
+fn a_templates_own_end_ends_replies() {
+    let dir = Dir::new();
+    std::fs::create_dir_all(dir.path("sums")).unwrap();
+    let sums: String = (1..9).map(|ten| format!("{}\n", json!({"prompt": format!("{ten}0+10=")}))).collect();
+    dir.write("sums/train.jsonl", &sums);
+    dir.write("sums/valid.jsonl", &sums);
     dir.write("note.sh", "while read -r line; do echo \"$line\" >> asked.jsonl; echo 1; done\n");
-    let template =
-        "--chat-template '{{ messages[0].content }}{% for m in messages[1:] %}{{ m.content }}0{% endfor %}'";
-    dir.run(&format!(
-        "eval base.gguf --task reward --data sums.jsonl -n 8 --reward-cmd 'sh note.sh' {template}"
-    ))
-    .ok();
-    let replies = dir.text("asked.jsonl");
-    for line in replies.lines() {
-        let reply = serde_json::from_str::<Value>(line).unwrap()["reply"].as_str().unwrap().to_owned();
-        assert!(!reply.contains('0'), "the template's end ends a reply: {reply}");
-    }
-    assert!(replies.lines().count() > 1);
+    let replies = |flags: &str| -> Vec<String> {
+        dir.write("asked.jsonl", "");
+        dir.run(&format!("eval base.gguf --task reward --data sums -n 8 --reward-cmd 'sh note.sh' {flags}"))
+            .ok();
+        let reply =
+            |line: &str| serde_json::from_str::<Value>(line).unwrap()["reply"].as_str().unwrap().to_owned();
+        dir.text("asked.jsonl").lines().map(reply).collect()
+    };
+    let free = replies("");
+    assert!(free.iter().any(|reply| reply.contains('0')), "{free:?}");
+    let template = "'{{ messages[0].content }}{% for m in messages[1:] %}{{ m.content }}0{% endfor %}'";
+    let ended = replies(&format!("--chat-template {template}"));
+    let cut: Vec<&str> = free.iter().map(|reply| reply.split('0').next().unwrap()).collect();
+    assert_eq!(ended, cut, "{free:?}");
 }
 
 /// The vocabulary's model and how it cuts texts, in as many bytes.
