@@ -45,7 +45,7 @@ fn write(value: &Value, indent: Option<(usize, usize)>, text: &mut String) -> Re
         ValueKind::String => text.push_str(&quoted(value.as_str().unwrap_or_default())),
         ValueKind::Seq | ValueKind::Iterable => {
             let items: Vec<Value> = value.try_iter()?.collect();
-            list(('[', ']'), &items, indent, text, |item, inner, text| write(item, inner, text))?;
+            list(('[', ']'), &items, indent, text, write)?;
         }
         ValueKind::Map => {
             let keys: Vec<Value> = value.try_iter()?.collect();

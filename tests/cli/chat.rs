@@ -90,7 +90,7 @@ fn every_turn_is_closed() {
     let written = "<|system|>\nBe short.</s>\n<|user|>\nHi </s>\n<|assistant|>\nHello.</s>\n<|user|>\n2+2?</s>\n<|assistant|>\n";
     assert_eq!((prompt, scored), (format!("<s>{written}"), "4</s>".to_owned()));
     // The same, as a reward program is asked.
-    dir.write("note.sh", "while read -r line; do echo \"$line\" >> asked.jsonl; echo 1; done\n");
+    dir.write("note.sh", "while read -r line; do printf '%s\\n' \"$line\" >> asked.jsonl; echo 1; done\n");
     dir.run("eval base.gguf --task reward --data one -n 2 --reward-cmd 'sh note.sh'").ok();
     let asked: Value = serde_json::from_str(dir.text("asked.jsonl").lines().next().unwrap()).unwrap();
     assert_eq!(asked["prompt"], written);
@@ -233,6 +233,7 @@ fn names_of_control_tokens_are_told_of() {
     let dir = Dir::new();
     let (bare, named) = (json!({"text": "12+34=46"}), json!({"text": "<s>12+34=46</s>"}));
     assert_eq!(seen(&dir, &named, ""), seen(&dir, &bare, ""), "each is there once");
+    one(&dir, "one", &named);
     let told = dir.run("eval base.gguf --task sft --data one").ends(0).stderr;
     assert!(told.contains("2 of 2 examples name control tokens, first "), "{told}");
     assert!(told.contains("line 1: <s> in the text") && told.contains("--special text"), "{told}");
@@ -289,7 +290,7 @@ fn a_templates_own_end_ends_replies() {
     let sums: String = (1..9).map(|ten| format!("{}\n", json!({"prompt": format!("{ten}0+10=")}))).collect();
     dir.write("sums/train.jsonl", &sums);
     dir.write("sums/valid.jsonl", &sums);
-    dir.write("note.sh", "while read -r line; do echo \"$line\" >> asked.jsonl; echo 1; done\n");
+    dir.write("note.sh", "while read -r line; do printf '%s\\n' \"$line\" >> asked.jsonl; echo 1; done\n");
     let replies = |flags: &str| -> Vec<String> {
         dir.write("asked.jsonl", "");
         dir.run(&format!("eval base.gguf --task reward --data sums -n 8 --reward-cmd 'sh note.sh' {flags}"))
