@@ -89,12 +89,12 @@ def debian_server(folder):
 
 
 @contextmanager
-def serving(server, model, more=()):
-    """A function that asks a server with this model and perhaps more options."""
+def serving(server, model):
+    """A function that asks a server with this model."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    options = ["--host", "127.0.0.1", "--port", port, "-c", 512, "-t", 1, "-np", 1, "--no-warmup", *more]
+    options = ["--host", "127.0.0.1", "--port", port, "-c", 512, "-t", 1, "-np", 1, "--no-warmup"]
     command = [str(part) for part in (server, "-m", ROOT / model, *options)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

@@ -164,11 +164,6 @@ impl LlamaEngine {
             .map_err(|source| EngineError::new("completing the requests", source))
     }
 
-    /// The tokens of a text as prompts have them, to compare engines exactly.
-    pub fn tokens(&self, text: &str) -> Vec<i32> {
-        tokens::text(&self.model, text, &[])
-    }
-
     /// The logits of what follows a text, to compare engines exactly.
     ///
     /// # Errors
