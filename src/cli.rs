@@ -7,6 +7,7 @@
 mod apply;
 mod args;
 mod audit;
+mod chat;
 mod course;
 mod data;
 mod data_command;

@@ -5,6 +5,8 @@
 //! at replies let the model reply. A model without a chat template is asked in the plain form; where that demands exactly
 //! the wanted text and then an end, the same forward pass tells whether greedy decoding gives it.
 
+mod asking;
+mod example;
 mod fit;
 mod grade;
 mod grader;
@@ -12,15 +14,18 @@ mod telling;
 
 use thiserror::Error;
 
+pub use example::Example;
 pub use grade::{Difference, Grade, Mark};
 
+use asking::Asking;
 use grader::{Answers, Grader};
 use telling::most_telling;
 
+use crate::chat::{ChatSettings, TemplateError};
 use crate::engine::{Decoding, Engine, EngineError, Request, Score};
 use crate::judge::{Judge, JudgeError};
 use crate::rng::{Domain, Source};
-use crate::task::{Definition, Message, Problem, Prompt, Reward, RewardKind, SOFT_FLOOR, Task, Verdict};
+use crate::task::{Definition, Problem, Reward, RewardKind, SOFT_FLOOR, Task, Verdict};
 
 /// The stream that held-out replies are drawn by; generations have streams of their own number.
 const HELD_OUT: u64 = u64::MAX;
@@ -43,10 +48,24 @@ pub enum ExamError {
     #[error("the reward {kind} needs {needs} of every problem, but {place} has none")]
     Lacks { kind: &'static str, needs: &'static str, place: String },
     #[error(
-        "a system message is given, but the model has no chat template that it could be put into; leave it out, or put it \
-         into the prompts"
+        "a system message is given, but there is no chat template that it could be put into; leave it out, put it into the \
+         prompts, or name a template with --chat-template"
     )]
     NoTemplate,
+    #[error(transparent)]
+    ChatTemplate(#[from] TemplateError),
+    #[error("{place}: {source}")]
+    Template { place: String, source: TemplateError },
+    #[error(
+        "{place}: {what} names the control token {name}, which --special refuse does not allow; take it out, or say --special \
+         text for its letters or --special parse for the token"
+    )]
+    ControlToken { place: String, what: String, name: String },
+    #[error(
+        "{place}: a message has {turn:?}, as if it were in the chat template already, which would be put around it once more; \
+         give messages without a template, or take prompts as they stand with --chat-template none"
+    )]
+    Written { place: String, turn: String },
     #[error(
         "a system message is given, but {place} is a text and no conversation; leave the system message out"
     )]
@@ -85,6 +104,10 @@ pub struct Exam<B> {
     rejected: Option<B>,
     chat: bool,
     seed: u64,
+    /// What a template writes before replies, which is no part of them.
+    lead: String,
+    /// What a template ends replies with, where no token does.
+    stop: Option<String>,
 }
 
 impl<B> Exam<B> {
@@ -104,6 +127,7 @@ pub struct Examiner {
     system: Option<String>,
     /// Tokens of an example at most, others being left out.
     longest: Option<usize>,
+    chat: ChatSettings,
     decoding: Decoding,
     seed: u64,
 }
@@ -134,7 +158,15 @@ impl Examiner {
         let graders = definition.rewards.iter().map(grader).collect::<Result<_, ExamError>>()?;
         let longest = definition.problems.data().and_then(|options| options.longest);
         let longest = longest.map(|tokens| tokens as usize);
-        let examiner = Self { task, graders, system: definition.system.clone(), longest, decoding, seed };
+        let examiner = Self {
+            task,
+            graders,
+            system: definition.system.clone(),
+            longest,
+            chat: definition.chat.clone(),
+            decoding,
+            seed,
+        };
         examiner.check(examiner.task.given(), Grader::check_thoroughly)?;
         Ok(examiner)
     }
@@ -207,27 +239,32 @@ impl Examiner {
         stream: u64,
     ) -> Result<Exam<E::Batch>, ExamError> {
         self.check(&problems, Grader::check)?;
-        let (mut prompts, mut chat) = (Vec::with_capacity(problems.len()), false);
-        for problem in &problems {
-            let template = self.chat_prompt(engine, problem)?;
-            chat |= template.is_some();
-            prompts.push(template.unwrap_or_else(|| problem.prompt.plain.clone()));
-        }
-        let prepare = |reply: fn(&Problem) -> Option<&str>, new_tokens| {
-            let request = |(prompt, problem): (&String, &Problem)| Request {
-                prompt: prompt.clone(),
-                completion: reply(problem).unwrap_or_default().to_owned(),
-                goes_on: problem.goes_on,
-            };
-            let requests: Vec<Request> = prompts.iter().zip(&problems).map(request).collect();
-            prepare(engine, &requests, &problems, new_tokens)
+        let asking = self.asking(engine)?;
+        let ask = |reply: fn(&Problem) -> Option<&str>| {
+            problems.iter().map(|problem| asking.ask(problem, reply(problem))).collect::<Result<Vec<_>, _>>()
         };
-        let wanted = prepare(|problem| problem.wanted.as_deref(), self.new_tokens(chat))?;
+        let asked = ask(|problem| problem.wanted.as_deref())?;
+        let chat = asked.iter().any(|asked| asked.chat);
+        let prompts = asked.iter().map(|asked| asked.request.prompt.clone()).collect();
+        let first = asked.iter().find(|asked| asked.chat);
+        let (lead, stop) = first.map(|asked| (asked.lead.clone(), asked.stop.clone())).unwrap_or_default();
+        let requests: Vec<Request> = asked.into_iter().map(|asked| asked.request).collect();
+        let wanted = prepare(engine, &requests, &problems, self.new_tokens(chat))?;
         let looks_at_rejected = self.graders.iter().any(|grader| grader.kind == RewardKind::Margin);
-        let rejected =
-            looks_at_rejected.then(|| prepare(|problem| problem.rejected.as_deref(), None)).transpose()?;
+        let rejected = if looks_at_rejected {
+            let asked = ask(|problem| problem.rejected.as_deref())?;
+            let requests: Vec<Request> = asked.into_iter().map(|asked| asked.request).collect();
+            Some(prepare(engine, &requests, &problems, None)?)
+        } else {
+            None
+        };
         let seed = Source::new(self.seed, Domain::Replies).stream(stream).next_u64();
-        Ok(Exam { problems, prompts, wanted, rejected, chat, seed })
+        Ok(Exam { problems, prompts, wanted, rejected, chat, seed, lead, stop })
+    }
+
+    /// Returns what writes the model's prompts and replies.
+    fn asking<'a, E: Engine>(&'a self, engine: &'a E) -> Result<Asking<'a>, ExamError> {
+        Asking::new(engine.vocabulary(), &self.chat, self.system.as_deref())
     }
 
     /// New tokens that the model replies with to an exam, where a reward has it reply.
@@ -252,22 +289,6 @@ impl Examiner {
             problems.clone().into_iter().try_for_each(|problem| check(grader, problem))?;
         }
         Ok(())
-    }
-
-    fn chat_prompt<E: Engine>(&self, engine: &E, problem: &Problem) -> Result<Option<String>, ExamError> {
-        let Problem { prompt: Prompt { chat, .. }, place, .. } = problem;
-        if chat.is_empty() {
-            let place = place.to_string();
-            return if self.system.is_some() { Err(ExamError::NoConversation { place }) } else { Ok(None) };
-        }
-        let system =
-            self.system.iter().map(|content| Message { role: "system".to_owned(), content: content.clone() });
-        let conversation: Vec<Message> = system.chain(chat.iter().cloned()).collect();
-        let template = engine.chat_prompt(&conversation)?;
-        if template.is_none() && self.system.is_some() {
-            return Err(ExamError::NoTemplate);
-        }
-        Ok(template)
     }
 
     /// The reward of each problem.

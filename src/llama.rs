@@ -13,9 +13,10 @@ use llama_cpp_sys_2::ggml_version;
 use tracing::{debug, info};
 
 use crate::block::Arrangement;
-use crate::engine::{Decoding, Engine, EngineError, Length, Request, Score, TensorBytes};
+use crate::engine::{
+    Decoding, Engine, EngineError, Length, Request, Score, Spelled, TensorBytes, Vocabulary,
+};
 use crate::store::{StoreError, WorkingCopy};
-use crate::task::Message;
 
 mod budget;
 mod complete;
@@ -35,6 +36,7 @@ mod row;
 mod schedule;
 mod score;
 mod size;
+mod tokens;
 mod uneditable;
 mod weights;
 
@@ -125,6 +127,11 @@ impl LlamaEngine {
         self.context_bytes
     }
 
+    /// Warnings of llama.cpp about the quality of what the model will say, from when it was loaded.
+    pub fn warnings(&self) -> &[String] {
+        self.model.warnings()
+    }
+
     /// The bytes of all tunable tensors, where inference reads them and as they are in the file.
     fn lend(&mut self) -> Result<Vec<TensorBytes<'_>>, StoreError> {
         let Self { working, slots, homes, .. } = self;
@@ -164,7 +171,7 @@ impl LlamaEngine {
     /// # Errors
     /// When the text has no tokens, is longer than the context, or inference fails.
     pub fn logits(&mut self, text: &str) -> Result<Vec<f32>, EngineError> {
-        let tokens = self.model.prompt_tokens(text);
+        let tokens = tokens::text(&self.model, text, &[]);
         let failed = |source| EngineError::new("evaluating a text", source);
         self.model.check_positions(tokens.len(), "the text").map_err(failed)?;
         let last = tokens.len().wrapping_sub(1);
@@ -193,10 +200,14 @@ impl LlamaEngine {
 impl Engine for LlamaEngine {
     type Batch = Prepared;
 
-    fn chat_prompt(&self, conversation: &[Message]) -> Result<Option<String>, EngineError> {
-        self.model
-            .chat_prompt(conversation)
-            .map_err(|source| EngineError::new("applying the chat template", source))
+    fn vocabulary(&self) -> &Vocabulary {
+        self.model.vocabulary()
+    }
+
+    fn spelled(&self, batch: &Prepared, request: usize) -> Option<Spelled> {
+        let tokens = batch.requests.get(request)?;
+        let (prompt, scored) = tokens.all.split_at(tokens.prompt_len);
+        Some(Spelled { prompt: self.model.spell(prompt), scored: self.model.spell(scored) })
     }
 
     fn prepare(&self, requests: &[Request]) -> Result<Prepared, EngineError> {

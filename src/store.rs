@@ -17,6 +17,7 @@ mod log_file;
 mod memory;
 mod signals;
 mod text_file;
+mod today;
 mod witness;
 mod working_copy;
 
@@ -31,6 +32,7 @@ pub(crate) use memory::page_size;
 pub use memory::peak_rss_bytes;
 pub use signals::explain_file_signals;
 pub use text_file::read_text;
+pub use today::today;
 pub use witness::{Witness, Witnessed};
 pub use working_copy::WorkingCopy;
 

@@ -41,7 +41,7 @@ use crate::replay::History;
 use crate::seed_log::{FORMAT_VERSION, Header, SeedLog, TOOL, TaskSpec, TensorSpec, pin_noise};
 use crate::select::{SelectError, select, spec, types};
 use crate::settings::Settings;
-use crate::store::{LogFile, Witness, Witnessed, discard_log};
+use crate::store::{LogFile, Witness, Witnessed, discard_log, today};
 use crate::task::{Definition, Problems, RewardKind, Task};
 use crate::tune::{Examiners, Observer, Outcome, ResidualMode, Summary, TuneError, Tuner};
 use crate::update::Method;
@@ -208,7 +208,9 @@ impl Tuning {
         let mut log = SeedLog::parse(&bytes)?;
         let model = Model::open(&self.model)?;
         model.check_base(&log.header.base)?;
-        let (has, wanted) = (&log.header.task.definition, &self.spec.definition);
+        let mut wanted = self.spec.definition.clone();
+        wanted.chat.date = log.header.task.definition.chat.date;
+        let (has, wanted) = (&log.header.task.definition, &wanted);
         if has != wanted {
             let (has, wanted) = (has.name.clone(), wanted.name.clone());
             return Err(TuneError::OtherTask { path: path.to_owned(), has, wanted });
@@ -231,6 +233,8 @@ impl Tuning {
         let mut settings = self.settings.clone();
         let of_type = |of_type| recipe::type_settings(of_type, Signal::Replies, settings.population);
         settings.types = types(&tensors).into_iter().map(of_type).collect();
+        let template = model.gguf.metadata_str("tokenizer.chat_template");
+        self.spec.definition.chat.settle_date(template, today());
         std::mem::replace(&mut self.change, Box::new(|_| ()))(&mut settings);
         Ok(pin_noise(Header {
             version: FORMAT_VERSION,

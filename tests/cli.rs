@@ -7,6 +7,7 @@ mod cli {
     mod architectures;
     mod bench;
     mod card;
+    mod chat;
     mod data;
     mod diff;
     mod errors_data;

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// The modules of the library, each above those that may import it. `lib.rs` and `main.rs` stand outside.
-const ROWS: [&str; 33] = [
+const ROWS: [&str; 34] = [
     "rng",
     "tensor_type",
     "block",
@@ -21,6 +21,7 @@ const ROWS: [&str; 33] = [
     "update",
     "settings",
     "dataset",
+    "chat",
     "task",
     "seed_log",
     "replay",

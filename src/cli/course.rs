@@ -9,6 +9,7 @@ use super::args::RetainArgs;
 use super::data::{Facts, Loaded};
 use super::plan::Subject;
 use super::{UsageError, data, definition};
+use crate::chat::ChatSettings;
 use crate::exam::Examiner;
 use crate::judge::{Json, Judge, JudgeError, Numeric, Pattern};
 use crate::recipe;
@@ -176,7 +177,7 @@ impl Courses {
         let task = Course::load(&definition)?;
         let definition = task.counted(definition);
         let data_sha256 = task.data_sha256.clone();
-        let (retain, retain_spec) = retain_course(retain)?.unzip();
+        let (retain, retain_spec) = retain_course(retain, &definition.chat)?.unzip();
         Ok((Self { task, retain }, Subject { definition, data_sha256, retain: retain_spec }))
     }
 
@@ -218,7 +219,8 @@ impl Courses {
     }
 }
 
-fn retain_course(args: &RetainArgs) -> Result<Option<(Course, RetainSpec)>> {
+/// `chat` is how the task's conversations are written, and those of what is retained too where it says nothing itself.
+fn retain_course(args: &RetainArgs, chat: &ChatSettings) -> Result<Option<(Course, RetainSpec)>> {
     let Some(retained) = &args.retain else { return Ok(None) };
     let weight = args.retain_weight.unwrap_or(0.0);
     if !(0.0..=1e6).contains(&weight) {
@@ -230,7 +232,10 @@ fn retain_course(args: &RetainArgs) -> Result<Option<(Course, RetainSpec)>> {
         let message = format!("--retain-prompts is {prompts}, but must be from 1 to {MAX_PROBLEMS}");
         return Err(UsageError(message).into());
     }
-    let definition = definition::of_retained(retained)?;
+    let mut definition = definition::of_retained(retained)?;
+    if definition.chat.is_default() {
+        definition.chat = chat.clone();
+    }
     let course = Course::load(&definition).context("--retain")?;
     let definition = course.counted(definition);
     let data_sha256 = course.data_sha256.clone();

@@ -53,7 +53,7 @@ fn definition(args: &DataArgs) -> Result<Definition> {
         data: Some(args.file.clone()),
         ..args.task.clone()
     };
-    definition::of_args(&task, args.inference.ctx_size)
+    definition::of_args(&task, args.inference.ctx_size())
 }
 
 /// Starts llama.cpp on a model of which nothing is tuned.

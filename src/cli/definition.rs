@@ -4,8 +4,8 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 
-use super::UsageError;
 use super::args::{OF_DATA, OnTimeout, TaskArgs};
+use super::{UsageError, chat};
 use crate::dataset::HELD_OUT_SHARE;
 use crate::llama::context_tokens;
 use crate::store::{folder_of, read_text, same_file};
@@ -17,13 +17,17 @@ use crate::task::{DataOptions, Definition, Problems, Reward, RewardKind};
 const GENERATED: [&str; 2] = ["arith", "countdown"];
 
 /// The flags that change what a task file says.
-const OF_FILES: [&str; 9] = [
+const OF_FILES: [&str; 13] = [
     "--data",
     "--held-out",
     "--replies",
     "--prompt-form",
     "--skip-long",
     "--system",
+    "--chat-template",
+    "--chat-template-file",
+    "--chat-template-kwargs",
+    "--special",
     "--temp",
     "--predict",
     "--stop",
@@ -54,6 +58,7 @@ pub fn of_args(args: &TaskArgs, context: Option<u32>) -> Result<Definition> {
         }
     };
     definition.system = args.system.clone().or(definition.system);
+    chat::change(&mut definition.chat, args)?;
     definition.predict = args.predict.or(definition.predict);
     definition.temp = args.temp.unwrap_or(definition.temp);
     if !args.stop.is_empty() {
@@ -253,7 +258,7 @@ fn countdown(args: &TaskArgs) -> CountdownOptions {
 }
 
 /// A text given on the command line or in a file, and where it comes from. Both flags are told with their values.
-fn text(
+pub fn text(
     (flag, given): (&str, &Option<String>),
     (file_flag, file): (&str, &Option<PathBuf>),
 ) -> Result<Option<(String, String)>> {

@@ -115,7 +115,7 @@ pub fn forecast(model: &Model) -> Result<Option<Forecast>> {
     // The hash of a large file takes long, and no plan depends on it.
     let nobody = || BaseModel { file: String::new(), bytes: 0, sha256: String::new() };
     let subject = Subject {
-        definition: definition::of_args(&args.task, args.inference.ctx_size)?,
+        definition: definition::of_args(&args.task, args.inference.ctx_size())?,
         data_sha256: None,
         retain: None,
     };

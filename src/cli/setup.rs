@@ -16,25 +16,16 @@ use crate::tuning;
 
 /// Checks the inference flags and sizes rayon's pool.
 pub fn threads(args: &InferenceArgs) -> Result<usize> {
-    if args.parallel == Some(0) {
-        return Err(UsageError("--parallel is 0, but must be at least 1".to_owned()).into());
-    }
-    if args.ctx_size == Some(0) {
-        return Err(UsageError("--ctx-size is 0, but must be at least 1".to_owned()).into());
-    }
-    pool(args.threads)
+    pool(args.threads())
 }
 
 /// Sizes rayon's pool for a command that only replays, which by default takes all processors.
 pub fn replay_threads(args: &ThreadsArgs) -> Result<()> {
-    args.threads.map_or(Ok(()), |threads| pool(Some(threads)).map(drop))
+    args.threads().map_or(Ok(()), |threads| pool(Some(threads)).map(drop))
 }
 
 /// Sizes rayon's pool.
 fn pool(asked: Option<usize>) -> Result<usize> {
-    if asked == Some(0) {
-        return Err(UsageError("--threads is 0, but must be at least 1".to_owned()).into());
-    }
     let threads = asked.unwrap_or_else(suitable_threads);
     if threads > 1024 {
         return Err(UsageError(format!("--threads is {threads}, but must be at most 1024")).into());
@@ -140,8 +131,8 @@ pub fn tell_skipped(skipped: u64) {
 pub fn options(args: &InferenceArgs, threads: usize) -> LlamaOptions {
     LlamaOptions {
         threads,
-        parallel: args.parallel,
-        ctx_size: args.ctx_size,
+        parallel: args.parallel(),
+        ctx_size: args.ctx_size(),
         context_bytes: None,
         repack: args.repacks(),
     }

@@ -12,7 +12,8 @@ use super::course::Courses;
 use super::plan;
 use super::probe::Probed;
 use super::report::{self, JsonReport, Outline, TextReport};
-use super::{Ending, UsageError, definition, export, interrupt, memory, out, setup, text};
+use super::{Ending, UsageError, chat, definition, export, interrupt, memory, out, setup, text};
+use crate::exam::Example;
 use crate::llama::check_built_in;
 use crate::model::Model;
 use crate::seed_log::{Line, LogError, PlanRecord, SeedLog};
@@ -36,6 +37,8 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let mut engine = setup::engine(model, &log.header.tensors, &args.run.inference, threads, plan.contexts)?;
     setup::rehearse(&mut examiners, &engine)?;
     warnings.iter().for_each(out::warn);
+    chat::warn(&examiners.task, &engine)?;
+    let example = examiners.task.example(&engine, false)?;
     let mut probed = None;
     if args.auto {
         let Some(found) =
@@ -58,7 +61,7 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     if let Some(line) = of_data.filter(|_| !args.json) {
         out::progress(line);
     }
-    let mut display = Display::start(args, &log, &path, planned);
+    let mut display = Display::start(args, &log, &path, planned, example.as_ref());
     if let Some(found) = probed {
         display.tell(&found, plan.mode);
     }
@@ -122,7 +125,8 @@ struct Start {
 
 /// A new run, its log in memory.
 fn begin(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
-    let definition = definition::of_args(&args.run.task, args.run.inference.ctx_size)?;
+    let mut definition = definition::of_args(&args.run.task, args.run.inference.ctx_size())?;
+    chat::settle_date(&mut definition, model);
     if path.exists() {
         refuse_overwriting(args, path)?;
     }
@@ -222,15 +226,18 @@ enum Display {
 }
 
 impl Display {
-    fn start(args: &TuneArgs, log: &SeedLog, path: &Path, planned: u64) -> Self {
+    fn start(args: &TuneArgs, log: &SeedLog, path: &Path, planned: u64, example: Option<&Example>) -> Self {
         let done = log.generations.len() as u64;
         if args.json {
-            out::progress(report::start(&log.header, done, &path.display().to_string(), planned));
+            let mut start = report::start(&log.header, done, &path.display().to_string(), planned);
+            start["example"] = chat::object(example);
+            out::progress(start);
             return Self::Json(JsonReport);
         }
         let outline = Outline::new(&log.header, done);
         let report = TextReport::new(outline);
         report.line(&introduction(args, log, path, outline, planned));
+        example.iter().for_each(|example| report.line(&chat::lines(example)));
         Self::Text(report)
     }
 

@@ -23,7 +23,7 @@ impl Examiner {
 
     /// Returns the tokens that a problem of this length needs, its reply included.
     pub fn needed(&self, length: Length, chat: bool) -> usize {
-        length.prompt + self.new_tokens(chat).unwrap_or(0).max(length.reply)
+        (length.prompt + self.new_tokens(chat).unwrap_or(0)).max(length.both)
     }
 
     /// Returns the problems that are given, those that are tuned on first.
@@ -66,8 +66,8 @@ impl Examiner {
     /// # Errors
     /// When the template cannot be applied.
     pub fn is_chat<E: Engine>(&self, engine: &E) -> Result<bool, ExamError> {
-        let first = self.task.given().first().map(|problem| (*problem).clone());
-        first.map_or(Ok(false), |problem| Ok(self.chat_prompt(engine, &problem)?.is_some()))
+        let asking = self.asking(engine)?;
+        self.task.given().first().map_or(Ok(false), |problem| Ok(asking.ask(problem, None)?.chat))
     }
 
     /// Returns an error that names all of the given problems that are too long, where that is what is wrong.
@@ -96,10 +96,11 @@ impl Examiner {
     }
 
     fn lengths_of<E: Engine>(&self, engine: &E, problems: &[Problem]) -> Result<Vec<Length>, ExamError> {
+        let asking = self.asking(engine)?;
         let mut lengths = Vec::with_capacity(problems.len());
         for some in problems.chunks(MEASURED) {
             let requests = |reply: fn(&Problem) -> Option<&str>| {
-                let request = |problem| self.request(engine, problem, reply(problem));
+                let request = |problem| Ok(asking.ask(problem, reply(problem))?.request);
                 some.iter().map(request).collect::<Result<Vec<Request>, ExamError>>()
             };
             let wanted = requests(|problem| problem.wanted.as_deref())?;
@@ -109,25 +110,14 @@ impl Examiner {
                 continue;
             }
             let rejected = requests(|problem| problem.rejected.as_deref())?;
-            let longer = |(a, b): (Length, Length)| Length { reply: a.reply.max(b.reply), ..a };
+            let longer = |(a, b): (Length, Length)| Length {
+                reply: a.reply.max(b.reply),
+                both: a.both.max(b.both),
+                ..a
+            };
             lengths.extend(of_wanted.into_iter().zip(engine.measure(&rejected)?).map(longer));
         }
         Ok(lengths)
-    }
-
-    /// Returns a problem as the engine gets it.
-    fn request<E: Engine>(
-        &self,
-        engine: &E,
-        problem: &Problem,
-        reply: Option<&str>,
-    ) -> Result<Request, ExamError> {
-        let template = self.chat_prompt(engine, problem)?;
-        Ok(Request {
-            prompt: template.unwrap_or_else(|| problem.prompt.plain.clone()),
-            completion: reply.unwrap_or_default().to_owned(),
-            goes_on: problem.goes_on,
-        })
     }
 }
 

@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::arith::ArithOptions;
 use super::countdown::CountdownOptions;
 use super::data_options::{DataError, DataOptions};
+use crate::chat::ChatSettings;
 
 /// Most tokens that a reply may be asked for.
 const MAX_PREDICT: usize = 1 << 20;
@@ -25,6 +26,9 @@ pub struct Definition {
     /// A system message before every conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
+    /// How conversations are written.
+    #[serde(default, skip_serializing_if = "ChatSettings::is_default")]
+    pub chat: ChatSettings,
     /// Most new tokens of a reply; by default the task's own number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predict: Option<usize>,
@@ -205,6 +209,7 @@ impl Definition {
             problems,
             rewards: vec![reward.into()],
             system: None,
+            chat: ChatSettings::default(),
             predict: None,
             temp: 0.0,
             stop: Vec::new(),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
+use crate::chat::Special;
 use crate::task::arith::Operation;
 use crate::task::countdown::range;
 use crate::task::{PromptForm, Replies, RewardKind};
@@ -86,6 +87,23 @@ pub struct TaskArgs {
     /// System message before every conversation, also as -sys; for models with a chat template
     #[arg(long, value_name = "TEXT", alias = "system-prompt")]
     pub system: Option<String>,
+    /// Chat template in place of the model's own: a Jinja template, or the name of one (chatml, gemma, granite, llama2, llama3,
+    /// mistral-v3, phi3, phi4, zephyr), or none for prompts as they stand
+    #[arg(long, value_name = "NAME|TEXT", allow_hyphen_values = true, conflicts_with = "chat_template_file")]
+    pub chat_template: Option<String>,
+    /// File with the chat template
+    #[arg(long, value_name = "FILE")]
+    pub chat_template_file: Option<PathBuf>,
+    /// Variables for the chat template, as '{"enable_thinking": false}'
+    #[arg(long, value_name = "JSON")]
+    pub chat_template_kwargs: Option<String>,
+    /// Names of control tokens, such as <|im_end|>, in your data: parse takes them for the tokens and tells you, text for their
+    /// letters, refuse for an error [default: parse]
+    #[arg(long, value_enum)]
+    pub special: Option<SpecialArg>,
+    /// Run the chat template, which is always done; llama.cpp has the flag too
+    #[arg(long, hide = true)]
+    pub jinja: bool,
     /// Temperature that replies are drawn at; every member draws by the same random numbers [default: 0, the likeliest token]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub temp: Option<f64>,
@@ -110,7 +128,7 @@ const OF_EITHER: [&str; 3] = ["arith", "countdown", "gsm8k"];
 
 impl TaskArgs {
     /// The flags but for `--task` itself: name, whether it is given, and the named tasks that it is for; none for all.
-    pub fn flags(&self) -> [(&'static str, bool, &'static [&'static str]); 25] {
+    pub fn flags(&self) -> [(&'static str, bool, &'static [&'static str]); 29] {
         [
             ("--data", self.data.is_some(), &OF_DATA),
             ("--held-out", self.held_out.is_some(), &OF_DATA),
@@ -134,6 +152,10 @@ impl TaskArgs {
             ("--numbers", self.numbers.is_some(), &["countdown"]),
             ("--targets", self.targets.is_some(), &["countdown"]),
             ("--system", self.system.is_some(), &[]),
+            ("--chat-template", self.chat_template.is_some(), &[]),
+            ("--chat-template-file", self.chat_template_file.is_some(), &[]),
+            ("--chat-template-kwargs", self.chat_template_kwargs.is_some(), &[]),
+            ("--special", self.special.is_some(), &[]),
             ("--temp", self.temp.is_some(), &OF_REPLIES),
             ("--predict", self.predict.is_some(), &OF_REPLIES),
             ("--stop", !self.stop.is_empty(), &OF_REPLIES),
@@ -143,6 +165,24 @@ impl TaskArgs {
     /// Returns the first flag that is given, `--task` and this one apart.
     pub fn first_given_but(&self, but: &str) -> Option<&'static str> {
         self.flags().iter().find(|(flag, given, _)| *given && *flag != but).map(|(flag, ..)| *flag)
+    }
+}
+
+/// Meaning of control tokens' names in the user's data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SpecialArg {
+    Parse,
+    Text,
+    Refuse,
+}
+
+impl From<SpecialArg> for Special {
+    fn from(special: SpecialArg) -> Self {
+        match special {
+            SpecialArg::Parse => Self::Parse,
+            SpecialArg::Text => Self::Text,
+            SpecialArg::Refuse => Self::Refuse,
+        }
     }
 }
 

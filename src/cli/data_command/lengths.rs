@@ -55,7 +55,7 @@ impl Lengths {
         [
             ("prompt", percentiles(self.lengths.iter().map(|length| length.prompt))),
             ("reply", percentiles(self.lengths.iter().map(|length| length.reply))),
-            ("both", percentiles(self.lengths.iter().map(|length| length.prompt + length.reply))),
+            ("both", percentiles(self.lengths.iter().map(|length| length.both))),
         ]
     }
 }
