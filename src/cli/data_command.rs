@@ -11,9 +11,10 @@ use super::args::{DataArgs, InferenceArgs, TaskArgs};
 use super::course::Course;
 use super::data::Facts;
 use super::{Ending, UsageError, definition, out, setup};
-use crate::exam::Examiner;
+use crate::exam::{Examiner, Example};
 use crate::llama::{LlamaEngine, check_built_in};
 use crate::model::Model;
+use crate::store::today;
 use crate::task::{Definition, Problem};
 use lengths::Lengths;
 use told::Told;
@@ -31,17 +32,19 @@ pub fn run(args: &DataArgs) -> Result<Ending> {
     };
     // Nothing is judged, so no reward program is needed either.
     let examiner = course.unjudged_examiner(&definition)?;
+    let mut warnings = facts.warnings();
     let (lengths, examples) = match &args.model {
         Some(path) => {
             let engine = engine(path, &args.inference)?;
+            warnings.extend(examiner.notes(&engine)?.into_iter().map(|note| format!("note: {note}")));
             let lengths = Lengths::of(&examiner, &engine, &definition)?;
             let examples = shown(&examiner, &engine, &facts, &lengths, args.show)?;
             (Some(lengths), examples)
         }
         None => (None, plain(&examiner, &facts, args.show)),
     };
-    let told =
-        Told { args, definition: &definition, facts: &facts, lengths: lengths.as_ref(), examples: &examples };
+    let (lengths, examples) = (lengths.as_ref(), &examples[..]);
+    let told = Told { args, definition: &definition, facts: &facts, lengths, examples, warnings };
     out::line(if args.json { told.object().to_string() } else { told.lines().join("\n") })?;
     Ok(Ending::Success)
 }
@@ -53,7 +56,9 @@ fn definition(args: &DataArgs) -> Result<Definition> {
         data: Some(args.file.clone()),
         ..args.task.clone()
     };
-    definition::of_args(&task, args.inference.ctx_size())
+    let mut definition = definition::of_args(&task, args.inference.ctx_size())?;
+    definition.chat.date.get_or_insert_with(today);
+    Ok(definition)
 }
 
 /// Starts llama.cpp on a model of which nothing is tuned.
@@ -72,7 +77,7 @@ pub struct Shown {
     length: Option<usize>,
 }
 
-/// Returns the first examples that fit, as the model gets them.
+/// Returns the first examples that fit, as the model sees them; what is not scored, as it is wanted.
 fn shown(
     examiner: &Examiner,
     engine: &LlamaEngine,
@@ -82,16 +87,15 @@ fn shown(
 ) -> Result<Vec<Shown>> {
     let mut all = Vec::new();
     for number in lengths.that_fit().take(count) {
-        let Some(exam) = examiner.exam_of(engine, number)? else { continue };
-        for (prompt, wanted) in exam.asked() {
-            all.push(Shown {
-                place: facts.places.get(number).cloned().unwrap_or_default(),
-                is_held_out: number as u64 >= facts.training,
-                prompt: prompt.to_owned(),
-                scored: wanted.map(str::to_owned),
-                length: Some(lengths.needed(number)),
-            });
-        }
+        let Some(Example { place, prompt, scored }) = examiner.example_of(engine, number)? else { continue };
+        let wanted = || examiner.given().get(number).and_then(|problem| problem.wanted.clone());
+        all.push(Shown {
+            place,
+            is_held_out: number as u64 >= facts.training,
+            prompt,
+            scored: scored.or_else(wanted),
+            length: Some(lengths.needed(number)),
+        });
     }
     Ok(all)
 }

@@ -23,6 +23,11 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
     if args.problems == 0 {
         return Err(UsageError("--problems is 0, but must be at least 1".to_owned()).into());
     }
+    if args.task.skip_long && args.compare.is_some() {
+        let message = "--skip-long leaves out what is too long for one model, and --compare needs two on the same problems; make \
+                       the context larger (-c), or give shorter examples";
+        return Err(UsageError(message.to_owned()).into());
+    }
     let log = args.log.as_deref().map(setup::read_log).transpose()?;
     let (definition, course) = task(args, log.as_ref())?;
     let warnings: Vec<String> = course.facts().into_iter().flat_map(Facts::warnings).collect();

@@ -28,7 +28,20 @@ impl Examiner {
             let given = self.task.given().first().map(|&problem| problem.clone());
             given.or_else(|| self.task.training(self.seed, 0, 1).into_iter().next())
         };
-        let Some(problem) = problem else { return Ok(None) };
+        problem.map_or(Ok(None), |problem| self.as_seen(engine, problem))
+    }
+
+    /// Returns one of the given examples as the model sees it, by its number among [`crate::task::Task::given`]; `None` where
+    /// there are not so many.
+    ///
+    /// # Errors
+    /// When it cannot be put to the engine.
+    pub fn example_of<E: Engine>(&self, engine: &E, number: usize) -> Result<Option<Example>, ExamError> {
+        let problem = self.task.given().get(number).map(|&problem| problem.clone());
+        problem.map_or(Ok(None), |problem| self.as_seen(engine, problem))
+    }
+
+    fn as_seen<E: Engine>(&self, engine: &E, problem: Problem) -> Result<Option<Example>, ExamError> {
         let place = problem.place.to_string();
         let scores = |kind: RewardKind| {
             matches!(kind, RewardKind::Loglik | RewardKind::SoftLoglik | RewardKind::Margin)

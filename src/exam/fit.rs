@@ -1,6 +1,6 @@
 //! Examples that are too long for the context: all of them are told at once, or left out.
 
-use super::{Exam, ExamError, Examiner, HELD_OUT};
+use super::{ExamError, Examiner};
 use crate::engine::{Engine, Length, Request};
 use crate::task::Problem;
 
@@ -29,15 +29,6 @@ impl Examiner {
     /// Returns the problems that are given, those that are tuned on first.
     pub fn given(&self) -> Vec<&Problem> {
         self.task.given()
-    }
-
-    /// Returns an exam of one of the given problems; `None` where there are not so many.
-    ///
-    /// # Errors
-    /// When it cannot be put to the engine.
-    pub fn exam_of<E: Engine>(&self, engine: &E, number: usize) -> Result<Option<Exam<E::Batch>>, ExamError> {
-        let problem = self.task.given().get(number).map(|problem| (*problem).clone());
-        problem.map(|problem| self.exam(engine, vec![problem], HELD_OUT)).transpose()
     }
 
     /// Leaves out the given problems that are longer than the definition allows, and returns how many those were.

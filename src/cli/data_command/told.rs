@@ -21,6 +21,8 @@ pub struct Told<'a> {
     pub facts: &'a Facts,
     pub lengths: Option<&'a Lengths>,
     pub examples: &'a [Shown],
+    /// What a user should know before a run, as sentences.
+    pub warnings: Vec<String>,
 }
 
 impl Told<'_> {
@@ -38,7 +40,7 @@ impl Told<'_> {
         lines.extend(self.left_out());
         lines.extend(self.doubled());
         lines.extend(self.tokens());
-        lines.extend(facts.warnings());
+        lines.extend(self.warnings.iter().cloned());
         for (number, example) in (1..).zip(self.examples) {
             lines.push(String::new());
             lines.extend(self.example(number, example));
@@ -156,7 +158,7 @@ impl Told<'_> {
             "tokens": self.lengths.map(token_object),
             "too_long": self.lengths.map(|lengths| self.long_objects(lengths)),
             "shown": self.examples.iter().map(shown_object).collect::<Vec<_>>(),
-            "warnings": self.facts.warnings(),
+            "warnings": self.warnings,
         })
     }
 
