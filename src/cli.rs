@@ -7,8 +7,11 @@
 mod apply;
 mod args;
 mod audit;
+mod chat;
 mod course;
 mod data;
+mod data_command;
+mod data_facts;
 mod definition;
 mod drift;
 mod eval;
@@ -71,6 +74,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     verbosity::start(verbose);
     let outcome = match command {
         Command::Tune(args) => tune::run(&args),
+        Command::Data(args) => data_command::run(&args),
         Command::Probe(args) => probe::run(&args, &words),
         Command::Eval(args) => eval::run(&args),
         Command::Export(args) => export::run(&args),

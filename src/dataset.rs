@@ -1,16 +1,22 @@
 //! The user's own data: the bytes of a file in, examples out.
 //!
-//! A file is JSON Lines (one object a line), one JSON array of objects, CSV whose header row names the keys, or plain text;
-//! the name's ending says which, and a `.json` file may be either of the first two. What an object holds is told by its keys
-//! ([`Shape`]). The first object decides for the whole file: a line that does not fit it is an error that names the line, never
-//! passed over. Only blank lines are. A byte order mark of UTF-8 is taken off, and line ends may be those of Windows.
+//! A file is JSON (one object a line, objects over several lines, one array of objects, or an object whose `data` is such an
+//! array), a table whose header row names the keys, its columns parted by commas, semicolons or tabs, or plain text; the name's
+//! ending says which of the three. What an object holds is told by its keys ([`Shape`]). The first object decides for the whole
+//! file: a line that does not fit it is an error that names the line, never passed over. Only blank lines are. A byte order mark
+//! of UTF-8 is taken off. Line ends, between lines and inside of texts, may be those of Windows or of old Macs, and are made
+//! those of Unix.
 
 use serde_json::{Map, Value};
 
+mod clean;
 mod error;
+mod fields;
 mod keys;
+mod layouts;
 mod lines;
 mod messages;
+mod overlap;
 mod pieces;
 mod split;
 mod table;
@@ -19,26 +25,29 @@ mod tests;
 
 pub(crate) use error::excerpt;
 pub use error::{DatasetError, Problem};
+use messages::bare;
+pub use overlap::{Overlap, overlap};
 pub use pieces::pieces;
-pub use split::{HELD_OUT_SHARE, Split, SplitError, split};
+pub use split::{FEWEST_HELD_OUT, HELD_OUT_SHARE, Split, SplitError, split};
 
 /// The endings of files that can be read, the usual one first.
-pub const EXTENSIONS: [&str; 6] = ["jsonl", "ndjson", "json", "csv", "txt", "md"];
+pub const EXTENSIONS: [&str; 7] = ["jsonl", "ndjson", "json", "csv", "tsv", "txt", "md"];
 
 /// What a file's objects hold.
 ///
 /// | shape | keys |
 /// |---|---|
-/// | [`Chat`](Self::Chat) | `messages` (`role`, `content`) or `conversations` (`from`, `value`), the last of the assistant |
-/// | [`Completion`](Self::Completion) | `prompt` and `completion`, `prompt` and `response`, or `instruction`, perhaps `input`, and `output` |
+/// | [`Chat`](Self::Chat) | `messages` or `conversations`, each message with `role` and `content` or with `from` and `value`, the last of the assistant |
+/// | [`Completion`](Self::Completion) | `prompt` and `completion` or `response`; `instruction`, perhaps `input`, and `output`; `instruction`, perhaps `context`, and `response`; `input` and `output` |
 /// | [`Answer`](Self::Answer) | `prompt` and `answer` |
 /// | [`Question`](Self::Question) | `question` and `answer` |
-/// | [`Preference`](Self::Preference) | `chosen` and `rejected`, with a `prompt` where they are not whole conversations |
+/// | [`Preference`](Self::Preference) | `chosen` and `rejected`, with a `prompt`, `instruction` or `question` where they are not whole conversations |
 /// | [`Text`](Self::Text) | `text` |
-/// | [`Prompt`](Self::Prompt) | `prompt`, or `messages` or `conversations`, the last not of the assistant |
+/// | [`Prompt`](Self::Prompt) | `prompt`, `instruction`, `question` or `input` alone, or `messages` or `conversations`, the last not of the assistant |
 ///
 /// A prompt is a string or a list of messages, a reply a string or a list whose last message is the assistant's; an `answer`
-/// may be a number. Other keys are kept in [`Example::object`].
+/// may be a number. Beside them may stand `system`, a system message, `history`, pairs of earlier questions and replies, and
+/// `weight`, what the example counts (1 where it is not given, 0 leaves it out). Other keys are kept in [`Example::object`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {
     /// A conversation and the assistant's last reply in it.
@@ -92,7 +101,7 @@ pub const ROLES: [&str; 5] = ["system", "developer", "user", "assistant", "tool"
 /// What a model is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Prompt {
-    /// One text.
+    /// One text, which a model without a chat template continues as it stands.
     Text(String),
     /// A conversation, at least one message, the last not of the assistant.
     Messages(Vec<Message>),
@@ -128,15 +137,60 @@ pub enum Content {
     Prompt(Prompt),
 }
 
+/// A reply inside of a conversation, before the last.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Earlier {
+    /// Its place among the messages of the prompt.
+    pub at: usize,
+    /// What it counts.
+    pub weight: f64,
+}
+
 /// One example of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Example {
     /// What it holds.
     pub content: Content,
+    /// Replies inside of its prompt.
+    pub earlier: Vec<Earlier>,
+    /// What it counts, from 0; usually 1.
+    pub weight: f64,
     /// The line that it begins on, from 1; `None` for a piece of a plain text.
     pub line: Option<u64>,
     /// The whole object, for programs of the user that want more of it; empty for a piece of a plain text.
     pub object: Map<String, Value>,
+}
+
+impl Example {
+    /// Returns an example for each reply of a conversation, the last one being the last: what is asked of each are the messages
+    /// before it. Any other example is returned as it is.
+    pub fn by_reply(self) -> Vec<Self> {
+        let Content::Reply { prompt: Prompt::Messages(messages), .. } = &self.content else {
+            return vec![self];
+        };
+        let of_earlier = |one: &Earlier| Self {
+            content: Content::Reply {
+                prompt: Prompt::Messages(messages[..one.at].to_vec()),
+                reply: messages[one.at].content.clone(),
+            },
+            earlier: Vec::new(),
+            weight: one.weight,
+            line: self.line,
+            object: self.object.clone(),
+        };
+        let mut replies: Vec<Self> = self.earlier.iter().map(of_earlier).collect();
+        replies.push(Self { earlier: Vec::new(), ..self });
+        replies
+    }
+}
+
+/// What there is to say of a file beside its examples.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// Examples whose line ends were made those of Unix.
+    pub line_ends: u64,
+    /// Keys that nothing was made of, in order.
+    pub unused: Vec<String>,
 }
 
 /// The examples of a file, all of one shape; at least one.
@@ -146,13 +200,15 @@ pub struct Dataset {
     pub shape: Shape,
     /// The examples, in the order of the file.
     pub examples: Vec<Example>,
+    /// What else there is to say of the file.
+    pub notes: Notes,
 }
 
 /// Reads a file.
 ///
 /// `file` is its name, for its ending and for messages. Where its first object could be read as several shapes (one with
 /// `prompt`, `chosen` and `rejected` is a prompt as well), the one that stands first in `wanted` counts. A plain text is cut
-/// into `pieces` of up to `piece_bytes`; the texts of other files are left whole.
+/// into `pieces` of up to `piece_bytes`, a short one into smaller ones; the texts of other files are left whole.
 ///
 /// # Errors
 /// For the first line that is not as the others, or a file that cannot be read at all.
@@ -167,7 +223,7 @@ pub fn parse(
     let ending = file.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
     let parsed = match ending.as_str() {
         "jsonl" | "ndjson" | "json" => lines::parse(text, wanted),
-        "csv" => table::parse(text, wanted),
+        "csv" | "tsv" => table::parse(text, wanted),
         "txt" | "md" => plain(text, wanted, piece_bytes),
         _ => Err((None, Problem::UnknownEnding)),
     };
@@ -210,19 +266,32 @@ fn decoded(bytes: &[u8]) -> Result<&str, Located> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let text = std::str::from_utf8(bytes)
         .map_err(|error| (Some(1 + newlines(&bytes[..error.valid_up_to()])), Problem::NotUtf8))?;
-    if text.trim().is_empty() { Err((None, Problem::Empty)) } else { Ok(text) }
+    match text.find('\0') {
+        Some(at) => Err((Some(1 + newlines(&bytes[..at])), Problem::ZeroByte)),
+        None if text.trim().is_empty() => Err((None, Problem::Empty)),
+        None => Ok(text),
+    }
 }
+
+/// Pieces that a plain text is cut into at least, as far as that leaves them [`LEAST_PIECE`] bytes.
+const FEWEST_PIECES: usize = 5;
+/// Bytes of the pieces of a very short text.
+const LEAST_PIECE: usize = 24;
 
 /// The pieces of a plain text.
 fn plain(text: &str, wanted: &[Shape], piece_bytes: usize) -> Result<Dataset, Located> {
     if !wanted.contains(&Shape::Text) {
         return Err((None, Problem::PlainText { wanted: error::shapes(wanted) }));
     }
-    let text = text.replace("\r\n", "\n");
+    let text = clean::unix_lines(text);
+    let of_short = text.trim().len().div_ceil(FEWEST_PIECES).max(LEAST_PIECE);
     let example = |(piece, ends): (&str, bool)| Example {
         content: Content::Text { text: piece.to_owned(), ends },
+        earlier: Vec::new(),
+        weight: 1.0,
         line: None,
         object: Map::new(),
     };
-    Ok(Dataset { shape: Shape::Text, examples: pieces(&text, piece_bytes).map(example).collect() })
+    let examples = pieces(&text, piece_bytes.min(of_short)).map(example).collect();
+    Ok(Dataset { shape: Shape::Text, examples, notes: Notes::default() })
 }

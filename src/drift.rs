@@ -282,7 +282,7 @@ impl Neutral {
 fn text_request(text: &str) -> Request {
     let text = text.trim();
     let (first, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
-    Request { prompt: first.to_owned(), completion: rest.to_owned(), goes_on: true }
+    Request { goes_on: true, ..Request::new(first, rest) }
 }
 
 /// Bits that a model takes for a byte of a text; `None` where it does not fit into the context.

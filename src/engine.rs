@@ -9,7 +9,7 @@ use std::error::Error;
 use thiserror::Error;
 
 use crate::block::Arrangement;
-use crate::task::Message;
+use crate::chat::{ControlNames, Speaker};
 
 /// One text to be completed, with the completion that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,15 +18,52 @@ pub struct Request {
     pub prompt: String,
     /// The wanted completion.
     pub completion: String,
-    /// Whether the completion is not the end: else it is followed by the model's end-of-generation token when it is scored.
+    /// Whether the completion is not the end: else it is followed by the model's end-of-generation token when it is scored,
+    /// unless it ends with one.
     pub goes_on: bool,
+    /// Where names of control tokens begin that mean their letters, counted in bytes over prompt and completion; all other
+    /// names mean the tokens.
+    pub literal: Vec<usize>,
 }
 
 impl Request {
     /// A prompt and a completion after which the model is to end.
     pub fn new(prompt: impl Into<String>, completion: impl Into<String>) -> Self {
-        Self { prompt: prompt.into(), completion: completion.into(), goes_on: false }
+        Self { prompt: prompt.into(), completion: completion.into(), goes_on: false, literal: Vec::new() }
     }
+}
+
+/// How many tokens a request takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Length {
+    /// Tokens of the prompt by itself, which replies continue.
+    pub prompt: usize,
+    /// Tokens of the wanted completion, with the one that ends it.
+    pub reply: usize,
+    /// Tokens of both as one text, which may be joined where they meet.
+    pub both: usize,
+}
+
+/// How a model's texts begin, end, and carry conversations.
+#[derive(Clone, Debug, Default)]
+pub struct Vocabulary {
+    /// The model's own chat template.
+    pub chat_template: Option<String>,
+    /// The tokens that templates name.
+    pub speaker: Speaker,
+    /// Names of control tokens.
+    pub control: ControlNames,
+    /// Names of the tokens that end generation.
+    pub ends: Vec<String>,
+}
+
+/// A request as the model sees it: the text of its tokens, with the names of control tokens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spelled {
+    /// The tokens before those that are scored.
+    pub prompt: String,
+    /// The tokens that are scored.
+    pub scored: String,
 }
 
 /// How replies come about.
@@ -89,18 +126,36 @@ pub trait Engine {
     /// every member of a generation.
     type Batch;
 
-    /// The model's own chat template around a conversation, up to where the reply starts; `None` when the model has no
-    /// template.
-    ///
-    /// # Errors
-    /// When the model has a template that the engine cannot apply.
-    fn chat_prompt(&self, conversation: &[Message]) -> Result<Option<String>, EngineError>;
+    /// How the model's texts begin, end, and carry conversations.
+    fn vocabulary(&self) -> &Vocabulary;
 
     /// Tokenizes requests and lays them out in batches.
     ///
     /// # Errors
     /// When a request is longer than the context.
     fn prepare(&self, requests: &[Request]) -> Result<Self::Batch, EngineError>;
+
+    /// Returns the tokens of requests, which may be too long to be prepared. An engine without tokens counts bytes.
+    ///
+    /// # Errors
+    /// When one cannot be tokenized.
+    fn measure(&self, requests: &[Request]) -> Result<Vec<Length>, EngineError> {
+        let length = |request: &Request| {
+            let (prompt, reply) = (request.prompt.len(), request.completion.len());
+            Length { prompt, reply, both: prompt + reply }
+        };
+        Ok(requests.iter().map(length).collect())
+    }
+
+    /// Returns the tokens that a prompt and its reply may have together.
+    fn room(&self) -> usize {
+        usize::MAX
+    }
+
+    /// A request of a batch as the model sees it; `None` for an engine that has no tokens.
+    fn spelled(&self, _batch: &Self::Batch, _request: usize) -> Option<Spelled> {
+        None
+    }
 
     /// Refuses requests whose prompts leave no room for replies of up to `new_tokens` tokens.
     ///

@@ -5,6 +5,9 @@
 //! at replies let the model reply. A model without a chat template is asked in the plain form; where that demands exactly
 //! the wanted text and then an end, the same forward pass tells whether greedy decoding gives it.
 
+mod asking;
+mod example;
+mod fit;
 mod free;
 mod grade;
 mod grader;
@@ -12,16 +15,19 @@ mod telling;
 
 use thiserror::Error;
 
+pub use example::Example;
 pub use free::{FreePrompt, opening};
 pub use grade::{Difference, Grade, Mark};
 
+use asking::Asking;
 use grader::{Answers, Grader};
 use telling::most_telling;
 
+use crate::chat::{ChatSettings, TemplateError};
 use crate::engine::{Decoding, Engine, EngineError, Request, Score};
 use crate::judge::{Judge, JudgeError};
 use crate::rng::{Domain, Source};
-use crate::task::{Definition, Message, Problem, Prompt, Reward, RewardKind, SOFT_FLOOR, Task, Verdict};
+use crate::task::{Definition, Problem, Reward, RewardKind, SOFT_FLOOR, Task, Verdict};
 
 /// The stream that held-out replies are drawn by; generations have streams of their own number.
 const HELD_OUT: u64 = u64::MAX;
@@ -44,10 +50,24 @@ pub enum ExamError {
     #[error("the reward {kind} needs {needs} of every problem, but {place} has none")]
     Lacks { kind: &'static str, needs: &'static str, place: String },
     #[error(
-        "a system message is given, but the model has no chat template that it could be put into; leave it out, or put it \
-         into the prompts"
+        "a system message is given, but there is no chat template that it could be put into; leave it out, put it into the \
+         prompts, or name a template with --chat-template"
     )]
     NoTemplate,
+    #[error(transparent)]
+    ChatTemplate(#[from] TemplateError),
+    #[error("{place}: {source}")]
+    Template { place: String, source: TemplateError },
+    #[error(
+        "{place}: {what} names the control token {name}, which --special refuse does not allow; take it out, or say --special \
+         text for its letters or --special parse for the token"
+    )]
+    ControlToken { place: String, what: String, name: String },
+    #[error(
+        "{place}: a message has {turn:?}, as if it were in the chat template already, which would be put around it once more; \
+         give messages without a template, or take prompts as they stand with --chat-template none"
+    )]
+    Written { place: String, turn: String },
     #[error(
         "a system message is given, but {place} is a text and no conversation; leave the system message out"
     )]
@@ -56,6 +76,16 @@ pub enum ExamError {
         "problems are to be chosen by how likely their wanted replies are, but {place} has none; leave --candidates out"
     )]
     Unchoosable { place: String },
+    #[error(
+        "{count} of {of} examples are too long for the context of {room} tokens{replies}: {places}; make the context larger (-c {context}, \
+         and a larger --mem-budget where there is one), or leave them out with --skip-long"
+    )]
+    TooLong { count: usize, of: usize, room: usize, context: usize, replies: String, places: String },
+    #[error(
+        "with examples of more than {longest} tokens left out there are none to tune on, or none to hold out; make the context \
+         larger (-c), or give shorter ones"
+    )]
+    AllTooLong { longest: usize },
     #[error("the reward {kind} has nobody who judges replies")]
     NoJudge { kind: &'static str },
     #[error("the reward {kind} gave {given} rewards for {asked} replies")]
@@ -76,6 +106,10 @@ pub struct Exam<B> {
     rejected: Option<B>,
     chat: bool,
     seed: u64,
+    /// What a template writes before replies, which is no part of them.
+    lead: String,
+    /// What a template ends replies with, where no token does.
+    stop: Option<String>,
 }
 
 impl<B> Exam<B> {
@@ -93,6 +127,9 @@ pub struct Examiner {
     task: Box<dyn Task>,
     graders: Vec<Grader>,
     system: Option<String>,
+    /// Tokens of an example at most, others being left out.
+    longest: Option<usize>,
+    chat: ChatSettings,
     decoding: Decoding,
     seed: u64,
 }
@@ -121,7 +158,17 @@ impl Examiner {
             stop: definition.stop.clone(),
         };
         let graders = definition.rewards.iter().map(grader).collect::<Result<_, ExamError>>()?;
-        let examiner = Self { task, graders, system: definition.system.clone(), decoding, seed };
+        let longest = definition.problems.data().and_then(|options| options.longest);
+        let longest = longest.map(|tokens| tokens as usize);
+        let examiner = Self {
+            task,
+            graders,
+            system: definition.system.clone(),
+            longest,
+            chat: definition.chat.clone(),
+            decoding,
+            seed,
+        };
         examiner.check(examiner.task.given(), Grader::check_thoroughly)?;
         Ok(examiner)
     }
@@ -170,7 +217,8 @@ impl Examiner {
         for grammar in self.graders.iter().filter_map(|grader| grader.grammar.as_ref()) {
             engine.follow(grammar, &[])?;
         }
-        self.exam(engine, self.task.held_out(count), HELD_OUT)
+        let exam = self.exam(engine, self.task.held_out(count), HELD_OUT);
+        exam.map_err(|error| self.explained(engine, error))
     }
 
     /// Tries whether all problems that are given can be put to the engine, so that the one that cannot is found before a run
@@ -179,11 +227,11 @@ impl Examiner {
     /// # Errors
     /// When one cannot, or the engine cannot read a grammar.
     pub fn rehearse<E: Engine>(&self, engine: &E) -> Result<(), ExamError> {
-        self.held_out(engine, 1)?;
         for problems in self.task.given().chunks(REHEARSED) {
-            self.exam(engine, problems.iter().copied().cloned().collect(), HELD_OUT)?;
+            let exam = self.exam(engine, problems.iter().copied().cloned().collect(), HELD_OUT);
+            exam.map_err(|error| self.explained(engine, error))?;
         }
-        Ok(())
+        self.held_out(engine, 1).map(drop)
     }
 
     fn exam<E: Engine>(
@@ -193,27 +241,32 @@ impl Examiner {
         stream: u64,
     ) -> Result<Exam<E::Batch>, ExamError> {
         self.check(&problems, Grader::check)?;
-        let (mut prompts, mut chat) = (Vec::with_capacity(problems.len()), false);
-        for problem in &problems {
-            let template = self.chat_prompt(engine, problem)?;
-            chat |= template.is_some();
-            prompts.push(template.unwrap_or_else(|| problem.prompt.plain.clone()));
-        }
-        let prepare = |reply: fn(&Problem) -> Option<&str>, new_tokens| {
-            let request = |(prompt, problem): (&String, &Problem)| Request {
-                prompt: prompt.clone(),
-                completion: reply(problem).unwrap_or_default().to_owned(),
-                goes_on: problem.goes_on,
-            };
-            let requests: Vec<Request> = prompts.iter().zip(&problems).map(request).collect();
-            prepare(engine, &requests, &problems, new_tokens)
+        let asking = self.asking(engine)?;
+        let ask = |reply: fn(&Problem) -> Option<&str>| {
+            problems.iter().map(|problem| asking.ask(problem, reply(problem))).collect::<Result<Vec<_>, _>>()
         };
-        let wanted = prepare(|problem| problem.wanted.as_deref(), self.new_tokens(chat))?;
+        let asked = ask(|problem| problem.wanted.as_deref())?;
+        let chat = asked.iter().any(|asked| asked.chat);
+        let prompts = asked.iter().map(|asked| asked.request.prompt.clone()).collect();
+        let first = asked.iter().find(|asked| asked.chat);
+        let (lead, stop) = first.map(|asked| (asked.lead.clone(), asked.stop.clone())).unwrap_or_default();
+        let requests: Vec<Request> = asked.into_iter().map(|asked| asked.request).collect();
+        let wanted = prepare(engine, &requests, &problems, self.new_tokens(chat))?;
         let looks_at_rejected = self.graders.iter().any(|grader| grader.kind == RewardKind::Margin);
-        let rejected =
-            looks_at_rejected.then(|| prepare(|problem| problem.rejected.as_deref(), None)).transpose()?;
+        let rejected = if looks_at_rejected {
+            let asked = ask(|problem| problem.rejected.as_deref())?;
+            let requests: Vec<Request> = asked.into_iter().map(|asked| asked.request).collect();
+            Some(prepare(engine, &requests, &problems, None)?)
+        } else {
+            None
+        };
         let seed = Source::new(self.seed, Domain::Replies).stream(stream).next_u64();
-        Ok(Exam { problems, prompts, wanted, rejected, chat, seed })
+        Ok(Exam { problems, prompts, wanted, rejected, chat, seed, lead, stop })
+    }
+
+    /// Returns what writes the model's prompts and replies.
+    fn asking<'a, E: Engine>(&'a self, engine: &'a E) -> Result<Asking<'a>, ExamError> {
+        Asking::new(engine.vocabulary(), &self.chat, self.system.as_deref())
     }
 
     /// New tokens that the model replies with to an exam, where a reward has it reply.
@@ -238,22 +291,6 @@ impl Examiner {
             problems.clone().into_iter().try_for_each(|problem| check(grader, problem))?;
         }
         Ok(())
-    }
-
-    fn chat_prompt<E: Engine>(&self, engine: &E, problem: &Problem) -> Result<Option<String>, ExamError> {
-        let Problem { prompt: Prompt { chat, .. }, place, .. } = problem;
-        if chat.is_empty() {
-            let place = place.to_string();
-            return if self.system.is_some() { Err(ExamError::NoConversation { place }) } else { Ok(None) };
-        }
-        let system =
-            self.system.iter().map(|content| Message { role: "system".to_owned(), content: content.clone() });
-        let conversation: Vec<Message> = system.chain(chat.iter().cloned()).collect();
-        let template = engine.chat_prompt(&conversation)?;
-        if template.is_none() && self.system.is_some() {
-            return Err(ExamError::NoTemplate);
-        }
-        Ok(template)
     }
 
     /// The reward of each problem.
@@ -282,6 +319,11 @@ impl Examiner {
         let marks = self.mark(engine, exam, &mut answers)?;
         let replies = answers.replies(engine, exam, &self.decoding)?;
         Ok(replies.iter().cloned().zip(marks).collect())
+    }
+
+    /// Returns what the judges have to say of the replies so far, beside rewards.
+    pub fn hints(&self) -> Vec<String> {
+        self.graders.iter().filter_map(|grader| grader.judge.as_ref()?.hint()).collect()
     }
 
     /// All marks of each problem.
@@ -328,8 +370,8 @@ impl Examiner {
         let mut graders = std::mem::take(&mut self.graders);
         let graded = graders.iter_mut().try_for_each(|grader| {
             let rewards = self.values(grader, engine, exam, answers)?;
-            for (mark, reward) in marks.iter_mut().zip(rewards) {
-                mark.reward += grader.weight * reward;
+            for ((mark, problem), reward) in marks.iter_mut().zip(&exam.problems).zip(rewards) {
+                mark.reward += grader.weight * problem.weight.unwrap_or(1.0) * reward;
                 mark.right = mark.right.or(grader.solves(reward));
             }
             Ok(())

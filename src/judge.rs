@@ -1,7 +1,7 @@
 //! What a reply is worth: a number for each, more is better.
 //!
-//! [`Numeric`] and [`Pattern`] compare a reply with what is wanted and give 1 or 0; [`Json`] looks at its form. A
-//! judge of the user's own is a program, asked through the same trait.
+//! [`Numeric`] and [`Pattern`] compare a reply with what is wanted and give 1 or 0; [`Json`] looks at its form, and may compare it
+//! too. A judge of the user's own is a program, asked through the same trait.
 
 use std::error::Error;
 use std::fmt;
@@ -55,6 +55,11 @@ pub trait Judge {
     /// # Errors
     /// When a reply cannot be judged; that a reply is bad is no error.
     fn judge(&mut self, asked: &[Asked<'_>]) -> Result<Vec<f64>, JudgeError>;
+
+    /// Returns what its user should know of the replies judged so far, such as a rule that nothing can meet.
+    fn hint(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Why replies cannot be judged.
@@ -65,8 +70,10 @@ pub enum JudgeError {
     NothingWanted { line: Option<u64> },
     #[error("{}there is no number in the wanted reply \"{wanted}\"", Place(*line))]
     NoNumber { line: Option<u64>, wanted: String },
-    #[error("{}the regular expression \"{pattern}\" cannot be used: {source}", Place(*line))]
-    Pattern { line: Option<u64>, pattern: String, source: Box<regex::Error> },
+    #[error("{}the regular expression \"{pattern}\" cannot be used: {source}{hint}", Place(*line))]
+    Pattern { line: Option<u64>, pattern: String, source: Box<regex::Error>, hint: &'static str },
+    #[error("{}the wanted reply is no JSON: {source}", Place(*line))]
+    WantedNoJson { line: Option<u64>, source: serde_json::Error },
     #[error("the JSON schema cannot be used{at}: {problem}")]
     Schema { at: String, problem: String },
     #[error(

@@ -36,6 +36,7 @@
 //! |---|---|
 //! | [`tuning`] | a run from code: a model, a task, a function that says what a reply is worth |
 //! | [`task`], [`judge`] | what a model is asked, and what a reply is worth |
+//! | [`chat`] | how conversations are written: chat templates |
 //! | [`settings`], [`recipe`] | the hyper-parameters of a run, and their defaults |
 //! | [`tune`] | what a run tells those who watch it, and how it ends |
 //! | [`drift`] | how far a model has moved from its base |
@@ -82,6 +83,7 @@
 //! | `update` | THE one step |
 //! | [`settings`] | the hyper-parameters of a run |
 //! | `dataset` | the user's own data: bytes to examples |
+//! | [`chat`] | conversations as a model sees them: its own template, run |
 //! | [`task`] | problems, rewards, and what a reply is worth |
 //! | [`seed_log`] | a run's log: records, hash chain, validation |
 //! | `replay` | the residual and the codes from a log |
@@ -130,6 +132,7 @@ compile_error!(
 );
 
 pub mod block;
+pub mod chat;
 #[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]

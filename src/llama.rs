@@ -13,9 +13,10 @@ use llama_cpp_sys_2::ggml_version;
 use tracing::{debug, info};
 
 use crate::block::Arrangement;
-use crate::engine::{Decoding, Engine, EngineError, Reply, Request, Score, TensorBytes};
+use crate::engine::{
+    Decoding, Engine, EngineError, Length, Reply, Request, Score, Spelled, TensorBytes, Vocabulary,
+};
 use crate::store::{StoreError, WorkingCopy};
-use crate::task::Message;
 
 mod budget;
 mod complete;
@@ -37,11 +38,12 @@ mod schedule;
 mod score;
 mod size;
 mod spelling;
+mod tokens;
 mod uneditable;
 mod weights;
 
 pub use estimate::estimated_context_bytes;
-pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in};
+pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in, context_tokens};
 pub use prepare::Prepared;
 pub use quantize::{Exception, quantize};
 pub use uneditable::Uneditable;
@@ -128,6 +130,11 @@ impl LlamaEngine {
         self.context_bytes
     }
 
+    /// Warnings of llama.cpp about the quality of what the model will say, from when it was loaded.
+    pub fn warnings(&self) -> &[String] {
+        self.model.warnings()
+    }
+
     /// The bytes of all tunable tensors, where inference reads them and as they are in the file.
     fn lend(&mut self) -> Result<Vec<TensorBytes<'_>>, StoreError> {
         let Self { working, slots, homes, .. } = self;
@@ -176,7 +183,7 @@ impl LlamaEngine {
     /// # Errors
     /// When the text has no tokens, is longer than the context, or inference fails.
     pub fn logits(&mut self, text: &str) -> Result<Vec<f32>, EngineError> {
-        let tokens = self.model.prompt_tokens(text);
+        let tokens = tokens::text(&self.model, text, &[]);
         let failed = |source| EngineError::new("evaluating a text", source);
         self.model.check_positions(tokens.len(), "the text").map_err(failed)?;
         let last = tokens.len().wrapping_sub(1);
@@ -205,15 +212,28 @@ impl LlamaEngine {
 impl Engine for LlamaEngine {
     type Batch = Prepared;
 
-    fn chat_prompt(&self, conversation: &[Message]) -> Result<Option<String>, EngineError> {
-        self.model
-            .chat_prompt(conversation)
-            .map_err(|source| EngineError::new("applying the chat template", source))
+    fn vocabulary(&self) -> &Vocabulary {
+        self.model.vocabulary()
+    }
+
+    fn spelled(&self, batch: &Prepared, request: usize) -> Option<Spelled> {
+        let tokens = batch.requests.get(request)?;
+        let (prompt, scored) = tokens.all.split_at(tokens.prompt_len);
+        Some(Spelled { prompt: self.model.spell(prompt), scored: self.model.spell(scored) })
     }
 
     fn prepare(&self, requests: &[Request]) -> Result<Prepared, EngineError> {
         Prepared::new(&self.model, requests, self.size)
             .map_err(|source| EngineError::new("preparing the requests", source))
+    }
+
+    fn measure(&self, requests: &[Request]) -> Result<Vec<Length>, EngineError> {
+        prepare::measure(&self.model, requests)
+            .map_err(|source| EngineError::new("counting the tokens of the requests", source))
+    }
+
+    fn room(&self) -> usize {
+        self.size.cells.min(self.model.positions())
     }
 
     fn check_room(&self, batch: &Prepared, new_tokens: usize) -> Result<(), EngineError> {

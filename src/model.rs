@@ -24,7 +24,7 @@ pub use replica::Replica;
 
 use crate::block::Arrangement;
 use crate::engine::TensorBytes;
-use crate::gguf::{Gguf, GgufError};
+use crate::gguf::Gguf;
 use crate::replay::History;
 use crate::seed_log::{BaseModel, Header, SeedLog, TensorSpec, hex};
 use crate::select::find;
@@ -65,11 +65,7 @@ impl Model {
             }
             Err(source) => {
                 let path = working.path().to_owned();
-                let split = match source {
-                    GgufError::Split { count } => parts::refused(&path, count),
-                    _ => None,
-                };
-                Err(split.unwrap_or(ModelError::Gguf { path, source }))
+                Err(parts::refused(&path, &source).unwrap_or(ModelError::Gguf { path, source }))
             }
         }
     }

@@ -15,8 +15,8 @@
 //! user's. Its input ends when the run does.
 //!
 //! A program that ends before it has answered is started again and asked the same once more, so its answers should depend on
-//! nothing but the line. Anything else that is wrong, silence included, is an error. Time decides over errors alone, never over
-//! a reward.
+//! nothing but the line. Anything else that is wrong, silence included, is an error. Time decides over errors alone, and over a
+//! reward only where the user names one for a reply that the program is silent on: then it is started again and asked the next.
 //!
 //! The program has a process group of its own, which Ctrl-C in a terminal does not reach: the member at hand is still judged.
 
@@ -39,6 +39,8 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Times in a row that a program is started again without having answered.
 const RESTARTS: u32 = 3;
+/// Replies in a row that may get the reward of a timeout: a program that answers none of so many is broken.
+const SILENCES: u32 = 32;
 /// Questions that may wait to be answered, so that the program need not wait for the next.
 const AHEAD: usize = 64;
 /// A newly started program is given this long to say more than its first answer, which it should not.
@@ -49,6 +51,12 @@ const QUIET: Duration = Duration::from_millis(100);
 pub struct RewardCommand {
     command: String,
     timeout: Duration,
+    /// The reward where there is no answer in time; `None` for an error.
+    on_timeout: Option<f64>,
+    /// Replies that got it.
+    timeouts: u64,
+    /// How many of them since the last answer.
+    silences: u32,
     /// `None` before the first question, and where the last answer was its end.
     running: Option<Program>,
 }
@@ -64,7 +72,13 @@ impl RewardCommand {
     /// A command for the shell, and the time that it may take for one answer (its start included, for the first). It is
     /// started when first asked.
     pub fn new(command: impl Into<String>, timeout: Duration) -> Self {
-        Self { command: command.into(), timeout, running: None }
+        let command = command.into();
+        Self { command, timeout, on_timeout: None, timeouts: 0, silences: 0, running: None }
+    }
+
+    /// Names the reward of a reply that it gives no answer to in time; without one that is an error.
+    pub fn on_timeout(self, reward: Option<f64>) -> Self {
+        Self { on_timeout: reward, ..self }
     }
 
     /// The rewards for questions, each a line.
@@ -73,16 +87,27 @@ impl RewardCommand {
         let mut restarts = 0;
         while rewards.len() < questions.len() {
             let before = rewards.len();
-            let Err(stop) = self.ask(&questions[before..], &mut rewards) else { break };
+            let Err(stop) = self.ask(&questions[before..], &mut rewards) else {
+                self.silences = 0;
+                break;
+            };
             if let (Stop::Wrong(_), Some(running)) = (&stop, &mut self.running) {
                 // One that does not do what it should is not waited for.
                 running.end(Duration::ZERO);
             }
             self.running = None;
             if rewards.len() > before {
-                restarts = 0;
+                (restarts, self.silences) = (0, 0);
             }
             let wrong = match stop {
+                Stop::Wrong(Wrong::Silent { .. })
+                    if self.on_timeout.is_some() && self.silences < SILENCES =>
+                {
+                    self.silences += 1;
+                    self.timeouts += 1;
+                    rewards.extend(self.on_timeout);
+                    continue;
+                }
                 Stop::Wrong(wrong) => wrong,
                 Stop::Ended(end) if end.is_not_found() => Wrong::NotFound { how: end.to_string() },
                 Stop::Ended(end) if restarts == RESTARTS => Wrong::Ended { how: end.to_string(), restarts },
@@ -153,5 +178,15 @@ impl Judge for RewardCommand {
         let questions = questions
             .map_err(|source| program(CommandError::new(&self.command, None, Wrong::Question(source))))?;
         self.ask_all(&questions).map_err(program)
+    }
+
+    fn hint(&self) -> Option<String> {
+        let (seconds, reward) = (self.timeout.as_secs_f64(), self.on_timeout?);
+        (self.timeouts > 0).then(|| {
+            format!(
+                "the reward program gave no answer within {seconds} s to {} of the replies, which got the reward {reward}",
+                self.timeouts
+            )
+        })
     }
 }

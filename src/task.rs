@@ -6,9 +6,11 @@
 
 pub mod arith;
 pub mod countdown;
+mod data_options;
 mod definition;
 mod examples;
 pub mod expression;
+mod form;
 pub mod gsm8k;
 pub mod number;
 mod split;
@@ -18,8 +20,10 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+pub use data_options::{DataError, DataOptions, Replies};
 pub use definition::{Definition, DefinitionError, Problems, Reward, RewardKind, SOFT_FLOOR};
 pub use examples::{Examples, IsRight, is_wanted};
+pub use form::{FormError, PromptForm};
 
 pub use crate::dataset::Message;
 
@@ -33,7 +37,7 @@ pub struct Prompt {
 }
 
 /// One problem.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Problem {
     /// What the model is asked.
     pub prompt: Prompt,
@@ -43,6 +47,8 @@ pub struct Problem {
     pub rejected: Option<String>,
     /// Whether the text goes on after the wanted reply, so that the model is not to end there.
     pub goes_on: bool,
+    /// What its reward is multiplied by, where that is not 1.
+    pub weight: Option<f64>,
     /// Where the problem stands in the user's data; a generated one stands nowhere.
     pub place: Place,
     /// What else is known of the problem: the user's own line, or what the task's judgement goes by.
@@ -105,6 +111,11 @@ pub trait Task {
     /// All problems, where they are given and few, to be checked before any is put.
     fn given(&self) -> Vec<&Problem> {
         Vec::new()
+    }
+
+    /// Leaves out those of the given problems for which `is_out` says so. A task whose problems are made has none.
+    fn leave_out(&mut self, is_out: &mut dyn FnMut(&Problem) -> bool) {
+        let _ = is_out;
     }
 
     /// What a reply is worth.

@@ -36,6 +36,21 @@ pub fn held_out(problems: u64) -> String {
     format!("{} held-out problem{}", count(problems), plural(problems))
 }
 
+/// So many examples.
+pub fn examples(number: u64) -> String {
+    format!("{} example{}", count(number), plural(number))
+}
+
+/// So many replies.
+pub fn replies(number: u64) -> String {
+    if number == 1 { "1 reply".to_owned() } else { format!("{} replies", count(number)) }
+}
+
+/// So many tokens.
+pub fn tokens(number: u64) -> String {
+    format!("{} token{}", count(number), plural(number))
+}
+
 /// So many generations.
 pub fn generations(number: u64) -> String {
     format!("{} generation{}", count(number), plural(number))

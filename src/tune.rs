@@ -19,7 +19,7 @@ use tracing::info;
 
 pub use audit::Auditor;
 pub use drift::Sample;
-pub use event::{Event, Observer, Summary};
+pub use event::{Event, Observer, Summary, Warning};
 pub use examiners::{Examiners, Exams, Rewards};
 pub use members::Members;
 pub use watch::{Split, Watch};
@@ -73,6 +73,9 @@ pub enum TuneError {
     )]
     OtherTask { path: PathBuf, has: String, wanted: String },
 }
+
+/// Generations at the start after which it is told that all members had the same fitness in each.
+const EQUAL_GENERATIONS: usize = 2;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,12 +227,27 @@ impl<'a, E: Engine> Tuner<'a, E> {
             if self.is_evaluation_due() {
                 self.evaluate(observer)?;
             }
+            if let Some(warning) = self.equal_rewards() {
+                observer.event(&Event::Warning(warning));
+            }
         }
         if stop.load(Ordering::Relaxed) {
             return Ok(Outcome::Stopped);
         }
         self.evaluate(observer)?;
         Ok(Outcome::Done)
+    }
+
+    /// Returns a warning at the moment when enough generations have told nothing apart.
+    fn equal_rewards(&self) -> Option<Warning> {
+        let all = &self.log.generations;
+        let fitness = all.last()?.fitness.mean;
+        let is_told = all.len() == EQUAL_GENERATIONS && all.iter().all(|record| record.fitness.spread == 0.0);
+        is_told.then(|| Warning::EqualRewards {
+            generations: all.len() as u64,
+            fitness,
+            hints: self.examiners.hints(),
+        })
     }
 
     /// Totals of the run so far.

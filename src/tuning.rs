@@ -42,7 +42,7 @@ use crate::replay::History;
 use crate::seed_log::{FORMAT_VERSION, Header, SeedLog, TOOL, TaskSpec, TensorSpec, pin_noise};
 use crate::select::{fields, find, select, spec};
 use crate::settings::Settings;
-use crate::store::{LogFile, Witness, Witnessed, discard_log};
+use crate::store::{LogFile, Witness, Witnessed, discard_log, today};
 use crate::task::{Definition, Problems, RewardKind, Task};
 use crate::tune::{Examiners, Observer, Outcome, ResidualMode, Summary, TuneError, Tuner};
 use crate::update::Method;
@@ -221,7 +221,9 @@ impl Tuning {
         let mut log = SeedLog::parse(&bytes)?;
         let model = Model::open(&self.model)?;
         model.check_base(&log.header.base)?;
-        let (has, wanted) = (&log.header.task.definition, &self.spec.definition);
+        let mut wanted = self.spec.definition.clone();
+        wanted.chat.date = log.header.task.definition.chat.date;
+        let (has, wanted) = (&log.header.task.definition, &wanted);
         if has != wanted {
             let (has, wanted) = (has.name.clone(), wanted.name.clone());
             return Err(TuneError::OtherTask { path: path.to_owned(), has, wanted });
@@ -251,6 +253,8 @@ impl Tuning {
             recipe::type_settings(of_type, field, scope)
         };
         settings.types = entries.iter().map(of_entry).collect();
+        let template = model.gguf.metadata_str("tokenizer.chat_template");
+        self.spec.definition.chat.settle_date(template, today());
         std::mem::replace(&mut self.change, Box::new(|_| ()))(&mut settings);
         Ok(pin_noise(Header {
             version: FORMAT_VERSION,

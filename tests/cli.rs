@@ -7,6 +7,8 @@ mod cli {
     mod architectures;
     mod bench;
     mod card;
+    mod chat;
+    mod data;
     mod diff;
     mod drift;
     mod errors_data;

@@ -15,12 +15,11 @@ use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
 use qes_gguf::block::{CodeBlock, CodeLayout, Codes};
-use qes_gguf::engine::{Decoding, Engine, Request, Score, TensorBytes};
+use qes_gguf::engine::{Decoding, Engine, Request, Score, Spelled, TensorBytes};
 use qes_gguf::gguf::Gguf;
 use qes_gguf::llama::{LlamaEngine, LlamaOptions, TensorSlot, Uneditable};
 use qes_gguf::select::select;
 use qes_gguf::store::WorkingCopy;
-use qes_gguf::task::Message;
 use qes_gguf::tensor_type::TensorType;
 use qes_gguf::with_layout;
 use sha2::{Digest, Sha256};
@@ -365,25 +364,103 @@ fn texts_follow_a_grammar_or_do_not() {
 }
 
 #[test]
-fn a_known_chat_template_is_applied() {
+fn the_vocabulary_is_told() {
     let dir = tempfile::tempdir().unwrap();
-    let path =
-        with_template(dir.path(), "{% for m in messages %}<|im_start|>{{ m.role }}...<|im_end|>{% endfor %}");
-    let prompt = engine(&path).chat_prompt(&[Message::user("1+1")]).unwrap().unwrap();
-    assert_eq!(prompt, "<|im_start|>user\n1+1<|im_end|>\n<|im_start|>assistant\n");
+    let template = "{% for m in messages %}<|im_start|>{{ m.role }}...<|im_end|>{% endfor %}";
+    let engine_of_template = engine(&with_template(dir.path(), template));
+    let vocabulary = engine_of_template.vocabulary();
+    assert_eq!(vocabulary.chat_template.as_deref().map(str::trim_end), Some(template));
+    assert_eq!((&*vocabulary.speaker.bos, &*vocabulary.speaker.eos), ("<s>", "</s>"));
+    assert_eq!(vocabulary.ends, ["</s>"]);
+    let names: Vec<&str> =
+        vocabulary.control.find("1<s>2</s>3<unk>4").map(|name| &"1<s>2</s>3<unk>4"[name]).collect();
+    assert_eq!(names, ["<s>", "</s>", "<unk>"]);
+    assert_eq!(engine(&model()).vocabulary().chat_template, None);
+}
+
+/// The tokens of a request as the model sees it: those before what is scored, and those that are.
+fn spelled(engine: &LlamaEngine, request: Request) -> (String, String) {
+    let batch = engine.prepare(&[request]).unwrap();
+    let Spelled { prompt, scored } = engine.spelled(&batch, 0).unwrap();
+    (prompt, scored)
 }
 
 #[test]
-fn an_unknown_chat_template_is_named() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = with_template(dir.path(), "{{ strange }}");
-    let error = engine(&path).chat_prompt(&[Message::user("1+1")]).unwrap_err().to_string();
-    assert!(error.contains("{{ strange }}"), "{error}");
+fn control_tokens_are_there_once() {
+    let engine = engine(&model());
+    let spelled = |prompt: &str, completion: &str| spelled(&engine, Request::new(prompt, completion));
+    let expected = ("<s>1+1=".to_owned(), "2</s>".to_owned());
+    assert_eq!(spelled("1+1=", "2"), expected);
+    assert_eq!(spelled("<s>1+1=", "2</s>"), expected, "written out, they are the same tokens");
+    assert_eq!(spelled("", "1+1=2"), ("<s>".to_owned(), "1+1=2</s>".to_owned()));
+    assert_eq!(spelled("<s>", "1+1=2"), ("<s>".to_owned(), "1+1=2</s>".to_owned()));
+    assert_eq!(spelled("1</s>2", ""), ("<s>1</s>2".to_owned(), "</s>".to_owned()));
 }
 
 #[test]
-fn a_model_without_a_template_has_no_chat_prompt() {
-    assert_eq!(engine(&model()).chat_prompt(&[Message::user("hello")]).unwrap(), None);
+fn control_tokens_may_be_meant_literally() {
+    let engine = engine(&model());
+    let request = |prompt: &str, literal: &[usize]| Request {
+        literal: literal.to_vec(),
+        ..Request::new(prompt, "2</s>3")
+    };
+    let scored_tokens = |request: Request| engine.prepare(&[request]).unwrap().scored_tokens();
+    // Every byte is a token here: a name that is parsed is one token, its letters are four.
+    let parsed = scored_tokens(request("1</s>", &[]));
+    assert_eq!(scored_tokens(request("1</s>", &[1])), parsed + 3);
+    assert_eq!(scored_tokens(request("1</s>", &[6])), parsed + 3);
+    assert_eq!(scored_tokens(request("1</s>", &[1, 6])), parsed + 6);
+    let (prompt, scored) = spelled(&engine, request("1</s>", &[1, 6]));
+    assert_eq!((&*prompt, &*scored), ("<s>1</s>", "2</s>3</s>"));
+}
+
+/// A copy of the bundled model whose tokenizer puts a space before texts, as those of Llama 2 and TinyLlama do.
+fn with_space_prefix(dir: &Path) -> PathBuf {
+    let mut bytes = fs::read(model()).unwrap();
+    let key = b"tokenizer.ggml.add_space_prefix";
+    let at = bytes.windows(key.len()).position(|window| window == key).unwrap() + key.len() + 4;
+    assert_eq!(bytes[at], 0, "the bundled model's does not");
+    bytes[at] = 1;
+    let path = dir.join("prefix.gguf");
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+#[test]
+fn prompt_and_completion_are_one_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = engine(&with_space_prefix(dir.path()));
+    let spelled = |prompt: &str, completion: &str| spelled(&engine, Request::new(prompt, completion));
+    assert_eq!(spelled("1+1=", "2"), ("<s> 1+1=".to_owned(), "2</s>".to_owned()), "no second space");
+    assert_eq!(spelled("1+1=", " 2"), ("<s> 1+1=".to_owned(), " 2</s>".to_owned()));
+    assert_eq!(spelled("", "1+1=2"), ("<s>".to_owned(), " 1+1=2</s>".to_owned()));
+}
+
+/// stories260K joins letters, which the bundled models do not. It lies beside the repository or nowhere.
+#[test]
+#[ignore = "needs ../shared/data/stories260K-q8_0.gguf"]
+fn on_a_real_vocabulary_texts_join_on() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/stories260K-q8_0.gguf");
+    let mut engine =
+        LlamaEngine::load(WorkingCopy::open(&path).unwrap(), Vec::new(), &LlamaOptions::default()).unwrap();
+    let prompt = "Once upon a time, there was a";
+    let right = Request::new(prompt, " little girl named Lily.");
+    let joined = Request::new(prompt, "little girl named Lily.");
+    let inside = Request::new("Once upon a time, there was a lit", "tle girl named Lily.");
+    let whole = Request::new("", "Once upon a time, there was a little girl named Lily.");
+    let batch = engine.prepare(&[right, joined, inside, whole]).unwrap();
+    let scores: Vec<f64> = engine.score(&batch).unwrap().iter().map(|score| score.log_likelihood).collect();
+    let [right, joined, inside, whole] = scores[..] else { panic!("{scores:?}") };
+    assert!(right > joined + 10.0, "{scores:?}");
+    assert!(
+        whole < right && right > 0.5 * whole,
+        "the right words are not as unlikely as the whole text: {scores:?}"
+    );
+    assert!(inside > joined, "{scores:?}");
+    // The word that the place lies in is scored as a whole.
+    assert!(engine.spelled(&batch, 2).unwrap().scored.ends_with("little girl named Lily.</s>"));
+    let reply = engine.complete(&batch, &Decoding::greedy(6)).unwrap().remove(0);
+    assert!(reply.starts_with(" little"), "{reply:?}");
 }
 
 #[test]

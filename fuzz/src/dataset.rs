@@ -2,13 +2,21 @@
 //!
 //! An input's first byte chooses the ending, its second what is wanted of the file and how long pieces of a text are.
 
-use qes_gguf::dataset::{Content, Dataset, EXTENSIONS, Prompt, Shape, parse, split};
+use qes_gguf::dataset::{Content, Dataset, EXTENSIONS, Prompt, Shape, overlap, parse, split};
 
 use super::{Seeds, told};
 
 /// An ending that is not known stands behind those that are.
-const ENDINGS: [&str; 7] =
-    [EXTENSIONS[0], EXTENSIONS[1], EXTENSIONS[2], EXTENSIONS[3], EXTENSIONS[4], EXTENSIONS[5], "pdf"];
+const ENDINGS: [&str; 8] = [
+    EXTENSIONS[0],
+    EXTENSIONS[1],
+    EXTENSIONS[2],
+    EXTENSIONS[3],
+    EXTENSIONS[4],
+    EXTENSIONS[5],
+    EXTENSIONS[6],
+    "pdf",
+];
 
 pub fn run(bytes: &[u8]) {
     let [ending, wanted, bytes @ ..] = bytes else { return };
@@ -32,6 +40,11 @@ fn check(file: &str, dataset: Dataset, shapes: &[Shape]) {
     assert!(!dataset.examples.is_empty() && shapes.contains(&dataset.shape));
     assert!(dataset.examples.windows(2).all(|pair| pair[0].line <= pair[1].line));
     assert!(dataset.examples.iter().all(|example| is_sound(dataset.shape, &example.content)));
+    for example in &dataset.examples {
+        let replies = example.clone().by_reply();
+        assert_eq!(replies.len(), 1 + example.earlier.len());
+        assert!(replies.iter().all(|reply| is_sound(dataset.shape, &reply.content) && reply.weight >= 0.0));
+    }
     if !["x.txt", "x.md"].contains(&file) {
         // Written as lines it is read as the same.
         let lines: Vec<String> = dataset
@@ -44,6 +57,7 @@ fn check(file: &str, dataset: Dataset, shapes: &[Shape]) {
         assert!(again.examples.iter().zip(&dataset.examples).all(|(new, old)| new.content == old.content));
     }
     let count = dataset.examples.len();
+    assert_eq!(overlap(&dataset.examples, &dataset.examples).shared, count as u64);
     match split(dataset.examples, 0.2) {
         Ok(halves) => {
             assert!(!halves.training.is_empty() && !halves.held_out.is_empty());
@@ -58,7 +72,7 @@ fn is_sound(shape: Shape, content: &Content) -> bool {
         Prompt::Text(text) => !text.trim().is_empty(),
         Prompt::Messages(messages) => messages.last().is_some_and(|last| last.role != "assistant"),
     };
-    let is_said = |text: &String| !text.trim().is_empty();
+    let is_said = |text: &String| !text.trim().is_empty() && !text.contains(['\0', '\r']);
     match (shape, content) {
         (Shape::Text, Content::Text { text, .. }) => is_said(text),
         (Shape::Prompt, Content::Prompt(prompt)) => is_asked(prompt),
@@ -106,6 +120,18 @@ pub fn seeds() -> Seeds {
             "question",
             lines("{\"question\":\"q\",\"answer\":\"#### 1\"}\n\n{\"question\":\"r\",\"answer\":2}"),
         ),
+        (
+            "talk",
+            lines(
+                r#"{"system":"s","history":[["a","b"]],"weight":2,"messages":[{"role":"assistant","content":"x"},{"role":"user","content":"Hi"},{"from":"gpt","value":"Ho","weight":0},{"role":"user","content":"Hi"},{"role":"assistant","content":"Ho\r\n"}]}"#,
+            ),
+        ),
+        ("wrapped", file("json", 0x7f, format!("{{\"data\":[{preference},{preference}]}}").as_bytes())),
+        ("pretty", lines("{\n\"text\":\n\"a\"}\n{\"text\": \"b\"\n}")),
+        ("zero", lines(r#"{"prompt":"a\u0000","completion":"b"}"#)),
+        ("semicolons", file("csv", 0x7f, b"sep=;\r\nprompt;answer\r\n\"a;\r\nb\";1\r\n")),
+        ("tabs", file("tsv", 0x7f, b"prompt\tanswer\tweight\na\t1\t0.5\n")),
+        ("text-of-old-macs", file("txt", 0x7f, b"One.\r\rTwo.\r")),
         ("array", file("json", 0x7f, format!("[\n {preference},\n{preference}]").as_bytes())),
         ("array-of-arrays", file("json", 0x7f, "[".repeat(5000).as_bytes())),
         ("deep", lines(&deep)),

@@ -3,7 +3,7 @@
 use qes_gguf::judge::{Json, Pattern};
 use qes_gguf::task::arith::Arith;
 use qes_gguf::task::countdown::Countdown;
-use qes_gguf::task::{Definition, Problems, Task};
+use qes_gguf::task::{Definition, Message, Problems, PromptForm, Task};
 
 use super::{Seeds, told};
 
@@ -36,8 +36,12 @@ fn accepted(definition: &Definition, len: usize) {
             drop(Countdown::new(options.clone()).map(ask))
         }
         Problems::Countdown(_) | Problems::Code => (),
-        Problems::Gsm8k { held_out, .. } | Problems::Data { held_out, .. } => {
-            assert!(*held_out > 0.0 && *held_out < 1.0)
+        Problems::Gsm8k(options) | Problems::Data(options) => {
+            assert!(options.held_out > 0.0 && options.held_out < 1.0 && options.longest != Some(0));
+            let form = options.prompt_form.clone().unwrap_or_default();
+            let prompt = form.written(&[Message::user("{prompt} {system}")]);
+            assert!(prompt.contains("{prompt} {system}"));
+            assert!(form.to_string().parse::<PromptForm>().is_ok());
         }
     }
 }
@@ -80,6 +84,14 @@ pub fn seeds() -> Seeds {
                 "predict = 6\ntemp = 0.5\nstop = [\"\\n\"]\nsystem = \"Be brief.\"",
                 "[[rewards]]\nkind = \"numeric\"\n[[rewards]]\nkind = \"loglik\"\nweight = 0.1\n",
             ),
+        ),
+        (
+            "data-options",
+            br#"{"problems":{"source":"data","path":"x","replies":"last","prompt-form":"{system}\n{prompt}\\n","longest":9,"shared":1},"rewards":[{"kind":"json","equal":true}]}"#.to_vec(),
+        ),
+        (
+            "form-without-prompt",
+            br#"{"problems":{"source":"gsm8k","path":"x","prompt-form":"Q:"},"rewards":[{"kind":"command","command":"x","on-timeout":-1}]}"#.to_vec(),
         ),
         ("regex", data("", "[[rewards]]\nkind = \"regex\"\npattern = \"(a|b)*\\\\d{9}\"\n")),
         ("regex-large", data("", "[[rewards]]\nkind = \"regex\"\npattern = \"(\\\\w{1000}){1000}\"\n")),

@@ -1,5 +1,6 @@
 //! What can be typed. Flags that llama.cpp has too are spelled its way.
 
+mod data;
 mod drift;
 mod files;
 mod inference;
@@ -16,6 +17,7 @@ use std::sync::LazyLock;
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use data::DataArgs;
 pub use drift::DriftArgs;
 pub use files::{ApplyArgs, ExportArgs, FormArgs, MergeArgs, RevertArgs};
 pub use inference::{InferenceArgs, ThreadsArgs};
@@ -23,7 +25,7 @@ pub use probe::ProbeArgs;
 pub use pull::{PullArgs, Wanted, What};
 pub use retain::RetainArgs;
 pub use search::{Residual, SearchArgs};
-pub use task::{OF_DATA, TaskArgs};
+pub use task::{OF_DATA, OnTimeout, TaskArgs};
 
 use crate::llama;
 use crate::recipe;
@@ -63,6 +65,8 @@ pub enum Command {
     Tune(Box<TuneArgs>),
     /// Measure what a run will meet, and choose its settings
     Probe(Box<ProbeArgs>),
+    /// Show what a model will see of your data, and what will be left out
+    Data(Box<DataArgs>),
     /// Measure a model on held-out problems, and compare it with another
     Eval(Box<EvalArgs>),
     /// Write the tuned model that a base model and a log make

@@ -1,12 +1,15 @@
 //! From a task's definition to someone who examines models: reads the user's data and makes the judges.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use super::args::RetainArgs;
+use super::data::{Facts, Loaded};
 use super::plan::Subject;
 use super::{UsageError, data, definition, drift};
+use crate::chat::ChatSettings;
 use crate::exam::Examiner;
 use crate::judge::{Json, Judge, JudgeError, Numeric, Pattern};
 use crate::recipe;
@@ -14,13 +17,15 @@ use crate::reward_command::{ANSWER_TIMEOUT, RewardCommand};
 use crate::seed_log::{Header, MAX_PROBLEMS, RetainSpec, TaskSpec};
 use crate::task::arith::Arith;
 use crate::task::countdown::Countdown;
-use crate::task::{Definition, Examples, Problems, Reward, RewardKind, Task};
+use crate::task::{Definition, Problems, Reward, RewardKind, Task};
 use crate::tune::Examiners;
 
 /// A task that is ready, and what identifies its data.
 pub struct Course {
     task: Box<dyn Task>,
     data_sha256: Option<String>,
+    /// What was found in the user's data.
+    facts: Option<Facts>,
 }
 
 impl Course {
@@ -32,17 +37,18 @@ impl Course {
         if definition.is_code() {
             return Err(in_code(definition));
         }
-        let of_data = |(examples, sha256): (Examples, String)| Self {
-            task: Box::new(examples),
+        let of_data = |Loaded { task, sha256, facts }: Loaded| Self {
+            task: Box::new(task),
             data_sha256: Some(sha256),
+            facts: Some(facts),
         };
-        let generated = |task: Box<dyn Task>| Self { task, data_sha256: None };
+        let generated = |task: Box<dyn Task>| Self { task, data_sha256: None, facts: None };
         Ok(match &definition.problems {
             Problems::Arith(options) => generated(Box::new(Arith::new(options.clone())?)),
             Problems::Countdown(options) => generated(Box::new(Countdown::new(options.clone())?)),
             Problems::Code => return Err(in_code(definition)),
-            Problems::Gsm8k { path, held_out } | Problems::Data { path, held_out } => {
-                of_data(data::examples(definition, path, *held_out)?)
+            Problems::Gsm8k(options) | Problems::Data(options) => {
+                of_data(data::examples(definition, options)?)
             }
         })
     }
@@ -60,8 +66,21 @@ impl Course {
             ))
             .into());
         }
-        let path = definition.problems.data().map_or("", |(path, _)| path);
         let name = &definition.name;
+        let options = definition.problems.data();
+        let path = options.map_or("", |options| &options.path);
+        if options.is_some_and(|options| options.replies.is_none()) {
+            bail!(
+                "the log's task {name}: the run began with a version of this program that split {path} otherwise and knew one reply \
+                 a conversation; `export` and `verify` do what they did, but start a new run with another -o to tune on"
+            );
+        }
+        if !path.is_empty() && !Path::new(path).exists() {
+            bail!(
+                "the log's task {name}: cannot open {path}, as the run was told where its data are; go to the folder where it began, \
+                 or say where they are now with --data"
+            );
+        }
         let course = Self::load(definition).with_context(|| format!("the log's task {name}"))?;
         if course.data_sha256.as_deref() != data_sha256 {
             bail!(
@@ -72,6 +91,19 @@ impl Course {
         Ok(course)
     }
 
+    /// Returns the definition with what only reading the data could tell of it.
+    fn counted(&self, mut definition: Definition) -> Definition {
+        if let (Some(options), Some(facts)) = (definition.problems.data_mut(), &self.facts) {
+            options.shared = Some(facts.overlap.shared);
+        }
+        definition
+    }
+
+    /// Returns what was found in the user's data, of a task that has some.
+    pub fn facts(&self) -> Option<&Facts> {
+        self.facts.as_ref()
+    }
+
     /// The examiner of the task.
     ///
     /// # Errors
@@ -79,6 +111,19 @@ impl Course {
     pub fn examiner(self, definition: &Definition, seed: u64) -> Result<Examiner> {
         Ok(Examiner::new(self.task, definition, seed, judge)?)
     }
+
+    /// Returns someone who puts the problems of the task, and judges no reply.
+    ///
+    /// # Errors
+    /// When a problem lacks what the task needs.
+    pub fn unjudged_examiner(self, definition: &Definition) -> Result<Examiner> {
+        Ok(Examiner::new(self.task, definition, 0, nobody)?)
+    }
+}
+
+/// Makes no judge, where nothing is to be judged.
+fn nobody(_: &Reward) -> Result<Option<Box<dyn Judge>>, JudgeError> {
+    Ok(None)
 }
 
 /// Says that nobody but a program of the user's can make this task.
@@ -105,13 +150,14 @@ fn judge(reward: &Reward) -> Result<Option<Box<dyn Judge>>, JudgeError> {
             Some(pattern) => Pattern::for_all(pattern)?,
             None => Pattern::of_each(),
         })),
-        RewardKind::Json => Some(Box::new(match &reward.schema {
-            Some(schema) => Json::of_schema(schema)?,
-            None => Json::any(),
-        })),
+        RewardKind::Json => {
+            let json = reward.schema.as_ref().map_or_else(|| Ok(Json::any()), Json::of_schema)?;
+            Some(Box::new(if reward.equal { json.equal_to_wanted() } else { json }))
+        }
         RewardKind::Command => {
             let timeout = reward.timeout.map_or(ANSWER_TIMEOUT, Duration::from_secs_f64);
-            Some(Box::new(RewardCommand::new(reward.command.clone().unwrap_or_default(), timeout)))
+            let command = RewardCommand::new(reward.command.clone().unwrap_or_default(), timeout);
+            Some(Box::new(command.on_timeout(reward.on_timeout)))
         }
     })
 }
@@ -129,21 +175,34 @@ impl Courses {
     /// When data cannot be read, or the flags make no sense.
     pub fn load(definition: Definition, retain: &RetainArgs) -> Result<(Self, Subject)> {
         let task = Course::load(&definition)?;
+        let definition = task.counted(definition);
         let data_sha256 = task.data_sha256.clone();
-        let (retain, retain_spec) = retain_course(retain)?.unzip();
+        let (retain, retain_spec) = retain_course(retain, &definition.chat)?.unzip();
         Ok((Self { task, retain }, Subject { definition, data_sha256, retain: retain_spec }))
     }
 
-    /// Makes the tasks of a log again.
+    /// Makes the tasks of a log again; `moved` is its task where the data are somewhere else now.
     ///
     /// # Errors
     /// When data cannot be read, makes no sense, or is not what it was, or the log names a program and is not trusted.
-    pub fn of_log(spec: &TaskSpec, trusted: bool) -> Result<Self> {
-        let task = Course::of_log(&spec.definition, spec.data_sha256.as_deref(), trusted)?;
+    pub fn of_log(spec: &TaskSpec, moved: Option<&Definition>, trusted: bool) -> Result<Self> {
+        let definition = moved.unwrap_or(&spec.definition);
+        let task = Course::of_log(definition, spec.data_sha256.as_deref(), trusted)?;
         let retain = spec.retain.as_ref();
         let retain =
             retain.map(|spec| Course::of_log(&spec.definition, spec.data_sha256.as_deref(), trusted));
         Ok(Self { task, retain: retain.transpose()? })
+    }
+
+    /// Returns what the user should know of the data.
+    pub fn warnings(&self) -> Vec<String> {
+        let retained = self.retain.iter().filter_map(Course::facts);
+        self.task.facts().into_iter().chain(retained).flat_map(Facts::warnings).collect()
+    }
+
+    /// Returns what is tuned on and what is held out, in a line.
+    pub fn line(&self) -> Option<String> {
+        self.task.facts().map(Facts::line)
     }
 
     /// Those who examine the members of a run with this header.
@@ -161,7 +220,8 @@ impl Courses {
     }
 }
 
-fn retain_course(args: &RetainArgs) -> Result<Option<(Course, RetainSpec)>> {
+/// `chat` is how the task's conversations are written, and those of what is retained too where it says nothing itself.
+fn retain_course(args: &RetainArgs, chat: &ChatSettings) -> Result<Option<(Course, RetainSpec)>> {
     let Some(retained) = &args.retain else { return Ok(None) };
     let weight = args.retain_weight.unwrap_or(0.0);
     if !(0.0..=1e6).contains(&weight) {
@@ -173,8 +233,12 @@ fn retain_course(args: &RetainArgs) -> Result<Option<(Course, RetainSpec)>> {
         let message = format!("--retain-prompts is {prompts}, but must be from 1 to {MAX_PROBLEMS}");
         return Err(UsageError(message).into());
     }
-    let definition = definition::of_retained(retained)?;
+    let mut definition = definition::of_retained(retained)?;
+    if definition.chat.is_default() {
+        definition.chat = chat.clone();
+    }
     let course = Course::load(&definition).context("--retain")?;
+    let definition = course.counted(definition);
     let data_sha256 = course.data_sha256.clone();
     Ok(Some((course, RetainSpec { definition, data_sha256, weight, prompts })))
 }

@@ -2,39 +2,76 @@
 
 use std::rc::Rc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use crate::dataset::{self, Content, Dataset, Example, Message, Shape};
-use crate::store::{DataFile, read_data};
+use crate::dataset::{self, Content, Dataset, Example, Notes, Overlap, Shape};
+use crate::store::{Data, DataFile, read_data};
 use crate::task::gsm8k::WordProblem;
 use crate::task::number::final_number;
-use crate::task::{Definition, Examples, Place, Problem, Problems, Prompt, Reward, RewardKind, is_wanted};
+use crate::task::{
+    DataOptions, Definition, Examples, Message, Place, Problem, Problems, Prompt, PromptForm, Replies,
+    Reward, RewardKind, is_wanted,
+};
 
 /// Bytes of a plain text's pieces: a hundred tokens or so of most vocabularies, so that many fit side by side.
 const PIECE_BYTES: usize = 512;
 
-/// The task of the user's examples at `path`, a share of which is held out where there is no file for that, and the SHA-256
-/// over their files.
+/// The user's examples as a task, and what there is to say of them.
+pub struct Loaded {
+    pub task: Examples,
+    /// SHA-256 over the files' names and contents.
+    pub sha256: String,
+    pub facts: Facts,
+}
+
+/// What was found in the user's data.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The file to train on.
+    pub file: String,
+    /// The file to evaluate on, where there is one of its own.
+    pub held_out_file: Option<String>,
+    /// Files of the folder that are not used, though they could be evaluated on.
+    pub unused_files: Vec<String>,
+    pub shape: Shape,
+    /// Examples of both files: lines, or pieces of a text.
+    pub examples: u64,
+    /// Problems that are tuned on: replies, where a conversation has several.
+    pub training: u64,
+    /// Problems that are held out.
+    pub held_out: u64,
+    /// Problems that are left out since they count nothing.
+    pub weightless: u64,
+    /// Replies before anything was asked, or left out since only the last of a conversation counts.
+    pub passed_over: u64,
+    pub overlap: Overlap,
+    pub notes: Notes,
+    /// Where the problems stand, those that are tuned on first.
+    pub places: Vec<String>,
+}
+
+/// Reads the examples of a definition's data, of which a share is held out where there is no file for that.
 ///
 /// # Errors
 /// When the data cannot be read, or an example is not what the task needs.
-pub fn examples(definition: &Definition, path: &str, share: f64) -> Result<(Examples, String)> {
-    let is_gsm8k = matches!(definition.problems, Problems::Gsm8k { .. });
+pub fn examples(definition: &Definition, options: &DataOptions) -> Result<Loaded> {
+    let is_gsm8k = matches!(definition.problems, Problems::Gsm8k(_));
     let shapes = if is_gsm8k { vec![Shape::Question] } else { shapes(&definition.rewards) };
-    let data = read_data(path.as_ref())?;
-    let parse = |file: &DataFile| -> Result<Dataset> {
-        Ok(dataset::parse(&file.path.display().to_string(), &file.bytes, &shapes, PIECE_BYTES)?)
-    };
-    let training = parse(&data.training)?.examples;
-    let (training, held_out) = match &data.held_out {
-        Some(file) => (training, problems(file, parse(file)?.examples, is_gsm8k)?),
-        None => {
-            let path = data.training.path.display().to_string();
-            let split = dataset::split(training, share).context(path)?;
-            (split.training, problems(&data.training, split.held_out, is_gsm8k)?)
-        }
-    };
-    let training = problems(&data.training, training, is_gsm8k)?;
+    let data = read_data(options.path.as_ref())?;
+    let (training, held_out, mut facts) = sides(&data, options, &shapes)?;
+    let replies = options.replies.unwrap_or_default();
+    let training = counting(training, replies, &mut facts);
+    let held_out = counting(held_out, replies, &mut facts);
+    if training.is_empty() || held_out.is_empty() {
+        bail!("{}: no example counts, as all have the weight 0; give some a weight of 1", facts.file);
+    }
+    facts.overlap = dataset::overlap(&training, &held_out);
+    (facts.training, facts.held_out) = (training.len() as u64, held_out.len() as u64);
+    let making = Making { form: options.prompt_form.clone().unwrap_or_default(), is_gsm8k };
+    let of_held_out = data.held_out.as_ref().unwrap_or(&data.training);
+    let training = making.problems(&data.training, training)?;
+    let held_out = making.problems(of_held_out, held_out)?;
+    facts.places = training.iter().chain(&held_out).map(|problem| problem.place.to_string()).collect();
     let has_exact = definition.rewards.iter().any(|reward| reward.kind == RewardKind::Exact);
     let is_right: Option<fn(&Problem, &str) -> bool> = match (is_gsm8k, has_exact) {
         // Every wanted answer has been found to end with a number.
@@ -42,10 +79,81 @@ pub fn examples(definition: &Definition, path: &str, share: f64) -> Result<(Exam
         (false, true) => Some(is_wanted),
         (false, false) => None,
     };
-    Ok((Examples::new(training, held_out, is_right), data.sha256))
+    Ok(Loaded { task: Examples::new(training, held_out, is_right), sha256: data.sha256, facts })
 }
 
-/// The shapes that examples may have for these rewards, those that hold most first.
+/// Returns the examples to tune on and those that are held out.
+fn sides(
+    data: &Data,
+    options: &DataOptions,
+    shapes: &[Shape],
+) -> Result<(Vec<Example>, Vec<Example>, Facts)> {
+    let name = |file: &DataFile| file.path.display().to_string();
+    let parse = |file: &DataFile| -> Result<Dataset> {
+        Ok(dataset::parse(&name(file), &file.bytes, shapes, PIECE_BYTES)?)
+    };
+    let Dataset { shape, examples: training, mut notes } = parse(&data.training)?;
+    let mut examples = training.len();
+    let (training, held_out) = match &data.held_out {
+        Some(file) => {
+            let other = parse(file)?;
+            examples += other.examples.len();
+            notes.line_ends += other.notes.line_ends;
+            let more = other.notes.unused.into_iter().filter(|key| !notes.unused.contains(key));
+            notes.unused = notes.unused.iter().cloned().chain(more).collect();
+            (training, other.examples)
+        }
+        None => {
+            let split = dataset::split(training, options.held_out).with_context(|| name(&data.training))?;
+            (split.training, split.held_out)
+        }
+    };
+    let facts = Facts {
+        file: name(&data.training),
+        held_out_file: data.held_out.as_ref().map(name),
+        unused_files: data.unused.iter().map(|path| path.display().to_string()).collect(),
+        shape,
+        examples: examples as u64,
+        training: 0,
+        held_out: 0,
+        weightless: 0,
+        passed_over: 0,
+        overlap: Overlap::default(),
+        notes,
+        places: Vec::new(),
+    };
+    Ok((training, held_out, facts))
+}
+
+/// Returns an example for each reply that counts.
+fn counting(examples: Vec<Example>, replies: Replies, facts: &mut Facts) -> Vec<Example> {
+    let mut counting = Vec::with_capacity(examples.len());
+    for example in examples {
+        let said = replies_of(&example.content);
+        let mut all = example.by_reply();
+        if replies == Replies::Last {
+            all.drain(..all.len() - 1);
+        }
+        facts.passed_over += said.saturating_sub(all.len() as u64);
+        let before = all.len();
+        all.retain(|example| example.weight > 0.0);
+        facts.weightless += (before - all.len()) as u64;
+        counting.append(&mut all);
+    }
+    counting
+}
+
+/// Returns how many replies of the assistant there are in an example that is a conversation.
+fn replies_of(content: &Content) -> u64 {
+    match content {
+        Content::Reply { prompt: dataset::Prompt::Messages(messages), .. } => {
+            1 + messages.iter().filter(|message| message.role == "assistant").count() as u64
+        }
+        _ => 1,
+    }
+}
+
+/// Returns the shapes that examples may have for these rewards, those that hold most first.
 fn shapes(rewards: &[Reward]) -> Vec<Shape> {
     let any = |of: &dyn Fn(&Reward) -> bool| rewards.iter().any(of);
     if any(&|reward| reward.kind == RewardKind::Margin) {
@@ -54,6 +162,7 @@ fn shapes(rewards: &[Reward]) -> Vec<Shape> {
     let needs_wanted = any(&|reward| match reward.kind {
         RewardKind::Loglik | RewardKind::SoftLoglik | RewardKind::Exact | RewardKind::Numeric => true,
         RewardKind::Regex => reward.pattern.is_none(),
+        RewardKind::Json => reward.equal,
         _ => false,
     });
     let only_likelihoods = !any(&|reward| reward.kind.reads_replies());
@@ -66,49 +175,63 @@ fn shapes(rewards: &[Reward]) -> Vec<Shape> {
     Shape::ALL.into_iter().filter(fits).collect()
 }
 
-fn problems(file: &DataFile, examples: Vec<Example>, is_gsm8k: bool) -> Result<Vec<Problem>> {
-    let name: Rc<str> = file.path.display().to_string().into();
-    let problem = |example: Example| {
-        let place = Place { file: Rc::clone(&name), line: example.line };
-        let problem = Problem { place, facts: Rc::new(example.object), ..of_content(example.content) };
-        if is_gsm8k { word_problem(problem) } else { Ok(problem) }
-    };
-    examples.into_iter().map(problem).collect()
+/// How examples become problems.
+struct Making {
+    form: PromptForm,
+    is_gsm8k: bool,
 }
 
-fn of_content(content: Content) -> Problem {
-    match content {
-        Content::Reply { prompt: asked, reply } => {
-            Problem { prompt: prompt(asked), wanted: Some(reply), ..Problem::default() }
-        }
-        Content::Preference { prompt: asked, chosen, rejected } => Problem {
-            prompt: prompt(asked),
-            wanted: Some(chosen),
-            rejected: Some(rejected),
-            ..Problem::default()
-        },
-        Content::Text { text, ends } => Problem { wanted: Some(text), goes_on: !ends, ..Problem::default() },
-        Content::Prompt(asked) => Problem { prompt: prompt(asked), ..Problem::default() },
+impl Making {
+    fn problems(&self, file: &DataFile, examples: Vec<Example>) -> Result<Vec<Problem>> {
+        let name: Rc<str> = file.path.display().to_string().into();
+        let problem = |example: Example| {
+            let place = Place { file: Rc::clone(&name), line: example.line };
+            let weight = (example.weight != 1.0).then_some(example.weight);
+            let made = self.of_content(example.content).with_context(|| place.to_string())?;
+            Ok(Problem { place, weight, facts: Rc::new(example.object), ..made })
+        };
+        examples.into_iter().map(problem).collect()
     }
-}
 
-/// A prompt in both forms. Without a template, a conversation is its messages, a line each.
-fn prompt(asked: dataset::Prompt) -> Prompt {
-    match asked {
-        dataset::Prompt::Text(text) => Prompt { chat: vec![Message::user(text.clone())], plain: text },
-        dataset::Prompt::Messages(chat) => {
-            let plain = chat.iter().map(|message| format!("{}\n", message.content)).collect();
-            Prompt { plain, chat }
+    fn of_content(&self, content: Content) -> Result<Problem> {
+        Ok(match content {
+            Content::Reply { prompt, reply } if self.is_gsm8k => self.word_problem(prompt, &reply)?,
+            Content::Reply { prompt, reply } => {
+                Problem { prompt: self.prompt(prompt), wanted: Some(reply), ..Problem::default() }
+            }
+            Content::Preference { prompt, chosen, rejected } => Problem {
+                prompt: self.prompt(prompt),
+                wanted: Some(chosen),
+                rejected: Some(rejected),
+                ..Problem::default()
+            },
+            Content::Text { text, ends } => {
+                Problem { wanted: Some(text), goes_on: !ends, ..Problem::default() }
+            }
+            Content::Prompt(prompt) => Problem { prompt: self.prompt(prompt), ..Problem::default() },
+        })
+    }
+
+    /// Returns a prompt in both forms. A text stands as it is where there is no template.
+    fn prompt(&self, asked: dataset::Prompt) -> Prompt {
+        match asked {
+            dataset::Prompt::Text(text) => Prompt { chat: vec![Message::user(text.clone())], plain: text },
+            dataset::Prompt::Messages(chat) => Prompt { plain: self.form.written(&chat), chat },
         }
     }
-}
 
-/// Asks for the number at the end, and makes sure that the wanted answer has one.
-fn word_problem(problem: Problem) -> Result<Problem> {
-    let asked = WordProblem::new(&problem.prompt.plain, problem.wanted.as_deref().unwrap_or_default());
-    let WordProblem { prompt, answer, .. } = asked.with_context(|| problem.place.to_string())?;
-    let prompt = Prompt { plain: format!("{prompt}\n"), chat: vec![Message::user(prompt)] };
-    Ok(Problem { prompt, wanted: Some(answer), ..problem })
+    /// Asks for the number at the end, and makes sure that the wanted answer has one.
+    fn word_problem(&self, asked: dataset::Prompt, answer: &str) -> Result<Problem> {
+        let mut messages = match asked {
+            dataset::Prompt::Text(text) => vec![Message::user(text)],
+            dataset::Prompt::Messages(messages) => messages,
+        };
+        let question = messages.pop().map_or_else(String::new, |last| last.content);
+        let WordProblem { prompt, answer, .. } = WordProblem::new(&question, answer)?;
+        messages.push(Message::user(prompt));
+        let prompt = self.prompt(dataset::Prompt::Messages(messages));
+        Ok(Problem { prompt, wanted: Some(answer), ..Problem::default() })
+    }
 }
 
 /// Whether two texts end up with the same number.
@@ -138,6 +261,8 @@ mod tests {
         assert_eq!(shapes_of(&[RewardKind::Regex]), any[..4]);
         let pattern = Reward { pattern: Some("x".to_owned()), ..RewardKind::Regex.into() };
         assert_eq!(shapes(&[pattern]), any);
+        assert_eq!(shapes_of(&[RewardKind::Json]), any);
+        assert_eq!(shapes(&[Reward { equal: true, ..RewardKind::Json.into() }]), any[..4]);
     }
 
     #[test]

@@ -1,32 +1,47 @@
 //! From the flags of a task, or a task file, to its definition.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
-use super::UsageError;
-use super::args::{OF_DATA, TaskArgs};
+use super::args::{OF_DATA, OnTimeout, TaskArgs};
+use super::{UsageError, chat};
 use crate::dataset::HELD_OUT_SHARE;
-use crate::store::{folder_of, read_text};
+use crate::llama::context_tokens;
+use crate::store::{folder_of, read_text, same_file};
 use crate::task::arith::ArithOptions;
 use crate::task::countdown::CountdownOptions;
-use crate::task::{Definition, Problems, Reward, RewardKind};
+use crate::task::{DataOptions, Definition, Problems, Reward, RewardKind};
 
 /// The tasks whose problems are generated; the others with names are [`OF_DATA`].
 const GENERATED: [&str; 2] = ["arith", "countdown"];
 
 /// The flags that change what a task file says.
-const OF_FILES: [&str; 6] = ["--data", "--held-out", "--system", "--temp", "--predict", "--stop"];
+const OF_FILES: [&str; 13] = [
+    "--data",
+    "--held-out",
+    "--replies",
+    "--prompt-form",
+    "--skip-long",
+    "--system",
+    "--chat-template",
+    "--chat-template-file",
+    "--chat-template-kwargs",
+    "--special",
+    "--temp",
+    "--predict",
+    "--stop",
+];
 
 fn is_named(task: &str) -> bool {
     GENERATED.contains(&task) || OF_DATA.contains(&task)
 }
 
-/// The definition that the flags ask for.
+/// Returns the definition that the flags ask for; `context` is the number of tokens that they ask for.
 ///
 /// # Errors
 /// When no task is named, a flag makes no sense for it, or a file cannot be read.
-pub fn of_args(args: &TaskArgs) -> Result<Definition> {
+pub fn of_args(args: &TaskArgs, context: Option<u32>) -> Result<Definition> {
     let task = args.task.as_deref().ok_or_else(|| {
         UsageError(
             "the following required argument was not provided: --task <TASK> (such as --task arith)"
@@ -43,13 +58,28 @@ pub fn of_args(args: &TaskArgs) -> Result<Definition> {
         }
     };
     definition.system = args.system.clone().or(definition.system);
+    chat::change(&mut definition.chat, args)?;
     definition.predict = args.predict.or(definition.predict);
     definition.temp = args.temp.unwrap_or(definition.temp);
     if !args.stop.is_empty() {
         definition.stop.clone_from(&args.stop);
     }
+    if let Some(options) = definition.problems.data_mut() {
+        resolve(options, args, context);
+    }
     definition.validate().map_err(|e| UsageError(format!("--task {task}: {e}")))?;
     Ok(definition)
+}
+
+/// Makes explicit what flags or a file leave open, so that a log says it all.
+fn resolve(options: &mut DataOptions, args: &TaskArgs, context: Option<u32>) {
+    options.held_out = args.held_out.unwrap_or(options.held_out);
+    options.replies = Some(args.replies.map(Into::into).or(options.replies).unwrap_or_default());
+    options.prompt_form = Some(args.prompt_form.clone().or(options.prompt_form.take()).unwrap_or_default());
+    if args.skip_long {
+        options.longest = Some(context_tokens(context));
+    }
+    options.shared = None;
 }
 
 /// What is to be retained: a task as for `--task`, or else examples whose log-likelihood counts.
@@ -69,7 +99,7 @@ pub fn of_retained(retained: &str) -> Result<Definition> {
             GENERATED.join(", ")
         )));
     };
-    Ok(Definition { name: retained.to_owned(), ..of_args(&args).context("--retain")? })
+    Ok(Definition { name: retained.to_owned(), ..of_args(&args, None).context("--retain")? })
 }
 
 fn usage(message: String) -> anyhow::Error {
@@ -91,12 +121,11 @@ pub fn name(task: &str) -> Result<String> {
 /// A task with a name.
 fn named(task: &str, args: &TaskArgs) -> Result<Definition> {
     refuse_foreign(task, args)?;
-    let held_out = args.held_out.unwrap_or(HELD_OUT_SHARE);
     let problems = match task {
         "arith" => Problems::Arith(arith(args)),
         "countdown" => Problems::Countdown(countdown(args)),
-        "gsm8k" => Problems::Gsm8k { path: data(task, args)?, held_out },
-        _ => Problems::Data { path: data(task, args)?, held_out },
+        "gsm8k" => Problems::Gsm8k(data(task, args)?),
+        _ => Problems::Data(data(task, args)?),
     };
     let kind = match task {
         "arith" => args.reward.map_or(RewardKind::Loglik, Into::into),
@@ -123,28 +152,60 @@ fn named(task: &str, args: &TaskArgs) -> Result<Definition> {
     let reward = Reward {
         pattern: args.pattern.clone(),
         schema: schema(args)?,
+        equal: args.json_equal,
         grammar: grammar.map(|(_, text)| text),
         command: args.reward_cmd.clone(),
         timeout: args.reward_timeout,
+        on_timeout: args.reward_on_timeout.and_then(OnTimeout::reward),
         ..kind.into()
     };
     Ok(Definition::new(task, problems, reward))
 }
 
-/// The path of the user's examples.
-fn data(task: &str, args: &TaskArgs) -> Result<String> {
+/// Returns the usual options for the user's examples.
+fn data(task: &str, args: &TaskArgs) -> Result<DataOptions> {
     let path = args.data.as_ref();
     let path = path.ok_or_else(|| usage(format!("--task {task} needs your examples: --data PATH")))?;
-    absolute(path, "--data")
+    Ok(DataOptions { held_out: HELD_OUT_SHARE, ..DataOptions::new(as_given(path, "--data")?) })
 }
 
-/// A path of data made absolute, so that a run can be continued from any folder.
-fn absolute(path: &Path, of: &str) -> Result<String> {
-    let absolute = path
-        .canonicalize()
-        .with_context(|| format!("{of}: {} cannot be found; check that the path is right", path.display()))?;
-    let text = absolute.into_os_string().into_string();
-    text.map_err(|path| usage(format!("{of}: {path:?} is not UTF-8; rename it")))
+/// Returns the definition of a log whose data are somewhere else now, where that is said.
+///
+/// # Errors
+/// When the log's task has no data, or there is nothing at that place.
+pub fn moved(of_log: &Definition, data: Option<&Path>) -> Result<Option<Definition>> {
+    let Some(data) = data else { return Ok(None) };
+    let mut moved = of_log.clone();
+    let Some(options) = moved.problems.data_mut() else {
+        return Err(usage(format!("--data says nothing to the log's task {}; leave it out", of_log.name)));
+    };
+    options.path = as_given(data, "--data")?;
+    Ok(Some(moved))
+}
+
+/// Returns a path of data as it was given, for a log that others may read; it has to be there.
+pub fn as_given(path: &Path, of: &str) -> Result<String> {
+    if !path.exists() {
+        let message = format!("{of}: {} cannot be found; check that the path is right", path.display());
+        return Err(anyhow!(message));
+    }
+    let text = path.to_str().ok_or_else(|| usage(format!("{of}: {path:?} is not UTF-8; rename it")))?;
+    Ok(text.to_owned())
+}
+
+/// Returns a path without `.` and without what a `..` takes back, where that leads to the same place.
+fn shortened(path: &Path) -> PathBuf {
+    let mut short = PathBuf::new();
+    for part in path.components() {
+        let goes_down = matches!(short.components().next_back(), Some(Component::Normal(_)));
+        match part {
+            Component::CurDir => (),
+            Component::ParentDir if goes_down => drop(short.pop()),
+            part => short.push(part),
+        }
+    }
+    // A link to a folder elsewhere leads back to its own parent.
+    if same_file(&short, path) { short } else { path.to_owned() }
 }
 
 /// Refuses flags that say nothing to a task.
@@ -166,9 +227,13 @@ fn refuse_foreign_to_file(path: &Path, definition: &Definition, args: &TaskArgs)
         Some((flag, ..)) => Err(usage(format!(
             "{flag} says nothing to a task file; leave it out, and write what it says into {path}"
         ))),
-        None if definition.problems.data().is_none() && (args.data.is_some() || args.held_out.is_some()) => {
-            let flag = if args.data.is_some() { "--data" } else { "--held-out" };
-            Err(usage(format!("{flag} says nothing to {path}, whose problems are generated; leave it out")))
+        None if definition.problems.data().is_none() => {
+            let of_data = args.flags().into_iter().find(|(_, given, tasks)| *given && *tasks == OF_DATA);
+            of_data.map_or(Ok(()), |(flag, ..)| {
+                Err(usage(format!(
+                    "{flag} says nothing to {path}, whose problems are generated; leave it out"
+                )))
+            })
         }
         None => Ok(()),
     }
@@ -193,7 +258,7 @@ fn countdown(args: &TaskArgs) -> CountdownOptions {
 }
 
 /// A text given on the command line or in a file, and where it comes from. Both flags are told with their values.
-fn text(
+pub fn text(
     (flag, given): (&str, &Option<String>),
     (file_flag, file): (&str, &Option<PathBuf>),
 ) -> Result<Option<(String, String)>> {
@@ -220,12 +285,14 @@ fn schema(args: &TaskArgs) -> Result<Option<serde_json::Value>> {
 fn of_file(path: &Path, args: &TaskArgs) -> Result<Definition> {
     let mut definition = read_file(path)?;
     refuse_foreign_to_file(path, &definition, args)?;
-    if let Some((data, held_out)) = definition.problems.data_mut() {
-        *data = match &args.data {
-            Some(data) => absolute(data, "--data")?,
-            None => absolute(&folder_of(path).join(&*data), &path.display().to_string())?,
+    if let Some(options) = definition.problems.data_mut() {
+        options.path = match &args.data {
+            Some(data) => as_given(data, "--data")?,
+            None => {
+                let data = shortened(&folder_of(path).join(&options.path));
+                as_given(&data, &path.display().to_string())?
+            }
         };
-        *held_out = args.held_out.unwrap_or(*held_out);
     }
     Ok(definition)
 }

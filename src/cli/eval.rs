@@ -8,8 +8,9 @@ use tracing::debug;
 
 use super::args::EvalArgs;
 use super::course::Course;
-use super::{Ending, UsageError, definition, out, report, setup, text};
-use crate::exam::{Difference, Examiner, Grade, Mark};
+use super::data::Facts;
+use super::{Ending, UsageError, chat, definition, out, report, setup, text};
+use crate::exam::{Difference, Examiner, Example, Grade, Mark};
 use crate::llama::{LlamaEngine, Uneditable, check_built_in};
 use crate::model::Model;
 use crate::seed_log::SeedLog;
@@ -22,8 +23,14 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
     if args.problems == 0 {
         return Err(UsageError("--problems is 0, but must be at least 1".to_owned()).into());
     }
+    if args.task.skip_long && args.compare.is_some() {
+        let message = "--skip-long leaves out what is too long for one model, and --compare needs two on the same problems; make \
+                       the context larger (-c), or give shorter examples";
+        return Err(UsageError(message.to_owned()).into());
+    }
     let log = args.log.as_deref().map(setup::read_log).transpose()?;
     let (definition, course) = task(args, log.as_ref())?;
+    let warnings: Vec<String> = course.facts().into_iter().flat_map(Facts::warnings).collect();
     let seed = log.as_ref().map_or(0, |log| log.header.settings.seed);
     let mut examiner = course.examiner(&definition, seed)?;
     // One model after the other, lest both are in memory.
@@ -32,16 +39,28 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
         marks(&mut examiner, engine, args.problems as usize)
     };
     let of_base = args.compare.as_deref().map(|base| marks_of(base, None)).transpose()?;
-    let marks = marks_of(&args.model, log.as_ref())?;
-    let report = Report { args, definition: &definition, grade: Grade::of(&marks) };
-    let difference = of_base.map(|of_base| (Grade::of(&of_base), Difference::of(&of_base, &marks)));
+    let (marks, example) = marks_of(&args.model, log.as_ref())?;
+    let report = Report { args, definition: &definition, grade: Grade::of(&marks), example };
+    let difference = of_base.map(|(of_base, _)| (Grade::of(&of_base), Difference::of(&of_base, &marks)));
     out::line(if args.json { report.object(difference).to_string() } else { report.lines(difference) })?;
+    warnings.iter().for_each(out::warn);
+    for hint in examiner.hints() {
+        out::warn(format!("note: {hint}"));
+    }
     Ok(Ending::Success)
 }
 
-fn marks(examiner: &mut Examiner, mut engine: LlamaEngine, problems: usize) -> Result<Vec<Mark>> {
+/// A model's marks, and the first example as it sees it.
+fn marks(
+    examiner: &mut Examiner,
+    mut engine: LlamaEngine,
+    problems: usize,
+) -> Result<(Vec<Mark>, Option<Example>)> {
+    setup::tell_skipped(examiner.skip_long(&engine)?);
     let exam = examiner.held_out(&engine, problems)?;
-    Ok(examiner.marks(&mut engine, &exam)?)
+    chat::warn(examiner, &engine)?;
+    let example = examiner.example(&engine, true)?;
+    Ok((examiner.marks(&mut engine, &exam)?, example))
 }
 
 /// A model, as tuned by a log where there is one.
@@ -68,15 +87,18 @@ fn engine(args: &EvalArgs, path: &Path, log: Option<&SeedLog>, threads: usize) -
 /// The task that is named, else the log's.
 fn task(args: &EvalArgs, log: Option<&SeedLog>) -> Result<(Definition, Course)> {
     if let (None, Some(log)) = (&args.task.task, log) {
-        if let Some(flag) = args.task.first_given() {
+        if let Some(flag) = args.task.first_given_but("--data") {
             let message = format!("{flag} needs --task: without one, the log's task is taken as it is");
             return Err(UsageError(message).into());
         }
         let spec = &log.header.task;
-        let course = Course::of_log(&spec.definition, spec.data_sha256.as_deref(), args.trust_log)?;
-        return Ok((spec.definition.clone(), course));
+        let moved = definition::moved(&spec.definition, args.task.data.as_deref())?;
+        let definition = moved.unwrap_or_else(|| spec.definition.clone());
+        let course = Course::of_log(&definition, spec.data_sha256.as_deref(), args.trust_log)?;
+        return Ok((definition, course));
     }
-    let definition = definition::of_args(&args.task)?;
+    let mut definition = definition::of_args(&args.task, args.inference.ctx_size())?;
+    definition.chat.date.get_or_insert_with(crate::store::today);
     let course = Course::load(&definition)?;
     Ok((definition, course))
 }
@@ -86,15 +108,17 @@ struct Report<'a> {
     args: &'a EvalArgs,
     definition: &'a Definition,
     grade: Grade,
+    example: Option<Example>,
 }
 
 impl Report<'_> {
     /// For people. A comparison is with the other model's grade.
     fn lines(&self, difference: Option<(Grade, Difference)>) -> String {
-        let Self { args, definition, grade } = self;
+        let Self { args, definition, grade, example } = self;
         let tuned = args.log.as_ref().map_or(String::new(), |log| format!(" as tuned by {}", log.display()));
         let (model, problems) = (args.model.display(), text::held_out(grade.problems));
-        let mut lines = vec![format!("{model}{tuned} on {}, {problems}", definition.name)];
+        let mut lines: Vec<String> = example.iter().map(chat::lines).collect();
+        lines.push(format!("{model}{tuned} on {}, {problems}", definition.name));
         lines.extend(self.measures(grade));
         if let (Some((of_base, difference)), Some(base)) = (difference, &args.compare) {
             lines.push(format!("{} on the same", base.display()));
@@ -128,12 +152,13 @@ impl Report<'_> {
 
     /// For programs.
     fn object(&self, difference: Option<(Grade, Difference)>) -> Value {
-        let Self { args, definition, grade } = self;
+        let Self { args, definition, grade, example } = self;
         let mut object = report::grade(grade);
         object["model"] = json!(args.model.display().to_string());
         object["log"] = json!(args.log.as_ref().map(|path| path.display().to_string()));
         object["task"] = json!(definition.name);
         object["reward"] = json!(definition.rewards_text());
+        object["example"] = chat::object(example.as_ref());
         object["peak_rss_bytes"] = json!(crate::store::peak_rss_bytes());
         if let Some((of_base, Difference { mean, margin })) = difference {
             object["compare"] = report::grade(&of_base);

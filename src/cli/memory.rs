@@ -114,7 +114,11 @@ pub fn forecast(model: &Model) -> Result<Option<Forecast>> {
     let Some(contexts) = estimated_context_bytes(&model.gguf, &options) else { return Ok(None) };
     // The hash of a large file takes long, and no plan depends on it.
     let nobody = || BaseModel { file: String::new(), bytes: 0, sha256: String::new() };
-    let subject = Subject { definition: definition::of_args(&args.task)?, data_sha256: None, retain: None };
+    let subject = Subject {
+        definition: definition::of_args(&args.task, args.inference.ctx_size())?,
+        data_sha256: None,
+        retain: None,
+    };
     let header = header_with(&args, model, subject, nobody)?;
     let mut plan_with = |residual| {
         args.search.residual = residual;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::args::{ProbeArgs, SearchArgs};
 use super::course::Courses;
-use super::{Ending, definition, interrupt, memory, out, plan, report, setup, text};
+use super::{Ending, chat, definition, interrupt, memory, out, plan, report, setup, text};
 use crate::llama::{LlamaEngine, check_built_in};
 use crate::model::Model;
 use crate::probe::{Choice, Findings, Fixed, Forecast, Trial, choose, forecast, probe};
@@ -23,15 +23,20 @@ pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
     let ProbeArgs { model: path, json: as_json, run: args } = args;
     let threads = setup::threads(&args.inference)?;
     let model = Model::open(path)?;
-    let definition = definition::of_args(&args.task)?;
+    let mut definition = definition::of_args(&args.task, args.inference.ctx_size())?;
+    chat::settle_date(&mut definition, &model);
     let (courses, subject) = Courses::load(definition, &args.retain)?;
     let header = plan::header(args, &model, subject)?;
+    let warnings = courses.warnings();
     let mut examiners = courses.examiners(&header)?;
     let stop = interrupt::flag()?;
     let weights = memory::weights(args, &model);
     let before = memory::plan(args, &header, weights, threads)?;
     let mut engine = setup::engine(model, &header.tensors, &args.inference, threads, before.contexts)?;
-    examiners.rehearse(&engine)?;
+    setup::rehearse(&mut examiners, &engine)?;
+    warnings.iter().for_each(out::warn);
+    chat::warn(&examiners.task, &engine)?;
+    let example = examiners.task.example(&engine, false)?;
     let Some(probed) = Probed::find(&args.search, &mut engine, &mut examiners, &header, before.mode, &stop)?
     else {
         return Ok(Ending::Interrupted);
@@ -41,8 +46,10 @@ pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
     if *as_json {
         let mut object = probed.object(mode);
         object["command"] = json!(line);
+        object["example"] = chat::object(example.as_ref());
         out::line(object)?;
     } else {
+        example.iter().try_for_each(|example| out::line(chat::lines(example)))?;
         out::line(probed.lines(mode, &line))?;
     }
     Ok(Ending::Success)

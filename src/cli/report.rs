@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{drift, out, text};
 use crate::exam::Grade;
 use crate::seed_log::{EvaluationRecord, GenerationRecord, Header, SeedLog};
-use crate::tune::{Event, Observer, Split, Summary};
+use crate::tune::{Event, Observer, Split, Summary, Warning};
 use crate::update::Moves;
 
 /// What a reporter needs to know of a run before it starts.
@@ -140,6 +140,10 @@ impl Observer for TextReport {
                 self.line(&format!("before: held-out {} {}", text::measure(&grade), text::headline(&grade)));
             }
             Event::Evaluation(record) => self.release(Some(record)),
+            Event::Warning(warning) => {
+                self.release(None);
+                self.line(&format!("warning: {}", warned(warning)));
+            }
             Event::Generation { record, moves, split } => {
                 self.held = Some(self.generation(record, *moves, *split));
             }
@@ -224,9 +228,33 @@ impl Observer for JsonReport {
             Event::Member { .. } | Event::Evaluating { .. } => {}
             Event::Note(note) => out::warn(format!("note: {note}")),
             Event::Evaluation(record) => out::progress(evaluation(record)),
+            Event::Warning(warning) => out::progress(warning_object(warning)),
             Event::Generation { record, moves, split } => out::progress(generation(record, *moves, *split)),
         }
     }
+}
+
+/// Says a warning in words, with what to do.
+fn warned(Warning::EqualRewards { generations, fitness, hints }: &Warning) -> String {
+    let reasons: String = hints.iter().map(|hint| format!("; {hint}")).collect();
+    format!(
+        "in all {generations} generations so far all members had the same fitness, {fitness:.4}, from which nothing can be learned{reasons}; \
+         stop (Ctrl-C) and look at replies with `report --samples`, or give a reward with more shades to it, more --prompts, --temp where \
+         replies are drawn, or a larger --sigma"
+    )
+}
+
+/// A warning for programs.
+fn warning_object(warning: &Warning) -> Value {
+    let Warning::EqualRewards { generations, fitness, hints } = warning;
+    json!({
+        "event": "warning",
+        "kind": "equal_rewards",
+        "generations": generations,
+        "fitness": fitness,
+        "hints": hints,
+        "message": warned(warning),
+    })
 }
 
 fn evaluation(record: &EvaluationRecord) -> Value {

@@ -96,7 +96,7 @@ fn runs(args: &ReportArgs, threads: usize, logs: &[SeedLog], names: &[String]) -
 /// Threads for inference, where there is any.
 fn threads(args: &ReportArgs) -> Result<usize> {
     if args.samples.is_none() {
-        setup::replay_threads(&ThreadsArgs { threads: args.inference.threads })?;
+        setup::replay_threads(&ThreadsArgs::from(&args.inference))?;
         return Ok(1);
     }
     check_built_in()?;

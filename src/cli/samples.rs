@@ -36,6 +36,7 @@ pub fn samples(
 ) -> Result<Vec<Sample>> {
     let mut replies_after = |generations| -> Result<Replies> {
         let mut engine = setup::tuned_engine(model.reopen()?, log, generations, &args.inference, threads)?;
+        examiner.skip_long(&engine)?;
         Ok(Replies::of(&mut examiner, &mut engine, count as usize)?)
     };
     let before = replies_after(0)?;

@@ -6,34 +6,26 @@ use anyhow::{Context, Result};
 use tracing::info;
 
 use super::args::{InferenceArgs, ThreadsArgs, Until};
-use super::{UsageError, out};
+use super::{UsageError, out, text};
 use crate::llama::{LlamaEngine, LlamaOptions};
 use crate::model::{Model, check_digest};
 use crate::seed_log::{SeedLog, TensorSpec};
 use crate::store::{folder_of, read_log_file, same_file, suitable_threads};
+use crate::tune::Examiners;
 use crate::tuning;
 
 /// Checks the inference flags and sizes rayon's pool.
 pub fn threads(args: &InferenceArgs) -> Result<usize> {
-    if args.parallel == Some(0) {
-        return Err(UsageError("--parallel is 0, but must be at least 1".to_owned()).into());
-    }
-    if args.ctx_size == Some(0) {
-        return Err(UsageError("--ctx-size is 0, but must be at least 1".to_owned()).into());
-    }
-    pool(args.threads)
+    pool(args.threads())
 }
 
 /// Sizes rayon's pool for a command that only replays, which by default takes all processors.
 pub fn replay_threads(args: &ThreadsArgs) -> Result<()> {
-    args.threads.map_or(Ok(()), |threads| pool(Some(threads)).map(drop))
+    args.threads().map_or(Ok(()), |threads| pool(Some(threads)).map(drop))
 }
 
 /// Sizes rayon's pool.
 fn pool(asked: Option<usize>) -> Result<usize> {
-    if asked == Some(0) {
-        return Err(UsageError("--threads is 0, but must be at least 1".to_owned()).into());
-    }
     let threads = asked.unwrap_or_else(suitable_threads);
     if threads > 1024 {
         return Err(UsageError(format!("--threads is {threads}, but must be at most 1024")).into());
@@ -121,12 +113,26 @@ pub fn tuned_engine(
     engine(model, &log.header.tensors, args, threads, None)
 }
 
+/// Leaves out the examples that are too long, where that is asked for, and tries the others.
+pub fn rehearse(examiners: &mut Examiners, engine: &LlamaEngine) -> Result<()> {
+    tell_skipped(examiners.skip_long(engine)?);
+    Ok(examiners.rehearse(engine)?)
+}
+
+/// Says how many examples were left out.
+pub fn tell_skipped(skipped: u64) {
+    if skipped > 0 {
+        let examples = text::examples(skipped);
+        out::warn(format!("note: {examples} too long for the context left out, as --skip-long says"));
+    }
+}
+
 /// How inference is to run, with whatever memory it takes.
 pub fn options(args: &InferenceArgs, threads: usize) -> LlamaOptions {
     LlamaOptions {
         threads,
-        parallel: args.parallel,
-        ctx_size: args.ctx_size,
+        parallel: args.parallel(),
+        ctx_size: args.ctx_size(),
         context_bytes: None,
         repack: args.repacks(),
     }

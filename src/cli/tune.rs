@@ -12,7 +12,8 @@ use super::course::Courses;
 use super::plan;
 use super::probe::Probed;
 use super::report::{self, JsonReport, Outline, TextReport};
-use super::{Ending, UsageError, definition, export, interrupt, memory, out, setup, text};
+use super::{Ending, UsageError, chat, definition, export, interrupt, memory, out, setup, text};
+use crate::exam::Example;
 use crate::llama::check_built_in;
 use crate::model::Model;
 use crate::seed_log::{Line, LogError, PlanRecord, SeedLog};
@@ -28,13 +29,17 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let model = Model::open(&args.model)?;
     let Start { mut log, journal, courses, plan: new_plan } =
         if args.resume { resume(args, &path, &model)? } else { begin(args, &path, &model)? };
+    let (of_data, warnings) = (courses.line(), courses.warnings());
     let mut examiners = courses.examiners(&log.header)?;
     let stop = interrupt::flag()?;
     let weights = memory::weights(&args.run, &model);
     let mut plan = memory::plan(&args.run, &log.header, weights, threads)?;
     let witness = model.working.witness().clone();
     let mut engine = setup::engine(model, &log.header.tensors, &args.run.inference, threads, plan.contexts)?;
-    examiners.rehearse(&engine)?;
+    setup::rehearse(&mut examiners, &engine)?;
+    warnings.iter().for_each(out::warn);
+    chat::warn(&examiners.task, &engine)?;
+    let example = examiners.task.example(&engine, false)?;
     let mut probed = None;
     if args.auto {
         let Some(found) =
@@ -54,7 +59,10 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
         record(&mut log, &mut journal, Line::Plan(PlanRecord { generations }))?;
     }
     let auditor = args.paranoid.then(|| FileAuditor::new(&args.model, &log, &path)).transpose()?;
-    let mut display = Display::start(args, &log, &path, planned);
+    if let Some(line) = of_data.filter(|_| !args.json) {
+        out::progress(line);
+    }
+    let mut display = Display::start(args, &log, &path, planned, example.as_ref());
     if let Some(found) = probed {
         display.tell(&found, plan.mode);
     }
@@ -118,7 +126,8 @@ struct Start {
 
 /// A new run, its log in memory.
 fn begin(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
-    let definition = definition::of_args(&args.run.task)?;
+    let mut definition = definition::of_args(&args.run.task, args.run.inference.ctx_size())?;
+    chat::settle_date(&mut definition, model);
     if path.exists() {
         refuse_overwriting(args, path)?;
     }
@@ -150,6 +159,7 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
     refuse_settings(args)?;
     let (mut file, bytes) = LogFile::open(path)?;
     let mut log = setup::parse_log(path, &bytes)?;
+    let moved = definition::moved(&log.header.task.definition, args.run.task.data.as_deref())?;
     // Refuses another model before the file is touched.
     model.check_base(&log.header.base)?;
     let of_log = &log.header.task.definition;
@@ -159,7 +169,7 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
         return Err(UsageError(format!("--task is {task}, but the log's task is {}", of_log.name)).into());
     }
     plan::check_method(&args.run.search, log.header.settings.method)?;
-    let courses = Courses::of_log(&log.header.task, args.trust_log)?;
+    let courses = Courses::of_log(&log.header.task, moved.as_ref(), args.trust_log)?;
     if log.torn_bytes > 0 {
         out::warn(format!("warning: {}: {}", path.display(), setup::torn(&log)));
         file.truncate(log.whole_bytes)?;
@@ -185,7 +195,8 @@ fn refuse_settings(args: &TuneArgs) -> Result<()> {
     match args
         .run
         .task
-        .first_given()
+        // Data may have been moved; that they are the same is checked.
+        .first_given_but("--data")
         .or(args.run.retain.first_given())
         .or(args.run.drift.first_given())
         .or(of_search)
@@ -205,15 +216,18 @@ enum Display {
 }
 
 impl Display {
-    fn start(args: &TuneArgs, log: &SeedLog, path: &Path, planned: u64) -> Self {
+    fn start(args: &TuneArgs, log: &SeedLog, path: &Path, planned: u64, example: Option<&Example>) -> Self {
         let done = log.generations.len() as u64;
         if args.json {
-            out::progress(report::start(&log.header, done, &path.display().to_string(), planned));
+            let mut start = report::start(&log.header, done, &path.display().to_string(), planned);
+            start["example"] = chat::object(example);
+            out::progress(start);
             return Self::Json(JsonReport);
         }
         let outline = Outline::new(&log.header, done);
         let report = TextReport::new(outline);
         report.line(&introduction(args, log, path, outline, planned));
+        example.iter().for_each(|example| report.line(&chat::lines(example)));
         Self::Text(report)
     }
 

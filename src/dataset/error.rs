@@ -28,6 +28,15 @@ impl fmt::Display for Place {
     }
 }
 
+/// The role that was probably meant, in a message.
+struct Meant(Option<&'static str>);
+
+impl fmt::Display for Meant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |role| write!(f, "; write \"{role}\""))
+    }
+}
+
 /// What is wrong with a file, or with a line of it.
 #[derive(Debug, Error, PartialEq)]
 #[allow(missing_docs)] // Each message says what its variant means.
@@ -42,14 +51,21 @@ pub enum Problem {
     NotUtf8,
     #[error("plain text cannot be used here; give a .jsonl or .csv file with {wanted}")]
     PlainText { wanted: String },
-    #[error("broken JSON at column {column}: {what}")]
-    Json { column: usize, what: String },
+    #[error("broken JSON at column {column}: {what}{hint}")]
+    Json { column: usize, what: String, hint: &'static str },
+    #[error(
+        "half of a character at column {column}: an escape from \\ud800 to \\udfff without its other half, which a cut emoji leaves \
+         behind; take it out"
+    )]
+    Surrogate { column: usize },
+    #[error("there is a zero byte (\\u0000), which no model's text has; take it out")]
+    ZeroByte,
     #[error("broken CSV: {what}")]
     Csv { what: String },
     #[error("found {found} instead of an object such as {{\"prompt\": \"...\", \"completion\": \"...\"}}")]
     NotAnObject { found: &'static str },
-    #[error("found {found}, which make no example; expected {wanted}")]
-    NoShape { found: String, wanted: String },
+    #[error("found {found}, which make no example; expected {wanted}{hint}")]
+    NoShape { found: String, wanted: String, hint: String },
     #[error("found {found}, which cannot be used here; expected {wanted}")]
     Unwanted { found: &'static str, wanted: String },
     #[error("found {found}, but line {first} holds {expected}; a file's lines are all of one kind")]
@@ -60,8 +76,12 @@ pub enum Problem {
     Blank { what: String },
     #[error("{what} is missing")]
     Missing { what: String },
-    #[error("{what} is \"{found}\"; expected one of {}", ROLES.join(", "))]
-    Role { what: String, found: String },
+    #[error(
+        "{what} is {found}; expected a string: write it as one, with the very text that the model is to reply"
+    )]
+    StructuredReply { what: String, found: &'static str },
+    #[error("{what} is \"{found}\"; expected one of {}{}", ROLES.join(", "), Meant(*meant))]
+    Role { what: String, found: String, meant: Option<&'static str> },
     #[error("the last message of {what} is of the role {found}; expected the assistant's reply")]
     NoReply { what: String, found: String },
     #[error("the prompt ends with a message of the assistant; expected it to end before the reply")]
@@ -70,13 +90,37 @@ pub enum Problem {
     NothingAsked,
     #[error("{what} differs from the prompt in the messages before its reply")]
     OtherPrompt { what: String },
+    #[error("message {at} of the assistant follows another of the assistant; join the two")]
+    TwoReplies { at: usize },
+    #[error("there is a \"system\" beside messages that begin with one; keep one of them")]
+    TwoSystems,
+    #[error("{what} is no number from 0 to 1000000")]
+    Weight { what: String },
     #[error("{what} cannot be put to a model by this program; remove it or the line")]
-    Tools { what: String },
+    Unshowable { what: String },
+    #[error(
+        "{what} cannot be put into every model's template; write it into the reply the way that the model is to write it, such as \
+         <think>...</think> before the answer, or remove it"
+    )]
+    Reasoning { what: String },
 }
 
 impl Shape {
-    /// What files of this shape hold, in a few words.
-    pub(super) fn described(self) -> &'static str {
+    /// Returns the name of the shape for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Completion => "completion",
+            Self::Answer => "answer",
+            Self::Question => "question",
+            Self::Preference => "preference",
+            Self::Text => "text",
+            Self::Prompt => "prompt",
+        }
+    }
+
+    /// Returns what files of this shape hold, in a few words.
+    pub fn described(self) -> &'static str {
         match self {
             Self::Chat => "\"messages\" that end with the assistant's reply",
             Self::Completion => "\"prompt\" and \"completion\"",

@@ -1,115 +1,30 @@
 //! From an object's keys to what it holds.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
-use super::error::{self, keys, kind};
-use super::messages::{self, Style};
-use super::{Content, Example, Message, Problem, Prompt, Shape};
+use super::clean::clean;
+use super::error::{self, keys};
+use super::fields::{
+    check_showable, conversation, not_blank, prompt, quoted, reply, some_string, string, weight,
+    with_columns, wrong_type,
+};
+use super::layouts::{KNOWN, Layout, near};
+use super::messages::{self, bare};
+use super::{Content, Earlier, Example, Message, Notes, Problem, Prompt, Shape};
 
-/// One set of keys that makes a shape.
-#[derive(Debug)]
-pub(super) struct Layout {
-    shape: Shape,
-    keys: &'static [&'static str],
-    /// The keys in words.
-    words: &'static str,
-    read: fn(&Map<String, Value>) -> Result<Content, Problem>,
+/// What was found in an object.
+pub(super) struct Found {
+    content: Content,
+    earlier: Vec<Earlier>,
+    /// What the last reply counts, apart from the example's own weight.
+    weight: f64,
 }
 
-/// All layouts; of those that fit an object and have the same shape, the first counts.
-static LAYOUTS: [Layout; 13] = [
-    Layout {
-        shape: Shape::Chat,
-        keys: &["messages"],
-        words: "\"messages\" that end with the assistant's reply",
-        read: |object| chat(object, "messages"),
-    },
-    Layout {
-        shape: Shape::Chat,
-        keys: &["conversations"],
-        words: "\"conversations\" that end with the assistant's reply",
-        read: |object| chat(object, "conversations"),
-    },
-    Layout {
-        shape: Shape::Completion,
-        keys: &["prompt", "completion"],
-        words: "\"prompt\" and \"completion\"",
-        read: |object| pair(object, "prompt", "completion"),
-    },
-    Layout {
-        shape: Shape::Completion,
-        keys: &["prompt", "response"],
-        words: "\"prompt\" and \"response\"",
-        read: |object| pair(object, "prompt", "response"),
-    },
-    Layout {
-        shape: Shape::Completion,
-        keys: &["instruction", "output"],
-        words: "\"instruction\" and \"output\"",
-        read: instruction,
-    },
-    Layout {
-        shape: Shape::Answer,
-        keys: &["prompt", "answer"],
-        words: "\"prompt\" and \"answer\"",
-        read: |object| pair(object, "prompt", "answer"),
-    },
-    Layout {
-        shape: Shape::Question,
-        keys: &["question", "answer"],
-        words: "\"question\" and \"answer\"",
-        read: |object| pair(object, "question", "answer"),
-    },
-    Layout {
-        shape: Shape::Preference,
-        keys: &["prompt", "chosen", "rejected"],
-        words: "\"prompt\", \"chosen\" and \"rejected\"",
-        read: preference,
-    },
-    Layout {
-        shape: Shape::Preference,
-        keys: &["chosen", "rejected"],
-        words: "\"chosen\" and \"rejected\" without \"prompt\"",
-        read: whole_conversations,
-    },
-    Layout { shape: Shape::Text, keys: &["text"], words: "\"text\"", read: text },
-    Layout {
-        shape: Shape::Prompt,
-        keys: &["messages"],
-        words: "\"messages\" that end before a reply",
-        read: |object| asked(object, "messages"),
-    },
-    Layout {
-        shape: Shape::Prompt,
-        keys: &["conversations"],
-        words: "\"conversations\" that end before a reply",
-        read: |object| asked(object, "conversations"),
-    },
-    Layout {
-        shape: Shape::Prompt,
-        keys: &["prompt"],
-        words: "\"prompt\" without a reply",
-        read: |object| Ok(Content::Prompt(prompt(object, "prompt")?)),
-    },
-];
-
-impl Layout {
-    fn fits(&self, object: &Map<String, Value>) -> bool {
-        if !self.keys.iter().all(|key| object.contains_key(*key)) {
-            return false;
-        }
-        match self.keys {
-            [key @ ("messages" | "conversations")] => {
-                messages::ends_with_reply(object.get(*key), Style::of_key(key)) == (self.shape == Shape::Chat)
-            }
-            _ => true,
-        }
-    }
-
-    /// The first layout of these shapes, in their order, that an object fits.
-    fn of(object: &Map<String, Value>, shapes: &[Shape]) -> Option<&'static Self> {
-        let mut rows = shapes.iter().flat_map(|shape| LAYOUTS.iter().filter(|row| row.shape == *shape));
-        rows.find(|layout| layout.fits(object))
+impl From<Content> for Found {
+    fn from(content: Content) -> Self {
+        Self { content, earlier: Vec::new(), weight: 1.0 }
     }
 }
 
@@ -119,16 +34,19 @@ pub(super) struct Reader<'a> {
     wanted: &'a [Shape],
     /// The first object's layout and line.
     first: Option<(&'static Layout, u64)>,
+    line_ends: u64,
+    unused: BTreeSet<String>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(wanted: &'a [Shape]) -> Self {
-        Self { wanted, first: None }
+        Self { wanted, first: None, line_ends: 0, unused: BTreeSet::new() }
     }
 
-    /// The shape of what was read; `None` before the first object.
-    pub(super) fn shape(&self) -> Option<Shape> {
-        self.first.map(|(layout, _)| layout.shape)
+    /// Returns the shape of what was read, and what there is to say of it; `None` before the first object.
+    pub(super) fn finish(self) -> Option<(Shape, Notes)> {
+        let notes = Notes { line_ends: self.line_ends, unused: self.unused.into_iter().collect() };
+        self.first.map(|(layout, _)| (layout.shape, notes))
     }
 
     pub(super) fn read(&mut self, line: u64, object: Map<String, Value>) -> Result<Example, Problem> {
@@ -138,12 +56,21 @@ impl<'a> Reader<'a> {
             (Some((first, _)), Some(layout)) if std::ptr::eq(layout, first) => layout,
             (first, found) => return Err(self.unfit(first, found, &object)),
         };
-        let content = (layout.read)(&object)?;
+        check_showable(&object)?;
+        let Found { mut content, earlier, weight: of_reply } = (layout.read)(&object)?;
+        self.line_ends += u64::from(clean(&mut content)?);
+        let weight = weight(&object, || quoted("weight"))?;
         self.first.get_or_insert((layout, line));
-        Ok(Example { content, line: Some(line), object })
+        for key in object.keys().filter(|key| !layout.uses(key)) {
+            if !self.unused.contains(key) {
+                self.unused.insert(key.clone());
+            }
+        }
+        let earlier = earlier.into_iter().map(|one| Earlier { weight: weight * one.weight, ..one }).collect();
+        Ok(Example { content, earlier, weight: weight * of_reply, line: Some(line), object })
     }
 
-    /// Why an object cannot be used, or not behind the first.
+    /// Returns why an object cannot be used, or not behind the first.
     fn unfit(
         &self,
         first: Option<(&Layout, u64)>,
@@ -165,122 +92,136 @@ impl<'a> Reader<'a> {
             (None, Some(layout)) => {
                 Problem::Unwanted { found: layout.words, wanted: error::shapes(self.wanted) }
             }
-            (None, None) => Problem::NoShape { found: of_keys(), wanted: error::shapes(self.wanted) },
-        }
-    }
-}
-
-fn quoted(key: &str) -> String {
-    format!("\"{key}\"")
-}
-
-fn wrong_type(key: &str, value: Option<&Value>, expected: &'static str) -> Problem {
-    match value {
-        Some(value) => Problem::WrongType { what: quoted(key), found: kind(value), expected },
-        None => Problem::Missing { what: quoted(key) },
-    }
-}
-
-fn not_blank<'a>(text: &'a str, key: &str) -> Result<&'a str, Problem> {
-    if text.trim().is_empty() { Err(Problem::Blank { what: quoted(key) }) } else { Ok(text) }
-}
-
-fn string<'a>(object: &'a Map<String, Value>, key: &str) -> Result<&'a str, Problem> {
-    object.get(key).and_then(Value::as_str).ok_or_else(|| wrong_type(key, object.get(key), "a string"))
-}
-
-/// A prompt: a string or messages.
-fn prompt(object: &Map<String, Value>, key: &str) -> Result<Prompt, Problem> {
-    match object.get(key) {
-        Some(Value::String(text)) => Ok(Prompt::Text(not_blank(text, key)?.to_owned())),
-        Some(Value::Array(list)) => messages::prompt(messages::read(list, key, Style::RoleContent)?, key),
-        other => Err(wrong_type(key, other, "a string or a list of messages")),
-    }
-}
-
-/// A reply: a string, an answer that is a number, or messages of which the last counts and the others repeat the prompt.
-fn reply(object: &Map<String, Value>, key: &str, prompt: &Prompt) -> Result<String, Problem> {
-    match object.get(key) {
-        Some(Value::String(text)) => Ok(not_blank(text, key)?.to_owned()),
-        Some(Value::Number(number)) if key == "answer" => Ok(number.to_string()),
-        Some(Value::Array(list)) => {
-            let (before, reply) = messages::reply(messages::read(list, key, Style::RoleContent)?, key)?;
-            let repeats = match prompt {
-                Prompt::Messages(asked) => before == *asked,
-                Prompt::Text(asked) => matches!(before.as_slice(), [one] if one.content == *asked),
-            };
-            if before.is_empty() || repeats {
-                Ok(reply)
-            } else {
-                Err(Problem::OtherPrompt { what: quoted(key) })
+            (None, None) => {
+                Problem::NoShape { found: of_keys(), wanted: error::shapes(self.wanted), hint: hint(object) }
             }
         }
-        other => Err(wrong_type(key, other, "a string")),
     }
 }
 
-fn text(object: &Map<String, Value>) -> Result<Content, Problem> {
-    let text = not_blank(string(object, "text")?, "text")?;
-    Ok(Content::Text { text: text.to_owned(), ends: true })
+/// Returns advice on keys that are nearly those of an example.
+fn hint(object: &Map<String, Value>) -> String {
+    let near_miss = |key: &String| near(key).map(|known| format!("\"{known}\" instead of \"{key}\""));
+    match object.keys().filter(|key| !KNOWN.contains(&key.as_str())).find_map(near_miss) {
+        Some(advice) => format!("; write {advice}"),
+        None => String::new(),
+    }
 }
 
-fn pair(object: &Map<String, Value>, asked: &str, answer: &str) -> Result<Content, Problem> {
+pub(super) fn text(object: &Map<String, Value>) -> Result<Found, Problem> {
+    let text = not_blank(string(object, "text")?, "text")?;
+    Ok(Content::Text { text: text.to_owned(), ends: true }.into())
+}
+
+/// Reads a prompt as it stands and its reply.
+pub(super) fn pair(object: &Map<String, Value>, asked: &str, answer: &str) -> Result<Found, Problem> {
     let prompt = prompt(object, asked)?;
     let reply = reply(object, answer, &prompt)?;
-    Ok(Content::Reply { prompt, reply })
+    Ok(Content::Reply { prompt: with_columns(object, prompt)?, reply }.into())
 }
 
-/// An instruction with what it is about, if anything, below it.
-fn instruction(object: &Map<String, Value>) -> Result<Content, Problem> {
-    let instruction = not_blank(string(object, "instruction")?, "instruction")?;
-    let input = match object.get("input") {
-        None | Some(Value::Null) => "",
-        Some(_) => string(object, "input")?,
+pub(super) fn prompt_alone(object: &Map<String, Value>) -> Result<Found, Problem> {
+    Ok(Content::Prompt(with_columns(object, prompt(object, "prompt")?)?).into())
+}
+
+/// Reads something that is asked of somebody, and the answer.
+pub(super) fn asked_and_answered(
+    object: &Map<String, Value>,
+    asked: &str,
+    about: Option<&str>,
+    answer: &str,
+) -> Result<Found, Problem> {
+    let prompt = asked_of(object, asked, about)?;
+    let reply = reply(object, answer, &prompt)?;
+    Ok(Content::Reply { prompt: with_columns(object, prompt)?, reply }.into())
+}
+
+/// Reads something that is asked of somebody.
+pub(super) fn only_asked(
+    object: &Map<String, Value>,
+    asked: &str,
+    about: Option<&str>,
+) -> Result<Found, Problem> {
+    Ok(Content::Prompt(with_columns(object, asked_of(object, asked, about)?)?).into())
+}
+
+/// Returns an instruction or question with what it is about, if anything, below it.
+fn asked_of(object: &Map<String, Value>, asked: &str, about: Option<&str>) -> Result<Prompt, Problem> {
+    let text = match object.get(asked) {
+        Some(Value::Array(_)) => return prompt(object, asked),
+        _ => not_blank(string(object, asked)?, asked)?,
     };
-    let about = if input.trim().is_empty() { String::new() } else { format!("\n\n{input}") };
-    let prompt = Prompt::Text(format!("{instruction}{about}"));
-    let reply = reply(object, "output", &prompt)?;
-    Ok(Content::Reply { prompt, reply })
+    let about = about.map_or(Ok(None), |key| some_string(object, key))?;
+    let about = about.map_or(String::new(), |about| format!("\n\n{about}"));
+    Ok(Prompt::Messages(vec![Message::user(format!("{text}{about}"))]))
 }
 
-/// The messages under `key`, of an object that asks for nothing else.
-fn conversation(object: &Map<String, Value>, key: &str) -> Result<Vec<Message>, Problem> {
-    if object.get("tools").is_some_and(|tools| !tools.is_null()) {
-        return Err(Problem::Tools { what: quoted("tools") });
+/// Reads a conversation that ends with a reply. Replies before it count as well.
+pub(super) fn chat(object: &Map<String, Value>, key: &str) -> Result<Found, Problem> {
+    let turns = conversation(object, key)?;
+    let weight = turns.last().map_or(1.0, |turn| turn.weight);
+    let weights: Vec<f64> = turns.iter().map(|turn| turn.weight).collect();
+    let (before, reply) = messages::reply(bare(turns), key)?;
+    let asked = messages::prompt(before, key)?;
+    let asked = with_columns(object, asked)?;
+    let Prompt::Messages(messages) = &asked else { return Err(Problem::NothingAsked) };
+    // What a system message and a history put before them.
+    let shift = messages.len() + 1 - weights.len();
+    let earlier = earlier(messages, shift, &weights)?;
+    Ok(Found { content: Content::Reply { prompt: asked, reply }, earlier, weight })
+}
+
+/// Returns the replies inside of a conversation's prompt to something that was asked.
+fn earlier(messages: &[Message], shift: usize, weights: &[f64]) -> Result<Vec<Earlier>, Problem> {
+    let mut found = Vec::new();
+    let mut is_asked = false;
+    for (at, message) in messages.iter().enumerate() {
+        if message.role == "user" {
+            is_asked = true;
+        }
+        if message.role != "assistant" || !is_asked || at < shift || message.content.trim().is_empty() {
+            continue;
+        }
+        if messages[at - 1].role == "assistant" {
+            return Err(Problem::TwoReplies { at: at - shift + 1 });
+        }
+        found.push(Earlier { at, weight: weights[at - shift] });
     }
-    let list = object.get(key).and_then(Value::as_array);
-    let list = list.ok_or_else(|| wrong_type(key, object.get(key), "a list of messages"))?;
-    messages::read(list, key, Style::of_key(key))
+    Ok(found)
 }
 
-fn chat(object: &Map<String, Value>, key: &str) -> Result<Content, Problem> {
-    let (before, reply) = messages::reply(conversation(object, key)?, key)?;
-    Ok(Content::Reply { prompt: messages::prompt(before, key)?, reply })
+/// Reads a conversation that ends before a reply.
+pub(super) fn open_chat(object: &Map<String, Value>, key: &str) -> Result<Found, Problem> {
+    let asked = messages::prompt(bare(conversation(object, key)?), key)?;
+    Ok(Content::Prompt(with_columns(object, asked)?).into())
 }
 
-fn asked(object: &Map<String, Value>, key: &str) -> Result<Content, Problem> {
-    Ok(Content::Prompt(messages::prompt(conversation(object, key)?, key)?))
+pub(super) fn preference(object: &Map<String, Value>) -> Result<Found, Problem> {
+    let asked = if object.contains_key("prompt") {
+        prompt(object, "prompt")?
+    } else if object.contains_key("instruction") {
+        asked_of(object, "instruction", Some("input"))?
+    } else {
+        asked_of(object, "question", None)?
+    };
+    let chosen = reply(object, "chosen", &asked)?;
+    let rejected = reply(object, "rejected", &asked)?;
+    Ok(Content::Preference { prompt: with_columns(object, asked)?, chosen, rejected }.into())
 }
 
-fn preference(object: &Map<String, Value>) -> Result<Content, Problem> {
-    let prompt = prompt(object, "prompt")?;
-    let chosen = reply(object, "chosen", &prompt)?;
-    let rejected = reply(object, "rejected", &prompt)?;
-    Ok(Content::Preference { prompt, chosen, rejected })
-}
-
-/// A preference between two whole conversations, the same up to the last reply.
-fn whole_conversations(object: &Map<String, Value>) -> Result<Content, Problem> {
+/// Reads a preference between two whole conversations, the same up to the last reply.
+pub(super) fn whole_conversations(object: &Map<String, Value>) -> Result<Found, Problem> {
     let whole = |key| {
         let list = object.get(key).and_then(Value::as_array).ok_or_else(|| {
             wrong_type(key, object.get(key), "a list of messages, as there is no \"prompt\"")
         })?;
-        messages::reply(messages::read(list, key, Style::RoleContent)?, key)
+        messages::reply(bare(messages::read(list, key)?), key)
     };
     let (before, chosen) = whole("chosen")?;
     let (also_before, rejected) = whole("rejected")?;
     if before != also_before {
         return Err(Problem::OtherPrompt { what: quoted("rejected") });
     }
-    Ok(Content::Preference { prompt: messages::prompt(before, "chosen")?, chosen, rejected })
+    let asked = with_columns(object, messages::prompt(before, "chosen")?)?;
+    Ok(Content::Preference { prompt: asked, chosen, rejected }.into())
 }

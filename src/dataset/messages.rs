@@ -3,74 +3,108 @@
 use serde_json::{Map, Value};
 
 use super::error::{excerpt, kind};
+use super::fields::{is_nothing, weight};
 use super::{Message, Problem, Prompt, ROLES};
 
-/// The two ways in which messages are written.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Style {
-    /// `role` and `content`, as OpenAI has them.
-    RoleContent,
-    /// `from` and `value`, as ShareGPT has them.
-    FromValue,
+/// The keys of who speaks and of what is said: as OpenAI has them, and as ShareGPT has them. A file may have either under any name
+/// for the list.
+const PAIRS: [(&str, &str); 2] = [("role", "content"), ("from", "value")];
+
+/// Names of roles that mean another one.
+const ALIASES: [(&str, &str); 2] = [("human", "user"), ("gpt", "assistant")];
+
+/// Names that are no roles, and the role that was probably meant.
+const MISTAKEN: [(&str, &str); 10] = [
+    ("human", "user"),
+    ("prompter", "user"),
+    ("customer", "user"),
+    ("gpt", "assistant"),
+    ("chatgpt", "assistant"),
+    ("bot", "assistant"),
+    ("model", "assistant"),
+    ("ai", "assistant"),
+    ("function", "tool"),
+    ("observation", "tool"),
+];
+
+/// A message, and what it counts where it is a reply.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) message: Message,
+    pub(super) weight: f64,
 }
 
-impl Style {
-    /// The style of messages under this key.
-    pub(super) fn of_key(key: &str) -> Self {
-        if key == "conversations" { Self::FromValue } else { Self::RoleContent }
-    }
+/// Returns the messages alone.
+pub(super) fn bare(turns: Vec<Turn>) -> Vec<Message> {
+    turns.into_iter().map(|turn| turn.message).collect()
+}
 
-    fn keys(self) -> (&'static str, &'static str) {
-        match self {
-            Self::RoleContent => ("role", "content"),
-            Self::FromValue => ("from", "value"),
-        }
-    }
+/// Returns the role that is meant by a name.
+fn role(name: &str) -> Option<&'static str> {
+    let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, role)| role);
+    ROLES.into_iter().find(|role| *role == name)
+}
 
-    /// The role that is meant by a name.
-    fn role(self, name: &str) -> Option<&'static str> {
-        let name = match (self, name) {
-            (Self::FromValue, "human") => "user",
-            (Self::FromValue, "gpt") => "assistant",
-            _ => name,
-        };
-        ROLES.into_iter().find(|role| *role == name)
-    }
+/// Returns the role that was probably meant by a name that is none.
+fn meant(name: &str) -> Option<&'static str> {
+    let lower = name.trim().to_ascii_lowercase();
+    let mistaken = || MISTAKEN.iter().find(|(name, _)| *name == lower).map(|(_, role)| *role);
+    ROLES.into_iter().find(|role| *role == lower).or_else(mistaken)
 }
 
 /// Whether the last of what may be messages is the assistant's.
-pub(super) fn ends_with_reply(list: Option<&Value>, style: Style) -> bool {
-    let last = list.and_then(Value::as_array).and_then(|list| list.last());
-    let role = last.and_then(|message| message.get(style.keys().0)).and_then(Value::as_str);
-    role.and_then(|name| style.role(name)) == Some("assistant")
+pub(super) fn ends_with_reply(list: Option<&Value>) -> bool {
+    let last = list.and_then(Value::as_array).and_then(|list| list.last()).and_then(Value::as_object);
+    let name = last.and_then(|message| message.get(pair_of(message).0)).and_then(Value::as_str);
+    name.is_some_and(|name| role(name).or(meant(name)) == Some("assistant"))
+}
+
+/// Returns the pair of keys that a message has.
+fn pair_of(message: &Map<String, Value>) -> (&'static str, &'static str) {
+    PAIRS.into_iter().find(|(role, _)| message.contains_key(*role)).unwrap_or(PAIRS[0])
 }
 
 /// Reads the list of messages under `key`.
-pub(super) fn read(list: &[Value], key: &str, style: Style) -> Result<Vec<Message>, Problem> {
+pub(super) fn read(list: &[Value], key: &str) -> Result<Vec<Turn>, Problem> {
     let numbered = list.iter().enumerate();
-    numbered
-        .map(|(place, value)| message(value, &format!("message {} of \"{key}\"", place + 1), style))
-        .collect()
+    numbered.map(|(place, value)| message(value, &format!("message {} of \"{key}\"", place + 1))).collect()
 }
 
-fn message(value: &Value, what: &str, style: Style) -> Result<Message, Problem> {
+fn message(value: &Value, what: &str) -> Result<Turn, Problem> {
     let Value::Object(object) = value else {
         return Err(Problem::WrongType { what: what.to_owned(), found: kind(value), expected: "an object" });
     };
-    if object.get("tool_calls").is_some_and(|calls| !calls.is_null()) {
-        return Err(Problem::Tools { what: format!("\"tool_calls\" in {what}") });
-    }
-    let (role_key, content_key) = style.keys();
+    check_showable(object, what)?;
+    let (role_key, content_key) = pair_of(object);
     let named = field(object, role_key, what)?;
     let Value::String(name) = named else {
         return Err(wrong(named, role_key, what, "a string"));
     };
-    let role = style.role(name).ok_or_else(|| Problem::Role {
+    let role = role(name).ok_or_else(|| Problem::Role {
         what: format!("\"{role_key}\" in {what}"),
         found: excerpt(name, 40),
+        meant: meant(name),
     })?;
     let content = content(field(object, content_key, what)?, content_key, what)?;
-    Ok(Message { role: role.to_owned(), content })
+    let weight = weight(object, || format!("\"weight\" in {what}"))?;
+    Ok(Turn { message: Message { role: role.to_owned(), content }, weight })
+}
+
+/// Refuses a message with more to it than a text.
+fn check_showable(object: &Map<String, Value>, what: &str) -> Result<(), Problem> {
+    let of_key = |key: &str| format!("\"{key}\" in {what}");
+    let is_there = |key: &&&str| object.get(**key).is_some_and(|value| !value.is_null());
+    if let Some(key) = ["tool_calls", "function_call"].iter().find(is_there) {
+        return Err(Problem::Unshowable { what: of_key(key) });
+    }
+    let is_full = |key: &&&str| object.get(**key).is_some_and(|value| !is_nothing(value));
+    if let Some(key) = ["images", "audio"].iter().find(is_full) {
+        return Err(Problem::Unshowable { what: of_key(key) });
+    }
+    match ["reasoning_content", "reasoning", "thinking"].iter().find(is_full) {
+        Some(key) => Err(Problem::Reasoning { what: of_key(key) }),
+        None => Ok(()),
+    }
 }
 
 fn field<'a>(object: &'a Map<String, Value>, key: &str, what: &str) -> Result<&'a Value, Problem> {
@@ -81,7 +115,7 @@ fn wrong(value: &Value, key: &str, what: &str, expected: &'static str) -> Proble
     Problem::WrongType { what: format!("\"{key}\" in {what}"), found: kind(value), expected }
 }
 
-/// What is said: a string, or OpenAI's list of parts where all of them are text.
+/// Returns what is said: a string, or OpenAI's list of parts where all of them are text.
 fn content(value: &Value, key: &str, what: &str) -> Result<String, Problem> {
     let part = |part: &Value| {
         let is_text = part.get("type").and_then(Value::as_str) == Some("text");
@@ -98,7 +132,7 @@ fn content(value: &Value, key: &str, what: &str) -> Result<String, Problem> {
     }
 }
 
-/// Messages as a prompt.
+/// Makes messages a prompt.
 pub(super) fn prompt(messages: Vec<Message>, key: &str) -> Result<Prompt, Problem> {
     let last = messages.last().ok_or(Problem::NothingAsked)?;
     if last.role == "assistant" {

@@ -1,5 +1,7 @@
 //! Which examples tuning never sees.
 
+use std::collections::{BTreeMap, HashSet};
+
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -24,17 +26,25 @@ pub enum SplitError {
     #[error("the share to hold out is {0}, but must be more than 0 and less than 1")]
     Share(f64),
     #[error(
-        "no example can be held out, as all are the same (there are {0}); give more, or a folder with train.jsonl and valid.jsonl"
+        "no example can be held out, as all are the same (there are {0}); give more, or a folder with train.jsonl and valid.jsonl, \
+         which may be equal where all is to be learned by heart"
     )]
     AllTheSame(usize),
 }
 
-/// Holds out about this share of the examples.
+/// Held-out examples that a split makes at least, where that is not more than a quarter of all.
+pub const FEWEST_HELD_OUT: usize = 4;
+
+/// Up to this many examples, a share is held out to the very number.
+const EXACT: usize = 10_000;
+
+/// Holds out a share of the examples.
 ///
-/// On which side an example lands depends on its prompt alone (on its text where it has none): the first 8 bytes of a SHA-256,
-/// as a fraction of 1, are less than `share` for those that are held out. So it stays there when lines are added or reordered,
-/// and a prompt that comes twice is never on both sides. Where all prompts are the same, the whole content counts instead. Where
-/// that would leave a side empty, as it may with a handful of examples, the nearest example to the other side moves there.
+/// On which side an example lands depends on its prompt alone (on its text where it has none), so a prompt that comes twice is
+/// never on both sides. The prompts are in the order of their SHA-256, and the first are held out: of up to 10,000 examples to
+/// the very number (but at least [`FEWEST_HELD_OUT`], where that is not more than a quarter); of more, those whose hash, its first 8
+/// bytes as a fraction of 1, is less than the share. So examples keep their order when lines are reordered, and all but a few
+/// of them their side when lines are added. Where all prompts are the same, the whole content counts instead.
 ///
 /// # Errors
 /// When the share is no fraction, or there are no two different examples.
@@ -43,19 +53,49 @@ pub fn split(examples: Vec<Example>, share: f64) -> Result<Split, SplitError> {
         return Err(SplitError::Share(share));
     }
     let places = places(&examples).ok_or(SplitError::AllTheSame(examples.len()))?;
-    let threshold = (share * (1_u128 << 64) as f64) as u64;
-    let (least, greatest) = (places.iter().min().copied(), places.iter().max().copied());
-    let is_held_out = |place| (number(place) < threshold || Some(place) == least) && Some(place) != greatest;
+    let held_out = if places.len() > EXACT { by_hash(&places, share) } else { by_number(&places, share) };
     let mut split = Split { training: Vec::new(), held_out: Vec::new() };
     for (example, place) in examples.into_iter().zip(places) {
-        let side = if is_held_out(place) { &mut split.held_out } else { &mut split.training };
+        let side = if held_out.contains(&place) { &mut split.held_out } else { &mut split.training };
         side.push(example);
     }
     Ok(split)
 }
 
+/// Returns the places whose hash is less than the share; at least one, and not all.
+fn by_hash(places: &[Place], share: f64) -> HashSet<Place> {
+    let threshold = (share * (1_u128 << 64) as f64) as u64;
+    let (least, greatest) = (places.iter().min().copied(), places.iter().max().copied());
+    let is_held_out =
+        |place: &Place| (number(*place) < threshold || Some(*place) == least) && Some(*place) != greatest;
+    places.iter().copied().filter(is_held_out).collect()
+}
+
+/// Returns the first places in order, as many as come nearest to the share of all examples; at least one, and not all.
+fn by_number(places: &[Place], share: f64) -> HashSet<Place> {
+    let len = places.len();
+    let asked = (share * len as f64).round() as usize;
+    let wanted = asked.max(FEWEST_HELD_OUT.min(len / 4)).max(1);
+    let mut groups: BTreeMap<Place, usize> = BTreeMap::new();
+    for place in places {
+        *groups.entry(*place).or_default() += 1;
+    }
+    groups.pop_last();
+    let mut held_out = HashSet::new();
+    let mut count: usize = 0;
+    for (place, size) in groups {
+        let is_nearer = (count + size).abs_diff(wanted) <= count.abs_diff(wanted);
+        if count > 0 && !is_nearer {
+            break;
+        }
+        held_out.insert(place);
+        count += size;
+    }
+    held_out
+}
+
 /// A SHA-256, by which examples are in an order that has nothing to do with them.
-type Place = [u8; 32];
+pub(super) type Place = [u8; 32];
 
 /// Each example's place; `None` where not two of them differ.
 fn places(examples: &[Example]) -> Option<Vec<Place>> {
@@ -70,8 +110,8 @@ fn number(place: Place) -> u64 {
     place.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// The place of an example by its prompt, or by everything.
-fn place(content: &Content, whole: bool) -> Place {
+/// Returns the place of an example by its prompt, or by everything.
+pub(super) fn place(content: &Content, whole: bool) -> Place {
     let mut hash = Sha256::new();
     let mut add = |text: &str| {
         // With its length, so that two texts are not taken for two others that read the same one after the other.

@@ -1,23 +1,32 @@
-//! CSV: the header row names the keys, and every value is a string.
+//! Tables: the header row names the keys, and every value is a string.
+//!
+//! Columns are parted by commas, by semicolons, as spreadsheets do where the comma is for decimals, or by tabs: by whichever makes
+//! keys of the header row. A first line `sep=;`, which Excel writes, says it outright.
 
 use std::collections::HashSet;
 
-use csv::{ErrorKind, Position, ReaderBuilder, StringRecord};
+use csv::{ErrorKind, Position, Reader as Csv, ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
 
 use super::keys::Reader;
+use super::layouts::is_example;
 use super::{Dataset, Example, LineCounter, Located, Problem, Shape, excerpt};
 
+/// What may stand between columns, the usual one first.
+const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
+
 pub(super) fn parse(text: &str, wanted: &[Shape]) -> Result<Dataset, Located> {
+    let (separator, body) = separator(text);
+    let skipped = text.len() - body.len();
     let mut lines = LineCounter::new(text);
     let mut line_of = |position: Option<&Position>| {
-        let offset = usize::try_from(position?.byte()).ok()?;
+        let offset = skipped + usize::try_from(position?.byte()).ok()?;
         // A record's place is before the line ends that part it from the one before.
         let behind = text.as_bytes().get(offset..)?.iter().take_while(|byte| b"\r\n".contains(byte)).count();
         Some(lines.at(offset + behind))
     };
-    let mut table = ReaderBuilder::new().from_reader(text.as_bytes());
-    let header = table.headers().map_err(|error| (Some(1), broken(&error)))?.clone();
+    let mut table = reader(body, separator);
+    let header = names(&mut table).map_err(|error| (Some(1), broken(&error)))?;
     check_names(&header)?;
     let mut reader = Reader::new(wanted);
     let mut examples: Vec<Example> = Vec::new();
@@ -33,8 +42,35 @@ pub(super) fn parse(text: &str, wanted: &[Shape]) -> Result<Dataset, Located> {
         let what = "there is an odd number of quotes, so a quoted value is never closed".to_owned();
         return Err((examples.last().and_then(|last| last.line), Problem::Csv { what }));
     }
-    let shape = reader.shape().ok_or((None, Problem::Empty))?;
-    Ok(Dataset { shape, examples })
+    let (shape, notes) = reader.finish().ok_or((None, Problem::Empty))?;
+    Ok(Dataset { shape, examples, notes })
+}
+
+fn reader(text: &str, separator: u8) -> Csv<&[u8]> {
+    ReaderBuilder::new().delimiter(separator).from_reader(text.as_bytes())
+}
+
+/// The header row's names, without white space around them.
+fn names(table: &mut Csv<&[u8]>) -> Result<StringRecord, csv::Error> {
+    Ok(table.headers()?.iter().map(str::trim).collect())
+}
+
+/// The separator of a table's columns, and the table.
+fn separator(text: &str) -> (u8, &str) {
+    if let Some(rest) = text.strip_prefix("sep=")
+        && let Some(&separator) = rest.as_bytes().first()
+        && let Some(body) = rest[1..].strip_prefix("\r\n").or_else(|| rest[1..].strip_prefix('\n'))
+        && separator.is_ascii()
+    {
+        return (separator, body);
+    }
+    let makes_keys =
+        |separator: &u8| names(&mut reader(text, *separator)).is_ok_and(|header| is_example(header.iter()));
+    let columns = |separator: &u8| names(&mut reader(text, *separator)).map_or(0, |header| header.len());
+    let found = SEPARATORS.into_iter().find(makes_keys);
+    // Where none makes keys, the one that makes most columns, so that a message names them; of equal ones the first.
+    let most = || SEPARATORS.into_iter().rev().max_by_key(columns);
+    (found.or_else(most).unwrap_or(b','), text)
 }
 
 /// Refuses a header row that names a key twice.
@@ -52,7 +88,10 @@ fn check_names(header: &StringRecord) -> Result<(), Located> {
 fn broken(error: &csv::Error) -> Problem {
     let what = match error.kind() {
         ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("found {len} columns, but the header row has {expected_len}")
+            format!(
+                "found {len} columns, but the header row has {expected_len}; a value with a separator or a line end in it needs \
+                 quotes around it"
+            )
         }
         _ => error.to_string(),
     };

@@ -2,9 +2,11 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod conversations;
 mod properties;
 mod rejects;
 mod splits;
+mod wild;
 
 fn parsed(file: &str, text: &str) -> Dataset {
     parse(file, text.as_bytes(), &Shape::ALL, 1000).unwrap_or_else(|error| panic!("{error}\n{text}"))
@@ -40,19 +42,32 @@ fn prompts_with_replies_are_read() {
     for (object, shape) in [
         (json!({"prompt": "2+2?", "completion": "4"}), Shape::Completion),
         (json!({"prompt": "2+2?", "response": "4"}), Shape::Completion),
-        (json!({"instruction": "2+2?", "output": "4"}), Shape::Completion),
-        (json!({"instruction": "2+2?", "input": "", "output": "4"}), Shape::Completion),
-        (json!({"instruction": "2+2?", "input": null, "output": "4"}), Shape::Completion),
         (json!({"prompt": "2+2?", "answer": "4"}), Shape::Answer),
         (json!({"prompt": "2+2?", "answer": 4}), Shape::Answer),
-        (json!({"question": "2+2?", "answer": "4"}), Shape::Question),
         (json!({"prompt": "2+2?", "completion": "4", "reward": 1.5, "tags": [["x"]]}), Shape::Completion),
         (json!({"prompt": "2+2?", "completion": [{"role": "assistant", "content": "4"}]}), Shape::Completion),
     ] {
         assert_eq!(one(&object), (shape, reply()), "{object}");
     }
-    let about = one(&json!({"instruction": "Translate.", "input": "Haus", "output": "house"})).1;
-    assert_eq!(about, replied(text_prompt("Translate.\n\nHaus"), "house"));
+    // What is asked of somebody is a message, which a model without a template must not get as it stands.
+    let asked = || replied(messages(&[("user", "2+2?")]), "4");
+    for (object, shape) in [
+        (json!({"instruction": "2+2?", "output": "4"}), Shape::Completion),
+        (json!({"instruction": "2+2?", "input": "", "output": "4"}), Shape::Completion),
+        (json!({"instruction": "2+2?", "input": null, "output": "4"}), Shape::Completion),
+        (json!({"instruction": "2+2?", "context": "", "response": "4", "category": "qa"}), Shape::Completion),
+        (json!({"input": "2+2?", "output": "4"}), Shape::Completion),
+        (json!({"question": "2+2?", "answer": "4"}), Shape::Question),
+        (json!({"question": "2+2?", "answer": 4}), Shape::Question),
+    ] {
+        assert_eq!(one(&object), (shape, asked()), "{object}");
+    }
+    for object in [
+        json!({"instruction": "Translate.", "input": "Haus", "output": "house"}),
+        json!({"instruction": "Translate.", "context": "Haus", "response": "house"}),
+    ] {
+        assert_eq!(one(&object).1, replied(messages(&[("user", "Translate.\n\nHaus")]), "house"), "{object}");
+    }
     let asked = one(&json!({"prompt": [{"role": "user", "content": "Hi"}], "completion": "Ho"})).1;
     assert_eq!(asked, replied(messages(&[("user", "Hi")]), "Ho"));
 }
@@ -146,13 +161,27 @@ fn the_forms_of_a_file_hold_the_same() {
 
 #[test]
 fn plain_text_is_cut_into_pieces() {
-    let bytes = "One.\r\n\r\nTwo\r\nlines.\r\n".as_bytes();
-    for file in ["story.txt", "story.MD"] {
-        let dataset = parse(file, bytes, &Shape::ALL, 10).unwrap();
-        assert_eq!(dataset.shape, Shape::Text);
-        let contents: Vec<Content> = dataset.examples.into_iter().map(|example| example.content).collect();
-        let piece = |text: &str, ends| Content::Text { text: text.to_owned(), ends };
-        assert_eq!(contents, [piece("One.\n\n", false), piece("Two\nlines.", true)]);
+    let text = "One.\r\n\r\nTwo\r\nlines.\r\n";
+    for text in [text.to_owned(), text.replace("\r\n", "\r"), text.replace('\r', "")] {
+        for file in ["story.txt", "story.MD"] {
+            let dataset = parse(file, text.as_bytes(), &Shape::ALL, 10).unwrap();
+            assert_eq!(dataset.shape, Shape::Text);
+            let contents: Vec<Content> =
+                dataset.examples.into_iter().map(|example| example.content).collect();
+            let piece = |text: &str, ends| Content::Text { text: text.to_owned(), ends };
+            assert_eq!(contents, [piece("One.\n\n", false), piece("Two\nlines.", true)]);
+        }
+    }
+}
+
+/// So that some of them can be held out.
+#[test]
+fn a_short_text_has_smaller_pieces() {
+    let sentence = "The ferry leaves at seven. ";
+    for (repeats, least, most) in [(1, 1, 2), (2, 2, 3), (20, 5, 7), (100, 6, 8)] {
+        let text = sentence.repeat(repeats);
+        let count = parse("x.txt", text.as_bytes(), &Shape::ALL, 512).unwrap().examples.len();
+        assert!((least..=most).contains(&count), "{repeats}: {count}");
     }
 }
 

@@ -1,8 +1,9 @@
 //! Drift of a fake model whose likelihoods and replies are known.
 
+use std::sync::LazyLock;
+
 use super::*;
-use crate::engine::TensorBytes;
-use crate::task::Message;
+use crate::engine::{TensorBytes, Vocabulary};
 
 /// Takes so many nats for a byte, and loops on the first prompts of a batch.
 struct Talker {
@@ -23,8 +24,9 @@ impl Talker {
 impl Engine for Talker {
     type Batch = Vec<Request>;
 
-    fn chat_prompt(&self, _: &[Message]) -> Result<Option<String>, EngineError> {
-        Ok(None)
+    fn vocabulary(&self) -> &Vocabulary {
+        static NOTHING: LazyLock<Vocabulary> = LazyLock::new(Vocabulary::default);
+        &NOTHING
     }
 
     fn prepare(&self, requests: &[Request]) -> Result<Self::Batch, EngineError> {

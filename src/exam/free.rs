@@ -1,5 +1,6 @@
 //! Prompts that a model replies to freely, whatever the reward looks at: what it says when it speaks for itself.
 
+use super::asking::Asking;
 use super::{Exam, ExamError, Examiner};
 use crate::engine::{Engine, Request};
 use crate::task::{Message, Problem, Prompt};
@@ -39,9 +40,14 @@ impl Examiner {
         engine: &E,
         messages: &[String],
     ) -> Result<Option<Vec<FreePrompt>>, ExamError> {
+        let asking = Asking::new(engine.vocabulary(), &self.chat, None)?;
         let in_template = |shown: &String| {
-            let template = engine.chat_prompt(&[Message::user(shown.clone())])?;
-            Ok(template.map(|prompt| FreePrompt { request: Request::new(prompt, ""), shown: shown.clone() }))
+            let chat = vec![Message::user(shown.clone())];
+            let problem = Problem { prompt: Prompt { chat, ..Prompt::default() }, ..Problem::default() };
+            let asked = asking.ask(&problem, None)?;
+            Ok::<_, ExamError>(
+                asked.chat.then(|| FreePrompt { request: asked.request, shown: shown.clone() }),
+            )
         };
         // The first of them tells, where there is one.
         if in_template(&"Hello".to_owned())?.is_none() {
@@ -56,6 +62,11 @@ impl Examiner {
 }
 
 impl<B> Exam<B> {
+    /// Returns the text that ends a reply, where the template has one and no token of the model does.
+    pub fn stop(&self) -> Option<&str> {
+        self.stop.as_deref()
+    }
+
     /// The first `count` problems as prompts to be replied to freely. Of a text that has no prompt, it is how the text opens.
     pub fn free_prompts(&self, count: usize) -> Vec<FreePrompt> {
         let free = |(prompt, problem): (&String, &Problem)| {

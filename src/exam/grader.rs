@@ -41,9 +41,18 @@ impl Answers {
         exam: &Exam<E::Batch>,
         how: &Decoding,
     ) -> Result<&[String], ExamError> {
-        let how = Decoding { seed: exam.seed, ..how.clone() };
-        let replies = self.replies.take().map_or_else(|| engine.complete(&exam.wanted, &how), Ok)?;
-        Ok(self.replies.insert(replies))
+        if self.replies.is_none() {
+            let mut how = Decoding { seed: exam.seed, ..how.clone() };
+            how.stop.extend(exam.stop.clone());
+            let mut replies = engine.complete(&exam.wanted, &how)?;
+            for reply in
+                replies.iter_mut().filter(|reply| !exam.lead.is_empty() && reply.starts_with(&exam.lead))
+            {
+                reply.drain(..exam.lead.len());
+            }
+            self.replies = Some(replies);
+        }
+        Ok(self.replies.get_or_insert_default())
     }
 }
 

@@ -6,23 +6,22 @@ use std::rc::Rc;
 use serde_json::json;
 
 use super::*;
-use crate::engine::{Score, TensorBytes};
+use crate::engine::{Score, TensorBytes, Vocabulary};
 use crate::judge::Asked;
-use crate::task::{Place, Problems};
+use crate::task::{DataOptions, Message, Place, Problems, Prompt};
 
 /// Replies with its prompt in capitals; likes short completions.
 #[derive(Default)]
 struct Parrot {
-    template: bool,
+    vocabulary: Vocabulary,
     asked: RefCell<Vec<&'static str>>,
 }
 
 impl Engine for Parrot {
     type Batch = Vec<Request>;
 
-    fn chat_prompt(&self, conversation: &[Message]) -> Result<Option<String>, EngineError> {
-        let text: Vec<String> = conversation.iter().map(|m| format!("{}:{}", m.role, m.content)).collect();
-        Ok(self.template.then(|| text.join("|")))
+    fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
     }
 
     fn prepare(&self, requests: &[Request]) -> Result<Self::Batch, EngineError> {
@@ -65,6 +64,14 @@ impl Engine for Parrot {
     fn read_tensors(&mut self, _: &mut dyn FnMut(&[u8])) -> Result<(), EngineError> {
         Ok(())
     }
+}
+
+/// A parrot with a chat template that joins messages, where it has one.
+fn parrot(template: bool) -> Parrot {
+    let text =
+        "{% for m in messages %}{{ m.role }}:{{ m.content }}{{ '' if loop.last else '|' }}{% endfor %}";
+    let chat_template = template.then(|| text.to_owned());
+    Parrot { vocabulary: Vocabulary { chat_template, ..Vocabulary::default() }, ..Parrot::default() }
 }
 
 /// Always the same problems; a reply is right when it is the wanted one.
@@ -130,7 +137,7 @@ impl Judge for NoteLength {
 }
 
 fn examiner(task: Same, rewards: Vec<Reward>) -> Examiner {
-    let problems = Problems::Data { path: "data.jsonl".to_owned(), held_out: 0.5 };
+    let problems = Problems::Data(DataOptions { held_out: 0.5, ..DataOptions::new("data.jsonl") });
     let definition = Definition { rewards, ..Definition::new("test", problems, RewardKind::Loglik) };
     let judge = |reward: &Reward| {
         let judge: Option<Box<dyn Judge>> = match reward.kind {
@@ -268,7 +275,7 @@ fn a_system_message_needs_a_template() {
         let mut examiner =
             examiner(same(vec![problem("ab", Some("AB"), None)]), rewards(&[(RewardKind::Loglik, 1.0)]));
         examiner.system = system.map(str::to_owned);
-        let engine = Parrot { template, ..Parrot::default() };
+        let engine = parrot(template);
         examiner.held_out(&engine, 1).map(|exam| exam.prompts).map_err(|e| e.to_string())
     };
     assert_eq!(with(true, Some("be brief")).unwrap(), ["system:be brief|user:ab"]);
@@ -285,7 +292,7 @@ fn a_system_message_needs_a_conversation() {
         ..Problem::default()
     };
     let mut examiner = examiner(same(vec![text]), rewards(&[(RewardKind::Loglik, 1.0)]));
-    let engine = Parrot { template: true, ..Parrot::default() };
+    let engine = parrot(true);
     assert!(examiner.held_out(&engine, 1).is_ok());
     examiner.system = Some("be brief".to_owned());
     let error = examiner.held_out(&engine, 1).unwrap_err().to_string();

@@ -118,7 +118,7 @@ fn general(gguf: &Gguf, file: &[u8], header: &Header) -> Vec<Entry> {
             entries.push(Entry::new(format!("general.base_model.0.{fact}"), text));
         }
     }
-    let data = task.problems.data().and_then(|(path, _)| Path::new(path).file_name());
+    let data = task.problems.data().and_then(|options| Path::new(&options.path).file_name());
     if let Some(data) = data {
         let count = number(gguf, "general.dataset.count");
         entries.push(Entry::new("general.dataset.count", count.saturating_add(1)));

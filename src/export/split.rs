@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::ExportError;
 use crate::diff::Digest;
 use crate::gguf::{Part, merge};
-use crate::model::parts_of;
+use crate::model::{Model, ModelError, parts_of};
 use crate::seed_log::hex;
 use crate::store::{Artefact, WorkingCopy};
 
@@ -16,7 +16,7 @@ use crate::store::{Artefact, WorkingCopy};
 /// # Errors
 /// When a part is missing or not of this model, or something cannot be read or written.
 pub fn merge_parts(part: &Path, place: &Path) -> Result<Digest, ExportError> {
-    let paths = parts_of(part).ok_or_else(|| ExportError::NotAPart(part.to_owned()))?;
+    let Some(paths) = parts_of(part) else { return Err(not_a_part(part)) };
     if let Some(missing) = paths.iter().find(|path| !path.exists()) {
         return Err(ExportError::MissingPart { part: part.to_owned(), missing: missing.clone() });
     }
@@ -43,4 +43,14 @@ pub fn merge_parts(part: &Path, place: &Path) -> Result<Digest, ExportError> {
     files.iter().try_for_each(|file| file.witness().check())?;
     artefact.publish()?;
     Ok(Digest { bytes, sha256: hex(&hash.finalize()) })
+}
+
+/// Returns what is said of a file that is not named as a part.
+fn not_a_part(path: &Path) -> ExportError {
+    match Model::open(path) {
+        Err(error @ (ModelError::Joined { .. } | ModelError::Piece { .. } | ModelError::Store(_))) => {
+            error.into()
+        }
+        _ => ExportError::NotAPart(path.to_owned()),
+    }
 }

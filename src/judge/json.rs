@@ -1,55 +1,100 @@
 //! Replies in JSON.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::schema::Schema;
-use super::{Asked, Judge, JudgeError};
+use super::{Asked, Judge, JudgeError, needed};
 
-/// What a reply is worth that is JSON, but not as the schema has it: on the way, so that there is something to improve on.
+/// The reward of a reply that is JSON, but not as the schema has it, or not the wanted value: on the way, so that there is
+/// something to improve on.
 const OF_OTHER_FORM: f64 = 0.5;
+/// The reward of one that is neither.
+const OF_NEITHER: f64 = 0.25;
 
 /// 1 for a reply that is JSON as a schema has it, 0.5 for other JSON, else 0; without a schema 1 for any JSON.
+///
+/// Compared with the wanted reply ([`Json::equal_to_wanted`]), it is 1 for the same value, whatever the order of keys and the way
+/// numbers are written, 0.5 for other JSON as the schema has it, 0.25 for JSON that is not as the schema has it, else 0.
 ///
 /// The reply as a whole must be the JSON, white space around it aside; it may stand in a Markdown fence, but with nothing
 /// before or behind that.
 #[derive(Debug)]
 pub struct Json {
     schema: Option<Schema>,
+    equal: bool,
 }
 
 impl Json {
-    /// Any JSON is good.
+    /// Takes any JSON for good.
     pub fn any() -> Self {
-        Self { schema: None }
+        Self { schema: None, equal: false }
     }
 
-    /// JSON as a JSON Schema has it, of the draft that its `$schema` names, else of 2020-12. References within the schema are
-    /// followed. Nothing is ever fetched or read for others, so they are errors.
+    /// Takes JSON as a JSON Schema has it for good, of the draft that its `$schema` names, else of 2020-12. References within the
+    /// schema are followed. Nothing is ever fetched or read for others, so they are errors.
     ///
     /// # Errors
     /// When the schema is not valid, or refers to something outside of itself, and in a build without the feature
     /// `json-schema`.
     pub fn of_schema(schema: &Value) -> Result<Self, JudgeError> {
-        Ok(Self { schema: Some(Schema::new(schema)?) })
+        Ok(Self { schema: Some(Schema::new(schema)?), equal: false })
     }
 
-    fn reward(&self, reply: &str) -> f64 {
-        match (serde_json::from_str::<Value>(unfenced(reply)), &self.schema) {
-            (Err(_), _) => 0.0,
-            (Ok(_), None) => 1.0,
-            (Ok(value), Some(schema)) if schema.is_met_by(&value) => 1.0,
-            (Ok(_), Some(_)) => OF_OTHER_FORM,
-        }
+    /// Compares replies with the wanted ones, too, which have to be JSON.
+    pub fn equal_to_wanted(self) -> Self {
+        Self { equal: true, ..self }
+    }
+
+    fn reward(&self, one: &Asked<'_>) -> Result<f64, JudgeError> {
+        let wanted = if self.equal { Some(wanted(one.wanted, one.line)?) } else { None };
+        let Ok(value) = serde_json::from_str::<Value>(unfenced(one.reply)) else { return Ok(0.0) };
+        let fits = self.schema.as_ref().is_none_or(|schema| schema.is_met_by(&value));
+        Ok(match wanted {
+            None if fits => 1.0,
+            Some(wanted) if same(&wanted, &value) => 1.0,
+            Some(_) if !fits => OF_NEITHER,
+            _ => OF_OTHER_FORM,
+        })
     }
 }
 
 impl Judge for Json {
+    fn check(&self, text: Option<&str>, line: Option<u64>) -> Result<(), JudgeError> {
+        if self.equal { wanted(text, line).map(drop) } else { Ok(()) }
+    }
+
     fn judge(&mut self, asked: &[Asked<'_>]) -> Result<Vec<f64>, JudgeError> {
-        Ok(asked.iter().map(|one| self.reward(one.reply)).collect())
+        asked.iter().map(|one| self.reward(one)).collect()
     }
 }
 
-/// What stands in a reply's Markdown fence, or the reply itself where it is not one.
+/// Returns the value that is wanted.
+fn wanted(text: Option<&str>, line: Option<u64>) -> Result<Value, JudgeError> {
+    let text = needed(text, line)?;
+    serde_json::from_str(unfenced(text)).map_err(|source| JudgeError::WantedNoJson { line, source })
+}
+
+/// Whether two values are the same, the order of keys and the way numbers are written aside.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => same_number(a, b),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
+        }
+        _ => a == b,
+    }
+}
+
+/// Whether two numbers have the same value: `5`, `5.0` and `5e0` have.
+fn same_number(a: &Number, b: &Number) -> bool {
+    match (a.as_i128(), b.as_i128()) {
+        (Some(a), Some(b)) => a == b,
+        _ => a.as_f64() == b.as_f64(),
+    }
+}
+
+/// Returns what stands in a reply's Markdown fence, or the reply itself where it is not one.
 fn unfenced(reply: &str) -> &str {
     let reply = reply.trim();
     let inside = reply.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));

@@ -15,7 +15,7 @@ const DFA_LIMIT: usize = 1 << 20;
 /// 1 for a reply in which a regular expression is found, else 0.
 ///
 /// It is searched for anywhere in the reply, as `grep` would; `^` and `$` tie it to the ends, and flags such as `(?i)` and
-/// `(?s)` may stand at its start. The syntax is that of the crate `regex`, which has neither look-around nor back-references
+/// `(?s)`, with which `.` is any line end too, may stand at its start. The syntax is that of the crate `regex`, which has neither look-around nor back-references
 /// and takes time in proportion to the reply's length, whatever the expression.
 #[derive(Debug)]
 pub struct Pattern {
@@ -23,6 +23,39 @@ pub struct Pattern {
     for_all: Option<Regex>,
     /// The expressions of the last replies that were judged. The same examples are judged for every member of a generation.
     of_last: HashMap<String, Regex>,
+    across: Across,
+}
+
+/// How replies would have been judged if `.` matched line ends.
+#[derive(Debug, Default)]
+struct Across {
+    /// Expressions that do, as far as they were needed.
+    regexes: HashMap<String, Option<Regex>>,
+    /// Replies that matched as the expression is.
+    matched: u64,
+    /// Replies that would have matched.
+    would: u64,
+}
+
+/// Expressions that are kept to try what would have matched.
+const MOST_ACROSS: usize = 64;
+
+impl Across {
+    /// Takes note of a reply. Once one has matched, the expression can be met, and nothing more is tried.
+    fn note(&mut self, pattern: &str, reply: &str, matched: bool) {
+        self.matched += u64::from(matched);
+        if self.matched > 0 || !reply.contains('\n') || !pattern.contains('.') {
+            return;
+        }
+        if !self.regexes.contains_key(pattern) && self.regexes.len() == MOST_ACROSS {
+            return;
+        }
+        let regex = self
+            .regexes
+            .entry(pattern.to_owned())
+            .or_insert_with(|| builder(pattern).dot_matches_new_line(true).build().ok());
+        self.would += u64::from(regex.as_ref().is_some_and(|regex| regex.is_match(reply)));
+    }
 }
 
 impl Pattern {
@@ -31,12 +64,12 @@ impl Pattern {
     /// # Errors
     /// When it is not a regular expression, or one that is too large.
     pub fn for_all(pattern: &str) -> Result<Self, JudgeError> {
-        Ok(Self { for_all: Some(compiled(pattern, None)?), of_last: HashMap::new() })
+        Ok(Self { for_all: Some(compiled(pattern, None)?), ..Self::of_each() })
     }
 
     /// The wanted reply of each example is the expression for replies to it.
     pub fn of_each() -> Self {
-        Self { for_all: None, of_last: HashMap::new() }
+        Self { for_all: None, of_last: HashMap::new(), across: Across::default() }
     }
 }
 
@@ -50,7 +83,13 @@ impl Judge for Pattern {
 
     fn judge(&mut self, asked: &[Asked<'_>]) -> Result<Vec<f64>, JudgeError> {
         if let Some(regex) = &self.for_all {
-            return Ok(asked.iter().map(|one| f64::from(regex.is_match(one.reply))).collect());
+            let across = &mut self.across;
+            let reward = |one: &Asked<'_>| {
+                let matched = regex.is_match(one.reply);
+                across.note(regex.as_str(), one.reply, matched);
+                f64::from(matched)
+            };
+            return Ok(asked.iter().map(reward).collect());
         }
         let mut before = std::mem::take(&mut self.of_last);
         let mut rewards = Vec::with_capacity(asked.len());
@@ -60,18 +99,46 @@ impl Judge for Pattern {
                 let regex = before.remove(pattern).map_or_else(|| compiled(pattern, one.line), Ok)?;
                 self.of_last.insert(pattern.to_owned(), regex);
             }
-            rewards.push(f64::from(self.of_last[pattern].is_match(one.reply)));
+            let matched = self.of_last[pattern].is_match(one.reply);
+            self.across.note(pattern, one.reply, matched);
+            rewards.push(f64::from(matched));
         }
         Ok(rewards)
+    }
+
+    fn hint(&self) -> Option<String> {
+        let Across { matched, would, .. } = self.across;
+        (matched == 0 && would > 0).then(|| {
+            format!(
+                "no reply has matched the regular expression, but {would} would have if \".\" matched line ends too: put (?s) at its \
+                 start"
+            )
+        })
     }
 }
 
 /// Compiles the expression of a line.
 fn compiled(pattern: &str, line: Option<u64>) -> Result<Regex, JudgeError> {
-    let built = RegexBuilder::new(pattern).size_limit(SIZE_LIMIT).dfa_size_limit(DFA_LIMIT).build();
-    built.map_err(|source| JudgeError::Pattern {
+    builder(pattern).build().map_err(|source| JudgeError::Pattern {
         line,
         pattern: excerpt(pattern, 80),
+        hint: if looks_around(&source) {
+            "; a program can, which --reward-cmd runs (--task reward)"
+        } else {
+            ""
+        },
         source: Box::new(source),
     })
+}
+
+/// Whether what is wrong is something that other engines can do.
+fn looks_around(error: &regex::Error) -> bool {
+    let text = error.to_string();
+    text.contains("look-around") || text.contains("backreferences")
+}
+
+fn builder(pattern: &str) -> RegexBuilder {
+    let mut builder = RegexBuilder::new(pattern);
+    builder.size_limit(SIZE_LIMIT).dfa_size_limit(DFA_LIMIT);
+    builder
 }

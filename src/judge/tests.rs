@@ -80,6 +80,34 @@ fn a_pattern_is_searched_for() {
 }
 
 #[test]
+fn an_expression_that_stops_at_line_ends_is_told() {
+    let list = "1. Bananas\n2. Apples\n3. Oranges";
+    for (pattern, replies, hinted) in [
+        ("1\\..*3\\.", &[list, "no"][..], true),
+        ("(?s)1\\..*3\\.", &[list], false),
+        ("1\\..*3\\.", &[list, "1. and 3."], false),
+        ("7\\..*9\\.", &[list], false),
+        ("1\\.", &[list], false),
+    ] {
+        for mut judge in [Pattern::for_all(pattern).unwrap(), Pattern::of_each()] {
+            let asked: Vec<_> = replies.iter().map(|reply| asked(reply, Some(pattern))).collect();
+            judge.judge(&asked).unwrap();
+            let hint = judge.hint();
+            assert_eq!(hint.is_some(), hinted, "{pattern}: {hint:?}");
+            assert!(hint.is_none_or(|hint| hint.contains("but 1 would have") && hint.contains("(?s)")));
+        }
+    }
+}
+
+#[test]
+fn what_this_syntax_lacks_is_told_with_a_way_on() {
+    for (pattern, way_on) in [("(?=.*Apple)1\\.", true), ("(?<!a)b", true), ("(a)\\1", true), ("(", false)] {
+        let refused = Pattern::for_all(pattern).unwrap_err().to_string();
+        assert_eq!(refused.contains("--reward-cmd"), way_on, "{refused}");
+    }
+}
+
+#[test]
 fn each_reply_has_a_pattern_of_its_own() {
     let mut judge = Pattern::of_each();
     for _ in 0..2 {
@@ -196,4 +224,36 @@ fn schemas_that_refer_to_themselves_come_to_an_end() {
     ] {
         table(&mut Json::of_schema(&endless).unwrap(), &[("{}", "", expected)]);
     }
+}
+
+#[test]
+fn json_is_compared_by_value() {
+    let wanted = r#"{"name": "Bob", "age": 5, "tags": ["a", "b"], "in": {"x": null, "y": 0.5}}"#;
+    let mut judge = Json::any().equal_to_wanted();
+    table(
+        &mut judge,
+        &[
+            (wanted, wanted, 1.0),
+            (r#"{"in": {"y": 5e-1, "x": null}, "tags": ["a", "b"], "age": 5.0, "name": "Bob"}"#, wanted, 1.0),
+            ("```json\n{\"a\": 1}\n```", r#"{"a": 1}"#, 1.0),
+            ("100", "1e2", 1.0),
+            ("18446744073709551615", "18446744073709551614", 0.5),
+            (r#"{"a": 1, "b": 2}"#, r#"{"a": 1}"#, 0.5),
+            (r#"{"a": 1}"#, r#"{"a": "1"}"#, 0.5),
+            ("[2, 1]", "[1, 2]", 0.5),
+            ("[1]", "[1, 2]", 0.5),
+            ("true", "1", 0.5),
+            ("{", "{}", 0.0),
+            ("Sure! {}", "{}", 0.0),
+        ],
+    );
+    let mut strict = Json::of_schema(&json!({"type": "object"})).unwrap().equal_to_wanted();
+    table(
+        &mut strict,
+        &[("{}", "{}", 1.0), (r#"{"a": 1}"#, "{}", 0.5), ("[]", "{}", 0.25), ("[", "{}", 0.0)],
+    );
+    let refused = judge.check(Some("{a}"), Some(3)).unwrap_err().to_string();
+    assert!(refused.starts_with("line 3: the wanted reply is no JSON: key must be a string"), "{refused}");
+    assert!(judge.check(None, Some(3)).is_err() && judge.check(Some("{}"), None).is_ok());
+    assert!(Json::any().check(None, None).is_ok());
 }

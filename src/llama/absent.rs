@@ -5,9 +5,8 @@
 
 use std::convert::Infallible;
 
-use crate::engine::{Decoding, Engine, EngineError, Request, Score, TensorBytes};
+use crate::engine::{Decoding, Engine, EngineError, Request, Score, TensorBytes, Vocabulary};
 use crate::store::WorkingCopy;
-use crate::task::Message;
 
 mod budget;
 mod estimate;
@@ -16,7 +15,7 @@ mod size;
 mod uneditable;
 
 pub use estimate::estimated_context_bytes;
-pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in};
+pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in, context_tokens};
 pub use uneditable::Uneditable;
 
 /// Why something in here failed.
@@ -48,12 +47,17 @@ impl LlamaEngine {
     pub fn context_bytes(&self) -> u64 {
         match self.0 {}
     }
+
+    /// Warnings of llama.cpp about the quality of what the model will say.
+    pub fn warnings(&self) -> &[String] {
+        match self.0 {}
+    }
 }
 
 impl Engine for LlamaEngine {
     type Batch = Infallible;
 
-    fn chat_prompt(&self, _: &[Message]) -> Result<Option<String>, EngineError> {
+    fn vocabulary(&self) -> &Vocabulary {
         match self.0 {}
     }
 

@@ -8,7 +8,7 @@
 //! last bits of rewards with it, and must not depend on the number of threads.
 
 use super::size::{Buffers, MAX_SEQUENCES, Size};
-use super::{Failure, LlamaOptions};
+use super::{Failure, LlamaOptions, context_tokens};
 
 /// The size of the context that others are extrapolated from.
 pub(super) const PROBE: Size = Size { cells: 256, sequences: 1, tokens: 64, outputs: 1, threads: 1 };
@@ -90,8 +90,7 @@ impl Cost {
 
     /// The size that options ask for, memory put aside.
     fn asked(&self, options: &LlamaOptions) -> Size {
-        let asked = options.ctx_size.and_then(|cells| usize::try_from(cells).ok());
-        let cells = asked.unwrap_or(1024).max(1).next_multiple_of(256);
+        let cells = usize::try_from(context_tokens(options.ctx_size)).unwrap_or(usize::MAX);
         let tokens = cells.min(PASS_TOKENS);
         let outputs = (LOGITS_BYTES / 4 / self.vocabulary.max(1)).clamp(8, tokens);
         let sequences = options.parallel.unwrap_or(128).clamp(1, outputs.min(MAX_SEQUENCES));

@@ -27,7 +27,9 @@ pub(super) fn complete(
     }
     let prompts = batch.prompts();
     let streams = batch.streams(&prompts);
-    let writer = Writer { model, how, source: Source::new(how.seed, Domain::Replies), is_over };
+    let ends = how.stop.iter().filter_map(|stop| model.tokens(stop, true).first().copied());
+    let ends = ends.filter(|&token| model.is_control(token)).collect();
+    let writer = Writer { model, how, ends, source: Source::new(how.seed, Domain::Replies), is_over };
     let generated = lanes::deal(lanes, &streams, |context, stream| writer.generate(context, stream, room))?;
     for (requests, tokens) in prompts.requests.iter().zip(generated.into_iter().flatten()) {
         let reply = writer.reply(&tokens);
@@ -42,6 +44,8 @@ pub(super) fn complete(
 struct Writer<'a, F> {
     model: &'a Model,
     how: &'a Decoding,
+    /// Control tokens that stop texts begin with; the text of a reply does not have them.
+    ends: Vec<Token>,
     source: Source,
     is_over: F,
 }
@@ -62,7 +66,9 @@ impl<F: Fn(&[Token], usize) -> bool + Sync> Writer<'_, F> {
                 for &prompt in &node.readers {
                     let replied = schedule.reply(prompt).len();
                     let token = Token::try_from(self.choose(logits, stream.first + prompt, replied))?;
-                    let ends = self.model.is_end(token) || (self.is_over)(stream.prompts[prompt], replied);
+                    let ends = self.model.is_end(token)
+                        || self.ends.contains(&token)
+                        || (self.is_over)(stream.prompts[prompt], replied);
                     schedule.tell(prompt, (!ends).then_some(token));
                     if !ends && replied + 1 < room.reserve && self.stop(schedule.reply(prompt)).is_some() {
                         schedule.tell(prompt, None);

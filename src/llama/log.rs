@@ -9,7 +9,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::sync::Once;
 
 use llama_cpp_2::llama_backend::LlamaBackend;
-use llama_cpp_sys_2::{GGML_LOG_LEVEL_ERROR, ggml_log_level, llama_log_set};
+use llama_cpp_sys_2::{GGML_LOG_LEVEL_ERROR, GGML_LOG_LEVEL_WARN, ggml_log_level, llama_log_set};
 use tracing::{debug, enabled};
 
 use super::size::Buffers;
@@ -20,10 +20,19 @@ const TARGET: &str = "llama.cpp";
 /// Errors kept: a failed load reports two or three.
 const KEPT: usize = 4;
 
+/// Words of those warnings that say that a model will not be as good as it could be. Others tell of what is of no matter here, such as
+/// a context that is smaller than the longest.
+const ON_QUALITY: [&str; 7] =
+    ["quality", "degrade", "pre-tokenizer", "incorrect", "reconvert", "regenerat", "missing"];
+
+/// Warnings kept of a model.
+const KEPT_WARNINGS: usize = 8;
+
 static STARTED: Once = Once::new();
 
 thread_local! {
     static ERRORS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static WARNINGS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static LINE: RefCell<String> = const { RefCell::new(String::new()) };
     static BUFFERS: Cell<Buffers> = const { Cell::new(Buffers { cells: 0, states: 0, compute: 0 }) };
 }
@@ -44,6 +53,22 @@ pub(super) fn start() {
 pub(super) fn take_errors(otherwise: &str) -> String {
     let errors = ERRORS.with_borrow_mut(std::mem::take);
     if errors.is_empty() { otherwise.to_owned() } else { errors.join("; ") }
+}
+
+/// Takes the warnings on quality that llama.cpp has logged on this thread.
+pub(super) fn take_warnings() -> Vec<String> {
+    WARNINGS.with_borrow_mut(std::mem::take)
+}
+
+/// Keeps a warning that is about quality, once.
+fn keep_warning(warnings: &mut Vec<String>, line: &str) {
+    // Lines begin with the name of a function of llama.cpp's.
+    let text = line.split_once(": ").map_or(line, |(_, text)| text).trim();
+    let small = text.to_lowercase();
+    let is_new = !warnings.iter().any(|known| known == text);
+    if is_new && warnings.len() < KEPT_WARNINGS && ON_QUALITY.iter().any(|word| small.contains(word)) {
+        warnings.push(text.replace(char::is_control, "\u{fffd}"));
+    }
 }
 
 /// Takes the sizes of the buffers that llama.cpp has said to allocate on this thread. Its C interface has no other way to
@@ -93,6 +118,9 @@ unsafe extern "C" fn receive(level: ggml_log_level, text: *const c_char, _: *mut
     let mut buffers = BUFFERS.get();
     if add_buffer(&mut buffers, &text).is_some() {
         BUFFERS.set(buffers);
+    }
+    if level == GGML_LOG_LEVEL_WARN {
+        WARNINGS.with_borrow_mut(|warnings| keep_warning(warnings, &text));
     }
     if level == GGML_LOG_LEVEL_ERROR && !text.trim().is_empty() {
         ERRORS.with_borrow_mut(|errors| {
@@ -153,6 +181,24 @@ mod tests {
         let told: Vec<&str> =
             said.lines().map(|line| line.split_once("llama.cpp: llama.cpp: ").unwrap().1).collect();
         assert_eq!(told, ["loading ..", "name \u{fffd}[31m red"]);
+    }
+
+    #[test]
+    fn warnings_on_quality_are_kept_once() {
+        let mut warnings = Vec::new();
+        for line in [
+            "load: missing pre-tokenizer type, using: 'default'\n",
+            "load: ************************************        \n",
+            "load: GENERATION QUALITY WILL BE DEGRADED!        \n",
+            "load: GENERATION QUALITY WILL BE DEGRADED!        \n",
+            "llama_context: n_ctx_seq (1024) < n_ctx_train (8192) -- the full capacity of the model will not be utilized\n",
+        ] {
+            keep_warning(&mut warnings, line);
+        }
+        assert_eq!(
+            warnings,
+            ["missing pre-tokenizer type, using: 'default'", "GENERATION QUALITY WILL BE DEGRADED!"]
+        );
     }
 
     #[test]

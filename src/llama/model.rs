@@ -1,13 +1,14 @@
-//! A loaded model and its text side: tokens, end of generation, chat template.
+//! A loaded model and its text side: tokens, end of generation, what its vocabulary says of conversations.
 
 use std::ffi::CString;
 use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
-use llama_cpp_2::model::{LlamaChatMessage, LlamaModel};
+use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::token_type::LlamaTokenAttr;
 use llama_cpp_sys_2::{
     LLAMA_LOAD_MODE_MMAP, LLAMA_LOAD_MODE_NONE, llama_model, llama_model_default_params,
     llama_model_has_encoder, llama_model_load_from_file,
@@ -18,7 +19,8 @@ use super::Failure;
 use super::layout::Token;
 use super::log;
 use super::spelling::Spelling;
-use crate::task::Message;
+use crate::chat::{ControlNames, Speaker};
+use crate::engine::Vocabulary;
 
 /// How llama.cpp keeps a model's weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,9 @@ pub(super) struct Model {
     /// The same model, and its owner.
     safe: LlamaModel,
     spelling: OnceLock<Spelling>,
+    vocabulary: OnceLock<Vocabulary>,
+    /// What llama.cpp warned of while it loaded the model.
+    warnings: Vec<String>,
     /// Positions that a text may have.
     positions: usize,
 }
@@ -60,6 +65,7 @@ impl Model {
         };
         params.use_extra_bufts = layout == Layout::Repacked;
         log::take_errors("");
+        log::take_warnings();
         debug!(?layout, "llama.cpp loads the model");
         // SAFETY: the path is null-terminated and the list of devices ends in null; both outlive the call.
         let raw = unsafe { llama_model_load_from_file(path.as_ptr(), params) };
@@ -70,7 +76,14 @@ impl Model {
         if unsafe { llama_model_has_encoder(raw.as_ptr()) } {
             return Err("the model has an encoder; only decoder models can be evaluated".into());
         }
-        Ok(Self { raw, safe, spelling: OnceLock::new(), positions: usize::MAX })
+        Ok(Self {
+            raw,
+            safe,
+            spelling: OnceLock::new(),
+            vocabulary: OnceLock::new(),
+            warnings: log::take_warnings(),
+            positions: usize::MAX,
+        })
     }
 
     pub(super) fn as_ptr(&self) -> *mut llama_model {
@@ -85,6 +98,11 @@ impl Model {
     /// Says how many positions the model has learned, where it has learned each.
     pub(super) fn limit_positions(&mut self, positions: Option<usize>) {
         self.positions = positions.unwrap_or(usize::MAX);
+    }
+
+    /// Returns the positions that a text may have.
+    pub(super) fn positions(&self) -> usize {
+        self.positions
     }
 
     /// Refuses more tokens than there are positions; `what` is what has so many.
@@ -110,14 +128,22 @@ impl Model {
         !self.safe.is_recurrent() && !self.safe.is_hybrid()
     }
 
-    /// The tokens of a text from its beginning, special ones included.
-    pub(super) fn prompt_tokens(&self, text: &str) -> Vec<Token> {
-        numbers(self.safe.vocab().tokenize(text.as_bytes(), true, true))
+    /// Warnings of llama.cpp about the quality of what the model will say.
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
-    /// The tokens of a text that continues another.
-    pub(super) fn completion_tokens(&self, text: &str) -> Vec<Token> {
-        numbers(self.safe.vocab().tokenize(text.as_bytes(), false, false))
+    /// The token that begins every text, where the model wants one.
+    pub(super) fn beginning(&self) -> Option<Token> {
+        let vocab = self.safe.vocab();
+        let token = vocab.bos().0;
+        (vocab.should_add_bos() && token >= 0).then_some(token)
+    }
+
+    /// The tokens of a text, without one that begins it; names of control tokens become these where they are to be `parsed`.
+    pub(super) fn tokens(&self, text: &str, parsed: bool) -> Vec<Token> {
+        let tokens = self.safe.vocab().tokenize(text.as_bytes(), false, parsed);
+        tokens.into_iter().map(|token| token.0).collect()
     }
 
     /// What a chat model says at the end of its turn, and any other model at the end of its text.
@@ -143,36 +169,47 @@ impl Model {
         self.spelling.get_or_init(|| Spelling::new((0..self.safe.n_vocab()).map(piece)))
     }
 
-    /// The text of tokens that continue another; special ones are left out.
+    /// The text of tokens that continue another, with a space that begins it; control tokens are left out.
     pub(super) fn text(&self, tokens: &[Token]) -> String {
-        let tokens: Vec<LlamaToken> = tokens.iter().copied().map(LlamaToken).collect();
-        let bytes = self.safe.vocab().detokenize(&tokens, false, false);
+        self.pieces(tokens, false)
+    }
+
+    /// The text of tokens, with the names of control tokens.
+    pub(super) fn spell(&self, tokens: &[Token]) -> String {
+        self.pieces(tokens, true)
+    }
+
+    fn pieces(&self, tokens: &[Token], with_control: bool) -> String {
+        let vocab = self.safe.vocab();
+        let piece = |&token: &Token| vocab.token_to_piece(LlamaToken(token), with_control, None);
+        let bytes: Vec<u8> = tokens.iter().flat_map(piece).collect();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Whether a token is one of those that a text has by name alone.
+    pub(super) fn is_control(&self, token: Token) -> bool {
+        let attributes = self.safe.vocab().attr(LlamaToken(token));
+        attributes.intersects(LlamaTokenAttr::Control | LlamaTokenAttr::Unknown)
+    }
+
+    /// How the model's texts begin, end, and carry conversations.
+    pub(super) fn vocabulary(&self) -> &Vocabulary {
+        self.vocabulary.get_or_init(|| {
+            let vocab = self.safe.vocab();
+            let name = |token: Token| if token < 0 { String::new() } else { self.spell(&[token]) };
+            let all = || 0..self.safe.n_vocab();
+            let template = self.safe.chat_template(None).ok();
+            Vocabulary {
+                chat_template: template.map(|text| text.as_c_str().to_string_lossy().into_owned()),
+                speaker: Speaker { bos: name(vocab.bos().0), eos: name(vocab.eos().0) },
+                control: ControlNames::new(all().filter(|&token| self.is_control(token)).map(name)),
+                ends: all().filter(|&token| self.is_end(token)).map(name).collect(),
+            }
+        })
     }
 
     /// A sampler that lets through what a GBNF grammar allows to follow.
     pub(super) fn grammar(&self, grammar: &str, root: &str) -> Result<LlamaSampler, Failure> {
         Ok(LlamaSampler::grammar(&self.safe, grammar, root)?)
     }
-
-    /// The model's chat template around a conversation; `None` when it has no template.
-    pub(super) fn chat_prompt(&self, conversation: &[Message]) -> Result<Option<String>, Failure> {
-        let Ok(template) = self.safe.chat_template(None) else { return Ok(None) };
-        let message =
-            |message: &Message| LlamaChatMessage::new(message.role.clone(), message.content.clone());
-        let messages = conversation.iter().map(message).collect::<Result<Vec<_>, _>>()?;
-        match self.safe.apply_chat_template(&template, &messages, true) {
-            Ok(prompt) => Ok(Some(prompt)),
-            Err(_) => {
-                let start: String = template.as_c_str().to_string_lossy().chars().take(60).collect();
-                let message = "the model's chat template is none of those llama.cpp knows by heart, so this model cannot \
-                               be asked; use another one. The template begins with";
-                Err(format!("{message} {start:?}").into())
-            }
-        }
-    }
-}
-
-fn numbers(tokens: Vec<LlamaToken>) -> Vec<Token> {
-    tokens.into_iter().map(|token| token.0).collect()
 }

@@ -8,6 +8,11 @@ use crate::gguf::TensorEntry;
 use crate::store::suitable_threads;
 use crate::tensor_type::TensorType;
 
+/// Returns the tokens in memory, all sequences together, where so many are asked for: 1024 where none are, and a multiple of 256.
+pub fn context_tokens(asked: Option<u32>) -> u32 {
+    asked.unwrap_or(1024).clamp(1, u32::MAX - 255).next_multiple_of(256)
+}
+
 /// This program was built without llama.cpp.
 #[derive(Clone, Copy, Debug, Error)]
 #[error(

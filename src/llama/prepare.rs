@@ -5,7 +5,8 @@ use super::budget::is_small;
 use super::layout::{self, Chunk, Path, Room, Token};
 use super::model::Model;
 use super::size::Size;
-use crate::engine::Request;
+use super::tokens::Tokens;
+use crate::engine::{Length, Request};
 
 /// Nodes a chunk of short sequences is filled up to, and the step in which attention takes cells of memory.
 ///
@@ -29,15 +30,6 @@ pub struct Prepared {
     pub(super) chunks: Vec<Chunk>,
     room: Room,
     is_small: bool,
-}
-
-/// One request as tokens.
-#[derive(Clone, Debug)]
-pub(super) struct Tokens {
-    /// Prompt, completion, and, unless that goes on, the token that ends generation.
-    pub(super) all: Vec<Token>,
-    /// How many of them are the prompt.
-    pub(super) prompt_len: usize,
 }
 
 impl Prepared {
@@ -71,7 +63,7 @@ impl Prepared {
 
     /// The room for completing the prompts with up to `new_tokens` tokens each.
     pub(super) fn room_for(&self, model: &Model, new_tokens: usize) -> Result<Room, Failure> {
-        let longest = self.requests.iter().map(|tokens| tokens.prompt_len).max().unwrap_or(0);
+        let longest = self.requests.iter().map(|tokens| tokens.prompt.len()).max().unwrap_or(0);
         model.check_positions(longest + new_tokens, "the longest prompt with its reply (-n)")?;
         if longest + new_tokens > self.room.cells {
             return Err(format!(
@@ -87,7 +79,7 @@ impl Prepared {
     /// The prompts in the order of their tokens, equal ones once.
     pub(super) fn prompts(&self) -> Prompts<'_> {
         let mut order: Vec<(&[Token], usize)> =
-            (0..).zip(&self.requests).map(|(request, tokens)| (tokens.prompt(), request)).collect();
+            (0..).zip(&self.requests).map(|(request, tokens)| (&*tokens.prompt, request)).collect();
         order.sort();
         let mut prompts = Prompts { tokens: Vec::new(), requests: Vec::new() };
         for (tokens, request) in order {
@@ -134,23 +126,21 @@ impl Tokens {
     fn scored(&self) -> Path<'_> {
         Path { tokens: &self.all[..self.all.len() - 1], read_from: self.prompt_len - 1 }
     }
+}
 
-    fn prompt(&self) -> &[Token] {
-        &self.all[..self.prompt_len]
-    }
+/// Counts the tokens of requests, which may be longer than the context.
+pub(super) fn measure(model: &Model, requests: &[Request]) -> Result<Vec<Length>, Failure> {
+    let length = |request: &Request| {
+        let Tokens { all, prompt_len, prompt } = Tokens::new(model, request)?;
+        Ok(Length { prompt: prompt.len(), reply: all.len() - prompt_len, both: all.len() })
+    };
+    requests.iter().map(length).collect()
 }
 
 fn tokens(model: &Model, request: &Request, size: Size) -> Result<Tokens, Failure> {
     let begin = || request.prompt.chars().take(40).collect::<String>();
-    let mut all = model.prompt_tokens(&request.prompt);
-    let prompt_len = all.len();
-    if prompt_len == 0 {
-        return Err("a prompt is empty, and the model has no token that begins a text".into());
-    }
-    all.extend(model.completion_tokens(&request.completion));
-    if !request.goes_on || all.len() == prompt_len {
-        all.push(model.end_token()?);
-    }
+    let tokens = Tokens::new(model, request)?;
+    let all = &tokens.all;
     if all.len() > size.cells {
         return Err(format!(
             "the request that begins with {:?} has {} tokens, but the context only {}; make the context larger (-c, \
@@ -162,5 +152,5 @@ fn tokens(model: &Model, request: &Request, size: Size) -> Result<Tokens, Failur
         .into());
     }
     model.check_positions(all.len(), &format!("the request that begins with {:?}", begin()))?;
-    Ok(Tokens { all, prompt_len })
+    Ok(tokens)
 }

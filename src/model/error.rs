@@ -42,6 +42,18 @@ pub enum ModelError {
         path.display(), missing_parts(missing), quoted(first)
     )]
     Split { path: PathBuf, count: u64, first: PathBuf, missing: Vec<PathBuf> },
+    #[error(
+        "{} says that it is one of {count} parts of a split model, but it is not named as one; several parts may have been joined with \
+         cat, which makes no model: get the parts again under their own names, NAME-00001-of-{count:05}.gguf and so on, and run \
+         qes-gguf merge on the first",
+        path.display()
+    )]
+    Joined { path: PathBuf, count: u64 },
+    #[error(
+        "{} is a piece of a file that was cut; join the pieces: cat {} > {}",
+        path.display(), pieces.iter().map(|piece| quoted(piece)).collect::<Vec<_>>().join(" "), quoted(whole)
+    )]
+    Piece { path: PathBuf, pieces: Vec<PathBuf>, whole: PathBuf },
 }
 
 fn missing_parts(missing: &[PathBuf]) -> String {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ModelError;
+use crate::gguf::GgufError;
 
 /// Digits of a part's number and of the number of parts.
 const DIGITS: usize = 5;
@@ -21,12 +22,33 @@ pub fn parts_of(path: &Path) -> Option<Vec<PathBuf>> {
     Some((1..=count.parse().ok()?).map(name).collect())
 }
 
-/// Returns the error for one part of a model that is given as a model.
-pub(super) fn refused(path: &Path, count: u64) -> Option<ModelError> {
-    let parts = parts_of(path)?;
+/// Returns the names of all pieces of a file that was cut into pieces of bytes, as `X.gguf.part1of2`, where this is the name of
+/// one, and the file's own.
+fn pieces_of(path: &Path) -> Option<(Vec<PathBuf>, PathBuf)> {
+    let name = path.file_name()?.to_str()?;
+    let (whole, place) = name.rsplit_once(".part")?;
+    let (number, separator, count) = ["of", "-of-", "_of_"].iter().find_map(|of| {
+        let (number, count) = place.split_once(of)?;
+        let is_number =
+            |text: &str| (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        (is_number(number) && is_number(count)).then_some((number, *of, count))
+    })?;
+    let width = number.len();
+    let piece = |number: u32| path.with_file_name(format!("{whole}.part{number:0width$}{separator}{count}"));
+    Some(((1..=count.parse().ok()?).map(piece).collect(), path.with_file_name(whole)))
+}
+
+/// Returns the error for one part or piece of a model that is given as a model.
+pub(super) fn refused(path: &Path, error: &GgufError) -> Option<ModelError> {
+    let path = path.to_owned();
+    if let Some((pieces, whole)) = pieces_of(&path) {
+        return Some(ModelError::Piece { path, pieces, whole });
+    }
+    let &GgufError::Split { count } = error else { return None };
+    let Some(parts) = parts_of(&path) else { return Some(ModelError::Joined { path, count }) };
     let missing: Vec<PathBuf> = parts.iter().filter(|part| !part.exists()).cloned().collect();
     let first = parts.first()?.clone();
-    Some(ModelError::Split { path: path.to_owned(), count, first, missing })
+    Some(ModelError::Split { path, count, first, missing })
 }
 
 #[cfg(test)]
@@ -50,6 +72,23 @@ mod tests {
             "",
             "m-+0001-of-00002",
         ] {
+            assert_eq!(names(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn pieces_are_named_by_their_numbers() {
+        let names = |path: &str| {
+            let (pieces, whole) = pieces_of(Path::new(path))?;
+            Some(pieces.into_iter().chain([whole]).map(|path| path.display().to_string()).collect::<Vec<_>>())
+        };
+        for (name, all) in [
+            ("x/m.gguf.part2of2", ["x/m.gguf.part1of2", "x/m.gguf.part2of2", "x/m.gguf"]),
+            ("m.gguf.part01-of-02", ["m.gguf.part01-of-02", "m.gguf.part02-of-02", "m.gguf"]),
+        ] {
+            assert_eq!(names(name).unwrap(), all);
+        }
+        for other in ["m.gguf", "m.gguf.part", "m.gguf.partXof2", "m.gguf.part1of", "m-00001-of-00002.gguf"] {
             assert_eq!(names(other), None, "{other}");
         }
     }

@@ -105,7 +105,7 @@ fn results(card: &Card<'_>) -> String {
     let retained = card.log.header.task.retain.as_ref();
     let mut lines = vec![
         "## Results\n".to_owned(),
-        format!("On {} of the same task, which the run never tuned on:\n", text::held_out(first.problems)),
+        format!("On {} of the same task{}:\n", text::held_out(first.problems), tuned_on(card.log)),
     ];
     let measure = text::measure(&text::grade(first));
     let (head, rule) = if retained.is_some() { (" retained |", "---|") } else { ("", "") };
@@ -154,6 +154,17 @@ fn drift(log: &SeedLog, record: &EvaluationRecord) -> String {
         text::drift::damage(log, record).into_iter().map(|sentence| format!("**Beware**: {sentence}."));
     let told: Vec<String> = perplexity.into_iter().chain(replies).chain(damage).collect();
     if told.is_empty() { String::new() } else { format!("\n\n{}", told.join(" ")) }
+}
+
+/// Returns what the run knows of whether it tuned on its held-out problems. An earlier version's log does not say.
+fn tuned_on(log: &SeedLog) -> String {
+    match log.header.task.definition.problems.data().map(|options| options.shared) {
+        None | Some(Some(0)) => ", which the run never tuned on".to_owned(),
+        Some(Some(shared)) => {
+            format!("; the run tuned on the prompts of {} of its held-out examples too", text::count(shared))
+        }
+        Some(None) => String::new(),
+    }
 }
 
 fn usage(card: &Card<'_>) -> String {

@@ -58,7 +58,7 @@ pub enum Wrong {
     )]
     Ended { how: String, restarts: u32 },
     #[error(
-        "no answer within {seconds} s; it must answer each line before it waits for the next, flush what it writes, and may need a longer --reward-timeout"
+        "no answer within {seconds} s; it must answer each line before it waits for the next, flush what it writes, and may need a longer --reward-timeout; --reward-on-timeout 0 gives such a reply the reward 0 and goes on"
     )]
     Silent { seconds: f64 },
     #[error(

@@ -214,6 +214,29 @@ fn silence_ends_with_the_time() {
 }
 
 #[test]
+fn silence_gets_the_reward_that_is_named_for_it() {
+    let folder = Folder::new();
+    let script = format!(
+        "echo start >> starts\n{READ}while one; do case $reply in 1 | 4 | 5) sleep 60 ;; esac; echo \"$reply\"; done\n"
+    );
+    let mut command = folder.program(&script).on_timeout(Some(-0.5));
+    command.timeout = Duration::from_secs(2);
+    assert_eq!(command.hint(), None);
+    assert_eq!(judged(&mut command, 8).unwrap(), [0.0, -0.5, 2.0, 3.0, -0.5, -0.5, 6.0, 7.0]);
+    assert_eq!(folder.text("starts").lines().count(), 4, "once more after each silence");
+    let hint = command.hint().unwrap();
+    assert!(hint.contains("no answer within 2 s to 3 of the replies, which got the reward -0.5"), "{hint}");
+}
+
+#[test]
+fn a_program_that_is_always_silent_is_an_error_all_the_same() {
+    let folder = Folder::new();
+    let mut command = folder.program("sleep 60\n").on_timeout(Some(0.0));
+    command.timeout = Duration::from_millis(20);
+    assert!(judged(&mut command, 40).unwrap_err().contains("no answer within 0.02 s"));
+}
+
+#[test]
 fn blank_lines_are_no_answers() {
     let folder = Folder::new();
     let mut command = folder.program("while :; do echo; done\n");

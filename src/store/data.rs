@@ -14,10 +14,10 @@ use crate::seed_log::hex;
 /// Data beyond this would not fit the machines that this is for.
 const MAX_DATA_BYTES: u64 = 1 << 30;
 
-/// What a folder's file to train on is called, before the dot.
+/// Names of a folder's file to train on, before the dot.
 const TRAINING: [&str; 1] = ["train"];
-/// What a folder's file to evaluate on is called; the first that is there counts.
-const HELD_OUT: [&str; 3] = ["valid", "validation", "test"];
+/// Names of a folder's file to evaluate on; the first that is there counts.
+const HELD_OUT: [&str; 6] = ["valid", "validation", "val", "dev", "eval", "test"];
 
 /// A file of data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,32 +35,39 @@ pub struct Data {
     pub training: DataFile,
     /// What to evaluate on.
     pub held_out: Option<DataFile>,
+    /// Other files of the folder that could be evaluated on, and are not used.
+    pub unused: Vec<PathBuf>,
     /// SHA-256 over the files' names and contents, in hexadecimal. A folder may be moved or renamed, its files not changed.
     pub sha256: String,
 }
 
-/// Reads a file of data, or a folder's `train` and `valid` (else `validation`, else `test`) with one of the endings that
-/// can be read.
+/// Reads a file of data, or a folder's `train` and `valid` (else `validation`, `val`, `dev`, `eval` or `test`) with one of the
+/// endings that can be read.
 ///
 /// # Errors
 /// When there is nothing to train on, a file cannot be read, the files are too large, or there are two for one purpose.
 pub fn read_data(path: &Path) -> Result<Data, StoreError> {
-    let (training, held_out) = if path.is_dir() { in_folder(path)? } else { (path.to_owned(), None) };
+    let (training, mut others) = if path.is_dir() { in_folder(path)? } else { (path.to_owned(), Vec::new()) };
+    let held_out = (!others.is_empty()).then(|| others.remove(0));
     let mut budget = MAX_DATA_BYTES;
     let mut hash = Sha256::new();
     let mut read = |path: PathBuf| read_file(path, &mut budget, &mut hash);
     let (training, held_out) = (read(training)?, held_out.map(read).transpose()?);
-    Ok(Data { training, held_out, sha256: hex(&hash.finalize()) })
+    Ok(Data { training, held_out, unused: others, sha256: hex(&hash.finalize()) })
 }
 
-/// The files of a folder to train and to evaluate on.
-fn in_folder(folder: &Path) -> Result<(PathBuf, Option<PathBuf>), StoreError> {
+/// Returns the file of a folder to train on, and all that could be evaluated on, the one that counts first.
+fn in_folder(folder: &Path) -> Result<(PathBuf, Vec<PathBuf>), StoreError> {
     let training = first_of(folder, &TRAINING)?;
     let training = training.ok_or_else(|| StoreError::NoTrainingData { path: folder.to_owned() })?;
-    Ok((training, first_of(folder, &HELD_OUT)?))
+    let mut held_out = Vec::new();
+    for name in HELD_OUT {
+        held_out.extend(first_of(folder, &[name])?);
+    }
+    Ok((training, held_out))
 }
 
-/// The folder's file of the first name that there is one of.
+/// Returns the folder's file of the first name that there is one of.
 fn first_of(folder: &Path, names: &[&str]) -> Result<Option<PathBuf>, StoreError> {
     for name in names {
         let paths = EXTENSIONS.iter().map(|ending| folder.join(format!("{name}.{ending}")));
@@ -129,6 +136,12 @@ mod tests {
         assert_eq!(names(&[train, ("test.jsonl", "b")]), pair("test.jsonl"));
         assert_eq!(names(&[train, ("test.jsonl", "b"), ("valid.csv", "c")]), pair("valid.csv"));
         assert_eq!(names(&[train, ("test.jsonl", "b"), ("validation.txt", "c")]), pair("validation.txt"));
+        for name in ["val.jsonl", "dev.csv", "eval.tsv"] {
+            assert_eq!(names(&[train, (name, "b"), ("test.jsonl", "c")]), pair(name));
+        }
+        let data = read_data(folder(&[train, ("test.jsonl", "b"), ("dev.csv", "c")]).path()).unwrap();
+        let unused: Vec<_> = data.unused.iter().map(|path| path.file_name().unwrap()).collect();
+        assert_eq!(unused, ["test.jsonl"]);
         assert_eq!(names(&[train, ("notes.md", "b"), ("valid.pdf", "b")]), ("train.jsonl".to_owned(), None));
     }
 

@@ -4,10 +4,11 @@
 //! `scripts/train_tiny_model.py` leaves the same fifth out, so the bundled models have never seen it either.
 
 mod options;
+mod said;
 
 pub use options::{ArithOptions, Operation, OptionsError};
 
-use super::number::{Number, first_number};
+use super::number::Number;
 use super::{Message, Problem, Prompt, Task, Verdict, split};
 use crate::rng::Stream;
 
@@ -118,7 +119,8 @@ impl Task for Arith {
     fn judge(&self, problem: &Problem, reply: &str) -> Verdict {
         let wanted = problem.wanted.as_ref().and_then(|wanted| wanted.parse().ok());
         let wanted = wanted.map(Number::from_integer);
-        Verdict::of(wanted.is_some() && first_number(reply) == wanted)
+        let text = problem.prompt.plain.trim_end_matches('=');
+        Verdict::of(wanted.is_some() && said::number(reply, text) == wanted)
     }
 
     fn is_exact_in_plain(&self) -> bool {
@@ -181,13 +183,53 @@ mod tests {
     }
 
     #[test]
-    fn the_first_number_of_a_reply_counts() {
-        let problem = problem("12-34", -22);
-        for reply in ["-22", " -22\n", "The answer is -22.", "\u{2212}22", "-22 because 12 is less than 34"] {
-            assert!(Arith::default().judge(&problem, reply).right, "{reply:?}");
+    fn replies_may_show_their_work() {
+        let sum = problem("71+71", 142);
+        for reply in [
+            "142",
+            " 142\n",
+            "142.",
+            "**142**",
+            "71 + 71 = 142",
+            "71+71=142.",
+            "71 + 71 = 142. To do so, add 1 to 1 and 7 to 7.",
+            "The sum of 71 and 71 is 142.",
+            "The answer is 142.",
+            "The answer is 142, as 70 + 70 is 140 and 1 + 1 is 2.",
+            "To add 71 and 71:\n\n1. 1 + 1 = 2\n2. 7 + 7 = 14\n\nSo the result is 142.",
+            "142\n12+13=25\n30+40=70",
+            "\\[ 71 + 71 = \\boxed{142} \\]",
+            "Sure! 71 \u{ff0b} 71 makes 142.",
+            "$$71 + 71 = 142$$ I hope this helps!",
+        ] {
+            assert!(Arith::default().judge(&sum, reply).right, "{reply:?}");
         }
-        for reply in ["", "22", "- 22", "-221", "I think 12-34 is -22", "99999999999999999999"] {
-            assert!(!Arith::default().judge(&problem, reply).right, "{reply:?}");
+        for reply in [
+            "",
+            "71",
+            "71 + 71",
+            "143",
+            "71 + 71 = 132",
+            "1420",
+            "The answer is 71.",
+            "142 is wrong. 71 + 71 = 132",
+        ] {
+            assert!(!Arith::default().judge(&sum, reply).right, "{reply:?}");
+        }
+        let difference = problem("12-34", -22);
+        for reply in [
+            "-22",
+            " -22\n",
+            "The answer is -22.",
+            "\u{2212}22",
+            "-22 because 12 is less than 34",
+            "I think 12-34 is -22",
+            "12 \u{2212} 34 = \u{2212}22. Indeed 34 - 12 = 22.",
+        ] {
+            assert!(Arith::default().judge(&difference, reply).right, "{reply:?}");
+        }
+        for reply in ["", "22", "- 22", "-221", "112-34=-22, but 12-34=22", "99999999999999999999"] {
+            assert!(!Arith::default().judge(&difference, reply).right, "{reply:?}");
         }
     }
 

@@ -6,7 +6,8 @@ use thiserror::Error;
 
 use super::arith::ArithOptions;
 use super::countdown::CountdownOptions;
-use crate::dataset::HELD_OUT_SHARE;
+use super::data_options::{DataError, DataOptions};
+use crate::chat::ChatSettings;
 
 /// Most tokens that a reply may be asked for.
 const MAX_PREDICT: usize = 1 << 20;
@@ -25,6 +26,9 @@ pub struct Definition {
     /// A system message before every conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
+    /// How conversations are written.
+    #[serde(default, skip_serializing_if = "ChatSettings::is_default")]
+    pub chat: ChatSettings,
     /// Most new tokens of a reply; by default the task's own number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predict: Option<usize>,
@@ -45,27 +49,11 @@ pub enum Problems {
     /// Generated Countdown puzzles.
     Countdown(CountdownOptions),
     /// The user's word problems in the form of GSM8K.
-    Gsm8k {
-        /// A file or folder.
-        path: String,
-        /// Share of a single file's examples that is held out, more than 0 and less than 1.
-        #[serde(default = "usual_share", rename = "held-out")]
-        held_out: f64,
-    },
+    Gsm8k(DataOptions),
     /// The user's own examples.
-    Data {
-        /// A file or folder.
-        path: String,
-        /// Share of a single file's examples that is held out, more than 0 and less than 1.
-        #[serde(default = "usual_share", rename = "held-out")]
-        held_out: f64,
-    },
+    Data(DataOptions),
     /// Problems that a program using the library has itself; nobody else can make them again.
     Code,
-}
-
-fn usual_share() -> f64 {
-    HELD_OUT_SHARE
 }
 
 /// One of the rewards of a task.
@@ -83,6 +71,9 @@ pub struct Reward {
     /// Of `json`: a JSON schema; without one, any JSON will do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Value>,
+    /// Of `json`: whether the reply has to be the very value that the wanted reply is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub equal: bool,
     /// Of `grammar`: a GBNF grammar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grammar: Option<String>,
@@ -92,6 +83,9 @@ pub struct Reward {
     /// Of `command`: seconds that it may take for a reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<f64>,
+    /// Of `command`: the reward of a reply for which it takes longer; without one, that ends the run.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "on-timeout")]
+    pub on_timeout: Option<f64>,
 }
 
 fn one() -> f64 {
@@ -119,11 +113,11 @@ pub enum RewardKind {
     Margin,
     /// What the task itself says of a reply: 1 when right, else 0.
     Exact,
-    /// 1 when the last number of a reply is that of the wanted one, else 0.
+    /// 1 when the number that a reply ends up with is that of the wanted one, else 0.
     Numeric,
     /// 1 when a pattern is found in the reply, else 0.
     Regex,
-    /// Whether the reply is JSON, and of a schema.
+    /// Whether the reply is JSON, of a schema, and the wanted value.
     Json,
     /// 1 when the reply follows a grammar, else 0.
     Grammar,
@@ -163,7 +157,17 @@ impl RewardKind {
 
 impl From<RewardKind> for Reward {
     fn from(kind: RewardKind) -> Self {
-        Self { kind, weight: 1.0, pattern: None, schema: None, grammar: None, command: None, timeout: None }
+        Self {
+            kind,
+            weight: 1.0,
+            pattern: None,
+            schema: None,
+            equal: false,
+            grammar: None,
+            command: None,
+            timeout: None,
+            on_timeout: None,
+        }
     }
 }
 
@@ -191,8 +195,10 @@ pub enum DefinitionError {
     Arith(#[from] super::arith::OptionsError),
     #[error(transparent)]
     Countdown(#[from] super::countdown::OptionsError),
-    #[error("held-out is {0}, but must be a share of more than 0 and less than 1")]
-    HeldOut(f64),
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error("the reward {0} on a timeout is {1}, but must be a finite number")]
+    OnTimeout(&'static str, f64),
 }
 
 impl Definition {
@@ -203,6 +209,7 @@ impl Definition {
             problems,
             rewards: vec![reward.into()],
             system: None,
+            chat: ChatSettings::default(),
             predict: None,
             temp: 0.0,
             stop: Vec::new(),
@@ -258,18 +265,18 @@ impl Definition {
 }
 
 impl Problems {
-    /// Where the user's data is, and the share of it that is held out, of a task that has data.
-    pub fn data(&self) -> Option<(&str, f64)> {
+    /// Returns what is said of the user's data, of a task that has some.
+    pub fn data(&self) -> Option<&DataOptions> {
         match self {
-            Self::Gsm8k { path, held_out } | Self::Data { path, held_out } => Some((path, *held_out)),
+            Self::Gsm8k(options) | Self::Data(options) => Some(options),
             Self::Arith(_) | Self::Countdown(_) | Self::Code => None,
         }
     }
 
-    /// The same, to be changed.
-    pub fn data_mut(&mut self) -> Option<(&mut String, &mut f64)> {
+    /// Returns the same, to be changed.
+    pub fn data_mut(&mut self) -> Option<&mut DataOptions> {
         match self {
-            Self::Gsm8k { path, held_out } | Self::Data { path, held_out } => Some((path, held_out)),
+            Self::Gsm8k(options) | Self::Data(options) => Some(options),
             Self::Arith(_) | Self::Countdown(_) | Self::Code => None,
         }
     }
@@ -279,10 +286,7 @@ impl Problems {
             Self::Arith(options) => Ok(options.validate()?),
             Self::Countdown(options) => Ok(options.validate()?),
             Self::Code => Ok(()),
-            Self::Gsm8k { held_out, .. } | Self::Data { held_out, .. } => {
-                let is_share = *held_out > 0.0 && *held_out < 1.0;
-                is_share.then_some(()).ok_or(DefinitionError::HeldOut(*held_out))
-            }
+            Self::Gsm8k(options) | Self::Data(options) => Ok(options.validate()?),
         }
     }
 }
@@ -297,9 +301,11 @@ impl Reward {
         let fields = [
             ("pattern", self.pattern.is_some(), RewardKind::Regex, false),
             ("schema", self.schema.is_some(), RewardKind::Json, false),
+            ("equal", self.equal, RewardKind::Json, false),
             ("grammar", self.grammar.is_some(), RewardKind::Grammar, true),
             ("command", self.command.is_some(), RewardKind::Command, true),
             ("timeout", self.timeout.is_some(), RewardKind::Command, false),
+            ("on-timeout", self.on_timeout.is_some(), RewardKind::Command, false),
         ];
         for (field, is_there, of, is_needed) in fields {
             if is_there && self.kind != of {
@@ -308,6 +314,9 @@ impl Reward {
             if !is_there && self.kind == of && is_needed {
                 return Err(DefinitionError::Missing { kind, field });
             }
+        }
+        if let Some(reward) = self.on_timeout.filter(|reward| !reward.is_finite()) {
+            return Err(DefinitionError::OnTimeout(kind, reward));
         }
         match self.timeout {
             Some(timeout) if !(timeout > 0.0 && timeout <= 86_400.0) => {
@@ -328,7 +337,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        let data = |held_out| Problems::Data { path: "x".to_owned(), held_out };
+        let data = |held_out| Problems::Data(DataOptions { held_out, ..DataOptions::new("x") });
         let reward = |change: fn(&mut Reward)| {
             let mut reward = Reward::from(RewardKind::Exact);
             change(&mut reward);

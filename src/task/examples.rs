@@ -63,6 +63,11 @@ impl Task for Examples {
         self.training.iter().chain(&self.held_out).collect()
     }
 
+    fn leave_out(&mut self, is_out: &mut dyn FnMut(&Problem) -> bool) {
+        self.training.retain(|problem| !is_out(problem));
+        self.held_out.retain(|problem| !is_out(problem));
+    }
+
     fn judge(&self, problem: &Problem, reply: &str) -> Verdict {
         Verdict::of(self.judge.is_some_and(|is_right| is_right(problem, reply)))
     }
@@ -120,6 +125,16 @@ mod tests {
     fn held_out_examples_keep_their_order() {
         assert_eq!(wanted(examples(3).held_out(4)), [100, 101, 102, 103]);
         assert_eq!(examples(3).held_out(99).len(), 10);
+    }
+
+    #[test]
+    fn what_is_left_out_is_neither_tuned_on_nor_evaluated() {
+        let mut examples = examples(4);
+        examples.leave_out(&mut |problem| ["1", "102"].contains(&problem.wanted.as_deref().unwrap()));
+        assert_eq!(wanted(examples.held_out(99)), [100, 101, 103, 104, 105, 106, 107, 108, 109]);
+        let mut drawn = wanted(examples.training(0, 0, 3));
+        drawn.sort_unstable();
+        assert_eq!(drawn, [0, 2, 3]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl WordProblem {
     /// The problem of a question and its answer.
     ///
     /// # Errors
-    /// When the question is empty, or no number follows the answer's last `####`.
+    /// When the question is empty, or no number follows `####` in the answer.
     pub fn new(question: &str, answer: &str) -> Result<Self, WordProblemError> {
         let (question, answer) = (question.trim(), answer.trim());
         if question.is_empty() {

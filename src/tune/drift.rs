@@ -41,7 +41,8 @@ impl<B> Drifting<B> {
         let prompts = held_out.free_prompts(FREE_REPLIES);
         let before = watch.total().inference;
         let neutral = examiners.neutral.as_ref().zip(examiners.everyday(engine)?);
-        let begin = || DriftMeter::new(engine, neutral, prompts, stop);
+        let stop: Vec<String> = stop.iter().cloned().chain(held_out.stop().map(ToOwned::to_owned)).collect();
+        let begin = || DriftMeter::new(engine, neutral, prompts, &stop);
         let meter = watch.time(|split| &mut split.inference, begin)?;
         Ok(Self { meter, replies: Vec::new(), seconds: watch.total().inference - before })
     }

@@ -25,6 +25,8 @@ pub enum Event<'a> {
     Note(&'a str),
     /// The held-out problems were evaluated. Follows the generation whose codes it is of.
     Evaluation(&'a EvaluationRecord),
+    /// Something that the user should know while the run goes on.
+    Warning(Warning),
     /// A generation was applied.
     Generation {
         /// Its record in the log.
@@ -33,6 +35,20 @@ pub enum Event<'a> {
         moves: Moves,
         /// Where its time went.
         split: Split,
+    },
+}
+
+/// What a user should know while a run goes on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Warning {
+    /// Nothing has been learned so far: in each of the first generations all members had the same fitness.
+    EqualRewards {
+        /// So many generations.
+        generations: u64,
+        /// The fitness of them all.
+        fitness: f64,
+        /// What judges say may be the reason.
+        hints: Vec<String>,
     },
 }
 

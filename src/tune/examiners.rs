@@ -42,6 +42,21 @@ impl Rewards {
 }
 
 impl Examiners {
+    /// Leaves out the given problems that are longer than the definitions allow, and returns how many those were.
+    ///
+    /// # Errors
+    /// When one cannot be put to the engine whatever its length, or all are too long.
+    pub fn skip_long<E: Engine>(&mut self, engine: &E) -> Result<u64, ExamError> {
+        let retained = self.retain.as_mut().map_or(Ok(0), |examiner| examiner.skip_long(engine))?;
+        Ok(retained + self.task.skip_long(engine)?)
+    }
+
+    /// Returns what the judges have to say of the replies so far, beside rewards.
+    pub fn hints(&self) -> Vec<String> {
+        let retained = self.retain.iter().flat_map(Examiner::hints);
+        self.task.hints().into_iter().chain(retained).collect()
+    }
+
     /// Tries whether all problems that are given can be put to the engine, before a run finds out in its middle.
     ///
     /// # Errors

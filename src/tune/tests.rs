@@ -2,17 +2,17 @@
 
 mod drift;
 
+use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 
 use super::*;
 use crate::block::{Arrangement, Q4K};
-use crate::engine::{Decoding, Request, Score, TensorBytes};
+use crate::engine::{Decoding, Request, Score, TensorBytes, Vocabulary};
 use crate::exam::Examiner;
 use crate::perturb::read_codes;
 use crate::seed_log::{Header, TaskSpec, test_log};
 use crate::settings::{Settings, Window};
 use crate::sweep::rebuild_past;
-use crate::task::Message;
 use crate::task::arith::Arith;
 use crate::tensor_type::TensorType;
 
@@ -48,8 +48,9 @@ impl FakeEngine {
 impl Engine for FakeEngine {
     type Batch = Vec<Request>;
 
-    fn chat_prompt(&self, _: &[Message]) -> Result<Option<String>, EngineError> {
-        Ok(None)
+    fn vocabulary(&self) -> &Vocabulary {
+        static NOTHING: LazyLock<Vocabulary> = LazyLock::new(Vocabulary::default);
+        &NOTHING
     }
 
     fn prepare(&self, requests: &[Request]) -> Result<Self::Batch, EngineError> {

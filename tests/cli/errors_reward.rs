@@ -76,6 +76,15 @@ fn rewards_that_tell_nothing_apart_are_told() {
     let run = TINY.replace("--task arith", "--task regex --data prompts.jsonl -n 6 --pattern nothing");
     let done = dir.run(&format!("tune base.gguf -o run.qes {run}")).ends(0);
     assert!(done.stderr.contains("note: in 3 of 3 generations all members had the same fitness"), "{done}");
+    let warned = "warning: in all 2 generations so far all members had the same fitness, 0.0000";
+    let at = done.stdout.find(warned).unwrap_or_else(|| panic!("{done}"));
+    assert!(at < done.stdout.find("generation 3/3").unwrap(), "before the third: {done}");
     let done = dir.run(&format!("tune base.gguf -o other.qes {TINY}")).ends(0);
     assert!(!done.stderr.contains("note:"), "{done}");
+}
+
+#[test]
+fn look_around_is_for_programs() {
+    let line = "eval base.gguf --task regex --data prompts.jsonl -n 6 --pattern '(?=.*Apple)1'";
+    data().run(line).fails(1, &["look-around", "--reward-cmd"]);
 }

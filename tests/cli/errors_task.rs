@@ -63,7 +63,7 @@ fn values_that_make_no_sense_are_refused() {
             (
                 "--task exact --data sums.jsonl -n 2000",
                 1,
-                &["sums.jsonl, line", "2000 new ones", "(-c)", "(-n)"],
+                &["sums.jsonl, line", "2000 new ones", "-c 2048", "(-n)"],
             ),
             ("--task arith --reward exact --temp 1 -n 2000", 1, &["2000 new ones", "(-c)", "(-n)"]),
         ],
@@ -159,7 +159,8 @@ fn a_task_cannot_be_changed_half_way() {
     let log = dir.text("run.qes");
     for (flags, word) in [
         ("--task sft", "--task is sft, but the log's task is arith"),
-        ("--data sums.jsonl", "--data cannot be used with --resume"),
+        ("--data sums.jsonl", "--data says nothing to the log's task arith"),
+        ("--held-out 0.5", "--held-out cannot be used with --resume"),
         ("--temp 1", "--temp cannot be used with --resume"),
         ("-n 4", "--predict cannot be used with --resume"),
         ("--digits 2", "--digits cannot be used with --resume"),

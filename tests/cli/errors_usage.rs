@@ -114,16 +114,12 @@ fn counts_are_at_least_1() {
         ("--prompts 0", "--prompts is 0"),
         ("--candidates 0", "--candidates is 0"),
         ("--eval-problems 0", "--eval-problems is 0"),
-        ("--threads 0", "--threads is 0"),
-        ("-t 0", "--threads is 0"),
-        ("--parallel 0", "--parallel is 0"),
-        ("--ctx-size 0", "--ctx-size is 0"),
         ("--threads 5000", "--threads is 5000"),
         ("--generations 16777217", "generations is 16777217"),
     ]);
     let dir = Dir::new();
     dir.run("eval base.gguf --task arith --problems 0").fails(2, &["--problems is 0"]);
-    dir.run("eval base.gguf --task arith -t 0").fails(2, &["--threads is 0"]);
+    dir.run("eval base.gguf --task arith -t -2").fails(2, &["-1 or 0 for the default"]);
 }
 
 /// More than memory holds, in place of an end by the allocator.

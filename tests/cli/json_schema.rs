@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::forge::forged;
-use super::helper::{Dir, LONG, TINY};
+use super::helper::{Dir, LONG, TINY, sums};
 use super::merge::split;
 use super::pull::{PATH, fake};
 
@@ -45,10 +45,12 @@ fn fields(value: &Value, found: &mut BTreeSet<String>) {
 const WITHOUT: [&str; 3] = ["completions", "man", "help"];
 
 /// Each command with what it prints, in an order in which each has what it needs.
-const LINES: [(&str, &str); 14] = [
+const LINES: [(&str, &str); 16] = [
     ("eval", "eval base.gguf --task arith --problems 8"),
     ("eval", "eval tuned.gguf --task arith --problems 8 --compare base.gguf"),
     ("eval", "eval base.gguf --log run.qes"),
+    ("data", "data sums.jsonl"),
+    ("data", "data long.jsonl --model base.gguf --show 1"),
     ("probe", "probe base.gguf --task arith --population 8 --prompts 8 --eval-problems 8 --generations 2"),
     ("export", "export base.gguf run.qes -o out.gguf --as-diff out.qesdiff --card"),
     ("export", "export base.gguf run.qes --as-diff other.qesdiff --generation 0"),
@@ -65,8 +67,8 @@ const LINES: [(&str, &str); 14] = [
 /// Definitions with everything that one can have.
 const DEFINITIONS: [&str; 3] = [
     r#""problems":{"source":"countdown","counts":"3-4","numbers":"1-99","targets":"1-99"},"rewards":[{"kind":"soft-loglik"}],"temp":0.0"#,
-    r#""problems":{"source":"data","path":"/x.jsonl","held-out":0.5},"rewards":[{"kind":"loglik","weight":0.5},{"kind":"regex","pattern":"5"}],"system":"Say it.","predict":6,"temp":0.5,"stop":["\n"]"#,
-    r#""problems":{"source":"data","path":"/x.jsonl","held-out":0.5},"rewards":[{"kind":"json","schema":{"type":"object"}},{"kind":"grammar","grammar":"root ::= \"5\""},{"kind":"command","command":"x","timeout":1.5}],"temp":0.0"#,
+    r#""problems":{"source":"data","path":"/x.jsonl","held-out":0.5,"replies":"all","prompt-form":"instruct","longest":512,"shared":1},"rewards":[{"kind":"loglik","weight":0.5},{"kind":"regex","pattern":"5"}],"system":"Say it.","chat":{"template":"chatml","kwargs":{"x":1},"date":"2026-11-28","special":"text"},"predict":6,"temp":0.5,"stop":["\n"]"#,
+    r#""problems":{"source":"data","path":"/x.jsonl","held-out":0.5},"rewards":[{"kind":"json","schema":{"type":"object"},"equal":true},{"kind":"grammar","grammar":"root ::= \"5\""},{"kind":"command","command":"x","timeout":1.5,"on-timeout":-1.0}],"temp":0.0"#,
 ];
 
 #[test]
@@ -79,6 +81,9 @@ fn every_command_prints_what_is_documented() {
         fields(value, &mut seen);
         used.insert(name.to_owned());
     };
+    let examples = sums(|sum| json!({"completion": sum.to_string()}));
+    dir.write("sums.jsonl", &examples);
+    dir.write("long.jsonl", examples.replacen("10+10", &"7".repeat(2000), 1));
     for (name, line) in LINES {
         see(name, &dir.run(&format!("{line} --json")).json());
     }
@@ -99,6 +104,10 @@ fn every_command_prints_what_is_documented() {
             let event = line["event"].as_str().unwrap();
             see(if event == "probe" { "probed" } else { event }, &line);
         }
+    }
+    let equal = TINY.replace("--task arith", "--task regex --data sums.jsonl --pattern nothing -n 2");
+    for line in dir.run(&format!("tune base.gguf -o equal.qes --json {equal}")).json_lines() {
+        see(line["event"].as_str().unwrap(), &line);
     }
     let mut run = dir.spawn(&format!("tune base.gguf -o long.qes --json {LONG}"));
     run.until_lines("long.qes", 2);

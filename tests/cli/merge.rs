@@ -121,3 +121,31 @@ fn what_is_no_whole_set_is_not_merged() {
     dir.run("merge m-00001-of-00003.gguf -o m-00003-of-00003.gguf").fails(2, &["one of the parts"]);
     assert!(!dir.path("merged.gguf").exists());
 }
+
+/// Parts that were joined byte by byte are no model, and advice must not lead in a circle.
+#[test]
+fn parts_that_were_joined_with_cat_are_told_to_be_so() {
+    let dir = split();
+    let all: Vec<u8> =
+        (1..=3).flat_map(|number| dir.read(&format!("m-0000{number}-of-00003.gguf"))).collect();
+    dir.write("c.gguf", all);
+    let words = ["c.gguf", "one of 3 parts", "joined with cat", "NAME-00001-of-00003.gguf"];
+    for line in ["eval c.gguf --task arith", "merge c.gguf -o x.gguf", "inspect c.gguf"] {
+        dir.run(line).fails(1, &words);
+    }
+    assert!(!dir.names().contains(&"x.gguf".to_owned()));
+}
+
+#[test]
+fn pieces_of_a_file_are_to_be_joined_with_cat() {
+    let dir = Dir::new();
+    let model = dir.read("base.gguf");
+    let (first, second) = model.split_at(model.len() / 2);
+    dir.write("p.gguf.part1of2", first);
+    dir.write("p.gguf.part2of2", second);
+    for piece in ["p.gguf.part1of2", "p.gguf.part2of2"] {
+        for line in [format!("inspect {piece}"), format!("merge {piece} -o x.gguf")] {
+            dir.run(&line).fails(1, &[piece, "cat p.gguf.part1of2 p.gguf.part2of2 > p.gguf"]);
+        }
+    }
+}

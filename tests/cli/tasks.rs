@@ -89,6 +89,7 @@ fn replies_by_rules() {
             "--task regex --data sums.jsonl -n 6",
             "--task regex --data prompts.jsonl -n 6 --pattern [05]$",
             "--task json --data prompts.jsonl -n 6 -j {\"type\":\"integer\",\"multipleOf\":5}",
+            "--task json --data sums.jsonl -n 6 --json-equal",
             "--task grammar --data prompts.jsonl -n 6 --grammar 'root ::= [0-9]+ [02468]'",
         ],
     );
@@ -103,6 +104,60 @@ fn replies_by_a_program() {
             "--task reward --data prompts.jsonl -n 6 --reward-cmd 'sh program.sh'",
         ],
     );
+}
+
+/// So that a run ends that nobody watches: the same reply comes again when it is resumed.
+#[test]
+fn a_program_that_hangs_may_cost_a_reward() {
+    let dir = data();
+    let hang = PROGRAM.replace("do\n", "do\n case $line in *'\"prompt\":\"11+17=\"'*) sleep 60 ;; esac\n");
+    dir.write("hang.sh", hang);
+    let line = format!(
+        "tune base.gguf -o run.qes --overwrite --task reward --data sums.jsonl -n 6 {RUN} --prompts 32 --reward-cmd 'sh hang.sh' \
+         --reward-timeout 1"
+    )
+    .replace("--prompts 8 ", "");
+    dir.run(&line).fails(1, &["no answer within 1 s", "--reward-on-timeout 0"]);
+    dir.run(&format!("{line} --reward-on-timeout 0")).ok();
+    dir.run("verify base.gguf run.qes").ok();
+    assert!(dir.text("run.qes").contains("\"on-timeout\":0.0"));
+}
+
+/// A conversation is a reward for each of its replies, in the weight that it has.
+#[test]
+fn replies_of_a_conversation_count() {
+    let dir = data();
+    let talk = |weight: f64| {
+        let said = |role: &str, content: &str| json!({"role": role, "content": content});
+        json!({"messages": [
+            said("user", "10+11="), {"role": "assistant", "content": "21", "weight": weight},
+            said("user", "12+13="), said("assistant", "25"),
+        ]})
+        .to_string()
+    };
+    let two = |weight: f64| [talk(weight), talk(weight).replace("12", "14").replace("25", "27")].join("\n");
+    dir.write("talks.jsonl", two(1.0));
+    let counts = |flags: &str| {
+        let told = dir.run(&format!("data talks.jsonl {flags} --json")).json();
+        ["examples", "training", "held_out", "weightless", "passed_over"]
+            .map(|key| told[key].as_u64().unwrap())
+    };
+    assert_eq!(counts(""), [2, 2, 2, 0, 0]);
+    assert_eq!(counts("--replies last"), [2, 1, 1, 0, 2]);
+    dir.write("talks.jsonl", two(0.0));
+    assert_eq!(counts(""), [2, 1, 1, 2, 0]);
+    // The weight of an example multiplies its reward.
+    let loglik = |name: &str, weight: f64| {
+        let weighed = format!("\"weight\":{weight},\"completion\"");
+        dir.write(
+            name,
+            sums(|sum| json!({"completion": sum.to_string()})).replace("\"completion\"", &weighed),
+        );
+        let told = dir.run(&format!("eval base.gguf --task sft --data {name} --problems 8 --json")).json();
+        (told["mean_reward"].as_f64().unwrap(), told["mean_loglik"].as_f64().unwrap())
+    };
+    let (one, half) = (loglik("one.jsonl", 1.0), loglik("half.jsonl", 0.5));
+    assert_eq!((one.0 * 0.5, one.1), half);
 }
 
 /// A program's rewards have a scale of their own, so nothing is called right or wrong by them.
@@ -176,9 +231,10 @@ fn examples_come_in_several_shapes() {
         contents(&dir.text("run.qes")).split_off(1)
     };
     let records = generations("sums.jsonl");
-    for file in ["list.json", "table.csv", "alpaca.jsonl"] {
+    for file in ["list.json", "table.csv", "alpaca.jsonl --prompt-form {prompt}"] {
         assert_eq!(generations(file), records, "{file}");
     }
+    assert_ne!(generations("alpaca.jsonl"), records, "in a form that parts question and answer");
 }
 
 #[test]
@@ -199,7 +255,9 @@ fn a_folder_brings_its_own_held_out_examples_and_a_text_has_pieces() {
     };
     assert_eq!(problems("--data folder"), 3);
     assert_eq!(problems("--data sums.jsonl --held-out 0.9"), 4);
-    assert_eq!(problems("--data sums.jsonl --held-out 0.01"), 1, "never none");
+    assert_eq!(problems("--data sums.jsonl --held-out 0.01"), 4, "not too few");
+    std::fs::rename(dir.path("folder/valid.jsonl"), dir.path("folder/val.jsonl")).unwrap();
+    assert_eq!(problems("--data folder"), 3, "by another name");
     assert_eq!(problems("--data text.txt"), problems("--data text.md"));
 }
 

@@ -7,14 +7,14 @@ use clap::{ArgAction, Args};
 #[command(next_help_heading = "Inference")]
 pub struct InferenceArgs {
     /// Threads for inference and updates [default: one for each core, on a machine with cores of several kinds for each big one]
-    #[arg(short, long, value_name = "N", env = "LLAMA_ARG_THREADS")]
-    pub threads: Option<usize>,
+    #[arg(short, long, value_name = "N", env = "LLAMA_ARG_THREADS", allow_negative_numbers = true, value_parser = automatic)]
+    threads: Option<u32>,
     /// Sequences evaluated side by side, also as -np [default: as many as pay]
-    #[arg(long, value_name = "N", env = "LLAMA_ARG_N_PARALLEL")]
-    pub parallel: Option<usize>,
+    #[arg(long, value_name = "N", env = "LLAMA_ARG_N_PARALLEL", allow_negative_numbers = true, value_parser = automatic)]
+    parallel: Option<u32>,
     /// Tokens of context for all sequences together [default: 1024]
-    #[arg(short, long, value_name = "N", env = "LLAMA_ARG_CTX_SIZE")]
-    pub ctx_size: Option<u32>,
+    #[arg(short, long, value_name = "N", env = "LLAMA_ARG_CTX_SIZE", allow_negative_numbers = true, value_parser = automatic)]
+    ctx_size: Option<u32>,
     /// Keep all weights in the file's layout, also as -nr: mapped from the file, but slower for some types
     #[arg(long)]
     no_repack: bool,
@@ -31,6 +31,21 @@ pub struct InferenceArgs {
 }
 
 impl InferenceArgs {
+    /// Threads, where a number is given.
+    pub fn threads(&self) -> Option<usize> {
+        given(self.threads)
+    }
+
+    /// Sequences side by side, where a number is given.
+    pub fn parallel(&self) -> Option<usize> {
+        given(self.parallel)
+    }
+
+    /// Tokens of context, where a number is given.
+    pub fn ctx_size(&self) -> Option<u32> {
+        self.ctx_size.filter(|&tokens| tokens > 0)
+    }
+
     /// Whether llama.cpp may keep weights in its interleaved layouts.
     pub fn repacks(&self) -> bool {
         self.repack && !self.no_repack
@@ -41,8 +56,34 @@ impl InferenceArgs {
 #[derive(Clone, Debug, Default, Args)]
 pub struct ThreadsArgs {
     /// Threads that replay [default: one for each processor]
-    #[arg(short, long, value_name = "N", env = "LLAMA_ARG_THREADS")]
-    pub threads: Option<usize>,
+    #[arg(short, long, value_name = "N", env = "LLAMA_ARG_THREADS", allow_negative_numbers = true, value_parser = automatic)]
+    threads: Option<u32>,
+}
+
+impl ThreadsArgs {
+    /// Threads, where a number is given.
+    pub fn threads(&self) -> Option<usize> {
+        given(self.threads)
+    }
+}
+
+impl From<&InferenceArgs> for ThreadsArgs {
+    fn from(args: &InferenceArgs) -> Self {
+        Self { threads: args.threads }
+    }
+}
+
+/// A number that is given and not left to the program.
+fn given(number: Option<u32>) -> Option<usize> {
+    number.filter(|&number| number > 0).map(|number| number as usize)
+}
+
+/// A number, or what llama.cpp takes for its own choice, -1 or 0; then 0.
+fn automatic(text: &str) -> Result<u32, String> {
+    if text == "-1" {
+        return Ok(0);
+    }
+    text.parse().map_err(|_| "expected a number of at least 1, or -1 or 0 for the default".to_owned())
 }
 
 /// What llama.cpp takes for yes and no in the environment.
@@ -51,5 +92,20 @@ fn switch(text: &str) -> Result<bool, String> {
         "on" | "enabled" | "true" | "1" => Ok(true),
         "off" | "disabled" | "false" | "0" => Ok(false),
         _ => Err("expected on or off; without the flag, LLAMA_ARG_REPACK is read".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minus_one_and_zero_are_no_numbers() {
+        for (text, number) in [("-1", None), ("0", None), ("1", Some(1)), ("4096", Some(4096))] {
+            assert_eq!(given(automatic(text).ok()), number, "{text}");
+        }
+        for text in ["", "-2", "x", "1.5", "4294967296"] {
+            assert!(automatic(text).is_err(), "{text}");
+        }
     }
 }

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
-use crate::task::RewardKind;
+use crate::chat::Special;
 use crate::task::arith::Operation;
 use crate::task::countdown::range;
+use crate::task::{PromptForm, Replies, RewardKind};
 
 /// The task, for every command that puts problems to a model.
 #[derive(Clone, Debug, Default, ClapArgs)]
@@ -18,12 +19,22 @@ pub struct TaskArgs {
     /// task file (.toml)
     #[arg(long, value_name = "TASK")]
     pub task: Option<String>,
-    /// Your examples: a file (.jsonl, .json, .csv; .txt and .md for sft) or a folder with train.jsonl and valid.jsonl
+    /// Your examples: a file (.jsonl, .json, .csv, .tsv; .txt and .md for sft) or a folder with train.jsonl and valid.jsonl
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
-    /// Share of a single file's examples that is held out [default: 0.2]
+    /// Share of a single file's examples that is held out; at least 4 of 16 or more [default: 0.2]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub held_out: Option<f64>,
+    /// Replies of a conversation that count: all of the assistant's, each after the messages before it, or the last [default: all]
+    #[arg(long, value_enum)]
+    pub replies: Option<RepliesArg>,
+    /// How a model without a chat template is asked conversations, instructions and questions: instruct (### Instruction: and
+    /// ### Response:), lines, or a text of yours with {prompt}, as 'Q: {prompt}\nA:' [default: instruct]
+    #[arg(long, value_name = "FORM")]
+    pub prompt_form: Option<PromptForm>,
+    /// Leave out examples that are too long for the context (-c), and say how many
+    #[arg(long)]
+    pub skip_long: bool,
     /// What counts for arith, countdown and gsm8k: the log-likelihood of the right reply, the same with less weight on what is
     /// out of reach (for short replies), or whether the model's own is right [default: loglik for arith, else exact]
     #[arg(long, value_enum)]
@@ -34,6 +45,9 @@ pub struct TaskArgs {
     /// Seconds that the program may take for a reply [default: 60]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub reward_timeout: Option<f64>,
+    /// When the program takes longer: stop, or the reward of such a reply, after which it is started again [default: stop]
+    #[arg(long, value_name = "stop|X", allow_negative_numbers = true, value_parser = OnTimeout::parse)]
+    pub reward_on_timeout: Option<OnTimeout>,
     /// Operations of --task arith, some of +-* [default: +-]
     #[arg(long, value_name = "SIGNS", allow_hyphen_values = true, value_parser = Operation::set)]
     pub operations: Option<BTreeSet<Operation>>,
@@ -61,6 +75,9 @@ pub struct TaskArgs {
     /// File with the JSON schema, also as -jf
     #[arg(long, value_name = "FILE")]
     pub json_schema_file: Option<PathBuf>,
+    /// Replies have to be the JSON of the wanted reply, for --task json: keys in any order, numbers by value
+    #[arg(long)]
+    pub json_equal: bool,
     /// GBNF grammar that replies have to follow, for --task grammar
     #[arg(long, value_name = "GRAMMAR", conflicts_with = "grammar_file")]
     pub grammar: Option<String>,
@@ -70,6 +87,23 @@ pub struct TaskArgs {
     /// System message before every conversation, also as -sys; for models with a chat template
     #[arg(long, value_name = "TEXT", alias = "system-prompt")]
     pub system: Option<String>,
+    /// Chat template in place of the model's own: a Jinja template, or the name of one (chatml, gemma, granite, llama2, llama3,
+    /// mistral-v3, phi3, phi4, zephyr), or none for prompts as they stand
+    #[arg(long, value_name = "NAME|TEXT", allow_hyphen_values = true, conflicts_with = "chat_template_file")]
+    pub chat_template: Option<String>,
+    /// File with the chat template
+    #[arg(long, value_name = "FILE")]
+    pub chat_template_file: Option<PathBuf>,
+    /// Variables for the chat template, as '{"enable_thinking": false}'
+    #[arg(long, value_name = "JSON")]
+    pub chat_template_kwargs: Option<String>,
+    /// Names of control tokens, such as <|im_end|>, in your data: parse takes them for the tokens and tells you, text for their
+    /// letters, refuse for an error [default: parse]
+    #[arg(long, value_enum)]
+    pub special: Option<SpecialArg>,
+    /// Run the chat template, which is always done; llama.cpp has the flag too
+    #[arg(long, hide = true)]
+    pub jinja: bool,
     /// Temperature that replies are drawn at; every member draws by the same random numbers [default: 0, the likeliest token]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub temp: Option<f64>,
@@ -94,16 +128,21 @@ const OF_EITHER: [&str; 3] = ["arith", "countdown", "gsm8k"];
 
 impl TaskArgs {
     /// The flags but for `--task` itself: name, whether it is given, and the named tasks that it is for; none for all.
-    pub fn flags(&self) -> [(&'static str, bool, &'static [&'static str]); 20] {
+    pub fn flags(&self) -> [(&'static str, bool, &'static [&'static str]); 29] {
         [
             ("--data", self.data.is_some(), &OF_DATA),
             ("--held-out", self.held_out.is_some(), &OF_DATA),
+            ("--replies", self.replies.is_some(), &OF_DATA),
+            ("--prompt-form", self.prompt_form.is_some(), &OF_DATA),
+            ("--skip-long", self.skip_long, &OF_DATA),
             ("--reward", self.reward.is_some(), &OF_EITHER),
             ("--reward-cmd", self.reward_cmd.is_some(), &["reward"]),
             ("--reward-timeout", self.reward_timeout.is_some(), &["reward"]),
+            ("--reward-on-timeout", self.reward_on_timeout.is_some(), &["reward"]),
             ("--pattern", self.pattern.is_some(), &["regex"]),
             ("--json-schema", self.json_schema.is_some(), &["json"]),
             ("--json-schema-file", self.json_schema_file.is_some(), &["json"]),
+            ("--json-equal", self.json_equal, &["json"]),
             ("--grammar", self.grammar.is_some(), &["grammar"]),
             ("--grammar-file", self.grammar_file.is_some(), &["grammar"]),
             ("--operations", self.operations.is_some(), &["arith"]),
@@ -113,15 +152,37 @@ impl TaskArgs {
             ("--numbers", self.numbers.is_some(), &["countdown"]),
             ("--targets", self.targets.is_some(), &["countdown"]),
             ("--system", self.system.is_some(), &[]),
+            ("--chat-template", self.chat_template.is_some(), &[]),
+            ("--chat-template-file", self.chat_template_file.is_some(), &[]),
+            ("--chat-template-kwargs", self.chat_template_kwargs.is_some(), &[]),
+            ("--special", self.special.is_some(), &[]),
             ("--temp", self.temp.is_some(), &OF_REPLIES),
             ("--predict", self.predict.is_some(), &OF_REPLIES),
             ("--stop", !self.stop.is_empty(), &OF_REPLIES),
         ]
     }
 
-    /// The first flag that is given, `--task` apart.
-    pub fn first_given(&self) -> Option<&'static str> {
-        self.flags().iter().find(|(_, given, _)| *given).map(|(flag, ..)| *flag)
+    /// Returns the first flag that is given, `--task` and this one apart.
+    pub fn first_given_but(&self, but: &str) -> Option<&'static str> {
+        self.flags().iter().find(|(flag, given, _)| *given && *flag != but).map(|(flag, ..)| *flag)
+    }
+}
+
+/// Meaning of control tokens' names in the user's data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SpecialArg {
+    Parse,
+    Text,
+    Refuse,
+}
+
+impl From<SpecialArg> for Special {
+    fn from(special: SpecialArg) -> Self {
+        match special {
+            SpecialArg::Parse => Self::Parse,
+            SpecialArg::Text => Self::Text,
+            SpecialArg::Refuse => Self::Refuse,
+        }
     }
 }
 
@@ -139,6 +200,46 @@ impl From<RewardArg> for RewardKind {
             RewardArg::Exact => Self::Exact,
             RewardArg::Loglik => Self::Loglik,
             RewardArg::SoftLoglik => Self::SoftLoglik,
+        }
+    }
+}
+
+/// Replies of a conversation that count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RepliesArg {
+    All,
+    Last,
+}
+
+impl From<RepliesArg> for Replies {
+    fn from(replies: RepliesArg) -> Self {
+        match replies {
+            RepliesArg::All => Self::All,
+            RepliesArg::Last => Self::Last,
+        }
+    }
+}
+
+/// What is done when a reward program takes too long.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum OnTimeout {
+    Stop,
+    Reward(f64),
+}
+
+impl OnTimeout {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "stop" => Ok(Self::Stop),
+            number => number.parse().map(Self::Reward).map_err(|_| "expected stop or a number".to_owned()),
+        }
+    }
+
+    /// Returns the reward that a reply gets then, where the run goes on.
+    pub fn reward(self) -> Option<f64> {
+        match self {
+            Self::Stop => None,
+            Self::Reward(reward) => Some(reward),
         }
     }
 }

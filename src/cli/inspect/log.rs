@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::text;
 use crate::seed_log::SeedLog;
 use crate::settings::Settings;
-use crate::task::Definition;
+use crate::task::{DataOptions, Definition};
 
 /// Columns of the curve's bars: one for each two percent.
 const BAR: f64 = 50.0;
@@ -90,7 +90,7 @@ fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
 /// A task with its rewards, and the problems of a member.
 fn task(definition: &Definition, problems: &str) -> String {
     let mut parts = vec![definition.name.escape_debug().to_string()];
-    if let Some((path, _)) = definition.problems.data() {
+    if let Some(DataOptions { path, .. }) = definition.problems.data() {
         parts.push(format!("data {}", path.escape_debug()));
     }
     parts.push(format!("reward {}, {problems}", definition.rewards_text()));

@@ -2,15 +2,18 @@
 
 use serde_json::{Value, json};
 
+use crate::chat::{ChatSettings, Speaker, Template};
 use crate::cli::memory::Forecast;
 use crate::cli::text;
 use crate::export::{PastTune, past_tunes};
-use crate::gguf::TensorEntry;
+use crate::gguf::{Gguf, TensorEntry};
 use crate::model::Model;
 use crate::recipe::FIELDS;
 use crate::replay::STORED_BYTES;
 use crate::seed_log::TensorSpec;
 use crate::select::{is_block_matrix, select, spec};
+use crate::store::today;
+use crate::task::Message;
 use crate::tensor_type::TensorType;
 use crate::tune::ResidualMode;
 
@@ -70,9 +73,15 @@ pub fn text(model: &Model, forecast: Option<Forecast>) -> String {
         format!("  architecture  {}", gguf.architecture().escape_debug()),
         format!(
             "  chat          {}",
-            if gguf.has_chat_template() { "has a template" } else { "no template" }
+            match (gguf.has_chat_template(), template_error(gguf)) {
+                (false, _) => "no template".to_owned(),
+                (true, None) => "has a template".to_owned(),
+                (true, Some(error)) =>
+                    format!("has a template that cannot be used: {}", error.escape_debug()),
+            }
         ),
     ];
+    lines.extend(warnings(gguf).into_iter().map(|warning| format!("  warning       {warning}")));
     lines.extend(past_tunes(gguf).iter().map(past));
     lines.extend([
         String::new(),
@@ -102,6 +111,24 @@ pub fn text(model: &Model, forecast: Option<Forecast>) -> String {
         );
     }
     lines.join("\n")
+}
+
+/// Why the model's chat template cannot write a question, if it has one that cannot.
+fn template_error(gguf: &Gguf) -> Option<String> {
+    let text = gguf.metadata_str("tokenizer.chat_template")?;
+    let settings = ChatSettings { date: Some(today()), ..ChatSettings::default() };
+    let written = Template::new(text, &Speaker::default(), &settings)
+        .and_then(|template| template.render(&[Message::user("Hello")], true));
+    written.err().map(|error| error.to_string())
+}
+
+/// What may spoil the model's replies: a vocabulary of pairs of bytes that does not say how texts are cut up before.
+fn warnings(gguf: &Gguf) -> Vec<String> {
+    let lacks_cuts = gguf.metadata_str("tokenizer.ggml.model") == Some("gpt2")
+        && gguf.metadata_str("tokenizer.ggml.pre").is_none();
+    let warning = "tokenizer.ggml.pre is missing, so texts may be cut into other tokens than the model knows, and its replies \
+                   are worse for it; convert the model anew";
+    lacks_cuts.then(|| warning.to_owned()).into_iter().collect()
 }
 
 /// What a model's metadata says of how it was tuned.
@@ -184,6 +211,8 @@ pub fn json(model: &Model, forecast: Option<Forecast>) -> Value {
         "name": gguf.name(),
         "architecture": gguf.architecture(),
         "has_chat_template": gguf.has_chat_template(),
+        "chat_template_error": template_error(gguf),
+        "warnings": warnings(gguf),
         "tunes": past_tunes(gguf).iter().map(past).collect::<Vec<_>>(),
         "tuned_codes": codes,
         "tuned_bytes": bytes,

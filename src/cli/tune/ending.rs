@@ -157,8 +157,8 @@ impl Run<'_> {
         }
         // Sizes of contexts decide the last bits of rewards, so they have to be the same again.
         for (flag, value) in [
-            ("-c", args.run.inference.ctx_size.map(u64::from)),
-            ("-np", args.run.inference.parallel.map(|number| number as u64)),
+            ("-c", args.run.inference.ctx_size().map(u64::from)),
+            ("-np", args.run.inference.parallel().map(|number| number as u64)),
             ("--mem-budget", args.run.mem_budget),
         ] {
             if let Some(value) = value {

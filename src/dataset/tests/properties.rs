@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const FILES: [&str; 6] = ["x.jsonl", "x.ndjson", "x.json", "x.csv", "x.txt", "x.md"];
+const FILES: [&str; 7] = ["x.jsonl", "x.ndjson", "x.json", "x.csv", "x.tsv", "x.txt", "x.md"];
 
 /// Parses, and where that succeeds checks all that [`Dataset`] promises.
 fn parse_soundly(file: &str, bytes: &[u8], piece_bytes: usize) -> Option<Dataset> {
@@ -13,6 +13,10 @@ fn parse_soundly(file: &str, bytes: &[u8], piece_bytes: usize) -> Option<Dataset
     assert!(dataset.examples.windows(2).all(|pair| pair[0].line <= pair[1].line));
     for example in &dataset.examples {
         assert_sound(dataset.shape, &example.content);
+        assert!(example.weight.is_finite() && example.weight >= 0.0);
+        for reply in example.clone().by_reply() {
+            assert_sound(dataset.shape, &reply.content);
+        }
     }
     let texts = ["txt", "md"].iter().any(|ending| file.ends_with(ending));
     assert!(dataset.examples.iter().all(|example| example.line.is_none() == texts));
@@ -27,7 +31,7 @@ fn assert_sound(shape: Shape, content: &Content) {
         Prompt::Text(text) => !text.trim().is_empty(),
         Prompt::Messages(messages) => messages.last().is_some_and(|last| last.role != "assistant"),
     };
-    let is_said = |text: &String| !text.trim().is_empty();
+    let is_said = |text: &String| !text.trim().is_empty() && !text.contains(['\0', '\r']);
     let sound = match (shape, content) {
         (Shape::Text, Content::Text { text, .. }) => is_said(text),
         (Shape::Prompt, Content::Prompt(prompt)) => is_asked(prompt),
@@ -56,6 +60,16 @@ fn assert_survives_writing(dataset: &Dataset) {
             again.examples.len() == objects.len() && again.examples.iter().zip(&dataset.examples).all(same)
         );
     }
+}
+
+/// Text without zero bytes.
+fn any_text() -> impl Strategy<Value = String> {
+    any::<String>().prop_map(|text| text.replace('\0', "0"))
+}
+
+/// The text as a model sees it.
+fn seen(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
 }
 
 /// A value that may stand under any key.
@@ -88,6 +102,10 @@ fn any_object() -> impl Strategy<Value = Map<String, Value>> {
         "instruction",
         "input",
         "output",
+        "system",
+        "history",
+        "weight",
+        "data",
         "tools",
         "other",
     ]);
@@ -136,7 +154,7 @@ proptest! {
 
     #[test]
     fn whatever_stands_in_good_examples_is_accepted(
-        pairs in prop::collection::vec((any::<String>(), any::<String>()), 1..5),
+        pairs in prop::collection::vec((any_text(), any_text()), 1..5),
     ) {
         let lines: Vec<String> = pairs
             .iter()
@@ -144,14 +162,14 @@ proptest! {
             .collect();
         let dataset = parse_soundly("x.jsonl", lines.join("\r\n").as_bytes(), 10).unwrap();
         for (example, (prompt, reply)) in dataset.examples.iter().zip(&pairs) {
-            let wanted = replied(text_prompt(&format!("p{prompt}")), &format!("r{reply}"));
+            let wanted = replied(text_prompt(&seen(&format!("p{prompt}"))), &seen(&format!("r{reply}")));
             prop_assert_eq!(&example.content, &wanted);
         }
     }
 
     #[test]
     fn tables_hold_what_was_written_to_them(
-        pairs in prop::collection::vec((any::<String>(), any::<String>()), 1..5),
+        pairs in prop::collection::vec((any_text(), any_text()), 1..5),
     ) {
         let mut table = csv::Writer::from_writer(Vec::new());
         table.write_record(["prompt", "answer"]).unwrap();
@@ -161,7 +179,7 @@ proptest! {
         let dataset = parse_soundly("x.csv", &table.into_inner().unwrap(), 10).unwrap();
         prop_assert_eq!(dataset.examples.len(), pairs.len());
         for (example, (prompt, answer)) in dataset.examples.iter().zip(&pairs) {
-            let wanted = replied(text_prompt(&format!("p{prompt}")), &format!("a{answer}"));
+            let wanted = replied(text_prompt(&seen(&format!("p{prompt}"))), &seen(&format!("a{answer}")));
             prop_assert_eq!(&example.content, &wanted);
         }
     }

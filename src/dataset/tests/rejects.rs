@@ -64,9 +64,10 @@ fn broken_json() {
         ("{\"text\": \"a\"}\n{\"text\": \"b\"", 2, "column 12: EOF"),
         ("{\"text\": \"a\"}\n\n{\"text\": b}\n", 3, "column 10: expected value"),
         ("{\"text\": \"a\"} {\"text\": \"b\"}", 1, "column 15: trailing"),
-        ("{\"text\": \"\\ud800\"}", 1, "broken JSON"),
+        ("{\"text\": \"\\ud800\"}", 1, "half of a character at column 11"),
+        ("{\"text\": \"\\u12\"}", 1, "broken JSON"),
         ("{\"text\": 1e999}", 1, "number out of range"),
-        ("{\n\"text\": \"a\"\n}", 1, "broken JSON"),
+        ("{\n\"text\": \"a\"\n", 1, "broken JSON"),
         ("[{\"text\": \"a\"},\n{\"text\": \"b\"},\n]", 3, "broken JSON at column 1"),
         ("[{\"text\": \"a\"},\n{\"text\":\n\"b\\x\"}]", 3, "broken JSON"),
         ("[{\"text\": \"a\"}]\n{\"text\": \"b\"}", 2, "trailing"),
@@ -227,8 +228,8 @@ fn conversations_that_are_none() {
         "{{\"messages\": [{user}, {assistant}]}}\n{{\"messages\": [{user}, {{\"role\": \"bot\", \"content\": \"b\"}}]}}"
     );
     check(&[Case { file: "x.jsonl", text: &turned, line: Some(2), says: "\"bot\"" }]);
-    let from = "{\"conversations\": [{\"role\": \"user\", \"content\": \"a\"}]}";
-    check(&[Case { file: "x.jsonl", text: from, line: Some(1), says: "\"from\" in message 1" }]);
+    let from = "{\"conversations\": [{\"from\": \"user\", \"content\": \"a\"}]}";
+    check(&[Case { file: "x.jsonl", text: from, line: Some(1), says: "\"value\" in message 1" }]);
 }
 
 #[test]
@@ -261,7 +262,7 @@ fn tables_that_are_none() {
             file: "x.csv",
             text: "prompt,answer\na,b\nc\n",
             line: Some(3),
-            says: "found 1 columns, but the header row has 2",
+            says: "found 1 columns, but the header row has 2; a value with a separator",
         },
         Case { file: "x.csv", text: "prompt,answer\na,b,c\n", line: Some(2), says: "found 3 columns" },
         Case {
@@ -272,9 +273,9 @@ fn tables_that_are_none() {
         },
         Case {
             file: "x.csv",
-            text: "prompt;answer\na;b\n",
+            text: "promt;anser\na;b\n",
             line: Some(2),
-            says: "the keys \"prompt;answer\"",
+            says: "the keys \"anser\", \"promt\", which make no example",
         },
         Case { file: "x.csv", text: "prompt,answer\na,b\nc,\n", line: Some(3), says: "\"answer\" is blank" },
         Case { file: "x.csv", text: "prompt,answer\na,b\nc,\"d\ne,f\n", line: Some(3), says: "never closed" },

@@ -16,13 +16,27 @@ fn contents(examples: &[Example]) -> BTreeSet<String> {
 
 #[test]
 fn a_share_is_held_out() {
-    for (share, range) in [(HELD_OUT_SHARE, 170..230), (0.5, 450..550), (0.01, 1..30)] {
-        let split = split(answers(0..1000), share).unwrap();
-        assert!(range.contains(&split.held_out.len()), "{share}: {}", split.held_out.len());
-        assert_eq!(split.training.len() + split.held_out.len(), 1000);
+    for (count, share, held_out) in [
+        (50, HELD_OUT_SHARE, 10),
+        (5, HELD_OUT_SHARE, 1),
+        (7, HELD_OUT_SHARE, 1),
+        (12, HELD_OUT_SHARE, 3),
+        (16, HELD_OUT_SHARE, 4),
+        (17, HELD_OUT_SHARE, 4),
+        (40, 0.01, 4),
+        (1000, HELD_OUT_SHARE, 200),
+        (1000, 0.5, 500),
+        (1000, 0.01, 10),
+        (3, 0.9, 2),
+    ] {
+        let split = split(answers(0..count), share).unwrap();
+        assert_eq!(split.held_out.len(), held_out, "{count} {share}");
+        assert_eq!(split.training.len() + split.held_out.len(), count);
         let lines: Vec<_> = split.training.iter().map(|example| example.line).collect();
         assert!(lines.is_sorted(), "the order of the file is kept");
     }
+    let many = split(answers(0..12_000), HELD_OUT_SHARE).unwrap();
+    assert!((2200..2600).contains(&many.held_out.len()), "{}", many.held_out.len());
 }
 
 #[test]
@@ -36,10 +50,18 @@ fn the_split_is_pinned() {
 #[test]
 fn an_example_keeps_its_side_when_others_come_and_go() {
     let before = split(answers(0..100), HELD_OUT_SHARE).unwrap();
-    let mut more = answers(50..300);
-    more.reverse();
-    more.extend(answers(0..50));
-    let after = split(more, HELD_OUT_SHARE).unwrap();
+    let mut reordered = answers(50..100);
+    reordered.reverse();
+    reordered.extend(answers(0..50));
+    let same = split(reordered, HELD_OUT_SHARE).unwrap();
+    assert_eq!(contents(&before.held_out), contents(&same.held_out));
+    // The exact share moves a few of a small set where others come.
+    let more = split(answers(0..110), HELD_OUT_SHARE).unwrap();
+    let moved = contents(&before.held_out).intersection(&contents(&more.training)).count();
+    assert!(moved <= 4, "{moved}");
+    // Of a large set none.
+    let (large, larger) = (answers(0..10_500), answers(0..11_000));
+    let (before, after) = (split(large, HELD_OUT_SHARE).unwrap(), split(larger, HELD_OUT_SHARE).unwrap());
     assert!(contents(&before.training).is_subset(&contents(&after.training)));
     assert!(contents(&before.held_out).is_subset(&contents(&after.held_out)));
 }
@@ -65,7 +87,7 @@ fn replies_to_one_prompt_are_split_by_themselves() {
         .map(|n| json!({"prompt": "Write a poem.", "completion": format!("{n}")}).to_string())
         .collect();
     let split = split(parsed("x.jsonl", &lines.join("\n")).examples, HELD_OUT_SHARE).unwrap();
-    assert!((20..60).contains(&split.held_out.len()), "{}", split.held_out.len());
+    assert_eq!(split.held_out.len(), 40);
 }
 
 #[test]

@@ -1,0 +1,96 @@
+//! Conversations as a model sees them: the model's own chat template, run.
+//!
+//! A template is a Jinja program that comes with the model (`tokenizer.chat_template`). [`Template`] runs it the way that
+//! `transformers` and llama.cpp's server do, with the same variables, functions and rules about white space. Templates come
+//! from files that anyone may have made, so time, recursion and the memory of texts are bounded (that
+//! of lists which are joined to themselves again and again is not). [`ChatSettings`] is what the user says
+//! about all this, and part of a task's definition. This module is pure: no llama.cpp is needed to write a prompt.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+mod control;
+mod date;
+mod error;
+mod named;
+mod python;
+mod template;
+#[cfg(test)]
+mod tests;
+mod written;
+
+pub use control::ControlNames;
+pub use date::Date;
+pub use error::TemplateError;
+pub use named::{NAMES, NONE, named};
+pub use template::{Speaker, Template};
+pub use written::{Written, literally, marked};
+
+/// Settings of how conversations are written.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ChatSettings {
+    /// A template in place of the model's own: its text, or one of [`NAMES`]; [`NONE`] for prompts as they stand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// Variables for the template, such as `enable_thinking`.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub kwargs: Map<String, Value>,
+    /// The day that the template takes for today, where it asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<Date>,
+    /// Meaning of control tokens' names in the user's data.
+    #[serde(skip_serializing_if = "Special::is_default")]
+    pub special: Special,
+}
+
+impl ChatSettings {
+    /// Whether nothing is said.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The template's text that counts for a model with this template of its own; `None` where prompts are taken as they
+    /// stand.
+    ///
+    /// # Errors
+    /// When the settings name a template that there is not.
+    pub fn text<'a>(&'a self, of_model: Option<&'a str>) -> Result<Option<&'a str>, TemplateError> {
+        match self.template.as_deref() {
+            None => Ok(of_model),
+            Some(NONE) => Ok(None),
+            // A name has no braces, and a template without any would write the same whatever is said.
+            Some(text) if text.contains('{') => Ok(Some(text)),
+            Some(name) => {
+                named(name).map(Some).ok_or_else(|| TemplateError::NoSuchName { name: name.to_owned() })
+            }
+        }
+    }
+
+    /// Settles on a day for a template that asks for it, so that a run that goes on tomorrow sees the same prompts.
+    pub fn settle_date(&mut self, of_model: Option<&str>, today: Date) {
+        let asks = |text: &str| text.contains("strftime_now");
+        if self.date.is_none() && self.text(of_model).ok().flatten().is_some_and(asks) {
+            self.date = Some(today);
+        }
+    }
+}
+
+/// Meaning of a control token's name (`<|im_end|>`) in the user's data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Special {
+    /// The token, as in llama.cpp's server.
+    #[default]
+    Parse,
+    /// Its letters.
+    Text,
+    /// An error.
+    Refuse,
+}
+
+impl Special {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}

@@ -1,0 +1,140 @@
+//! A template that can be run.
+
+use std::borrow::Cow;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja_contrib::pycompat::unknown_method_callback;
+use regex::Regex;
+
+use super::error::Refusal;
+use super::{ChatSettings, Date, TemplateError, python};
+use crate::dataset::Message;
+
+/// The name that a template has in its environment.
+const NAME: &str = "chat";
+
+/// Instructions that a template may take, and units of 64 bytes that it may fill, apart from those that long messages need.
+const FUEL: u64 = 1_000_000;
+
+/// The same for each byte of the messages.
+const FUEL_OF_BYTE: u64 = 16;
+
+/// Longest template that is read, in bytes; those of models have up to 20,000.
+const MAX_BYTES: usize = 1 << 20;
+
+/// Levels of recursion that a template may take.
+const RECURSION: usize = 200;
+
+/// Most digits of a width in a format.
+const WIDTH_DIGITS: usize = 4;
+
+/// Names of a model's tokens that templates write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Speaker {
+    /// The token that begins a text; empty where there is none.
+    pub bos: String,
+    /// The token that ends a text; empty where there is none.
+    pub eos: String,
+}
+
+/// A compiled template with all it needs to write conversations.
+#[derive(Debug)]
+pub struct Template {
+    environment: Environment<'static>,
+    /// Variables that are the same for every conversation.
+    common: Vec<(String, Value)>,
+}
+
+impl Template {
+    /// Compiles the text of a template.
+    ///
+    /// # Errors
+    /// When it is no template.
+    pub fn new(text: &str, speaker: &Speaker, settings: &ChatSettings) -> Result<Self, TemplateError> {
+        if text.len() > MAX_BYTES {
+            let reason = format!("it has {} bytes, more than {MAX_BYTES}", text.len());
+            return Err(TemplateError::Syntax { reason });
+        }
+        let mut environment = environment(settings.date);
+        environment
+            .add_template_owned(NAME, without_generation_tags(text).into_owned())
+            .map_err(|error| TemplateError::of_syntax(&error))?;
+        let variables = [
+            // A template may ask whether these are there, or whether they are none.
+            ("tools", Value::from(())),
+            ("documents", Value::from(())),
+            ("bos_token", speaker.bos.as_str().into()),
+            ("eos_token", speaker.eos.as_str().into()),
+        ];
+        let mut common: Vec<(String, Value)> =
+            variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        // What the user says comes last, and counts.
+        common.extend(settings.kwargs.iter().map(|(name, value)| (name.clone(), python::value(value))));
+        Ok(Self { environment, common })
+    }
+
+    /// The conversation as the template writes it, up to where the assistant's reply begins where `begins_reply`.
+    ///
+    /// # Errors
+    /// When the template refuses it, fails, or does not come to an end.
+    pub fn render(&self, conversation: &[Message], begins_reply: bool) -> Result<String, TemplateError> {
+        let messages: Vec<Value> = conversation.iter().map(message).collect();
+        let own = [("messages", Value::from(messages)), ("add_generation_prompt", begins_reply.into())];
+        let common = self.common.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        let variables = Value::from_pairs(own.into_iter().chain(common));
+        let bytes: usize = conversation.iter().map(|message| message.content.len()).sum();
+        let mut environment = self.environment.clone();
+        environment.set_fuel(Some(FUEL.saturating_add(FUEL_OF_BYTE.saturating_mul(bytes as u64))));
+        let template = environment.get_template(NAME).map_err(|error| TemplateError::of_syntax(&error))?;
+        template.render(variables).map_err(|error| TemplateError::of_run(&error))
+    }
+}
+
+fn message(message: &Message) -> Value {
+    Value::from_pairs([("role", message.role.as_str()), ("content", message.content.as_str())])
+}
+
+/// Jinja as `transformers` sets it up.
+fn environment(date: Option<Date>) -> Environment<'static> {
+    let mut environment = Environment::new();
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+    environment.set_syntax(syntax.unwrap_or_default());
+    environment.set_recursion_limit(RECURSION);
+    environment.set_unknown_method_callback(method);
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.add_filter("tojson", python::tojson);
+    environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
+        let kind = ErrorKind::InvalidOperation;
+        Err(Error::new(kind, "the template raised an exception").with_source(Refusal(message)))
+    });
+    if let Some(date) = date {
+        environment.add_function("strftime_now", move |form: String| date.format(&form));
+    }
+    environment
+}
+
+/// A method of Python's strings, lists and dictionaries.
+fn method(state: &mut State, value: &Value, name: &str, arguments: &[Value]) -> Result<Value, Error> {
+    // A width in a format is memory that nobody counts.
+    let is_wide =
+        |text: &str| text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > WIDTH_DIGITS);
+    if name == "format" && value.as_str().is_some_and(is_wide) {
+        return Err(Error::new(ErrorKind::InvalidOperation, "a format is too wide"));
+    }
+    unknown_method_callback(state, value, name, arguments)
+}
+
+/// The template with its `{% generation %}` tags as blocks that are always taken. They mark what is learned, for those who
+/// train with `transformers`, and write nothing.
+fn without_generation_tags(text: &str) -> Cow<'_, str> {
+    if !text.contains("generation") {
+        return Cow::Borrowed(text);
+    }
+    let replace =
+        |text: &str, tag: &str, by: &str| match Regex::new(&format!(r"\{{%([-+]?)\s*{tag}\s*([-+]?)%\}}")) {
+            Ok(pattern) => pattern.replace_all(text, format!("{{%${{1}} {by} ${{2}}%}}")).into_owned(),
+            Err(_) => text.to_owned(),
+        };
+    Cow::Owned(replace(&replace(text, "generation", "if true"), "endgeneration", "endif"))
+}

@@ -1,0 +1,113 @@
+//! `qes-gguf data`: what a model will see of the user's data.
+
+mod lengths;
+mod told;
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::args::{DataArgs, InferenceArgs, TaskArgs};
+use super::course::Course;
+use super::data::Facts;
+use super::{Ending, UsageError, definition, out, setup};
+use crate::exam::{Examiner, Example};
+use crate::llama::{LlamaEngine, check_built_in};
+use crate::model::Model;
+use crate::store::today;
+use crate::task::{Definition, Problem};
+use lengths::Lengths;
+use told::Told;
+
+pub fn run(args: &DataArgs) -> Result<Ending> {
+    if args.task.data.is_some() {
+        let message = "the data are named twice; give the file alone, without --data".to_owned();
+        return Err(UsageError(message).into());
+    }
+    let definition = definition(args)?;
+    let course = Course::load(&definition)?;
+    let Some(facts) = course.facts().cloned() else {
+        let message = format!("--task {} has no data of yours; leave --task out", definition.name);
+        return Err(UsageError(message).into());
+    };
+    // Nothing is judged, so no reward program is needed either.
+    let examiner = course.unjudged_examiner(&definition)?;
+    let mut warnings = facts.warnings();
+    let (lengths, examples) = match &args.model {
+        Some(path) => {
+            let engine = engine(path, &args.inference)?;
+            warnings.extend(examiner.notes(&engine)?.into_iter().map(|note| format!("note: {note}")));
+            let lengths = Lengths::of(&examiner, &engine, &definition)?;
+            let examples = shown(&examiner, &engine, &facts, &lengths, args.show)?;
+            (Some(lengths), examples)
+        }
+        None => (None, plain(&examiner, &facts, args.show)),
+    };
+    let (lengths, examples) = (lengths.as_ref(), &examples[..]);
+    let told = Told { args, definition: &definition, facts: &facts, lengths, examples, warnings };
+    out::line(if args.json { told.object().to_string() } else { told.lines().join("\n") })?;
+    Ok(Ending::Success)
+}
+
+/// Returns the task that the data are for; `sft` unless another one is named.
+fn definition(args: &DataArgs) -> Result<Definition> {
+    let task = TaskArgs {
+        task: args.task.task.clone().or_else(|| Some("sft".to_owned())),
+        data: Some(args.file.clone()),
+        ..args.task.clone()
+    };
+    let mut definition = definition::of_args(&task, args.inference.ctx_size())?;
+    definition.chat.date.get_or_insert_with(today);
+    Ok(definition)
+}
+
+/// Starts llama.cpp on a model of which nothing is tuned.
+fn engine(path: &Path, args: &InferenceArgs) -> Result<LlamaEngine> {
+    check_built_in()?;
+    let threads = setup::threads(args)?;
+    setup::engine(Model::open(path)?, &[], args, threads, None)
+}
+
+/// One example as the model gets it.
+pub struct Shown {
+    place: String,
+    is_held_out: bool,
+    prompt: String,
+    scored: Option<String>,
+    length: Option<usize>,
+}
+
+/// Returns the first examples that fit, as the model sees them; what is not scored, as it is wanted.
+fn shown(
+    examiner: &Examiner,
+    engine: &LlamaEngine,
+    facts: &Facts,
+    lengths: &Lengths,
+    count: usize,
+) -> Result<Vec<Shown>> {
+    let mut all = Vec::new();
+    for number in lengths.that_fit().take(count) {
+        let Some(Example { place, prompt, scored }) = examiner.example_of(engine, number)? else { continue };
+        let wanted = || examiner.given().get(number).and_then(|problem| problem.wanted.clone());
+        all.push(Shown {
+            place,
+            is_held_out: number as u64 >= facts.training,
+            prompt,
+            scored: scored.or_else(wanted),
+            length: Some(lengths.needed(number)),
+        });
+    }
+    Ok(all)
+}
+
+/// Returns the first examples as a model without a chat template gets them.
+fn plain(examiner: &Examiner, facts: &Facts, count: usize) -> Vec<Shown> {
+    let one = |(number, problem): (usize, &Problem)| Shown {
+        place: problem.place.to_string(),
+        is_held_out: number as u64 >= facts.training,
+        prompt: problem.prompt.plain.clone(),
+        scored: problem.wanted.clone(),
+        length: None,
+    };
+    examiner.given().into_iter().enumerate().take(count).map(one).collect()
+}

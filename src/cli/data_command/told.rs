@@ -1,0 +1,206 @@
+//! What is told of the user's data, for people and for programs.
+
+use serde_json::{Value, json};
+
+use super::Shown;
+use super::lengths::{Lengths, PERCENTS};
+use crate::cli::args::DataArgs;
+use crate::cli::data::Facts;
+use crate::cli::text;
+use crate::task::Definition;
+
+/// Characters of a prompt and of a reply that are shown at most: so many at the start and at the end.
+const SHOWN: (usize, usize) = (600, 200);
+/// Places that are named at most.
+const NAMED: usize = 20;
+
+/// Everything that there is to tell.
+pub struct Told<'a> {
+    pub args: &'a DataArgs,
+    pub definition: &'a Definition,
+    pub facts: &'a Facts,
+    pub lengths: Option<&'a Lengths>,
+    pub examples: &'a [Shown],
+    /// What a user should know before a run, as sentences.
+    pub warnings: Vec<String>,
+}
+
+impl Told<'_> {
+    /// Says it for people.
+    pub fn lines(&self) -> Vec<String> {
+        let facts = self.facts;
+        let mut lines = vec![facts.line(), format!("examples        {}", self.shape())];
+        if !facts.notes.unused.is_empty() {
+            lines.push(format!("not used        the keys {}", facts.notes.unused.join(", ")));
+        }
+        if facts.notes.line_ends > 0 {
+            let (count, of) = (facts.notes.line_ends, text::examples(facts.examples));
+            lines.push(format!("line ends       made those of Unix in {} of {of}", text::count(count)));
+        }
+        lines.extend(self.left_out());
+        lines.extend(self.doubled());
+        lines.extend(self.tokens());
+        lines.extend(self.warnings.iter().cloned());
+        for (number, example) in (1..).zip(self.examples) {
+            lines.push(String::new());
+            lines.extend(self.example(number, example));
+        }
+        lines
+    }
+
+    /// Returns what examples hold, and how models without a template are asked.
+    fn shape(&self) -> String {
+        let options = self.definition.problems.data();
+        let form = options.and_then(|options| options.prompt_form.as_ref());
+        let form = form.map_or(String::new(), |form| {
+            format!("; without a chat template in the form {}", escaped(&form.to_string()))
+        });
+        format!("{} with {}{form}", text::examples(self.facts.examples), self.facts.shape.described())
+    }
+
+    /// Returns what does not count, and why.
+    fn left_out(&self) -> Vec<String> {
+        let Facts { weightless, passed_over, .. } = self.facts;
+        let why = [
+            (*weightless, "with the weight 0"),
+            (*passed_over, "before any question, or not the last of a conversation with --replies last"),
+        ];
+        let told = why.iter().filter(|(count, _)| *count > 0);
+        told.map(|(count, why)| format!("left out        {} {why}", text::replies(*count))).collect()
+    }
+
+    fn doubled(&self) -> Vec<String> {
+        let repeated = self.facts.overlap.repeated;
+        let line =
+            || format!("twice           {} tuned on as before, prompt and reply", text::examples(repeated));
+        (repeated > 0).then(line).into_iter().collect()
+    }
+
+    fn tokens(&self) -> Vec<String> {
+        let Some(lengths) = self.lengths else { return Vec::new() };
+        let mut lines =
+            vec![format!("tokens          {:>8} {:>8} {:>8} {:>8}", "median", "90%", "99%", "most")];
+        for (name, of) in lengths.percentiles() {
+            let [a, b, c, d] = of.map(|number| text::count(number as u64));
+            lines.push(format!("  {name:<14}{a:>8} {b:>8} {c:>8} {d:>8}"));
+        }
+        let long = lengths.too_long();
+        if let Some(most) = long.iter().map(|(_, needed)| *needed).max() {
+            let what = match lengths.longest {
+                Some(_) => "left out by --skip-long".to_owned(),
+                None => format!(
+                    "which -c {} has room for; or --skip-long leaves them out",
+                    most.next_multiple_of(256)
+                ),
+            };
+            lines.push(format!(
+                "too long        {} for a context of {} tokens, {what}: {}",
+                text::examples(long.len() as u64),
+                text::count(lengths.longest.unwrap_or(lengths.room).min(lengths.room) as u64),
+                self.places(&long)
+            ));
+        }
+        lines
+    }
+
+    /// Returns where examples stand and how many tokens they need.
+    fn places(&self, long: &[(usize, usize)]) -> String {
+        let one = |(number, needed): &(usize, usize)| {
+            format!("{} ({} tokens)", self.place(*number), text::count(*needed as u64))
+        };
+        let mut text = long.iter().take(NAMED).map(one).collect::<Vec<_>>().join(", ");
+        if long.len() > NAMED {
+            text += &format!(" and {} more", long.len() - NAMED);
+        }
+        text
+    }
+
+    fn place(&self, number: usize) -> &str {
+        self.facts.places.get(number).map_or("", String::as_str)
+    }
+
+    fn example(&self, number: usize, example: &Shown) -> Vec<String> {
+        let Shown { place, is_held_out, prompt, scored, length } = example;
+        let side = if *is_held_out { "held out" } else { "tuned on" };
+        let length = length.map_or(String::new(), |length| format!(", {}", text::tokens(length as u64)));
+        let mut lines = vec![format!("example {number} ({place}), {side}{length}")];
+        lines.push(format!("  prompt  {}", escaped(prompt)));
+        lines.extend(
+            scored.as_ref().map(|scored| format!("  {}  {}", self.name_of_wanted(), escaped(scored))),
+        );
+        lines
+    }
+
+    /// Returns what the wanted reply is for.
+    fn name_of_wanted(&self) -> &'static str {
+        if self.definition.reads_replies() { "wanted" } else { "scored" }
+    }
+
+    /// Says it for programs.
+    pub fn object(&self) -> Value {
+        let Facts { file, held_out_file, unused_files, examples, training, held_out, .. } = self.facts;
+        json!({
+            "file": file,
+            "held_out_file": held_out_file,
+            "unused_files": unused_files,
+            "shape": self.facts.shape.name(),
+            "examples": examples,
+            "training": training,
+            "held_out": held_out,
+            "weightless": self.facts.weightless,
+            "passed_over": self.facts.passed_over,
+            "repeated": self.facts.overlap.repeated,
+            "shared": self.facts.overlap.shared,
+            "line_ends": self.facts.notes.line_ends,
+            "unused_keys": self.facts.notes.unused,
+            "task": self.definition.name,
+            "model": self.args.model.as_ref().map(|path| path.display().to_string()),
+            "tokens": self.lengths.map(token_object),
+            "too_long": self.lengths.map(|lengths| self.long_objects(lengths)),
+            "shown": self.examples.iter().map(shown_object).collect::<Vec<_>>(),
+            "warnings": self.warnings,
+        })
+    }
+
+    fn long_objects(&self, lengths: &Lengths) -> Vec<Value> {
+        let one = |(number, needed): (usize, usize)| json!({ "place": self.place(number), "needed": needed });
+        lengths.too_long().into_iter().map(one).collect()
+    }
+}
+
+fn token_object(lengths: &Lengths) -> Value {
+    let of = |numbers: [usize; 4]| -> Value {
+        let named =
+            PERCENTS.iter().zip(numbers).map(|(percent, number)| (format!("p{percent}"), json!(number)));
+        Value::Object(named.collect())
+    };
+    let [(_, prompt), (_, reply), (_, both)] = lengths.percentiles();
+    json!({ "room": lengths.room, "prompt": of(prompt), "reply": of(reply), "both": of(both) })
+}
+
+fn shown_object(example: &Shown) -> Value {
+    json!({
+        "place": example.place,
+        "held_out": example.is_held_out,
+        "prompt": example.prompt,
+        "wanted": example.scored,
+        "needed": example.length,
+    })
+}
+
+/// Returns a text on one line, its middle left out where it is long.
+fn escaped(text: &str) -> String {
+    let whole = |text: &str| -> String {
+        let one =
+            |c: char| if matches!(c, '"' | '\'') { c.to_string() } else { c.escape_debug().to_string() };
+        text.chars().map(one).collect()
+    };
+    let (first, last) = SHOWN;
+    let count = text.chars().count();
+    if count <= first + last {
+        return format!("\"{}\"", whole(text));
+    }
+    let start: String = text.chars().take(first).collect();
+    let end: String = text.chars().skip(count - last).collect();
+    format!("\"{}\" [{} characters] \"{}\"", whole(&start), count - first - last, whole(&end))
+}

@@ -1,0 +1,155 @@
+//! The values under an object's keys.
+
+use serde_json::{Map, Value};
+
+use super::error::kind;
+use super::messages::{self, Turn};
+use super::{Message, Problem, Prompt, bare};
+
+/// Returns a key as messages name it.
+pub(super) fn quoted(key: &str) -> String {
+    format!("\"{key}\"")
+}
+
+/// Returns the problem of a value that is none of what was expected.
+pub(super) fn wrong_type(key: &str, value: Option<&Value>, expected: &'static str) -> Problem {
+    match value {
+        Some(value) => Problem::WrongType { what: quoted(key), found: kind(value), expected },
+        None => Problem::Missing { what: quoted(key) },
+    }
+}
+
+/// Returns a text that is not blank.
+pub(super) fn not_blank<'a>(text: &'a str, key: &str) -> Result<&'a str, Problem> {
+    if text.trim().is_empty() { Err(Problem::Blank { what: quoted(key) }) } else { Ok(text) }
+}
+
+/// Returns the string under a key.
+pub(super) fn string<'a>(object: &'a Map<String, Value>, key: &str) -> Result<&'a str, Problem> {
+    object.get(key).and_then(Value::as_str).ok_or_else(|| wrong_type(key, object.get(key), "a string"))
+}
+
+/// Returns the string under a key that may be missing, null or blank.
+pub(super) fn some_string<'a>(object: &'a Map<String, Value>, key: &str) -> Result<Option<&'a str>, Problem> {
+    match object.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(_) => Ok(Some(string(object, key)?).filter(|text| !text.trim().is_empty())),
+    }
+}
+
+/// Reads a prompt: a string or messages.
+pub(super) fn prompt(object: &Map<String, Value>, key: &str) -> Result<Prompt, Problem> {
+    match object.get(key) {
+        Some(Value::String(text)) => Ok(Prompt::Text(not_blank(text, key)?.to_owned())),
+        Some(Value::Array(list)) => messages::prompt(bare(messages::read(list, key)?), key),
+        other => Err(wrong_type(key, other, "a string or a list of messages")),
+    }
+}
+
+/// Reads a reply: a string, an answer that is a number, or messages of which the last counts and the others repeat the prompt.
+pub(super) fn reply(object: &Map<String, Value>, key: &str, prompt: &Prompt) -> Result<String, Problem> {
+    match object.get(key) {
+        Some(Value::String(text)) => Ok(not_blank(text, key)?.to_owned()),
+        Some(Value::Number(number)) if key == "answer" => Ok(number.to_string()),
+        Some(Value::Array(list)) => {
+            let (before, reply) = messages::reply(bare(messages::read(list, key)?), key)?;
+            let repeats = match prompt {
+                Prompt::Messages(asked) => before == *asked,
+                Prompt::Text(asked) => matches!(before.as_slice(), [one] if one.content == *asked),
+            };
+            if before.is_empty() || repeats {
+                Ok(reply)
+            } else {
+                Err(Problem::OtherPrompt { what: quoted(key) })
+            }
+        }
+        Some(found @ Value::Object(_)) => {
+            Err(Problem::StructuredReply { what: quoted(key), found: kind(found) })
+        }
+        other => Err(wrong_type(key, other, "a string")),
+    }
+}
+
+/// Returns the messages under a key.
+pub(super) fn conversation(object: &Map<String, Value>, key: &str) -> Result<Vec<Turn>, Problem> {
+    let list = object.get(key).and_then(Value::as_array);
+    messages::read(list.ok_or_else(|| wrong_type(key, object.get(key), "a list of messages"))?, key)
+}
+
+/// Keys beside a conversation that change what a model is to see, and that nothing here can show it.
+const UNSHOWABLE: [&str; 9] =
+    ["tools", "functions", "images", "image", "videos", "video", "audios", "audio", "reasoning_content"];
+
+/// Refuses what a model cannot be shown.
+pub(super) fn check_showable(object: &Map<String, Value>) -> Result<(), Problem> {
+    let is_there = |key: &&&str| object.get(**key).is_some_and(|value| !is_nothing(value));
+    match UNSHOWABLE.iter().find(is_there) {
+        Some(&"reasoning_content") => Err(Problem::Reasoning { what: quoted("reasoning_content") }),
+        Some(key) => Err(Problem::Unshowable { what: quoted(key) }),
+        None => Ok(()),
+    }
+}
+
+/// Whether a value is as good as none.
+pub(super) fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(object) => object.is_empty(),
+        _ => false,
+    }
+}
+
+/// Puts the columns `system` and `history` before a prompt.
+pub(super) fn with_columns(object: &Map<String, Value>, prompt: Prompt) -> Result<Prompt, Problem> {
+    let (system, history) = (some_string(object, "system")?, history(object)?);
+    if system.is_none() && history.is_empty() {
+        return Ok(prompt);
+    }
+    let asked = match prompt {
+        Prompt::Text(text) => vec![Message::user(text)],
+        Prompt::Messages(messages) => messages,
+    };
+    if system.is_some() && asked.iter().any(|message| message.role == "system") {
+        return Err(Problem::TwoSystems);
+    }
+    let system = system.map(|content| Message { role: "system".to_owned(), content: content.to_owned() });
+    Ok(Prompt::Messages(system.into_iter().chain(history).chain(asked).collect()))
+}
+
+/// Reads the column `history`: pairs of what was asked and replied before.
+fn history(object: &Map<String, Value>) -> Result<Vec<Message>, Problem> {
+    const EXPECTED: &str = "a list of pairs of strings, what was asked and what was replied";
+    let pairs = match object.get("history") {
+        None => return Ok(Vec::new()),
+        Some(value) if is_nothing(value) => return Ok(Vec::new()),
+        Some(value) => value.as_array().ok_or_else(|| wrong_type("history", Some(value), EXPECTED))?,
+    };
+    let mut messages = Vec::with_capacity(2 * pairs.len());
+    for pair in pairs {
+        let texts = pair.as_array().map(|pair| pair.iter().map(Value::as_str).collect::<Vec<_>>());
+        let Some([Some(asked), Some(replied)]) = texts.as_deref() else {
+            return Err(Problem::WrongType {
+                what: quoted("history"),
+                found: "a list of other things",
+                expected: EXPECTED,
+            });
+        };
+        messages.push(Message::user(*asked));
+        messages.push(Message { role: "assistant".to_owned(), content: (*replied).to_owned() });
+    }
+    Ok(messages)
+}
+
+/// Returns what an object's example counts: its `weight`, 1 where there is none. In a table it is a text.
+pub(super) fn weight(object: &Map<String, Value>, what: impl FnOnce() -> String) -> Result<f64, Problem> {
+    let found = match object.get("weight") {
+        None | Some(Value::Null) => return Ok(1.0),
+        Some(Value::String(text)) if text.trim().is_empty() => return Ok(1.0),
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        Some(value) => value.as_f64(),
+    };
+    let weight = found.filter(|weight: &f64| (0.0..=1e6).contains(weight));
+    weight.ok_or_else(|| Problem::Weight { what: what() })
+}

@@ -1,0 +1,24 @@
+//! What two lists of examples share.
+
+use std::collections::HashSet;
+
+use super::Example;
+use super::split::{Place, place};
+
+/// Examples that come more than once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overlap {
+    /// Training examples that are, prompt and reply, the same as one before them.
+    pub repeated: u64,
+    /// Held-out examples whose prompt (whose text, where there is no prompt) is tuned on too.
+    pub shared: u64,
+}
+
+/// Counts what comes more than once.
+pub fn overlap(training: &[Example], held_out: &[Example]) -> Overlap {
+    let mut whole = HashSet::new();
+    let repeated = training.iter().filter(|example| !whole.insert(place(&example.content, true))).count();
+    let prompts: HashSet<Place> = training.iter().map(|example| place(&example.content, false)).collect();
+    let shared = held_out.iter().filter(|example| prompts.contains(&place(&example.content, false))).count();
+    Overlap { repeated: repeated as u64, shared: shared as u64 }
+}

@@ -1,0 +1,169 @@
+//! From problems to requests: the chat template, the system message, and names of control tokens in the user's data.
+
+use super::ExamError;
+use crate::chat::{ChatSettings, Special, Template, TemplateError, literally, marked};
+use crate::engine::{Request, Vocabulary};
+use crate::task::{Message, Problem, Prompt};
+
+/// Stands for the user's message while it is found out what a template writes after one.
+const MARK: &str = "QESUSERMARK";
+
+/// Fewest characters that a template must write after the user's message for a prompt with them to count as written by it.
+const TELLING: usize = 4;
+
+/// Writes a model's prompts and replies.
+pub(super) struct Asking<'a> {
+    vocabulary: &'a Vocabulary,
+    template: Option<Template>,
+    system: Option<&'a str>,
+    special: Special,
+    /// What the template writes between the user's message and the reply.
+    turn: String,
+}
+
+/// One problem as the engine gets it.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) request: Request,
+    /// Whether the template wrote it.
+    pub(super) chat: bool,
+    /// What the template writes before a reply, when that is white space.
+    pub(super) lead: String,
+    /// A text that ends a reply, where no token that the model knows for an end does.
+    pub(super) stop: Option<String>,
+}
+
+impl<'a> Asking<'a> {
+    /// Compiles the template that counts: the model's own, or the one of the settings.
+    pub(super) fn new(
+        vocabulary: &'a Vocabulary,
+        settings: &ChatSettings,
+        system: Option<&'a str>,
+    ) -> Result<Self, ExamError> {
+        let text = settings.text(vocabulary.chat_template.as_deref())?;
+        let template = text.map(|text| Template::new(text, &vocabulary.speaker, settings)).transpose()?;
+        // A template that refuses this says so of the first conversation too.
+        let probe = template.as_ref().and_then(|template| template.render(&[Message::user(MARK)], true).ok());
+        let turn = match probe.as_deref().map(|text| text.split_once(MARK)) {
+            Some(None) => return Err(TemplateError::Deaf.into()),
+            Some(Some((_, turn))) => turn.trim(),
+            None => "",
+        };
+        Ok(Self { turn: turn.to_owned(), vocabulary, template, system, special: settings.special })
+    }
+
+    /// A problem with the reply that is to be scored, if any.
+    pub(super) fn ask(&self, problem: &Problem, reply: Option<&str>) -> Result<Asked, ExamError> {
+        let Problem { prompt: Prompt { plain, chat }, goes_on, .. } = problem;
+        let what = reply_or_text(problem);
+        let reply = self.meant(problem, what, reply.unwrap_or_default())?;
+        if chat.is_empty() && self.system.is_some() {
+            return Err(ExamError::NoConversation { place: problem.place.to_string() });
+        }
+        match &self.template {
+            Some(template) if !chat.is_empty() => self.ask_in(template, problem, &reply),
+            _ if self.system.is_some() => Err(ExamError::NoTemplate),
+            _ => {
+                let prompt = self.meant(problem, "the prompt", plain)?;
+                let request = request(&prompt, &reply, *goes_on);
+                Ok(Asked { request, chat: false, lead: String::new(), stop: None })
+            }
+        }
+    }
+
+    /// A conversation in the template.
+    fn ask_in(&self, template: &Template, problem: &Problem, reply: &str) -> Result<Asked, ExamError> {
+        let system =
+            self.system.map(|content| Message { role: "system".to_owned(), content: content.to_owned() });
+        let meant = |message: &Message| {
+            self.refuse_written(problem, message)?;
+            let content =
+                self.meant(problem, &format!("the {}'s message", message.role), &message.content)?;
+            Ok(Message { role: message.role.clone(), content })
+        };
+        let messages = system.iter().chain(&problem.prompt.chat);
+        let conversation: Vec<Message> = messages.map(meant).collect::<Result<_, ExamError>>()?;
+        let written = template
+            .write(&conversation, reply)
+            .map_err(|source| ExamError::Template { place: problem.place.to_string(), source })?;
+        let (end, has_end) = self.cut(&written.end);
+        let body = written.completion.strip_suffix(&*written.end).unwrap_or(&written.completion);
+        let closed = self.vocabulary.ends.iter().any(|name| body.trim_end().ends_with(&**name));
+        let stop = (!end.is_empty() && !has_end).then(|| end.to_owned());
+        let goes_on = stop.is_some() || problem.goes_on;
+        let (completion, lead) = match (reply.is_empty(), closed) {
+            (true, _) => (String::new(), &written.lead),
+            (false, true) => (body.trim_end().to_owned(), &written.lead),
+            (false, false) => (format!("{body}{end}"), &written.lead),
+        };
+        let lead = if lead.trim().is_empty() { lead.clone() } else { String::new() };
+        Ok(Asked { request: request(&written.prompt, &completion, goes_on), chat: true, lead, stop })
+    }
+
+    /// What the template writes after a reply, up to the first token that ends generation, and whether there is one.
+    fn cut<'t>(&self, end: &'t str) -> (&'t str, bool) {
+        let ends = self.vocabulary.ends.iter().filter(|name| !name.is_empty());
+        let first = ends.filter_map(|name| end.find(&**name).map(|place| (place, place + name.len()))).min();
+        first.map_or_else(|| (end.trim_end(), false), |(_, to)| (&end[..to], true))
+    }
+
+    /// A text of the user's, the names of control tokens in it as they are meant.
+    fn meant(&self, problem: &Problem, what: &str, text: &str) -> Result<String, ExamError> {
+        let mut names = self.vocabulary.control.find(text);
+        Ok(match self.special {
+            Special::Parse => text.to_owned(),
+            Special::Text => marked(text, names),
+            Special::Refuse => match names.next() {
+                None => text.to_owned(),
+                Some(name) => {
+                    let (place, what) = (problem.place.to_string(), what.to_owned());
+                    return Err(ExamError::ControlToken { place, what, name: text[name].to_owned() });
+                }
+            },
+        })
+    }
+
+    /// Refuses a message that the template has written already.
+    fn refuse_written(&self, problem: &Problem, message: &Message) -> Result<(), ExamError> {
+        let is_telling = self.turn.chars().count() >= TELLING;
+        if is_telling
+            && self.special != Special::Text
+            && message.role != "system"
+            && message.content.contains(&self.turn)
+        {
+            return Err(ExamError::Written { place: problem.place.to_string(), turn: self.turn.clone() });
+        }
+        Ok(())
+    }
+
+    /// The first name of a control token in a problem, and how the problem's part with it is called.
+    pub(super) fn control_token<'p>(&self, problem: &'p Problem) -> Option<(&'p str, String)> {
+        let Prompt { plain, chat } = &problem.prompt;
+        let name = reply_or_text(problem);
+        let reply = |text: &'p Option<String>| text.iter().map(|text| (&**text, name.to_owned()));
+        let messages = chat.iter().map(|m| (&*m.content, format!("the {}'s message", m.role)));
+        let plain = chat.is_empty().then_some((&**plain, "the prompt".to_owned()));
+        let mut texts = messages.chain(plain).chain(reply(&problem.wanted)).chain(reply(&problem.rejected));
+        texts.find_map(|(text, what)| {
+            self.vocabulary.control.find(text).next().map(|name| (&text[name], what))
+        })
+    }
+
+    /// Meaning of control tokens' names.
+    pub(super) fn special(&self) -> Special {
+        self.special
+    }
+}
+
+/// How a problem's wanted reply is called: what is continued by nothing is a text.
+fn reply_or_text(Problem { prompt, .. }: &Problem) -> &'static str {
+    if prompt.plain.is_empty() && prompt.chat.is_empty() { "the text" } else { "the reply" }
+}
+
+/// A request whose texts may have marks of what is meant literally.
+fn request(prompt: &str, completion: &str, goes_on: bool) -> Request {
+    let (prompt, mut literal) = literally(prompt);
+    let (completion, places) = literally(completion);
+    literal.extend(places.into_iter().map(|place| prompt.len() + place));
+    Request { prompt, completion, goes_on, literal }
+}

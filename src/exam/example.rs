@@ -1,0 +1,84 @@
+//! One example as the model sees it, and what is odd about the user's examples.
+
+use super::{ExamError, Examiner};
+use crate::chat::Special;
+use crate::engine::{Engine, Spelled};
+use crate::task::{Problem, RewardKind};
+
+/// An example as the model sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// Where it stands in the user's data; a generated one stands nowhere.
+    pub place: String,
+    /// The tokens before those that are scored or replied, with the names of control tokens.
+    pub prompt: String,
+    /// The tokens that are scored; `None` where only replies count.
+    pub scored: Option<String>,
+}
+
+impl Examiner {
+    /// The first example that is tuned on, or the first that is held out, as the model sees it; `None` where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be put to the engine.
+    pub fn example<E: Engine>(&self, engine: &E, held_out: bool) -> Result<Option<Example>, ExamError> {
+        let problem = if held_out {
+            self.task.held_out(1).into_iter().next()
+        } else {
+            let given = self.task.given().first().map(|&problem| problem.clone());
+            given.or_else(|| self.task.training(self.seed, 0, 1).into_iter().next())
+        };
+        problem.map_or(Ok(None), |problem| self.as_seen(engine, problem))
+    }
+
+    /// Returns one of the given examples as the model sees it, by its number among [`crate::task::Task::given`]; `None` where
+    /// there are not so many.
+    ///
+    /// # Errors
+    /// When it cannot be put to the engine.
+    pub fn example_of<E: Engine>(&self, engine: &E, number: usize) -> Result<Option<Example>, ExamError> {
+        let problem = self.task.given().get(number).map(|&problem| problem.clone());
+        problem.map_or(Ok(None), |problem| self.as_seen(engine, problem))
+    }
+
+    fn as_seen<E: Engine>(&self, engine: &E, problem: Problem) -> Result<Option<Example>, ExamError> {
+        let place = problem.place.to_string();
+        let scores = |kind: RewardKind| {
+            matches!(kind, RewardKind::Loglik | RewardKind::SoftLoglik | RewardKind::Margin)
+        };
+        let is_scored = problem.wanted.is_some() && self.graders.iter().any(|grader| scores(grader.kind));
+        let exam = self.exam(engine, vec![problem], super::HELD_OUT)?;
+        let spelled = engine.spelled(&exam.wanted, 0);
+        Ok(spelled.map(|Spelled { prompt, scored }| Example {
+            place,
+            prompt,
+            scored: is_scored.then_some(scored),
+        }))
+    }
+
+    /// What the user should know of the examples before a run: names of control tokens that become these.
+    ///
+    /// # Errors
+    /// When the chat template cannot be read.
+    pub fn notes<E: Engine>(&self, engine: &E) -> Result<Vec<String>, ExamError> {
+        let asking = self.asking(engine)?;
+        if asking.special() != Special::Parse {
+            return Ok(Vec::new());
+        }
+        let given = self.task.given();
+        let has_name = |problem: &&&Problem| asking.control_token(problem).is_some();
+        let mut with_names = given.iter().filter(has_name);
+        let Some((first, (name, what))) =
+            with_names.next().and_then(|problem| asking.control_token(problem).map(|found| (problem, found)))
+        else {
+            return Ok(Vec::new());
+        };
+        let count = 1 + with_names.count();
+        let (of, s) = (given.len(), if count == 1 { "" } else { "s" });
+        Ok(vec![format!(
+            "{count} of {of} example{s} name control tokens, first {}: {name} in {what}; such a name becomes the token, as in \
+             llama.cpp's server (--special text takes its letters, --special refuse none at all)",
+            first.place
+        )])
+    }
+}

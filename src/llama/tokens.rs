@@ -1,0 +1,86 @@
+//! Requests as tokens.
+//!
+//! Prompt and completion are tokenized as one text, as a model meets them, and not each by itself: a tokenizer may put a space
+//! before a text, and it may join letters on both sides of the place where the two meet.
+
+use super::Failure;
+use super::layout::Token;
+use super::model::Model;
+use crate::engine::Request;
+
+/// One request as tokens.
+#[derive(Clone, Debug)]
+pub(super) struct Tokens {
+    /// Prompt, completion, and, unless that goes on, the token that ends generation.
+    pub(super) all: Vec<Token>,
+    /// How many of them stand before those that are scored: what the prompt by itself has in common with the whole. Where a
+    /// token has letters of prompt and completion, it is scored.
+    pub(super) prompt_len: usize,
+    /// The tokens of the prompt by itself, which replies continue.
+    pub(super) prompt: Vec<Token>,
+}
+
+impl Tokens {
+    pub(super) fn new(model: &Model, request: &Request) -> Result<Self, Failure> {
+        let Request { prompt, completion, goes_on, literal } = request;
+        let of_prompt: Vec<usize> = literal.iter().copied().filter(|&place| place < prompt.len()).collect();
+        let mut before = text(model, prompt, &of_prompt);
+        let mut all = text(model, &format!("{prompt}{completion}"), literal);
+        if all.is_empty() {
+            return Err("a prompt is empty, and the model has no token that begins a text".into());
+        }
+        let ends = all.last().is_some_and(|&token| model.is_end(token)) && !completion.is_empty();
+        if (!goes_on && !ends) || all.len() < 2 {
+            all.push(model.end_token()?);
+        }
+        let in_common = all.iter().zip(&before).take_while(|(a, b)| a == b).count();
+        // A text that begins without a token of its own is scored from the second one on: nothing stands before the first.
+        let prompt_len = in_common.clamp(1, all.len() - 1);
+        if before.is_empty() {
+            before.extend_from_slice(&all[..1]);
+        }
+        Ok(Self { all, prompt_len, prompt: before })
+    }
+}
+
+/// The tokens of a text from its beginning, with one that begins it where the model wants that and the text does not name it.
+/// The names of control tokens that begin at `literal` mean their letters.
+pub(super) fn text(model: &Model, text: &str, literal: &[usize]) -> Vec<Token> {
+    let mut tokens: Vec<Token> = model.beginning().into_iter().collect();
+    let begun = tokens.len();
+    if literal.is_empty() {
+        tokens.extend(model.tokens(text, true));
+    } else {
+        for (part, parsed) in parts(model, text, literal) {
+            tokens.extend(model.tokens(part, parsed));
+        }
+    }
+    if begun == 1 && tokens.get(1) == tokens.first() {
+        tokens.remove(0);
+    }
+    tokens
+}
+
+/// The parts of a text between names of control tokens that mean these, each with whether names in it are to be parsed. Parts
+/// with nothing to be taken literally stay together.
+fn parts<'a>(model: &Model, text: &'a str, literal: &[usize]) -> Vec<(&'a str, bool)> {
+    let (mut parts, mut done, mut from, mut has_literal) = (Vec::new(), 0, 0, false);
+    let mut close = |done: &mut usize, from: usize, to: usize, has_literal: bool| {
+        if has_literal {
+            parts.extend([(&text[*done..from], true), (&text[from..to], false)]);
+            *done = to;
+        }
+    };
+    for name in model.vocabulary().control.find(text) {
+        if literal.contains(&name.start) {
+            has_literal = true;
+        } else {
+            close(&mut done, from, name.start, std::mem::take(&mut has_literal));
+            from = name.end;
+        }
+    }
+    close(&mut done, from, text.len(), has_literal);
+    parts.push((&text[done..], true));
+    parts.retain(|(part, _)| !part.is_empty());
+    parts
+}
