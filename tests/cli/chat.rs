@@ -86,12 +86,12 @@ fn every_turn_is_closed() {
         {"role": "user", "content": "2+2?"},
         {"role": "assistant", "content": "4"},
     ]});
-    let (prompt, scored) = seen(&dir, &talk, "");
+    let (prompt, scored) = seen(&dir, &talk, "--replies last");
     let written = "<|system|>\nBe short.</s>\n<|user|>\nHi </s>\n<|assistant|>\nHello.</s>\n<|user|>\n2+2?</s>\n<|assistant|>\n";
     assert_eq!((prompt, scored), (format!("<s>{written}"), "4</s>".to_owned()));
     // The same, as a reward program is asked.
     dir.write("note.sh", "while read -r line; do printf '%s\\n' \"$line\" >> asked.jsonl; echo 1; done\n");
-    dir.run("eval base.gguf --task reward --data one -n 2 --reward-cmd 'sh note.sh'").ok();
+    dir.run("eval base.gguf --task reward --data one --replies last -n 2 --reward-cmd 'sh note.sh'").ok();
     let asked: Value = serde_json::from_str(dir.text("asked.jsonl").lines().next().unwrap()).unwrap();
     assert_eq!(asked["prompt"], written);
 }
@@ -241,7 +241,8 @@ fn names_of_control_tokens_are_told_of() {
     assert_eq!((&*prompt, &*scored), ("<s>", "<s>12+34=46</s></s>"));
     let likely = |flags: &str| eval(&dir, &named, flags)["mean_loglik"].as_f64().unwrap();
     assert!(likely("") > likely("--special text") + 5.0, "{} {}", likely(""), likely("--special text"));
-    assert_eq!(dir.run("eval base.gguf --task sft --data one --special text").ends(0).stderr, "");
+    let told = dir.run("eval base.gguf --task sft --data one --special text").ends(0).stderr;
+    assert!(!told.contains("control token"), "{told}");
     dir.run("eval base.gguf --task sft --data one --special refuse")
         .fails(1, &["valid.jsonl, line 1", "the text names the control token <s>", "--special text"]);
     one(&dir, "one", &bare);

@@ -65,10 +65,12 @@ fn conversations_are_shown_in_the_form_that_they_get() {
     let text = format!("{talk}\n{}\n", talk.to_string().replace("12+13", "12+14"));
     let dir = data();
     dir.write("talks.jsonl", &text);
-    let said = dir.run("data talks.jsonl --model base.gguf --show 9").ok();
+    // The bundled models have no token for a space as their tokenizer writes it.
+    let shown = |line: &str| dir.run(line).ok().replace('\u{2581}', " ");
+    let said = shown("data talks.jsonl --model base.gguf --show 9");
     for part in [
         "data: talks.jsonl, 4 replies of 2 conversations, 2 examples tuned on, 2 held out\n",
-        "prompt  \"### Instruction:\\n10+11=\\n\\n### Response:\\n\"\n  scored  \"21\"\n",
+        "prompt  \"<s>### Instruction:\\n10+11=\\n\\n### Response:\\n\"\n  scored  \"21</s>\"\n",
         "### Response:\\n21\\n\\n### Instruction:\\n12+1",
         "note: 1 of 2 held-out examples have prompts that are tuned on too",
     ] {
@@ -76,12 +78,28 @@ fn conversations_are_shown_in_the_form_that_they_get() {
     }
     let lines = dir.run("data talks.jsonl --prompt-form 'Q: {prompt}\\nA:' --show 1").ok();
     assert!(lines.contains("prompt  \"Q: 10+11=\\nA:\"\n"), "{lines}");
+    let seen =
+        shown("data talks.jsonl --model base.gguf --task exact --prompt-form 'Q: {prompt}\\nA:' --show 1");
+    assert!(seen.contains("prompt  \"<s>Q: 10+11=\\nA:\"\n  wanted  \"21\"\n"), "{seen}");
     dir.run("data talks.jsonl --prompt-form Q:").ends(2);
     let chat = Dir::with_base(with_chat_template(&std::fs::read(bundled(Q4_K)).unwrap()));
     chat.write("talks.jsonl", &text);
     let told = chat.run("data talks.jsonl --model base.gguf --json").json();
     let prompt = told["shown"][0]["prompt"].as_str().unwrap();
     assert!(prompt.contains("10+11=") && !prompt.contains("### Instruction"), "{prompt}");
+}
+
+#[test]
+fn names_of_control_tokens_are_told() {
+    let dir = data();
+    dir.write("names.jsonl", sums(|sum| json!({"completion": format!("{sum}</s>")})));
+    let said = dir.run("data names.jsonl --model base.gguf").ok();
+    assert!(said.contains("note: 40 of 40 examples name control tokens, first names.jsonl, line "), "{said}");
+    assert!(said.contains("  scored  \"") && !said.contains("</s></s>"), "{said}");
+    let warnings = dir.run("data names.jsonl --model base.gguf --json").json()["warnings"].clone();
+    assert!(warnings.to_string().contains("</s> in the reply"), "{warnings}");
+    let letters = dir.run("data names.jsonl --model base.gguf --special text").ok();
+    assert!(!letters.contains("control tokens") && letters.contains("</s></s>"), "{letters}");
 }
 
 #[test]

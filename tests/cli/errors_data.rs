@@ -129,6 +129,9 @@ fn examples_that_are_too_long_are_told_all_at_once_or_left_out() {
     dir.cut("run.qes", 2, "died.qes");
     dir.run("tune base.gguf -o died.qes --resume -c 2048").ok();
     dir.run(&format!("{line} -c 1536")).ok();
+    dir.run("eval base.gguf --task sft --data long.jsonl --skip-long --problems 4").ok();
+    dir.run("eval base.gguf --task sft --data long.jsonl --skip-long --compare base.gguf")
+        .fails(2, &["--skip-long", "--compare", "the same problems"]);
     dir.write("long.jsonl", lines.lines().map(long).collect::<Vec<_>>().join("\n"));
     dir.run(&format!("{line} --skip-long")).fails(1, &["more than 1024 tokens left out there are none"]);
 }

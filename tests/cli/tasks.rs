@@ -225,16 +225,23 @@ fn examples_come_in_several_shapes() {
         let line = line.replace("\"completion\":", "\"instruction\":\"");
         line.replace("\"instruction\":\"\"", "\"output\":\"").replace("\"prompt\"", "\"instruction\"")
     };
-    dir.write("alpaca.jsonl", lines.lines().map(|line| chat(line) + "\r\n").collect::<String>());
+    let alpaca: String = lines.lines().map(|line| chat(line) + "\r\n").collect();
+    // In folders, for a prompt and an instruction are not held out alike.
+    for (folder, text) in [("pairs", &lines), ("alpaca", &alpaca)] {
+        std::fs::create_dir(dir.path(folder)).unwrap();
+        ["train", "valid"].iter().for_each(|side| dir.write(&format!("{folder}/{side}.jsonl"), text));
+    }
     let generations = |file: &str| {
         dir.run(&format!("tune base.gguf -o run.qes --overwrite --task sft --data {file} {RUN}")).ok();
         contents(&dir.text("run.qes")).split_off(1)
     };
     let records = generations("sums.jsonl");
-    for file in ["list.json", "table.csv", "alpaca.jsonl --prompt-form {prompt}"] {
+    for file in ["list.json", "table.csv"] {
         assert_eq!(generations(file), records, "{file}");
     }
-    assert_ne!(generations("alpaca.jsonl"), records, "in a form that parts question and answer");
+    let records = generations("pairs");
+    assert_eq!(generations("alpaca --prompt-form {prompt}"), records);
+    assert_ne!(generations("alpaca"), records, "in a form that parts question and answer");
 }
 
 #[test]
