@@ -16,6 +16,7 @@ mod definition;
 mod drift;
 mod eval;
 mod export;
+mod given;
 mod inspect;
 mod interrupt;
 mod manual;

@@ -45,7 +45,7 @@ pub const FIELDS: [Field; 2] = [Field::Scales, Field::Mins];
 pub const MAX_DRIFT: f64 = 0.05;
 
 /// Default number of generations.
-pub const GENERATIONS: u64 = 150;
+pub const GENERATIONS: u64 = 50;
 /// Default members of a generation.
 pub const POPULATION: u32 = 64;
 /// Default problems that each member is evaluated on.

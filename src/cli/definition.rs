@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 
 use super::args::{OF_DATA, OnTimeout, TaskArgs};
+use super::given::text;
 use super::{UsageError, chat};
 use crate::dataset::HELD_OUT_SHARE;
 use crate::llama::context_tokens;
@@ -254,21 +255,6 @@ fn countdown(args: &TaskArgs) -> CountdownOptions {
         counts: args.counts.clone().unwrap_or(default.counts),
         numbers: args.numbers.clone().unwrap_or(default.numbers),
         targets: args.targets.clone().unwrap_or(default.targets),
-    }
-}
-
-/// A text given on the command line or in a file, and where it comes from. Both flags are told with their values.
-pub fn text(
-    (flag, given): (&str, &Option<String>),
-    (file_flag, file): (&str, &Option<PathBuf>),
-) -> Result<Option<(String, String)>> {
-    match (given, file) {
-        (Some(text), _) => Ok(Some((flag.to_owned(), text.clone()))),
-        (None, Some(path)) => {
-            let text = read_text(path).with_context(|| file_flag.to_owned())?;
-            Ok(Some((format!("{file_flag} {}", path.display()), text)))
-        }
-        (None, None) => Ok(None),
     }
 }
 
