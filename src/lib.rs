@@ -16,7 +16,7 @@
 //! # let folder = std::env::temp_dir().join(format!("qes-gguf-doc-{}", std::process::id()));
 //! # std::fs::create_dir_all(&folder)?;
 //! # let tuned = &folder.join("tuned.gguf");
-//! let log = SeedLog::parse(&std::fs::read("tests/exactness/q4_k-sparse.qes")?)?;
+//! let log = SeedLog::parse(&std::fs::read("tests/exactness/q4_k-qes.qes")?)?;
 //! let generations = log.generations.len() as u64;
 //! let base = Path::new("models/arith-tiny-q4_k.gguf");
 //! let codes_sha256 = export(base, &log, generations, Form::WithProvenance, tuned)?;

@@ -26,8 +26,7 @@ const LEAST_COLUMNS: usize = 60;
 /// When a flag makes no sense, or a file cannot be read.
 pub fn change(settings: &mut ChatSettings, args: &TaskArgs) -> Result<()> {
     let (given, file) = (&args.chat_template, &args.chat_template_file);
-    if let Some((from, text)) = text(("--chat-template", given), ("--chat-template-file", file))?
-    {
+    if let Some((from, text)) = text(("--chat-template", given), ("--chat-template-file", file))? {
         if file.is_some() && !text.contains('{') {
             return Err(UsageError(format!("{from} is no Jinja template: it has no {{{{ }}}}")).into());
         }

@@ -139,7 +139,7 @@ impl Probed {
         let outside = 1.0 - told.inference / told.generation.max(f64::MIN_POSITIVE);
         vec![
             format!(
-                "a generation    about {}, {} of it outside inference; moves about {} of the codes",
+                "a generation    about {}, {} of it outside inference; moves about {} of the integers",
                 text::seconds(told.generation),
                 text::percent(outside),
                 text::percent(self.choice.drift.moved)

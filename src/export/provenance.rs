@@ -2,7 +2,7 @@
 //!
 //! All of it follows from the base file and from the log up to the generation that was exported: no clock, no path and no
 //! version of the exporting program, so that base and log make the same bytes for everyone. The keys are described in
-//! README.md. A model that was tuned before keeps what it says of that.
+//! docs/EXPORTING.md. A model that was tuned before keeps what it says of that.
 
 use std::path::Path;
 

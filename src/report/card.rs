@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::facts::facts;
 use super::words::shown;
+use crate::block::Field;
 use crate::diff::Digest;
 use crate::gguf::Gguf;
 use crate::seed_log::{EvaluationRecord, SeedLog};
@@ -46,14 +47,15 @@ pub fn card(card: &Card<'_>) -> String {
     let _ = write!(
         text,
         "\n# {} tuned on {}\n\n\
-         {} is {} after {} of [Quantized Evolution Strategies](https://arxiv.org/abs/2602.03120): the integer codes of its \
-         quantized blocks were tuned in place by `qes-gguf`, rewarded by {} on the task {}. Scales, vocabulary and all \
-         other tensors are those of the base model, and llama.cpp loads it as it loads that.\n\n",
+         {} is {} after {} of [Quantized Evolution Strategies](https://arxiv.org/abs/2602.03120): the {} of its \
+         quantized blocks were tuned in place by `qes-gguf`, rewarded by {} on the task {}. All else \
+         is the base model's, and llama.cpp loads it as it loads that.\n\n",
         plain(base),
         plain(&task.name),
         code(&card.file),
         code(&header.base.file),
         text::generations(card.generations),
+        header.settings.fields().map(Field::name).collect::<Vec<_>>().join(", "),
         code(&task.rewards_text()),
         code(&task.name),
     );

@@ -177,13 +177,13 @@ fn a_programs_rewards_are_told_as_they_are() {
 }
 
 #[test]
-fn the_readme_shows_the_examples_as_they_are() {
+fn the_documentation_shows_the_examples_as_they_are() {
     let read = |name: &str| {
         std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
     };
-    let readme = read("README.md");
+    let page = read("docs/TASKS.md");
     for (kind, example) in [("python", "examples/reward.py"), ("toml", "examples/task.toml")] {
-        assert!(readme.contains(&format!("```{kind}\n{}```", read(example))), "{example}");
+        assert!(page.contains(&format!("```{kind}\n{}```", read(example))), "{example}");
     }
 }
 

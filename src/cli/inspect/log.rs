@@ -45,13 +45,16 @@ pub fn text(path: &Path, log: &SeedLog) -> String {
 fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
     let header = &log.header;
     let settings = &header.settings;
-    let codes = header.codes();
     let mut lines = vec![
         format!("{}: seed log, format {}, {}", path.display(), header.version, text::bytes(log.whole_bytes)),
         format!("  written by  {}", header.tool.escape_debug()),
         format!("  base        {} ({})", header.base.file.escape_debug(), text::bytes(header.base.bytes)),
         format!("              SHA-256 {}", header.base.sha256.escape_debug()),
-        format!("  tuned       {} codes in {} tensors", text::count(codes), header.tensors.len()),
+        format!(
+            "  tuned       {} integers in {} tensors",
+            text::count(header.integers()),
+            header.tensors.len()
+        ),
         format!("  task        {}", task(&header.task.definition, &text::problems(&header.task))),
     ];
     if let Some(retain) = &header.task.retain {

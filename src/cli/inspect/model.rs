@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::block::Field;
 use crate::chat::{ChatSettings, Speaker, Template};
 use crate::cli::memory::Forecast;
 use crate::cli::text;
@@ -105,7 +106,7 @@ pub fn text(model: &Model, forecast: Option<Forecast>) -> String {
     if codes == 0 {
         lines.push("  nothing in this model can be tuned".to_owned());
     } else {
-        lines.push(format!("  tuning changes {} codes in {}", text::count(codes), text::bytes(bytes)));
+        lines.push(format!("  tuning changes {} in {} of tensors", changed(model), text::bytes(bytes)));
         lines.push(
             forecast.map_or_else(|| unknown(residual_bytes(model)), |forecast| memory(size, &forecast)),
         );
@@ -142,11 +143,23 @@ fn past(tune: &PastTune) -> String {
     )
 }
 
+/// Returns the integers that a bare `tune` changes, of each field.
+fn integers(model: &Model) -> Vec<(Field, u64)> {
+    let tensors = select(&model.gguf, None).unwrap_or_default();
+    let specs: Vec<TensorSpec> = tensors.into_iter().map(spec).collect();
+    let of_field = |field| specs.iter().map(|tensor| tensor.integers(field)).sum();
+    FIELDS.map(|field| (field, of_field(field))).into_iter().filter(|(_, count)| *count > 0).collect()
+}
+
+/// Returns them in words.
+fn changed(model: &Model) -> String {
+    let of_field = |(field, count): (Field, u64)| format!("{} {field}", text::count(count));
+    integers(model).into_iter().map(of_field).collect::<Vec<_>>().join(" and ")
+}
+
 /// Returns the bytes of a stored residual of a bare `tune`.
 fn residual_bytes(model: &Model) -> u64 {
-    let tensors = select(&model.gguf, None).unwrap_or_default();
-    let integers = |tensor: TensorSpec| -> u64 { FIELDS.iter().map(|field| tensor.integers(*field)).sum() };
-    STORED_BYTES * tensors.into_iter().map(|tensor| integers(spec(tensor))).sum::<u64>()
+    STORED_BYTES * integers(model).into_iter().map(|(_, count)| count).sum::<u64>()
 }
 
 /// What is said of memory where inference keeps more than keys and values.
@@ -175,7 +188,11 @@ fn memory(model_bytes: u64, forecast: &Forecast) -> String {
         row("model", model_bytes, ""),
         row("contexts", contexts, "of inference, estimated"),
         row("residual", here, kept),
-        row("rest", replayed - contexts - model_bytes, "the program, and lists of perturbed codes"),
+        row(
+            "rest",
+            replayed - contexts - model_bytes,
+            "the program, and what perturbed integers are remembered by",
+        ),
         row("peak", forecast.peak(), &format!("with {flag} {}", text::bytes(other))),
     ]
     .join("\n")
