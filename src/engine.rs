@@ -152,6 +152,11 @@ pub trait Engine {
         usize::MAX
     }
 
+    /// Returns the positions that a text may have, however large the context is made.
+    fn positions(&self) -> usize {
+        usize::MAX
+    }
+
     /// A request of a batch as the model sees it; `None` for an engine that has no tokens.
     fn spelled(&self, _batch: &Self::Batch, _request: usize) -> Option<Spelled> {
         None

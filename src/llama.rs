@@ -236,6 +236,10 @@ impl Engine for LlamaEngine {
         self.size.cells.min(self.model.positions())
     }
 
+    fn positions(&self) -> usize {
+        self.model.positions()
+    }
+
     fn check_room(&self, batch: &Prepared, new_tokens: usize) -> Result<(), EngineError> {
         batch
             .room_for(&self.model, new_tokens)

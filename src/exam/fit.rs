@@ -74,6 +74,10 @@ impl Examiner {
         let all = needed.zip(problems.iter().copied());
         let long: Vec<(usize, &Problem)> = all.filter(|(needed, _)| *needed > room).collect();
         let Some(most) = long.iter().map(|(needed, _)| *needed).max() else { return error };
+        // No context helps where the model has no such positions, which the engine's own error says.
+        if most > engine.positions() {
+            return error;
+        }
         ExamError::TooLong {
             count: long.len(),
             of: problems.len(),
