@@ -26,11 +26,10 @@ pub struct Figures {
     generation: Generation,
 }
 
-/// The edits of a pair.
+/// The edits of a member.
 #[derive(Debug, Serialize)]
 struct Edits {
     perturb: Timing,
-    mirror: Timing,
     restore: Timing,
 }
 
@@ -113,12 +112,12 @@ impl Figures {
 
 impl Edits {
     fn measure(subject: &mut Subject) -> Result<Self> {
-        let [perturb, mirror, restore] = subject.time_edits()?.map(|samples| samples.timing());
-        let edits = [("perturb a pair's first member", perturb), ("mirror it", mirror), ("restore", restore)];
+        let [perturb, restore] = subject.time_edits()?.map(|samples| samples.timing());
+        let edits = [("perturb a member", perturb), ("restore", restore)];
         for (what, timing) in edits {
             show(what, timing, &per_second(subject.codes(), timing, "codes"));
         }
-        Ok(Self { perturb, mirror, restore })
+        Ok(Self { perturb, restore })
     }
 }
 
@@ -168,8 +167,8 @@ impl Update {
 impl Generation {
     fn new(population: u32, prepare: Timing, edits: &Edits, member: Timing, update: Timing) -> Self {
         let members = f64::from(population);
-        let of_pair = edits.perturb.seconds + edits.mirror.seconds + edits.restore.seconds;
-        let outside_seconds = prepare.seconds + members / 2.0 * of_pair + update.seconds;
+        let of_member = edits.perturb.seconds + edits.restore.seconds;
+        let outside_seconds = prepare.seconds + members * of_member + update.seconds;
         let inference_seconds = members * member.seconds;
         let outside_share = outside_seconds / (outside_seconds + inference_seconds);
         Self { outside_seconds, inference_seconds, outside_share }

@@ -132,18 +132,16 @@ impl Subject {
         Ok(rounds(self.repeats, |_| Ok(vec![time(|| self.prepared())?]))?.swap_remove(0))
     }
 
-    /// The edits of a pair: perturb, mirror, restore. The first pair, which does not count, also copies the pages that it
-    /// changes, which a run pays for once.
-    pub fn time_edits(&mut self) -> Result<[Samples; 3]> {
+    /// The edits of a member: perturb, restore. The first member, which does not count, also copies the pages that it changes,
+    /// which a run pays for once.
+    pub fn time_edits(&mut self) -> Result<[Samples; 2]> {
         let seeds = self.history.seeds_of(HISTORY);
         let samples = rounds(self.repeats, |round| {
-            let seed = &seeds[round % seeds.len()];
-            let mut edit = |what, sign| time(|| self.edit(what, Member { seed, sign }));
-            let perturb = edit(Edit::Perturb, Sign::Plus)?;
-            let mirror = edit(Edit::Mirror, Sign::Plus)?;
-            Ok(vec![perturb, mirror, edit(Edit::Restore, Sign::Minus)?])
+            let member = Member { seed: &seeds[round % seeds.len()], sign: Sign::Plus };
+            let mut edit = |what| time(|| self.edit(what, member));
+            Ok(vec![edit(Edit::Perturb)?, edit(Edit::Restore)?])
         })?;
-        Ok(samples.try_into().expect("three edits"))
+        Ok(samples.try_into().expect("two edits"))
     }
 
     /// Evaluating a member, in turns: on this engine with a member's codes, on one with the file's layout, and on llama.cpp
