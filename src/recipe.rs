@@ -109,7 +109,7 @@ pub fn two_digits(number: f64) -> f64 {
     format!("{number:.1e}").parse().unwrap_or(number)
 }
 
-/// Returns the magnitude of hits for a sigma: such that [`HIT_SHARE`] of the integers are hit, or 1 where that is less.
+/// Returns the magnitude of hits for a sigma: such that one in sixteen of the integers is hit, or 1 where that is less.
 pub fn hit(sigma: f64) -> u16 {
     (sigma / HIT_SHARE.sqrt()).round().clamp(1.0, f64::from(MAX_HIT)).max(sigma.ceil()) as u16
 }

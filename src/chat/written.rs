@@ -64,7 +64,7 @@ impl Template {
     }
 }
 
-/// The text without its [`MEANT_LITERALLY`] marks, and where each name that has one begins in what remains.
+/// The text without its `MEANT_LITERALLY` marks, and where each name that has one begins in what remains.
 pub fn literally(text: &str) -> (String, Vec<usize>) {
     let (mut bare, mut places) = (String::with_capacity(text.len()), Vec::new());
     for letter in text.chars() {
