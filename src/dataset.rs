@@ -10,6 +10,7 @@
 use serde_json::{Map, Value};
 
 mod clean;
+mod contents;
 mod error;
 mod fields;
 mod keys;
@@ -20,6 +21,7 @@ mod overlap;
 mod pieces;
 mod split;
 mod table;
+mod values;
 #[cfg(test)]
 mod tests;
 

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::error::kind;
 use super::messages::{self, Turn};
+use super::values::is_nothing;
 use super::{Message, Problem, Prompt, bare};
 
 /// Returns a key as messages name it.
@@ -90,17 +91,6 @@ pub(super) fn check_showable(object: &Map<String, Value>) -> Result<(), Problem>
     }
 }
 
-/// Whether a value is as good as none.
-pub(super) fn is_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(list) => list.is_empty(),
-        Value::Object(object) => object.is_empty(),
-        _ => false,
-    }
-}
-
 /// Puts the columns `system` and `history` before a prompt.
 pub(super) fn with_columns(object: &Map<String, Value>, prompt: Prompt) -> Result<Prompt, Problem> {
     let (system, history) = (some_string(object, "system")?, history(object)?);
@@ -140,16 +130,4 @@ fn history(object: &Map<String, Value>) -> Result<Vec<Message>, Problem> {
         messages.push(Message { role: "assistant".to_owned(), content: (*replied).to_owned() });
     }
     Ok(messages)
-}
-
-/// Returns what an object's example counts: its `weight`, 1 where there is none. In a table it is a text.
-pub(super) fn weight(object: &Map<String, Value>, what: impl FnOnce() -> String) -> Result<f64, Problem> {
-    let found = match object.get("weight") {
-        None | Some(Value::Null) => return Ok(1.0),
-        Some(Value::String(text)) if text.trim().is_empty() => return Ok(1.0),
-        Some(Value::String(text)) => text.trim().parse().ok(),
-        Some(value) => value.as_f64(),
-    };
-    let weight = found.filter(|weight: &f64| (0.0..=1e6).contains(weight));
-    weight.ok_or_else(|| Problem::Weight { what: what() })
 }

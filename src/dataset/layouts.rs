@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::keys::{
+use super::contents::{
     Found, asked_and_answered, chat, only_asked, open_chat, pair, preference, prompt_alone, text,
     whole_conversations,
 };

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::error::{excerpt, kind};
-use super::fields::{is_nothing, weight};
+use super::values::{is_nothing, weight};
 use super::{Message, Problem, Prompt, ROLES};
 
 /// The keys of who speaks and of what is said: as OpenAI has them, and as ShareGPT has them. A file may have either under any name
