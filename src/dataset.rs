@@ -21,9 +21,9 @@ mod overlap;
 mod pieces;
 mod split;
 mod table;
-mod values;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub(crate) use error::excerpt;
 pub use error::{DatasetError, Problem};
