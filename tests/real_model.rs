@@ -66,30 +66,31 @@ fn events(output: &Output, event: &str) -> Vec<Value> {
 
 #[test]
 #[ignore = "needs SmolLM2-135M-Instruct, which scripts/real-models fetches"]
-fn the_base_model_replies_without_a_loop() {
+fn the_base_model_hardly_loops() {
     let (_folder, output) = tune("--generations 0 --json");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let drift = &events(&output, "evaluation")[0]["drift"];
     assert_eq!((&drift["texts"], &drift["own_replies"]), (&json!(0.0), &json!(0.0)), "{drift}");
-    assert_eq!(drift["loops"], 0, "{drift}");
-    assert!(drift["replies"].as_u64() > Some(10), "{drift}");
+    let (loops, replies) = (drift["loops"].as_u64().unwrap(), drift["replies"].as_u64().unwrap());
+    // Of the capital of Italy it may go on without an end.
+    assert!(replies > 10 && loops * 8 <= replies, "{drift}");
 }
 
 #[test]
 #[ignore = "needs SmolLM2-135M-Instruct, which scripts/real-models fetches"]
 fn a_run_of_small_steps_leaves_the_model_itself() {
-    let (_folder, output) = tune("--generations 1 --alpha 0.0005 --alpha-final 0.0005 --json");
+    let (_folder, output) = tune("--generations 1 --alpha 0.3% --alpha-final 0.3% --json");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let done = &events(&output, "done")[0];
     assert_eq!(done["damage"], json!([]), "{done}");
     assert!(done["drift"]["texts"].as_f64().unwrap().abs() < 0.02, "{done}");
-    assert!(done["displacement"].as_f64() < Some(0.02), "{done}");
+    assert!((0.001..0.02).contains(&done["displacement"].as_f64().unwrap()), "{done}");
 }
 
 #[test]
 #[ignore = "needs SmolLM2-135M-Instruct, which scripts/real-models fetches"]
 fn a_run_that_destroys_the_model_says_so_and_ends_with_its_own_code() {
-    let (folder, output) = tune("--generations 2 --alpha 0.3 --alpha-final 0.3");
+    let (folder, output) = tune("--generations 2 --alpha 60% --alpha-final 60%");
     let (said, warned) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(3), "{said}\n{warned}");
     assert!(
