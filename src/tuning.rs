@@ -248,8 +248,7 @@ impl Tuning {
         let weights = tensors.iter().map(|tensor| tensor.codes).sum();
         let entries = fields(&tensors, &recipe::FIELDS);
         let of_entry = |&(of_type, field)| {
-            let together = entries.iter().filter(|(other, _)| *other == of_type).count();
-            let scope = Scope { weights, fields: together, population, mirror };
+            let scope = Scope::of(of_type, &entries, weights, population, mirror);
             recipe::type_settings(of_type, field, scope)
         };
         settings.types = entries.iter().map(of_entry).collect();

@@ -149,8 +149,7 @@ fn type_settings(
     weights: u64,
 ) -> Result<Vec<TypeSettings>> {
     let of_entry = |&(tensor_type, field): &(TensorType, Field)| {
-        let fields = entries.iter().filter(|(of_type, _)| *of_type == tensor_type).count();
-        let scope = Scope { weights, fields, population, mirror: search.mirror };
+        let scope = Scope::of(tensor_type, entries, weights, population, search.mirror);
         let default = recipe::type_settings(tensor_type, field, scope);
         let given = |flag, text: &Option<String>| sizes::find(flag, text.as_deref(), tensor_type, field);
         let step = |size: Size| match size {
@@ -168,7 +167,7 @@ fn type_settings(
             tensor_type,
             field,
             sigma,
-            hit: if sigma == default.sigma { default.hit } else { recipe::hit(sigma) },
+            hit: recipe::hit(sigma),
             alpha: alpha.unwrap_or(default.alpha),
             alpha_final: given("--alpha-final", &search.alpha_final)?.map_or(falls_to, step),
         })

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{Cut, TileBlocks};
-use crate::block::Arrangement;
+use crate::block::{Arrangement, Field};
 use crate::engine::TensorBytes;
 use crate::replay::{History, Residual, Scratch};
 use crate::tile::Tile;
@@ -29,13 +29,8 @@ pub fn rebuild_past(
     let copied = points.len().clamp(1, POINTS_AT_A_TIME);
     for tensor in tensors {
         let index = tensor.index as u32;
-        let fields = history.fields().iter();
-        let cuts: Vec<(usize, Cut)> = fields
-            .enumerate()
-            .filter_map(|(number, &field)| {
-                Some((number, Cut::new(history, index, field, tensor.arrangement)?))
-            })
-            .collect();
+        let cut = |&field| Some((field, Cut::new(history, index, field, tensor.arrangement)?));
+        let cuts: Vec<(Field, Cut)> = history.fields().iter().filter_map(cut).collect();
         let bytes = cuts.iter().map(|(_, cut)| cut.bytes).max().unwrap_or(tensor.bytes.len().max(1));
         let together = (COPIED_AT_A_TIME / (bytes * copied)).clamp(1, 4096);
         let pieces = tensor.bytes.chunks_mut(bytes * together).zip(tensor.base.chunks(bytes * together));
@@ -90,11 +85,10 @@ impl<'a> Region<'a> {
         changed: &'a mut [u8],
         base: &'a [u8],
         arrangement: Arrangement,
-        (history, cuts): (&History, &[(usize, Cut)]),
+        (history, cuts): (&History, &[(Field, Cut)]),
     ) -> Self {
         let mut tiles = Vec::new();
-        for &(number, cut) in cuts {
-            let field = history.fields()[number];
+        for &(field, cut) in cuts {
             let integers = history.specs()[tensor as usize].integers(field);
             for place in 0..changed.len().div_ceil(cut.bytes) {
                 let tile = cut.tile(tensor, field, start / cut.bytes + place, integers);
