@@ -17,16 +17,17 @@ mod drift;
 mod eval;
 mod export;
 mod given;
+mod header;
 mod inspect;
 mod interrupt;
 mod manual;
 mod memory;
 mod out;
-mod plan;
 mod probe;
+mod progress;
 mod pull;
 mod report;
-mod report_page;
+
 mod samples;
 mod setup;
 mod sizes;
@@ -37,7 +38,7 @@ mod verify;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use thiserror::Error;
 
 use crate::export::ExportError;
@@ -71,7 +72,8 @@ pub fn main() -> ExitCode {
 pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     explain_file_signals();
     let words: Vec<OsString> = arguments.collect();
-    let Args { command, verbose } = Args::parse_from(canonical(&words));
+    let matches = args::command().get_matches_from(canonical(&words));
+    let Args { command, verbose } = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     verbosity::start(verbose);
     let outcome = match command {
         Command::Tune(args) => tune::run(&args),
@@ -84,7 +86,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
         Command::Merge(args) => apply::merge(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Inspect(args) => inspect::run(&args),
-        Command::Report(args) => report_page::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Pull(args) => pull::run(&args),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man(args) => manual::man(&args),

@@ -26,7 +26,7 @@ mod tests;
 mod values;
 
 pub(crate) use error::excerpt;
-pub use error::{DatasetError, Problem};
+pub use error::{DatasetError, Fault};
 use messages::bare;
 pub use overlap::{Overlap, overlap};
 pub use pieces::pieces;
@@ -227,13 +227,13 @@ pub fn parse(
         "jsonl" | "ndjson" | "json" => lines::parse(text, wanted),
         "csv" | "tsv" => table::parse(text, wanted),
         "txt" | "md" => plain(text, wanted, piece_bytes),
-        _ => Err((None, Problem::UnknownEnding)),
+        _ => Err((None, Fault::UnknownEnding)),
     };
     parsed.map_err(|(line, problem)| fails(line, problem))
 }
 
 /// A problem with the line that it is on, before the file's name is added.
-type Located = (Option<u64>, Problem);
+type Located = (Option<u64>, Fault);
 
 /// Tells the lines of places in a text, one behind the other.
 struct LineCounter<'a> {
@@ -263,14 +263,14 @@ fn newlines(bytes: &[u8]) -> u64 {
 /// The text of a file, without a byte order mark.
 fn decoded(bytes: &[u8]) -> Result<&str, Located> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err((None, Problem::Utf16));
+        return Err((None, Fault::Utf16));
     }
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let text = std::str::from_utf8(bytes)
-        .map_err(|error| (Some(1 + newlines(&bytes[..error.valid_up_to()])), Problem::NotUtf8))?;
+        .map_err(|error| (Some(1 + newlines(&bytes[..error.valid_up_to()])), Fault::NotUtf8))?;
     match text.find('\0') {
-        Some(at) => Err((Some(1 + newlines(&bytes[..at])), Problem::ZeroByte)),
-        None if text.trim().is_empty() => Err((None, Problem::Empty)),
+        Some(at) => Err((Some(1 + newlines(&bytes[..at])), Fault::ZeroByte)),
+        None if text.trim().is_empty() => Err((None, Fault::Empty)),
         None => Ok(text),
     }
 }
@@ -283,7 +283,7 @@ const LEAST_PIECE: usize = 24;
 /// The pieces of a plain text.
 fn plain(text: &str, wanted: &[Shape], piece_bytes: usize) -> Result<Dataset, Located> {
     if !wanted.contains(&Shape::Text) {
-        return Err((None, Problem::PlainText { wanted: error::shapes(wanted) }));
+        return Err((None, Fault::PlainText { wanted: error::shapes(wanted) }));
     }
     let text = clean::unix_lines(text);
     let of_short = text.trim().len().div_ceil(FEWEST_PIECES).max(LEAST_PIECE);

@@ -188,13 +188,19 @@ impl<B> DriftMeter<B> {
     /// When inference fails.
     pub fn measure<E: Engine<Batch = B>>(&self, engine: &mut E) -> Result<Drift, DriftError> {
         let mut drift = Drift::default();
-        let rate = |rated: &Option<Rated<B>>, engine: &mut E| {
-            rated.as_ref().map(|rated| rated.drift(engine)).transpose()
-        };
-        drift.record.texts = rate(&self.texts, engine)?;
-        drift.record.own_replies = rate(&self.own, engine)?;
+        [drift.record.texts, drift.record.own_replies] = self.perplexity(engine)?;
         self.add(&mut drift, engine, None)?;
         Ok(drift)
+    }
+
+    /// Returns by what share of the base's the perplexity of plain texts, and of the base's own replies, is higher; `None` of what
+    /// is not measured. Takes a forward pass over both and generates nothing.
+    ///
+    /// # Errors
+    /// When inference fails.
+    pub fn perplexity<E: Engine<Batch = B>>(&self, engine: &mut E) -> Result<[Option<f64>; 2], EngineError> {
+        let mut rate = |rated: &Option<Rated<B>>| rated.as_ref().map(|rated| rated.drift(engine)).transpose();
+        Ok([rate(&self.texts)?, rate(&self.own)?])
     }
 
     /// Adds free replies and the count of evaluations; of the replies to neutral prompts there may be some already.

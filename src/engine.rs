@@ -24,12 +24,20 @@ pub struct Request {
     /// Where names of control tokens begin that mean their letters, counted in bytes over prompt and completion; all other
     /// names mean the tokens.
     pub literal: Vec<usize>,
+    /// Tokens of the completion that are scored at most, its first ones; what follows them is left out. `None` for all.
+    pub first: Option<usize>,
 }
 
 impl Request {
     /// A prompt and a completion after which the model is to end.
     pub fn new(prompt: impl Into<String>, completion: impl Into<String>) -> Self {
-        Self { prompt: prompt.into(), completion: completion.into(), goes_on: false, literal: Vec::new() }
+        Self {
+            prompt: prompt.into(),
+            completion: completion.into(),
+            goes_on: false,
+            literal: Vec::new(),
+            first: None,
+        }
     }
 }
 

@@ -36,12 +36,13 @@ impl Es {
     }
 
     /// Returns the record of the generation that was asked for, from the fitness of its members, which took so many evaluations;
-    /// moves on to the next generation.
-    pub fn tell(&mut self, fitness: &[f64], evaluations: u64) -> GenerationRecord {
+    /// moves on to the next generation. The planned step sizes are multiplied by `restraint`.
+    pub fn tell(&mut self, fitness: &[f64], evaluations: u64, restraint: f64) -> GenerationRecord {
         let Settings { types, generations, mirror, shaping, .. } = &self.settings;
+        let planned = types.iter().map(|of_type| of_type.alpha_at(self.generation, *generations));
         let record = GenerationRecord {
             generation: self.generation,
-            alpha: types.iter().map(|of_type| of_type.alpha_at(self.generation, *generations)).collect(),
+            alpha: planned.map(|alpha| restraint * alpha).collect(),
             weights: shape(fitness, *mirror, *shaping),
             fitness: summarize(fitness),
             evaluations,
@@ -64,7 +65,8 @@ mod tests {
             let population = es.ask().unwrap();
             assert_eq!(population.generation, generation);
             assert_eq!(population.seeds.len(), 4);
-            let record = es.tell(&fitness, 40);
+            let record = es.tell(&fitness, 40, 0.5);
+            assert_eq!(record.alpha[0], 0.5 * test_log::settings().types[0].alpha_at(generation, 2));
             assert_eq!((record.generation, record.evaluations), (generation, 40));
             assert_eq!(record.weights, [1.0, -1.0, 1.0, -1.0]);
         }

@@ -19,7 +19,7 @@ pub use example::Example;
 pub use free::{FreePrompt, opening};
 pub use grade::{Difference, Grade, Mark};
 
-use asking::Asking;
+use asking::{Asked, Asking};
 use grader::{Answers, Grader};
 use telling::most_telling;
 
@@ -130,6 +130,8 @@ pub struct Examiner {
     /// Tokens of an example at most, others being left out.
     longest: Option<usize>,
     chat: ChatSettings,
+    /// Tokens of wanted and rejected replies that are scored at most.
+    score_first: Option<usize>,
     decoding: Decoding,
     seed: u64,
 }
@@ -166,6 +168,7 @@ impl Examiner {
             system: definition.system.clone(),
             longest,
             chat: definition.chat.clone(),
+            score_first: definition.score_first,
             decoding,
             seed,
         };
@@ -248,15 +251,18 @@ impl Examiner {
         let asked = ask(|problem| problem.wanted.as_deref())?;
         let chat = asked.iter().any(|asked| asked.chat);
         let prompts = asked.iter().map(|asked| asked.request.prompt.clone()).collect();
-        let first = asked.iter().find(|asked| asked.chat);
-        let (lead, stop) = first.map(|asked| (asked.lead.clone(), asked.stop.clone())).unwrap_or_default();
-        let requests: Vec<Request> = asked.into_iter().map(|asked| asked.request).collect();
-        let wanted = prepare(engine, &requests, &problems, self.new_tokens(chat))?;
+        let of_chat = asked.iter().find(|asked| asked.chat);
+        let (lead, stop) = of_chat.map(|asked| (asked.lead.clone(), asked.stop.clone())).unwrap_or_default();
+        let first = self.score_first;
+        let requests = |asked: Vec<Asked>| -> Vec<Request> {
+            asked.into_iter().map(|asked| Request { first, ..asked.request }).collect()
+        };
+        let requests_wanted = requests(asked);
+        let wanted = prepare(engine, &requests_wanted, &problems, self.new_tokens(chat))?;
         let looks_at_rejected = self.graders.iter().any(|grader| grader.kind == RewardKind::Margin);
         let rejected = if looks_at_rejected {
             let asked = ask(|problem| problem.rejected.as_deref())?;
-            let requests: Vec<Request> = asked.into_iter().map(|asked| asked.request).collect();
-            Some(prepare(engine, &requests, &problems, None)?)
+            Some(prepare(engine, &requests(asked), &problems, None)?)
         } else {
             None
         };
@@ -278,7 +284,7 @@ impl Examiner {
 
     /// Whether one forward pass over the wanted replies tells what greedy decoding would reply.
     fn scores_tell(&self, chat: bool) -> bool {
-        !chat && self.task.is_exact_in_plain() && self.decoding.temp == 0.0
+        !chat && self.task.is_exact_in_plain() && self.decoding.temp == 0.0 && self.score_first.is_none()
     }
 
     /// Checks problems for every reward.

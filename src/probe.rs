@@ -1,13 +1,14 @@
-//! Measures what a run will meet before it starts: how much its fitness differences tell, what being perturbed costs, how long a
-//! member takes. From that follow settings ([`choose`]).
+//! Measures what a run will meet before it starts: how much its fitness differences tell, what perturbations cost and break, how
+//! long a member takes. From that follow settings ([`choose`]), and what to expect of a run with them ([`Outlook`], [`Forecast`]).
 //!
-//! The members are those that the run itself would begin with. Nothing is updated, so a probe costs what it evaluates: two
-//! or three generations.
+//! The members are those that the run itself would begin with. Nothing is updated, so a probe costs what it evaluates: less than
+//! a generation.
 
 mod choice;
 mod cost;
-mod drift;
+mod damage;
 mod forecast;
+mod outlook;
 mod signal;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,8 +16,9 @@ use std::time::Instant;
 
 pub use choice::{Choice, Fixed, choose};
 pub use cost::Cost;
-pub use drift::{Drift, drift};
+pub use damage::DriftOfNoise;
 pub use forecast::{Forecast, forecast};
+pub use outlook::Outlook;
 pub use signal::Signal;
 
 use crate::engine::Engine;
@@ -26,13 +28,22 @@ use crate::perturb::{Member, Sign};
 use crate::recipe::two_digits;
 use crate::replay::History;
 use crate::seed_log::{GenerationRecord, Header};
-use crate::settings::TypeSettings;
+use crate::settings::{Settings, TypeSettings};
 use crate::sweep::{ResidualStore, per_tile, update_all};
 use crate::tune::{Examiners, Exams, Members, Rewards, TuneError};
 use cost::mean_rewards;
+use damage::Damage;
+use signal::even_share;
 
-/// The sigmas that are tried, as multiples of the settings', and the share of the pairs that each gets.
+/// Members that are evaluated with the settings' own sigma, at most.
+pub const MEMBERS: usize = 32;
+
+/// The sigmas that are tried, as multiples of the settings', and the share of the members that each gets. Larger noise costs
+/// more, so it is tried only where the settings' own shows nothing but luck.
 pub const FACTORS: [(f64, f64); 3] = [(1.0, 1.0), (1.0 / 3.0, 0.5), (3.0, 0.5)];
+
+/// Share of the members that are evaluated mirrored, too.
+const MIRRORED: f64 = 0.25;
 
 /// What members of one sigma showed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,25 +65,38 @@ pub struct Findings {
     pub trials: Vec<Trial>,
     /// What noise costs, by all of them; `None` where it cannot be told, as with a single one.
     pub cost: Option<Cost>,
+    /// Share of the variance of fitness, with the settings' own sigma, that is even in the noise: mirrored members pay where it
+    /// is above a half.
+    pub even: f64,
+    /// Drift of plain text for a perturbation by the settings' own sigma.
+    pub texts: Option<DriftOfNoise>,
+    /// The same of the base model's own replies.
+    pub own_replies: Option<DriftOfNoise>,
+    /// Displacement of such a perturbation.
+    pub displacement: Option<f64>,
     /// Fitness of the model nobody perturbed.
     pub fitness: f64,
+    /// The least and the most that a problem's reward was.
+    pub range: (f64, f64),
     /// Seconds of inference for a member, at the median.
     pub inference: f64,
     /// Seconds of that which do not depend on how many problems there are.
     pub overhead: f64,
     /// Seconds to draw a generation's noise and add it up, as each generation that an update replays takes.
     pub update: f64,
+    /// Seconds that an evaluation takes to measure drift.
+    pub drift_seconds: f64,
     /// Members that were evaluated.
     pub members: u64,
     /// Seconds in all.
     pub seconds: f64,
 }
 
-/// Someone who is told of a probe's members: how many are done, of how many.
+/// Someone who is told of a probe's members: how many are done, of about how many.
 pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
 
-/// Evaluates `pairs` pairs with the header's sigma and fewer with others. Leaves the codes as they were. `None` when it was
-/// asked to stop.
+/// Evaluates up to [`MEMBERS`] members with the header's sigma and fewer with others. Leaves the codes as they were. `None` when
+/// it was asked to stop.
 ///
 /// # Errors
 /// When inference fails.
@@ -80,41 +104,72 @@ pub fn probe<E: Engine>(
     engine: &mut E,
     examiners: &mut Examiners,
     header: &Header,
-    pairs: usize,
     stop: &AtomicBool,
     progress: &mut Progress<'_>,
 ) -> Result<Option<Findings>, TuneError> {
     let start = Instant::now();
-    let of_factor = |share: f64| ((pairs as f64 * share).round() as usize).max(4);
-    let planned = FACTORS.iter().map(|(_, share)| 2 * of_factor(*share) as u64).sum();
+    let most = MEMBERS.min(header.settings.population as usize);
+    let share_of = |share: f64| ((most as f64 * share).round() as usize).max(4);
+    let planned = (share_of(1.0) + share_of(MIRRORED) + share_of(0.5)) as u64;
     let exams = examiners.exams(engine, &header.task, 0)?;
     // Once unseen, since the first time everything is slower.
     examiners.rewards(engine, &exams)?;
     let base = examiners.rewards(engine, &exams)?;
-    let mut bench =
-        Bench { examiners, exams, base, stop, progress, planned, members: 0, inference: Vec::new() };
-    let (mut trials, mut means) = (Vec::new(), Vec::new());
+    let damage = Damage::begin(engine, examiners)?;
+    let mut bench = Bench {
+        examiners,
+        exams,
+        base,
+        damage,
+        stop,
+        progress,
+        planned,
+        members: 0,
+        displacement: None,
+        inference: Vec::new(),
+    };
+    let (mut trials, mut means, mut even): (Vec<Trial>, _, _) = (Vec::new(), Vec::new(), 0.0);
     for (factor, share) in FACTORS {
-        let Some((trial, rewards)) = bench.trial(engine, header, factor, of_factor(share))? else {
+        if factor > 1.0 && trials.first().is_some_and(|trial| trial.signal.is_seen()) {
+            continue;
+        }
+        let mirrored = if factor == 1.0 { share_of(MIRRORED) } else { 0 };
+        let Some(tried) = bench.trial(engine, header, factor, share_of(share), mirrored)? else {
             return Ok(None);
         };
-        if trial.signal.is_finite() {
-            trials.push(trial);
-            means.extend(mean_rewards(&rewards).map(|mean| (trial.variance, mean)));
+        if tried.trial.signal.is_finite() {
+            means.extend(mean_rewards(&tried.rewards).map(|mean| (tried.trial.variance, mean)));
+            if factor == 1.0 {
+                even = even_share(&bench.base, &tried.mirrored);
+            }
+            trials.push(tried.trial);
         }
     }
-    let Bench { base, members, inference, .. } = bench;
+    let Bench { base, members, inference, displacement, damage, .. } = bench;
     let inference = median(inference);
+    let (texts, own_replies) = (damage.texts(), damage.own_replies());
     Ok(Some(Findings {
         trials,
         cost: Cost::of(&means),
+        even,
+        texts,
+        own_replies,
+        displacement,
         fitness: base.fitness(),
+        range: range(&base, &means),
         inference,
         overhead: overhead(engine, examiners, header, inference)?,
         update: time_update(engine, header)?,
+        drift_seconds: damage.seconds(),
         members,
         seconds: start.elapsed().as_secs_f64(),
     }))
+}
+
+/// The least and the most of the base's rewards and of the members' mean ones.
+fn range(base: &Rewards, means: &[(f64, Rewards)]) -> (f64, f64) {
+    let all = || base.task.iter().chain(means.iter().flat_map(|(_, mean)| &mean.task)).copied();
+    (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max))
 }
 
 /// Members that are evaluated on fewer problems, for the time alone.
@@ -186,8 +241,21 @@ pub fn main_type(header: &Header) -> usize {
     (0..header.settings.types.len()).max_by_key(integers).unwrap_or_default()
 }
 
-/// What the members of one sigma showed, and what those of each pair got.
-type Tried = (Trial, Vec<[Rewards; 2]>);
+/// The standard deviation that a generation's sums start with in an integer of the main type and field, in its steps.
+fn deviation(settings: &Settings, main: usize, variance: f64) -> f64 {
+    let TypeSettings { sigma, alpha, .. } = settings.types[main];
+    let members = if settings.mirror { 2.0 } else { 1.0 };
+    members * alpha / sigma * (settings.perturbations() as f64 * variance).sqrt()
+}
+
+/// What the members of one sigma showed, and what they got.
+struct Tried {
+    trial: Trial,
+    /// Of each member.
+    rewards: Vec<Rewards>,
+    /// Of some of them, and of their mirror images.
+    mirrored: Vec<[Rewards; 2]>,
+}
 
 /// Evaluates members on the same problems.
 struct Bench<'a, 'b, B> {
@@ -195,52 +263,68 @@ struct Bench<'a, 'b, B> {
     exams: Exams<B>,
     /// The rewards of the model nobody perturbed.
     base: Rewards,
+    damage: Damage<B>,
     stop: &'a AtomicBool,
     progress: &'a mut Progress<'b>,
     planned: u64,
     members: u64,
+    /// Of the first member.
+    displacement: Option<f64>,
     /// Seconds of each member.
     inference: Vec<f64>,
 }
 
 impl<B> Bench<'_, '_, B> {
-    /// What the first pairs of a run with this header show, its sigmas multiplied, and what they got. Restores the codes, whatever
-    /// happens.
+    /// Evaluates the first members of a run with this header, its sigmas multiplied, and the mirror images of some. Restores the
+    /// codes, whatever happens.
     fn trial<E: Engine<Batch = B>>(
         &mut self,
         engine: &mut E,
         header: &Header,
         factor: f64,
-        pairs: usize,
+        count: usize,
+        mirrored: usize,
     ) -> Result<Option<Tried>, TuneError> {
         let mut header = header.clone();
         header.settings.types.iter_mut().for_each(|of_type| scale(of_type, factor));
         let history = History::new(&header)?;
         let mut members = Members::new(&history);
         let mut perturb = Vec::new();
-        let seeds = NoiseSeed::of_generation(header.settings.seed, 0, pairs);
-        let rewards: Result<Option<Vec<_>>, TuneError> = seeds
-            .iter()
-            .map(|seed| {
-                let mut of_sign = |sign| {
-                    if self.stop.load(Ordering::Relaxed) {
-                        return Ok(None);
-                    }
-                    let start = Instant::now();
-                    members.turn_into(Some(Member { seed, sign }), engine, &history)?;
-                    perturb.push(start.elapsed().as_secs_f64());
-                    self.member(engine).map(Some)
-                };
-                let plus = of_sign(Sign::Plus)?;
-                Ok(plus.zip(of_sign(Sign::Minus)?).map(|(plus, minus)| [plus, minus]))
-            })
-            .collect();
+        let seeds = NoiseSeed::of_generation(header.settings.seed, 0, count);
+        let mut evaluate = |bench: &mut Self, number: usize, sign| {
+            if bench.stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let start = Instant::now();
+            members.turn_into(Some(Member { seed: &seeds[number], sign }), engine, &history)?;
+            perturb.push(start.elapsed().as_secs_f64());
+            let rewards = bench.member(engine)?;
+            // Half of them tell enough of drift.
+            if factor == 1.0 && sign == Sign::Plus && number % 2 == 0 {
+                bench.look(engine)?;
+            }
+            Ok::<_, TuneError>(Some(rewards))
+        };
+        let mut all = || {
+            let (mut rewards, mut pairs) = (Vec::new(), Vec::new());
+            for number in 0..count {
+                let Some(plus) = evaluate(self, number, Sign::Plus)? else { return Ok(None) };
+                if number < mirrored {
+                    let Some(minus) = evaluate(self, number, Sign::Minus)? else { return Ok(None) };
+                    pairs.push([plus.clone(), minus]);
+                }
+                rewards.push(plus);
+            }
+            Ok::<_, TuneError>(Some((rewards, pairs)))
+        };
+        let found = all();
         members.turn_into(None, engine, &history)?;
         let sigma = header.settings.types[main_type(&header)].sigma;
-        let variance = sigma * sigma;
-        Ok(rewards?.map(|rewards| {
-            let signal = Signal::of(&self.base, &rewards);
-            (Trial { factor, variance, signal, perturb: median(perturb) }, rewards)
+        let base = &self.base;
+        Ok(found?.map(|(rewards, mirrored)| {
+            let signal = Signal::of(base, &rewards);
+            let trial = Trial { factor, variance: sigma * sigma, signal, perturb: median(perturb) };
+            Tried { trial, rewards, mirrored }
         }))
     }
 
@@ -250,8 +334,16 @@ impl<B> Bench<'_, '_, B> {
         let rewards = self.examiners.rewards(engine, &self.exams)?;
         self.inference.push(start.elapsed().as_secs_f64());
         self.members += 1;
-        (self.progress)(self.members, self.planned);
+        (self.progress)(self.members, self.planned.max(self.members));
         Ok(rewards)
+    }
+
+    /// Looks at how far the member that is in place is from the base.
+    fn look<E: Engine<Batch = B>>(&mut self, engine: &mut E) -> Result<(), TuneError> {
+        if self.displacement.is_none() {
+            self.displacement = engine.displacement()?;
+        }
+        Ok(self.damage.look(engine)?)
     }
 }
 

@@ -9,6 +9,7 @@ mod drift;
 mod event;
 mod examiners;
 mod members;
+mod restraint;
 mod watch;
 
 use std::path::PathBuf;
@@ -22,9 +23,10 @@ pub use drift::Sample;
 pub use event::{Event, Observer, Summary, Warning};
 pub use examiners::{Examiners, Exams, Rewards};
 pub use members::Members;
-pub use watch::{Split, Watch};
+pub use watch::{Seconds, Watch};
 
 use drift::Drifting;
+use restraint::restraint;
 
 use crate::drift::DriftError;
 use crate::engine::{Engine, EngineError};
@@ -33,7 +35,7 @@ use crate::exam::{Exam, ExamError, Grade};
 use crate::fitness::mean;
 use crate::model::{ModelError, check_digest, live_digest};
 use crate::perturb::{Member, Sign};
-use crate::recipe::stores_residual;
+use crate::recipe::{displacement_of, stores_residual};
 use crate::replay::History;
 use crate::seed_log::{EvaluationRecord, Header, Line, LogError, SeedLog};
 use crate::settings::Settings;
@@ -214,7 +216,8 @@ impl<'a, E: Engine> Tuner<'a, E> {
             self.turn_into(None)?;
             let Some(fitness) = fitness? else { return Ok(Outcome::Stopped) };
             let members = u64::from(self.log.header.settings.population);
-            let record = es.tell(&fitness, self.log.header.task.evaluations(members));
+            let evaluations = self.log.header.task.evaluations(members);
+            let record = es.tell(&fitness, evaluations, restraint(&self.log));
             if !(record.fitness.mean.is_finite() && record.fitness.spread.is_finite()) {
                 return Err(TuneError::NotFinite { generation: population.generation });
             }
@@ -227,7 +230,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
             if self.is_evaluation_due() {
                 self.evaluate(observer)?;
             }
-            if let Some(warning) = self.equal_rewards() {
+            if let Some(warning) = self.equal_rewards().or_else(|| self.restrained()) {
                 observer.event(&Event::Warning(warning));
             }
         }
@@ -248,6 +251,13 @@ impl<'a, E: Engine> Tuner<'a, E> {
             fitness,
             hints: self.examiners.hints(),
         })
+    }
+
+    /// Returns a warning right after an evaluation that makes the next steps smaller.
+    fn restrained(&self) -> Option<Warning> {
+        let last = self.log.evaluations.last().filter(|last| last.generations == self.history.len())?;
+        let factor = restraint(&self.log);
+        (factor < 1.0).then(|| Warning::Restrained { generations: last.generations, factor })
     }
 
     /// Totals of the run so far.
@@ -305,7 +315,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
     /// Turns the codes into those of a member, or into those of the log.
     fn turn_into(&mut self, next: Option<Member<'_>>) -> Result<(), TuneError> {
         let Self { engine, members, history, watch, .. } = self;
-        let part: fn(&mut Split) -> &mut f64 =
+        let part: fn(&mut Seconds) -> &mut f64 =
             if next.is_some() { |split| &mut split.perturb } else { |split| &mut split.restore };
         Ok(watch.time(part, || members.turn_into(next, engine, history))?)
     }
@@ -351,7 +361,11 @@ impl<'a, E: Engine> Tuner<'a, E> {
             retained,
             drift: Some(drift.record).filter(|record| record.evaluations > 0),
             displacement: self.engine.displacement()?,
-            displacement_last: None,
+            displacement_last: self
+                .log
+                .generations
+                .last()
+                .map(|last| displacement_of(&self.log.header, last)),
             codes_sha256: live_digest(&mut self.engine)?,
         };
         self.write(Line::Evaluation(record.clone()))?;

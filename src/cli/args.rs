@@ -8,6 +8,7 @@ mod probe;
 mod pull;
 mod retain;
 mod search;
+mod short;
 mod task;
 
 use std::ffi::OsStr;
@@ -25,6 +26,7 @@ pub use probe::ProbeArgs;
 pub use pull::{PullArgs, Wanted, What};
 pub use retain::RetainArgs;
 pub use search::{Residual, SearchArgs};
+pub use short::command;
 pub use task::{OF_DATA, OnTimeout, TaskArgs};
 
 use crate::llama;
@@ -303,8 +305,6 @@ fn size(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -321,6 +321,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Args::command().debug_assert();
+        command().debug_assert();
     }
 }

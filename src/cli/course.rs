@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::args::RetainArgs;
 use super::data::{Facts, Loaded};
-use super::plan::Subject;
+use super::header::Subject;
 use super::{UsageError, data, definition, drift};
 use crate::chat::ChatSettings;
 use crate::exam::Examiner;

@@ -18,7 +18,7 @@ use crate::task::{DataOptions, Definition, Problems, Reward, RewardKind};
 const GENERATED: [&str; 2] = ["arith", "countdown"];
 
 /// The flags that change what a task file says.
-const OF_FILES: [&str; 13] = [
+const OF_FILES: [&str; 14] = [
     "--data",
     "--held-out",
     "--replies",
@@ -29,6 +29,7 @@ const OF_FILES: [&str; 13] = [
     "--chat-template-file",
     "--chat-template-kwargs",
     "--special",
+    "--score-first",
     "--temp",
     "--predict",
     "--stop",
@@ -61,6 +62,7 @@ pub fn of_args(args: &TaskArgs, context: Option<u32>) -> Result<Definition> {
     definition.system = args.system.clone().or(definition.system);
     chat::change(&mut definition.chat, args)?;
     definition.predict = args.predict.or(definition.predict);
+    definition.score_first = args.score_first.or(definition.score_first);
     definition.temp = args.temp.unwrap_or(definition.temp);
     if !args.stop.is_empty() {
         definition.stop.clone_from(&args.stop);

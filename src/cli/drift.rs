@@ -118,7 +118,9 @@ pub fn summary(summary: &Summary) -> Vec<String> {
         }));
     }
     if let Some(displacement) = after.displacement.filter(|_| after.generations > 0) {
-        lines.push(format!("displacement    {} of the weights' size", text::percent(displacement)));
+        let last = after.displacement_last.map(text::percent);
+        let last = last.map_or(String::new(), |last| format!(", {last} in the last generation"));
+        lines.push(format!("displacement    {} of the weights' size{last}", text::percent(displacement)));
     }
     lines
 }

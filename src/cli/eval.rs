@@ -9,7 +9,7 @@ use tracing::debug;
 use super::args::EvalArgs;
 use super::course::Course;
 use super::data::Facts;
-use super::{Ending, UsageError, chat, definition, out, report, setup, text};
+use super::{Ending, UsageError, chat, definition, out, progress, setup, text};
 use crate::exam::{Difference, Examiner, Example, Grade, Mark};
 use crate::llama::{LlamaEngine, Uneditable, check_built_in};
 use crate::model::Model;
@@ -153,7 +153,7 @@ impl Report<'_> {
     /// For programs.
     fn object(&self, difference: Option<(Grade, Difference)>) -> Value {
         let Self { args, definition, grade, example } = self;
-        let mut object = report::grade(grade);
+        let mut object = progress::grade(grade);
         object["model"] = json!(args.model.display().to_string());
         object["log"] = json!(args.log.as_ref().map(|path| path.display().to_string()));
         object["task"] = json!(definition.name);
@@ -161,7 +161,7 @@ impl Report<'_> {
         object["example"] = chat::object(example.as_ref());
         object["peak_rss_bytes"] = json!(crate::store::peak_rss_bytes());
         if let Some((of_base, Difference { mean, margin })) = difference {
-            object["compare"] = report::grade(&of_base);
+            object["compare"] = progress::grade(&of_base);
             object["compare"]["model"] = json!(args.compare.as_ref().map(|path| path.display().to_string()));
             object["difference"] =
                 json!({ "mean": mean, "ci95_low": mean - margin, "ci95_high": mean + margin });

@@ -1,17 +1,16 @@
 //! `qes-gguf completions` and `qes-gguf man`: what a shell and `man` should know of the program.
 
 use anyhow::{Context, Result};
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::args::{Args, ManArgs};
+use super::args::{ManArgs, command};
 use super::{Ending, out};
 use crate::store::{Artefact, make_folder};
 
 /// Prints a script that completes commands and flags.
 pub fn completions(shell: Shell) -> Result<Ending> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Args::command(), "qes-gguf", &mut script);
+    clap_complete::generate(shell, &mut command(), "qes-gguf", &mut script);
     out::line(String::from_utf8_lossy(&script).trim_end())?;
     Ok(Ending::Success)
 }
@@ -19,7 +18,7 @@ pub fn completions(shell: Shell) -> Result<Ending> {
 /// Writes a page for the program and one for each command.
 pub fn man(args: &ManArgs) -> Result<Ending> {
     make_folder(&args.folder)?;
-    let mut program = Args::command().disable_help_subcommand(true);
+    let mut program = command().disable_help_subcommand(true);
     program.build();
     let commands: Vec<clap::Command> = program.get_subcommands().cloned().collect();
     for command in std::iter::once(program).chain(commands) {

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use tracing::debug;
 
 use super::args::{Residual, RunArgs, TuneArgs};
-use super::plan::{Subject, header_with};
+use super::header::{Subject, header_with};
 use super::{UsageError, definition, setup, text};
 use crate::block::Arrangement;
 use crate::llama::estimated_context_bytes;

@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 
 use super::args::{ProbeArgs, SearchArgs};
 use super::course::Courses;
-use super::{Ending, chat, definition, interrupt, memory, out, plan, report, setup, text};
+use super::{Ending, chat, definition, header, interrupt, memory, out, progress, setup, text};
 use crate::llama::{LlamaEngine, check_built_in};
 use crate::model::Model;
-use crate::probe::{Choice, Findings, Fixed, Forecast, Trial, choose, forecast, probe};
+use crate::probe::{
+    Choice, DriftOfNoise, Findings, Fixed, Forecast, Outlook, Trial, choose, forecast, probe,
+};
 use crate::recipe::two_digits;
 use crate::seed_log::{Header, pin_noise};
 use crate::settings::TypeSettings;
@@ -26,7 +28,7 @@ pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
     let mut definition = definition::of_args(&args.task, args.inference.ctx_size())?;
     chat::settle_date(&mut definition, &model);
     let (courses, subject) = Courses::load(definition, &args.retain)?;
-    let header = plan::header(args, &model, subject)?;
+    let header = header::header(args, &model, subject)?;
     let warnings = courses.warnings();
     let mut examiners = courses.examiners(&header)?;
     let stop = interrupt::flag()?;
@@ -78,13 +80,12 @@ impl Probed {
         mode: ResidualMode,
         stop: &AtomicBool,
     ) -> Result<Option<Self>> {
-        let bar = report::bar(0, "probing  member {pos}/{len}  {wide_bar}  {eta_precise} left");
-        let pairs = header.settings.population as usize / 2;
-        let found = probe(engine, examiners, header, pairs, stop, &mut |done, of| {
+        let bar = progress::bar(0, "probing  member {pos}/{len}  {wide_bar}  {eta_precise} left");
+        let found = probe(engine, examiners, header, stop, &mut |done, of| {
             bar.set_length(of);
             bar.set_position(done);
         });
-        report::finish(&bar);
+        progress::finish(&bar);
         let Some(findings) = found? else { return Ok(None) };
         let choice = choose(header, &findings, mode, fixed(search)).ok_or_else(|| {
             anyhow!(
@@ -114,11 +115,13 @@ impl Probed {
             ),
             format!("fitness         {:.4}", findings.fitness),
             String::new(),
-            "sigma           signal in differences  cost of a perturbation".to_owned(),
+            "noise           signal in differences  cost in fitness".to_owned(),
         ];
         let mut trials = findings.trials.clone();
         trials.sort_by(|a, b| a.factor.total_cmp(&b.factor));
         lines.extend(trials.iter().map(|trial| self.line_of(trial)));
+        lines.push(self.mirror());
+        lines.extend(self.damage());
         lines.push(String::new());
         lines.extend(self.expectations(mode));
         lines.extend([String::new(), self.chosen(), format!("  {line}")]);
@@ -126,23 +129,44 @@ impl Probed {
     }
 
     fn line_of(&self, trial: &Trial) -> String {
-        let sigma: Vec<String> =
-            self.asked.settings.types.iter().map(|t| number(t.sigma * trial.factor)).collect();
         let is_chosen = if trial.factor == self.choice.trial.factor { "  <- chosen" } else { "" };
         let (reliability, cost) = (text::percent(trial.signal.reliability(1.0)), trial.signal.cost);
-        format!("{:<15} {reliability:>6}                 {cost:.5}{is_chosen}", sigma.join(", "))
+        let noise = match self.findings.displacement {
+            Some(displacement) => text::percent(displacement * trial.factor),
+            None => format!("x{}", number(trial.factor)),
+        };
+        format!("{noise:<15} {reliability:>6}                 {cost:.5}{is_chosen}")
+    }
+
+    /// Says whether mirrored members pay.
+    fn mirror(&self) -> String {
+        let even = self.findings.even;
+        let verdict = if even > 0.5 { "--mirror pays" } else { "mirrored members (--mirror) do not pay" };
+        format!("even share      {}: {verdict}", text::percent(even))
+    }
+
+    /// Says what a perturbation does to what the model could do before.
+    fn damage(&self) -> Option<String> {
+        let told = |name: &str, of: Option<DriftOfNoise>| {
+            of.map(|DriftOfNoise { rise, error }| {
+                format!("{name} {} ± {}", text::drift::signed(rise), text::percent(error))
+            })
+        };
+        let Findings { texts, own_replies, .. } = self.findings;
+        let all: Vec<String> =
+            told("plain text", texts).into_iter().chain(told("own replies", own_replies)).collect();
+        (!all.is_empty()).then(|| format!("drift of noise  {}", all.join(", ")))
     }
 
     /// What to expect of the run.
     pub fn expectations(&self, mode: ResidualMode) -> Vec<String> {
         let told = self.forecast(mode);
         let outside = 1.0 - told.inference / told.generation.max(f64::MIN_POSITIVE);
-        vec![
+        let mut lines = vec![
             format!(
-                "a generation    about {}, {} of it outside inference; moves about {} of the integers",
+                "a generation    about {}, {} of it outside inference",
                 text::seconds(told.generation),
                 text::percent(outside),
-                text::percent(self.choice.drift.moved)
             ),
             format!(
                 "the run         about {}: {}, and evaluations of {} each",
@@ -150,7 +174,25 @@ impl Probed {
                 text::generations(self.header.settings.generations),
                 text::seconds(told.evaluation),
             ),
-        ]
+        ];
+        let Outlook { gain, texts, own_replies, displacement } = self.choice.outlook;
+        lines.push(format!("fitness then    about {:.4}, {gain:+.4}", self.findings.fitness + gain));
+        let of = |name: &str, share: Option<f64>| {
+            share.map(|share| format!("{name} {}", text::drift::signed(share)))
+        };
+        let mut drift: Vec<String> =
+            of("plain text", texts).into_iter().chain(of("own replies", own_replies)).collect();
+        drift.extend(displacement.map(|[first, all]| {
+            format!(
+                "displacement {} in all, {} in the first generation",
+                text::percent(all),
+                text::percent(first)
+            )
+        }));
+        if !drift.is_empty() {
+            lines.push(format!("drift then      about {}, by noise alone", drift.join(", ")));
+        }
+        lines
     }
 
     /// What was chosen, in a line.
@@ -170,10 +212,12 @@ impl Probed {
     /// For programs.
     fn object(&self, mode: ResidualMode) -> Value {
         let told = self.forecast(mode);
+        let (findings, outlook) = (&self.findings, &self.choice.outlook);
+        let drift_of = |value: fn(DriftOfNoise) -> f64| json!({ "texts": findings.texts.map(value), "own_replies": findings.own_replies.map(value) });
         let trial = |trial: &Trial| {
             json!({
                 "factor": trial.factor,
-                "pairs": trial.signal.pairs,
+                "members": trial.signal.members,
                 "signal": trial.signal.signal,
                 "noise": trial.signal.noise,
                 "reliability": trial.signal.reliability(1.0),
@@ -188,9 +232,15 @@ impl Probed {
             "trials": self.findings.trials.iter().map(trial).collect::<Vec<_>>(),
             "noise_cost": self.findings.cost.map(|cost| cost.slope),
             "noise_cost_error": self.findings.cost.map(|cost| cost.error),
+            "even_share": self.findings.even,
+            "noise_drift": drift_of(|of| of.rise),
+            "noise_drift_error": drift_of(|of| of.error),
+            "noise_displacement": self.findings.displacement,
             "settings": self.header.settings,
             "prompts": self.header.task.prompts,
-            "moved": self.choice.drift.moved,
+            "expected_gain": outlook.gain,
+            "expected_drift": { "texts": outlook.texts, "own_replies": outlook.own_replies },
+            "expected_displacement": outlook.displacement.map(|[_, all]| all),
             "seconds_generation": told.generation,
             "seconds_inference": told.inference,
             "seconds_evaluation": told.evaluation,

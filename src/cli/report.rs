@@ -1,348 +1,244 @@
-//! What a person, or a program, sees of a run.
+//! `qes-gguf report`: logs as a page for the browser.
 
-use std::time::Duration;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use anyhow::{Context, Result, bail};
+use serde_json::json;
 
-use super::{drift, out, text};
-use crate::exam::Grade;
-use crate::seed_log::{EvaluationRecord, GenerationRecord, Header, SeedLog};
-use crate::tune::{Event, Observer, Split, Summary, Warning};
-use crate::update::Moves;
+use super::args::{ReportArgs, ThreadsArgs};
+use super::samples::{examiner, samples};
+use super::{Ending, out, setup, text};
+use crate::exam::Examiner;
+use crate::llama::check_built_in;
+use crate::model::{Model, ModelError};
+use crate::report::{MOVES_COLUMNS, Run, Subject, Timing, check_png, events, figures, page, png, span};
+use crate::seed_log::SeedLog;
+use crate::store::{Artefact, make_folder, read_log_file};
 
-/// What a reporter needs to know of a run before it starts.
-#[derive(Clone, Copy, Debug)]
-pub struct Outline {
-    /// Generations planned in all.
-    pub generations: u64,
-    /// Generations that the log has already.
-    pub done: u64,
-    /// Members of a generation.
-    pub population: u32,
-    /// Codes that are tuned.
-    pub integers: u64,
+pub fn run(args: &ReportArgs) -> Result<Ending> {
+    if args.png.is_some() {
+        check_png()?;
+    }
+    let threads = threads(args)?;
+    let inputs = args
+        .logs
+        .iter()
+        .map(|log| ("the log", log))
+        .chain(args.model.iter().map(|model| ("the base model", model)))
+        .chain(args.timing.iter().map(|timing| ("the run's times", timing)));
+    for (what, input) in inputs {
+        setup::check_place(&args.output, what, input)?;
+    }
+    let logs = args.logs.iter().map(|path| setup::read_log(path)).collect::<Result<Vec<_>>>()?;
+    let names = names(&args.logs);
+    // Begun before the replay, so that a folder that cannot be written to is told of at once.
+    let place = Artefact::begin(&args.output)?;
+    let runs = runs(args, threads, &logs, &names)?;
+    let subject = Subject(&runs);
+    let html = page(subject);
+    write(place, html.as_bytes())?;
+    let bytes = html.len() as u64;
+    if !args.json {
+        out::line(format!("wrote {} ({})", args.output.display(), text::bytes(bytes)))?;
+    }
+    let (svgs, pngs) = charts(args, subject)?;
+    let tensorboard = tensorboard(args, &logs, &names)?;
+    if args.json {
+        let output = args.output.display().to_string();
+        out::line(json!({
+            "output": output, "bytes": bytes, "runs": names, "svg": svgs, "png": pngs, "tensorboard": tensorboard,
+        }))?;
+    }
+    Ok(Ending::Success)
 }
 
-impl Outline {
-    /// The outline of a run that continues after `done` generations.
-    pub fn new(header: &Header, done: u64) -> Self {
-        Self {
-            generations: header.settings.generations,
-            done,
-            population: header.settings.population,
-            integers: header.integers(),
+/// Writes each chart as a file of its own, where that is asked for, and returns the names of SVG and PNG files.
+fn charts(args: &ReportArgs, subject: Subject<'_>) -> Result<(Vec<String>, Vec<String>)> {
+    let (mut svgs, mut pngs) = (Vec::new(), Vec::new());
+    let shown = if args.svg.is_some() || args.png.is_some() { figures(subject) } else { Vec::new() };
+    for (name, figure) in shown {
+        if let Some(prefix) = &args.svg {
+            svgs.push(save(args, &with_ending(prefix, &format!("-{name}.svg")), figure.as_bytes())?);
+        }
+        if let Some(prefix) = &args.png {
+            pngs.push(save(args, &with_ending(prefix, &format!("-{name}.png")), &png(&figure)?)?);
         }
     }
+    Ok((svgs, pngs))
 }
 
-/// A bar of this form, shown while the standard error stream is a terminal.
-pub fn bar(length: u64, template: &str) -> ProgressBar {
-    // indicatif draws nothing where the stream is no terminal.
-    let bar = ProgressBar::new(length);
-    let style = ProgressStyle::with_template(template);
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.enable_steady_tick(Duration::from_millis(500));
-    out::show(Some(bar.clone()));
-    bar
-}
-
-/// Takes the bar away.
-pub fn finish(bar: &ProgressBar) {
-    out::show(None);
-    bar.finish_and_clear();
-}
-
-/// Text for people: a line for each generation, and a bar while the standard error stream is a terminal.
-#[derive(Debug)]
-pub struct TextReport {
-    outline: Outline,
-    bar: ProgressBar,
-    /// The last generation's line, held back until it is known whether an evaluation belongs on it.
-    held: Option<String>,
-}
-
-impl TextReport {
-    /// Shows the bar.
-    pub fn new(outline: Outline) -> Self {
-        let population = u64::from(outline.population);
-        let members = outline.generations.saturating_sub(outline.done) * population;
-        let bar = bar(members, "{msg}  {wide_bar}  {eta_precise} left");
-        Self { outline, bar, held: None }
-    }
-
-    /// Prints lines that stay, above the bar.
-    pub fn line(&self, text: &str) {
-        self.bar.suspend(|| out::progress(text));
-    }
-
-    /// Prints what was held back and takes the bar away.
-    pub fn finish(&mut self) {
-        self.release(None);
-        finish(&self.bar);
-    }
-
-    /// Prints the line that was held back, if there is one, with the evaluation that followed it.
-    fn release(&mut self, evaluation: Option<&EvaluationRecord>) {
-        if let Some(line) = self.held.take() {
-            self.line(&(line + &evaluation.map_or(String::new(), held_out)));
-        }
-    }
-
-    /// Returns a generation's line.
-    fn generation(&self, record: &GenerationRecord, moves: Moves, split: Split) -> String {
-        let number = record.generation + 1;
-        let width = self.outline.generations.to_string().len();
-        let share = moves.moved as f64 / self.outline.integers.max(1) as f64;
-        format!(
-            "generation {number:>width$}/{}  fitness {:.4}  best {:.4}  moved {:>5}  {}",
-            self.outline.generations,
-            record.fitness.mean,
-            record.fitness.best,
-            text::percent(share),
-            text::seconds(split.seconds),
-        )
-    }
-}
-
-/// Returns an evaluation as the end of its generation's line.
-fn held_out(record: &EvaluationRecord) -> String {
-    let grade = text::grade(record);
-    let measured = match grade.accuracy() {
-        Some(accuracy) => text::percent(accuracy),
-        None => format!("{:.4}", grade.mean_reward),
+/// Writes the event files, where they are asked for, and returns their names.
+fn tensorboard(args: &ReportArgs, logs: &[SeedLog], names: &[String]) -> Result<Vec<String>> {
+    let Some(folder) = &args.tensorboard else { return Ok(Vec::new()) };
+    let of_run = |(log, name): (&SeedLog, &String)| {
+        let folder = folder.join(name.replace(['/', '\\'], "_"));
+        make_folder(&folder)?;
+        save(args, &folder.join("events.out.tfevents.0.qes-gguf"), &events(log))
     };
-    let retained = record.retained.map_or(String::new(), |retained| format!("  retained {retained:.4}"));
-    let drifted = record.drift.as_ref().map_or(String::new(), text::drift::brief);
-    format!("  held-out {measured}{retained}{drifted}")
+    logs.iter().zip(names).map(of_run).collect()
 }
 
-impl Observer for TextReport {
-    fn event(&mut self, event: &Event<'_>) {
-        match event {
-            Event::Member { generation, member, of } => {
-                self.release(None);
-                let passed = (generation - self.outline.done) * u64::from(self.outline.population);
-                self.bar.set_position(passed + u64::from(*member));
-                let (number, all) = (generation + 1, self.outline.generations);
-                self.bar.set_message(format!("generation {number}/{all}  member {}/{of}", member + 1));
-            }
-            Event::Evaluating { generations } => {
-                // The summary tells of the last evaluation.
-                if *generations == self.outline.generations {
-                    self.release(None);
-                }
-                self.bar.set_message("held-out problems");
-            }
-            Event::Note(note) => self.line(&format!("note: {note}")),
-            Event::Evaluation(record) if record.generations == 0 => {
-                let grade = text::grade(record);
-                self.line(&format!("before: held-out {} {}", text::measure(&grade), text::headline(&grade)));
-            }
-            Event::Evaluation(record) => self.release(Some(record)),
-            Event::Warning(warning) => {
-                self.release(None);
-                self.line(&format!("warning: {}", warned(warning)));
-            }
-            Event::Generation { record, moves, split } => {
-                self.held = Some(self.generation(record, *moves, *split));
-            }
+/// The runs, each with what else is told of it.
+fn runs(args: &ReportArgs, threads: usize, logs: &[SeedLog], names: &[String]) -> Result<Vec<Run>> {
+    let timings = timings(args, logs)?;
+    let runs = match &args.model {
+        None => logs.iter().zip(names).map(|(log, name)| Run::of(name, log)).collect(),
+        Some(model) => of_model(args, model, threads, logs, names)?,
+    };
+    let timed = |(run, timing): (Run, Option<Timing>)| match timing {
+        Some(timing) => run.with_timing(&timing),
+        None => run,
+    };
+    Ok(runs.into_iter().zip(timings).map(timed).collect())
+}
+
+/// Threads for inference, where there is any.
+fn threads(args: &ReportArgs) -> Result<usize> {
+    if args.samples.is_none() {
+        setup::replay_threads(&ThreadsArgs::from(&args.inference))?;
+        return Ok(1);
+    }
+    check_built_in()?;
+    setup::threads(&args.inference)
+}
+
+/// What was told of each log's time. A file that tells of none of these runs is an error.
+fn timings(args: &ReportArgs, logs: &[SeedLog]) -> Result<Vec<Option<Timing>>> {
+    let mut timings: Vec<Option<Timing>> = logs.iter().map(|_| None).collect();
+    for path in &args.timing {
+        let timing = timing(path)?;
+        let of_run =
+            &mut timings[whose(&timing, &args.logs, logs).with_context(|| path.display().to_string())?];
+        let all = match of_run.take() {
+            Some(earlier) => earlier.and(timing).with_context(|| path.display().to_string())?,
+            None => timing,
+        };
+        *of_run = Some(all);
+    }
+    Ok(timings)
+}
+
+/// Reads what `tune --json` printed. A last line that was cut off is passed over with a warning.
+fn timing(path: &Path) -> Result<Timing> {
+    let bytes = read_log_file(path)?;
+    let timing = Timing::parse(&String::from_utf8_lossy(&bytes));
+    let timing = timing.with_context(|| path.display().to_string())?;
+    if timing.is_torn() {
+        let path = path.display();
+        out::warn(format!("warning: {path} ends in the middle of a line, which is left out"));
+    }
+    Ok(timing)
+}
+
+/// The number of the log whose run these times are of. Of logs that are alike, it is the one of the name that was told.
+fn whose(timing: &Timing, paths: &[PathBuf], logs: &[SeedLog]) -> Result<usize> {
+    let alike: Vec<usize> = (0..logs.len()).filter(|number| timing.is_of(&logs[*number])).collect();
+    let is_named = |number: &usize| paths[*number].file_name().is_some_and(|name| timing.is_of_name(name));
+    let named: Vec<usize> = alike.iter().copied().filter(is_named).collect();
+    match (alike.as_slice(), named.as_slice()) {
+        ([only], _) | (_, [only]) => Ok(*only),
+        ([], _) => bail!(
+            "its generations are not those of {}; give what `tune --json` printed of a run that is reported",
+            if logs.len() == 1 { "the log" } else { "any of the logs" }
+        ),
+        ([one, other, ..], _) => bail!(
+            "its generations are those of {} and of {} alike; report one of them at a time",
+            paths[*one].display(),
+            paths[*other].display()
+        ),
+    }
+}
+
+/// The runs, those of this model with what a replay counts and what the model replies.
+fn of_model(
+    args: &ReportArgs,
+    path: &Path,
+    threads: usize,
+    logs: &[SeedLog],
+    names: &[String],
+) -> Result<Vec<Run>> {
+    let model = Model::open(path)?;
+    let fit = fitting(&model, logs, names)?;
+    // All of them before the first model is loaded, so that what is missing is told of at once.
+    let examiner = |(log, fits): (&SeedLog, &bool)| {
+        (*fits && args.samples.is_some()).then(|| examiner(args, log)).transpose()
+    };
+    let examiners = logs.iter().zip(&fit).map(examiner).collect::<Result<Vec<_>>>()?;
+    let run = |(((log, name), fits), examiner): (((&SeedLog, &String), bool), Option<Examiner>)| {
+        let run = Run::of(name, log);
+        if !fits {
+            return Ok(run);
+        }
+        let (count, asks) = (args.samples.unwrap_or(0), examiner.into_iter());
+        let samples = asks.map(|examiner| samples(args, &model, log, examiner, count, threads));
+        let samples = samples.collect::<Result<Vec<_>>>()?.concat();
+        let span = span(log.generations.len() as u64, MOVES_COLUMNS);
+        let moves = model.reopen()?.count_moves(log, span)?;
+        Ok(run.with_moves(log, span, &moves).with_samples(samples))
+    };
+    logs.iter().zip(names).zip(fit).zip(examiners).map(run).collect()
+}
+
+/// Which logs were made for this model. Others are told of; that all are is an error.
+fn fitting(model: &Model, logs: &[SeedLog], names: &[String]) -> Result<Vec<bool>> {
+    let mut others = Vec::new();
+    let mut fit = Vec::new();
+    for (log, name) in logs.iter().zip(names) {
+        let found = model.check_base(&log.header.base);
+        fit.push(found.is_ok());
+        match found {
+            Ok(()) => {}
+            Err(error @ ModelError::OtherModel { .. }) => others.push((name, error)),
+            Err(error) => return Err(error.into()),
         }
     }
-}
-
-/// The closing summary.
-pub fn summary(summary: &Summary, log: &SeedLog, planned: u64) -> String {
-    let mut lines = results(summary, log);
-    let Split { perturb, inference, restore, update, .. } = summary.total;
-    lines.extend(drift::summary(summary));
-    lines.push(format!(
-        "time            {}; outside inference {}",
-        text::seconds(summary.seconds),
-        text::percent(summary.outside_inference())
-    ));
-    lines.push(format!(
-        "                inference {}, perturb {}, restore {}, update {}",
-        text::seconds(inference),
-        text::seconds(perturb),
-        text::seconds(restore),
-        text::seconds(update)
-    ));
-    lines.extend(drift::cost(summary));
-    if let Some(peak) = crate::store::peak_rss_bytes() {
-        lines.push(format!("peak memory     {}, planned {}", text::bytes(peak), text::bytes(planned)));
-    }
-    lines.push(format!("seed log        {}", text::bytes(summary.log_bytes)));
-    lines.join("\n")
-}
-
-/// What the held-out problems, and what was to be retained, say of the run.
-fn results(summary: &Summary, log: &SeedLog) -> Vec<String> {
-    let (Some(first), Some(last)) = (&summary.before, &summary.after) else { return Vec::new() };
-    let (before, after) = (text::grade(first), text::grade(last));
-    let mut lines = vec![
-        format!("before          {}", text::headline(&before)),
-        format!("after           {}", text::headline(&after)),
-        format!("change          {} on {}", text::change(&before, &after), text::held_out(after.problems)),
-    ];
-    // Where neither the accuracy nor the log-likelihood is what the run was tuned for.
-    let is_told = |grade: &Grade| {
-        grade.accuracy().is_none_or(|accuracy| accuracy == grade.mean_reward)
-            || grade.mean_loglik == Some(grade.mean_reward)
-    };
-    if !(is_told(&before) && is_told(&after)) {
-        let (before, after) = (before.mean_reward, after.mean_reward);
-        lines.push(format!("mean reward     {before:.4} before, {after:.4} after"));
-    }
-    if let Some((before, after)) = first.retained.zip(last.retained) {
-        let change = text::relative(before, after);
-        lines.push(format!("retained        {before:.4} before, {after:.4} after ({change})"));
-    }
-    lines.extend(best(log));
-    lines
-}
-
-/// Where a run with patience was best, and why it ended.
-fn best(log: &SeedLog) -> Vec<String> {
-    let (Some(patience), Some(best)) = (log.header.task.patience, log.best()) else { return Vec::new() };
-    let grade = text::grade(best);
-    let (measure, headline) = (text::measure(&grade), text::headline(&grade));
-    let mut lines =
-        vec![format!("best            after {}: {measure} {headline}", text::generations(best.generations))];
-    if log.is_out_of_patience() {
-        let all = text::generations(log.generations.len() as u64);
-        lines.push(format!(
-            "                ended after {all}, as {patience} evaluations brought no higher mean reward"
+    for (name, error) in others {
+        if !fit.contains(&true) {
+            return Err(error.into());
+        }
+        out::warn(format!(
+            "warning: {name} was made for another model, so nothing is shown that takes its own"
         ));
     }
-    lines
+    Ok(fit)
 }
 
-/// One JSON object a line, for programs.
-#[derive(Debug)]
-pub struct JsonReport;
+/// What the page calls each log: the file's name without its ending, with as many of its folders as tell it from others.
+fn names(paths: &[PathBuf]) -> Vec<String> {
+    let name = |path: &Path, folders: usize| {
+        let path = path.with_extension("");
+        let parts: Vec<String> = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        parts[parts.len().saturating_sub(folders + 1)..].join("/")
+    };
+    let is_alone = |path: &PathBuf, folders: usize| {
+        paths.iter().filter(|other| name(other, folders) == name(path, folders)).count() == 1
+    };
+    let least = |path: &PathBuf| (0..path.iter().count()).find(|folders| is_alone(path, *folders));
+    paths
+        .iter()
+        .map(|path| least(path).map_or_else(|| path.display().to_string(), |folders| name(path, folders)))
+        .collect()
+}
 
-impl Observer for JsonReport {
-    fn event(&mut self, event: &Event<'_>) {
-        match event {
-            Event::Member { .. } | Event::Evaluating { .. } => {}
-            Event::Note(note) => out::warn(format!("note: {note}")),
-            Event::Evaluation(record) => out::progress(evaluation(record)),
-            Event::Warning(warning) => out::progress(warning_object(warning)),
-            Event::Generation { record, moves, split } => out::progress(generation(record, *moves, *split)),
-        }
+/// A path with more at its end.
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut text: OsString = path.as_os_str().to_owned();
+    text.push(ending);
+    text.into()
+}
+
+/// Writes a file, says so, and returns its name.
+fn save(args: &ReportArgs, place: &Path, bytes: &[u8]) -> Result<String> {
+    write(Artefact::begin(place)?, bytes)?;
+    let name = place.display().to_string();
+    if !args.json {
+        out::line(format!("wrote {name}"))?;
     }
+    Ok(name)
 }
 
-/// Says a warning in words, with what to do.
-fn warned(Warning::EqualRewards { generations, fitness, hints }: &Warning) -> String {
-    let reasons: String = hints.iter().map(|hint| format!("; {hint}")).collect();
-    format!(
-        "in all {generations} generations so far all members had the same fitness, {fitness:.4}, from which nothing can be learned{reasons}; \
-         stop (Ctrl-C) and look at replies with `report --samples`, or give a reward with more shades to it, more --prompts, --temp where \
-         replies are drawn, or a larger --sigma"
-    )
-}
-
-/// A warning for programs.
-fn warning_object(warning: &Warning) -> Value {
-    let Warning::EqualRewards { generations, fitness, hints } = warning;
-    json!({
-        "event": "warning",
-        "kind": "equal_rewards",
-        "generations": generations,
-        "fitness": fitness,
-        "hints": hints,
-        "message": warned(warning),
-    })
-}
-
-fn evaluation(record: &EvaluationRecord) -> Value {
-    let mut object = grade(&text::grade(record));
-    object["event"] = json!("evaluation");
-    object["generations"] = json!(record.generations);
-    object["retained"] = json!(record.retained);
-    object["drift"] = drift::object(record.drift.as_ref());
-    object["displacement"] = json!(record.displacement);
-    object["displacement_last"] = json!(record.displacement_last);
-    object
-}
-
-/// A grade for programs, of `tune` and `eval` alike.
-pub fn grade(grade: &Grade) -> Value {
-    let interval = grade.interval();
-    json!({
-        "problems": grade.problems,
-        "correct": grade.correct,
-        "accuracy": grade.accuracy(),
-        "ci95_low": interval.map(|(low, _)| low),
-        "ci95_high": interval.map(|(_, high)| high),
-        "mean_reward": grade.mean_reward,
-        "mean_loglik": grade.mean_loglik,
-    })
-}
-
-fn generation(record: &GenerationRecord, moves: Moves, split: Split) -> Value {
-    json!({
-        "event": "generation",
-        "generation": record.generation + 1,
-        "fitness_mean": record.fitness.mean,
-        "fitness_spread": record.fitness.spread,
-        "fitness_best": record.fitness.best,
-        "alpha": record.alpha,
-        "moved": moves.moved,
-        "gated": moves.gated,
-        "pulled": moves.pulled,
-        "evaluations": record.evaluations,
-        "seconds": split.seconds,
-        "seconds_perturb": split.perturb,
-        "seconds_inference": split.inference,
-        "seconds_restore": split.restore,
-        "seconds_update": split.update,
-    })
-}
-
-/// The first line of `tune --json`.
-pub fn start(header: &Header, done: u64, log: &str, planned: u64) -> Value {
-    json!({
-        "event": "start",
-        "log": log,
-        "generations_done": done,
-        "tensors": header.tensors.len(),
-        "integers": Outline::new(header, done).integers,
-        "planned_rss_bytes": planned,
-        "settings": header.settings,
-        "task": header.task,
-    })
-}
-
-/// The last line of `tune --json`: `event` is `done` or `interrupted`.
-pub fn end(event: &str, summary: &Summary, log: &SeedLog, planned: u64) -> Value {
-    let best = log.best().cloned();
-    let accuracy = |record: &Option<EvaluationRecord>| record.as_ref().and_then(EvaluationRecord::accuracy);
-    let reward = |record: &Option<EvaluationRecord>| record.as_ref().map(|record| record.mean_reward);
-    json!({
-        "event": event,
-        "generations": summary.generations,
-        "accuracy_before": accuracy(&summary.before),
-        "accuracy_after": accuracy(&summary.after),
-        "reward_before": reward(&summary.before),
-        "reward_after": reward(&summary.after),
-        "best_generations": best.as_ref().map(|record| record.generations),
-        "accuracy_best": accuracy(&best),
-        "reward_best": reward(&best),
-        "retained_before": summary.before.as_ref().and_then(|record| record.retained),
-        "retained_after": summary.after.as_ref().and_then(|record| record.retained),
-        "drift": drift::object(summary.after.as_ref().and_then(|record| record.drift.as_ref())),
-        "displacement": summary.after.as_ref().and_then(|record| record.displacement),
-        "damage": drift::damage(log),
-        "samples": summary.samples.iter().map(drift::sample).collect::<Vec<_>>(),
-        "seconds_drift": summary.drift_seconds,
-        "seconds": summary.seconds,
-        "seconds_inference": summary.total.inference,
-        "outside_inference": summary.outside_inference(),
-        "planned_rss_bytes": planned,
-        "peak_rss_bytes": crate::store::peak_rss_bytes(),
-        "log_bytes": summary.log_bytes,
-    })
+fn write(mut artefact: Artefact, bytes: &[u8]) -> Result<()> {
+    artefact.write_all(bytes)?;
+    Ok(artefact.publish()?)
 }

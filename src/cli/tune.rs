@@ -9,9 +9,9 @@ use anyhow::{Context, Result};
 use super::args::TuneArgs;
 use super::audit::FileAuditor;
 use super::course::Courses;
-use super::plan;
+use super::header;
 use super::probe::Probed;
-use super::report::{self, JsonReport, Outline, TextReport};
+use super::progress::{self, JsonReport, Outline, TextReport};
 use super::{Ending, UsageError, chat, definition, export, interrupt, memory, out, setup, text};
 use crate::exam::Example;
 use crate::llama::check_built_in;
@@ -132,7 +132,7 @@ fn begin(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
         refuse_overwriting(args, path)?;
     }
     let (courses, subject) = Courses::load(definition, &args.run.retain)?;
-    let (log, _) = SeedLog::start(plan::header(&args.run, model, subject)?)?;
+    let (log, _) = SeedLog::start(header::header(&args.run, model, subject)?)?;
     Ok(Start { log, journal: None, courses, plan: None })
 }
 
@@ -168,7 +168,7 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
     {
         return Err(UsageError(format!("--task is {task}, but the log's task is {}", of_log.name)).into());
     }
-    plan::check_method(&args.run.search, log.header.settings.method)?;
+    header::check_method(&args.run.search, log.header.settings.method)?;
     let courses = Courses::of_log(&log.header.task, moved.as_ref(), args.trust_log)?;
     if log.torn_bytes > 0 {
         out::warn(format!("warning: {}: {}", path.display(), setup::torn(&log)));
@@ -219,7 +219,7 @@ impl Display {
     fn start(args: &TuneArgs, log: &SeedLog, path: &Path, planned: u64, example: Option<&Example>) -> Self {
         let done = log.generations.len() as u64;
         if args.json {
-            let mut start = report::start(&log.header, done, &path.display().to_string(), planned);
+            let mut start = progress::start(&log.header, done, &path.display().to_string(), planned);
             start["example"] = chat::object(example);
             out::progress(start);
             return Self::Json(JsonReport);

@@ -1,13 +1,13 @@
 //! Texts of examples as a model should see them.
 
-use super::{Content, Problem, Prompt};
+use super::{Content, Fault, Prompt};
 
 /// Makes all line ends those of Unix, and refuses zero bytes. Tells whether a line end was changed.
-pub(super) fn clean(content: &mut Content) -> Result<bool, Problem> {
+pub(super) fn clean(content: &mut Content) -> Result<bool, Fault> {
     let mut changed = false;
-    let mut each = |text: &mut String| -> Result<(), Problem> {
+    let mut each = |text: &mut String| -> Result<(), Fault> {
         if text.contains('\0') {
-            return Err(Problem::ZeroByte);
+            return Err(Fault::ZeroByte);
         }
         if text.contains('\r') {
             *text = unix_lines(text);
@@ -33,8 +33,8 @@ pub(super) fn clean(content: &mut Content) -> Result<bool, Problem> {
 
 fn each_of_prompt(
     prompt: &mut Prompt,
-    each: &mut impl FnMut(&mut String) -> Result<(), Problem>,
-) -> Result<(), Problem> {
+    each: &mut impl FnMut(&mut String) -> Result<(), Fault>,
+) -> Result<(), Fault> {
     match prompt {
         Prompt::Text(text) => each(text),
         Prompt::Messages(messages) => messages.iter_mut().try_for_each(|message| each(&mut message.content)),

@@ -6,7 +6,7 @@ use super::fields::{
     conversation, not_blank, prompt, quoted, reply, some_string, string, with_columns, wrong_type,
 };
 use super::messages::{self, bare};
-use super::{Content, Earlier, Message, Problem, Prompt};
+use super::{Content, Earlier, Fault, Message, Prompt};
 
 /// What was found in an object.
 pub(super) struct Found {
@@ -23,19 +23,19 @@ impl From<Content> for Found {
 }
 
 /// Reads a text.
-pub(super) fn text(object: &Map<String, Value>) -> Result<Found, Problem> {
+pub(super) fn text(object: &Map<String, Value>) -> Result<Found, Fault> {
     let text = not_blank(string(object, "text")?, "text")?;
     Ok(Content::Text { text: text.to_owned(), ends: true }.into())
 }
 
 /// Reads a prompt as it stands and its reply.
-pub(super) fn pair(object: &Map<String, Value>, asked: &str, answer: &str) -> Result<Found, Problem> {
+pub(super) fn pair(object: &Map<String, Value>, asked: &str, answer: &str) -> Result<Found, Fault> {
     let prompt = prompt(object, asked)?;
     let reply = reply(object, answer, &prompt)?;
     Ok(Content::Reply { prompt: with_columns(object, prompt)?, reply }.into())
 }
 
-pub(super) fn prompt_alone(object: &Map<String, Value>) -> Result<Found, Problem> {
+pub(super) fn prompt_alone(object: &Map<String, Value>) -> Result<Found, Fault> {
     Ok(Content::Prompt(with_columns(object, prompt(object, "prompt")?)?).into())
 }
 
@@ -45,7 +45,7 @@ pub(super) fn asked_and_answered(
     asked: &str,
     about: Option<&str>,
     answer: &str,
-) -> Result<Found, Problem> {
+) -> Result<Found, Fault> {
     let prompt = asked_of(object, asked, about)?;
     let reply = reply(object, answer, &prompt)?;
     Ok(Content::Reply { prompt: with_columns(object, prompt)?, reply }.into())
@@ -56,12 +56,12 @@ pub(super) fn only_asked(
     object: &Map<String, Value>,
     asked: &str,
     about: Option<&str>,
-) -> Result<Found, Problem> {
+) -> Result<Found, Fault> {
     Ok(Content::Prompt(with_columns(object, asked_of(object, asked, about)?)?).into())
 }
 
 /// Returns an instruction or question with what it is about, if anything, below it.
-fn asked_of(object: &Map<String, Value>, asked: &str, about: Option<&str>) -> Result<Prompt, Problem> {
+fn asked_of(object: &Map<String, Value>, asked: &str, about: Option<&str>) -> Result<Prompt, Fault> {
     let text = match object.get(asked) {
         Some(Value::Array(_)) => return prompt(object, asked),
         _ => not_blank(string(object, asked)?, asked)?,
@@ -72,14 +72,14 @@ fn asked_of(object: &Map<String, Value>, asked: &str, about: Option<&str>) -> Re
 }
 
 /// Reads a conversation that ends with a reply. Replies before it count as well.
-pub(super) fn chat(object: &Map<String, Value>, key: &str) -> Result<Found, Problem> {
+pub(super) fn chat(object: &Map<String, Value>, key: &str) -> Result<Found, Fault> {
     let turns = conversation(object, key)?;
     let weight = turns.last().map_or(1.0, |turn| turn.weight);
     let weights: Vec<f64> = turns.iter().map(|turn| turn.weight).collect();
     let (before, reply) = messages::reply(bare(turns), key)?;
     let asked = messages::prompt(before, key)?;
     let asked = with_columns(object, asked)?;
-    let Prompt::Messages(messages) = &asked else { return Err(Problem::NothingAsked) };
+    let Prompt::Messages(messages) = &asked else { return Err(Fault::NothingAsked) };
     // What a system message and a history put before them.
     let shift = messages.len() + 1 - weights.len();
     let earlier = earlier(messages, shift, &weights)?;
@@ -87,7 +87,7 @@ pub(super) fn chat(object: &Map<String, Value>, key: &str) -> Result<Found, Prob
 }
 
 /// Returns the replies inside of a conversation's prompt to something that was asked.
-fn earlier(messages: &[Message], shift: usize, weights: &[f64]) -> Result<Vec<Earlier>, Problem> {
+fn earlier(messages: &[Message], shift: usize, weights: &[f64]) -> Result<Vec<Earlier>, Fault> {
     let mut found = Vec::new();
     let mut is_asked = false;
     for (at, message) in messages.iter().enumerate() {
@@ -98,7 +98,7 @@ fn earlier(messages: &[Message], shift: usize, weights: &[f64]) -> Result<Vec<Ea
             continue;
         }
         if messages[at - 1].role == "assistant" {
-            return Err(Problem::TwoReplies { at: at - shift + 1 });
+            return Err(Fault::TwoReplies { at: at - shift + 1 });
         }
         found.push(Earlier { at, weight: weights[at - shift] });
     }
@@ -106,12 +106,12 @@ fn earlier(messages: &[Message], shift: usize, weights: &[f64]) -> Result<Vec<Ea
 }
 
 /// Reads a conversation that ends before a reply.
-pub(super) fn open_chat(object: &Map<String, Value>, key: &str) -> Result<Found, Problem> {
+pub(super) fn open_chat(object: &Map<String, Value>, key: &str) -> Result<Found, Fault> {
     let asked = messages::prompt(bare(conversation(object, key)?), key)?;
     Ok(Content::Prompt(with_columns(object, asked)?).into())
 }
 
-pub(super) fn preference(object: &Map<String, Value>) -> Result<Found, Problem> {
+pub(super) fn preference(object: &Map<String, Value>) -> Result<Found, Fault> {
     let asked = if object.contains_key("prompt") {
         prompt(object, "prompt")?
     } else if object.contains_key("instruction") {
@@ -125,7 +125,7 @@ pub(super) fn preference(object: &Map<String, Value>) -> Result<Found, Problem> 
 }
 
 /// Reads a preference between two whole conversations, the same up to the last reply.
-pub(super) fn whole_conversations(object: &Map<String, Value>) -> Result<Found, Problem> {
+pub(super) fn whole_conversations(object: &Map<String, Value>) -> Result<Found, Fault> {
     let whole = |key| {
         let list = object.get(key).and_then(Value::as_array).ok_or_else(|| {
             wrong_type(key, object.get(key), "a list of messages, as there is no \"prompt\"")
@@ -135,7 +135,7 @@ pub(super) fn whole_conversations(object: &Map<String, Value>) -> Result<Found, 
     let (before, chosen) = whole("chosen")?;
     let (also_before, rejected) = whole("rejected")?;
     if before != also_before {
-        return Err(Problem::OtherPrompt { what: quoted("rejected") });
+        return Err(Fault::OtherPrompt { what: quoted("rejected") });
     }
     let asked = with_columns(object, messages::prompt(before, "chosen")?)?;
     Ok(Content::Preference { prompt: asked, chosen, rejected }.into())

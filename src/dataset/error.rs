@@ -16,7 +16,7 @@ pub struct DatasetError {
     /// The line, from 1, where it is that of one line.
     pub line: Option<u64>,
     /// What is wrong with it.
-    pub problem: Problem,
+    pub problem: Fault,
 }
 
 /// A line number in a message, where there is one.
@@ -40,7 +40,7 @@ impl fmt::Display for Meant {
 /// What is wrong with a file, or with a line of it.
 #[derive(Debug, Error, PartialEq)]
 #[allow(missing_docs)] // Each message says what its variant means.
-pub enum Problem {
+pub enum Fault {
     #[error("cannot tell what the file holds; its name should end in one of: .{}", EXTENSIONS.join(", ."))]
     UnknownEnding,
     #[error("the file holds nothing; give one with at least one example")]

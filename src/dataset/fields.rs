@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::error::kind;
 use super::messages::{self, Turn};
 use super::values::is_nothing;
-use super::{Message, Problem, Prompt, bare};
+use super::{Fault, Message, Prompt, bare};
 
 /// Returns a key as messages name it.
 pub(super) fn quoted(key: &str) -> String {
@@ -13,25 +13,25 @@ pub(super) fn quoted(key: &str) -> String {
 }
 
 /// Returns the problem of a value that is none of what was expected.
-pub(super) fn wrong_type(key: &str, value: Option<&Value>, expected: &'static str) -> Problem {
+pub(super) fn wrong_type(key: &str, value: Option<&Value>, expected: &'static str) -> Fault {
     match value {
-        Some(value) => Problem::WrongType { what: quoted(key), found: kind(value), expected },
-        None => Problem::Missing { what: quoted(key) },
+        Some(value) => Fault::WrongType { what: quoted(key), found: kind(value), expected },
+        None => Fault::Missing { what: quoted(key) },
     }
 }
 
 /// Returns a text that is not blank.
-pub(super) fn not_blank<'a>(text: &'a str, key: &str) -> Result<&'a str, Problem> {
-    if text.trim().is_empty() { Err(Problem::Blank { what: quoted(key) }) } else { Ok(text) }
+pub(super) fn not_blank<'a>(text: &'a str, key: &str) -> Result<&'a str, Fault> {
+    if text.trim().is_empty() { Err(Fault::Blank { what: quoted(key) }) } else { Ok(text) }
 }
 
 /// Returns the string under a key.
-pub(super) fn string<'a>(object: &'a Map<String, Value>, key: &str) -> Result<&'a str, Problem> {
+pub(super) fn string<'a>(object: &'a Map<String, Value>, key: &str) -> Result<&'a str, Fault> {
     object.get(key).and_then(Value::as_str).ok_or_else(|| wrong_type(key, object.get(key), "a string"))
 }
 
 /// Returns the string under a key that may be missing, null or blank.
-pub(super) fn some_string<'a>(object: &'a Map<String, Value>, key: &str) -> Result<Option<&'a str>, Problem> {
+pub(super) fn some_string<'a>(object: &'a Map<String, Value>, key: &str) -> Result<Option<&'a str>, Fault> {
     match object.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(_) => Ok(Some(string(object, key)?).filter(|text| !text.trim().is_empty())),
@@ -39,7 +39,7 @@ pub(super) fn some_string<'a>(object: &'a Map<String, Value>, key: &str) -> Resu
 }
 
 /// Reads a prompt: a string or messages.
-pub(super) fn prompt(object: &Map<String, Value>, key: &str) -> Result<Prompt, Problem> {
+pub(super) fn prompt(object: &Map<String, Value>, key: &str) -> Result<Prompt, Fault> {
     match object.get(key) {
         Some(Value::String(text)) => Ok(Prompt::Text(not_blank(text, key)?.to_owned())),
         Some(Value::Array(list)) => messages::prompt(bare(messages::read(list, key)?), key),
@@ -48,7 +48,7 @@ pub(super) fn prompt(object: &Map<String, Value>, key: &str) -> Result<Prompt, P
 }
 
 /// Reads a reply: a string, an answer that is a number, or messages of which the last counts and the others repeat the prompt.
-pub(super) fn reply(object: &Map<String, Value>, key: &str, prompt: &Prompt) -> Result<String, Problem> {
+pub(super) fn reply(object: &Map<String, Value>, key: &str, prompt: &Prompt) -> Result<String, Fault> {
     match object.get(key) {
         Some(Value::String(text)) => Ok(not_blank(text, key)?.to_owned()),
         Some(Value::Number(number)) if key == "answer" => Ok(number.to_string()),
@@ -61,18 +61,18 @@ pub(super) fn reply(object: &Map<String, Value>, key: &str, prompt: &Prompt) -> 
             if before.is_empty() || repeats {
                 Ok(reply)
             } else {
-                Err(Problem::OtherPrompt { what: quoted(key) })
+                Err(Fault::OtherPrompt { what: quoted(key) })
             }
         }
         Some(found @ Value::Object(_)) => {
-            Err(Problem::StructuredReply { what: quoted(key), found: kind(found) })
+            Err(Fault::StructuredReply { what: quoted(key), found: kind(found) })
         }
         other => Err(wrong_type(key, other, "a string")),
     }
 }
 
 /// Returns the messages under a key.
-pub(super) fn conversation(object: &Map<String, Value>, key: &str) -> Result<Vec<Turn>, Problem> {
+pub(super) fn conversation(object: &Map<String, Value>, key: &str) -> Result<Vec<Turn>, Fault> {
     let list = object.get(key).and_then(Value::as_array);
     messages::read(list.ok_or_else(|| wrong_type(key, object.get(key), "a list of messages"))?, key)
 }
@@ -82,17 +82,17 @@ const UNSHOWABLE: [&str; 9] =
     ["tools", "functions", "images", "image", "videos", "video", "audios", "audio", "reasoning_content"];
 
 /// Refuses what a model cannot be shown.
-pub(super) fn check_showable(object: &Map<String, Value>) -> Result<(), Problem> {
+pub(super) fn check_showable(object: &Map<String, Value>) -> Result<(), Fault> {
     let is_there = |key: &&&str| object.get(**key).is_some_and(|value| !is_nothing(value));
     match UNSHOWABLE.iter().find(is_there) {
-        Some(&"reasoning_content") => Err(Problem::Reasoning { what: quoted("reasoning_content") }),
-        Some(key) => Err(Problem::Unshowable { what: quoted(key) }),
+        Some(&"reasoning_content") => Err(Fault::Reasoning { what: quoted("reasoning_content") }),
+        Some(key) => Err(Fault::Unshowable { what: quoted(key) }),
         None => Ok(()),
     }
 }
 
 /// Puts the columns `system` and `history` before a prompt.
-pub(super) fn with_columns(object: &Map<String, Value>, prompt: Prompt) -> Result<Prompt, Problem> {
+pub(super) fn with_columns(object: &Map<String, Value>, prompt: Prompt) -> Result<Prompt, Fault> {
     let (system, history) = (some_string(object, "system")?, history(object)?);
     if system.is_none() && history.is_empty() {
         return Ok(prompt);
@@ -102,14 +102,14 @@ pub(super) fn with_columns(object: &Map<String, Value>, prompt: Prompt) -> Resul
         Prompt::Messages(messages) => messages,
     };
     if system.is_some() && asked.iter().any(|message| message.role == "system") {
-        return Err(Problem::TwoSystems);
+        return Err(Fault::TwoSystems);
     }
     let system = system.map(|content| Message { role: "system".to_owned(), content: content.to_owned() });
     Ok(Prompt::Messages(system.into_iter().chain(history).chain(asked).collect()))
 }
 
 /// Reads the column `history`: pairs of what was asked and replied before.
-fn history(object: &Map<String, Value>) -> Result<Vec<Message>, Problem> {
+fn history(object: &Map<String, Value>) -> Result<Vec<Message>, Fault> {
     const EXPECTED: &str = "a list of pairs of strings, what was asked and what was replied";
     let pairs = match object.get("history") {
         None => return Ok(Vec::new()),
@@ -120,7 +120,7 @@ fn history(object: &Map<String, Value>) -> Result<Vec<Message>, Problem> {
     for pair in pairs {
         let texts = pair.as_array().map(|pair| pair.iter().map(Value::as_str).collect::<Vec<_>>());
         let Some([Some(asked), Some(replied)]) = texts.as_deref() else {
-            return Err(Problem::WrongType {
+            return Err(Fault::WrongType {
                 what: quoted("history"),
                 found: "a list of other things",
                 expected: EXPECTED,

@@ -10,7 +10,7 @@ use super::error::{self, keys};
 use super::fields::{check_showable, quoted};
 use super::layouts::{KNOWN, Layout, near};
 use super::values::weight;
-use super::{Earlier, Example, Notes, Problem, Shape};
+use super::{Earlier, Example, Fault, Notes, Shape};
 
 /// Reads objects that are all to be as the first.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl<'a> Reader<'a> {
         self.first.map(|(layout, _)| (layout.shape, notes))
     }
 
-    pub(super) fn read(&mut self, line: u64, object: Map<String, Value>) -> Result<Example, Problem> {
+    pub(super) fn read(&mut self, line: u64, object: Map<String, Value>) -> Result<Example, Fault> {
         let found = Layout::of(&object, self.wanted);
         let layout = match (self.first, found) {
             (None, Some(layout)) => layout,
@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
         first: Option<(&Layout, u64)>,
         wanted: Option<&'static Layout>,
         object: &Map<String, Value>,
-    ) -> Problem {
+    ) -> Fault {
         let found = wanted.or_else(|| Layout::of(object, &Shape::ALL));
         // What is wrong inside may be why it is not what it was meant to be.
         if let Some(problem) = found.and_then(|layout| (layout.read)(object).err()) {
@@ -68,16 +68,16 @@ impl<'a> Reader<'a> {
         }
         let of_keys = || keys(object);
         match (first, found) {
-            (Some((first, line)), found) => Problem::OtherShape {
+            (Some((first, line)), found) => Fault::OtherShape {
                 found: found.map_or_else(of_keys, |layout| layout.words.to_owned()),
                 expected: first.words,
                 first: line,
             },
             (None, Some(layout)) => {
-                Problem::Unwanted { found: layout.words, wanted: error::shapes(self.wanted) }
+                Fault::Unwanted { found: layout.words, wanted: error::shapes(self.wanted) }
             }
             (None, None) => {
-                Problem::NoShape { found: of_keys(), wanted: error::shapes(self.wanted), hint: hint(object) }
+                Fault::NoShape { found: of_keys(), wanted: error::shapes(self.wanted), hint: hint(object) }
             }
         }
     }

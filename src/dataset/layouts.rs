@@ -7,7 +7,7 @@ use super::contents::{
     whole_conversations,
 };
 use super::messages;
-use super::{Problem, Shape};
+use super::{Fault, Shape};
 
 /// One set of keys that makes a shape.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) struct Layout {
     keys: &'static [&'static str],
     /// The keys in words.
     pub(super) words: &'static str,
-    pub(super) read: fn(&Map<String, Value>) -> Result<Found, Problem>,
+    pub(super) read: fn(&Map<String, Value>) -> Result<Found, Fault>,
 }
 
 /// Keys that any layout may have beside its own.

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::error::kind;
 use super::keys::Reader;
 use super::layouts::is_example;
-use super::{Dataset, Example, LineCounter, Located, Problem, Shape};
+use super::{Dataset, Example, Fault, LineCounter, Located, Shape};
 
 /// What JSON takes for white space within a line.
 const BLANK: [char; 3] = [' ', '\t', '\r'];
@@ -33,7 +33,7 @@ pub(super) fn parse(text: &str, wanted: &[Shape]) -> Result<Dataset, Located> {
             None => lines(text, &mut reader)?,
         },
     };
-    let (shape, notes) = reader.finish().ok_or((None, Problem::Empty))?;
+    let (shape, notes) = reader.finish().ok_or((None, Fault::Empty))?;
     Ok(Dataset { shape, examples, notes })
 }
 
@@ -91,7 +91,7 @@ fn array(text: &str, elements: Vec<&RawValue>, reader: &mut Reader<'_>) -> Resul
 fn object(text: &str, first: u64, hint: &'static str, reader: &mut Reader<'_>) -> Result<Example, Located> {
     match serde_json::from_str(text).map_err(|error| broken(text, &error, first, hint))? {
         Value::Object(object) => reader.read(first, object).map_err(|problem| (Some(first), problem)),
-        other => Err((Some(first), Problem::NotAnObject { found: kind(&other) })),
+        other => Err((Some(first), Fault::NotAnObject { found: kind(&other) })),
     }
 }
 
@@ -104,10 +104,10 @@ fn broken(text: &str, error: &serde_json::Error, first: u64, hint: &'static str)
     let line = Some(first + behind as u64);
     if what.contains("surrogate") || what.contains("end of hex escape") {
         let column = text.lines().nth(behind).and_then(|line| half(line, error.column()));
-        return (line, Problem::Surrogate { column: column.unwrap_or(error.column()) });
+        return (line, Fault::Surrogate { column: column.unwrap_or(error.column()) });
     }
     let hint = if error.is_eof() { hint } else { "" };
-    (line, Problem::Json { column: error.column(), what, hint })
+    (line, Fault::Json { column: error.column(), what, hint })
 }
 
 /// Returns the column of the last escape of a surrogate that begins before this one.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::error::{excerpt, kind};
 use super::values::{is_nothing, weight};
-use super::{Message, Problem, Prompt, ROLES};
+use super::{Fault, Message, Prompt, ROLES};
 
 /// The keys of who speaks and of what is said: as OpenAI has them, and as ShareGPT has them. A file may have either under any name
 /// for the list.
@@ -65,14 +65,14 @@ fn pair_of(message: &Map<String, Value>) -> (&'static str, &'static str) {
 }
 
 /// Reads the list of messages under `key`.
-pub(super) fn read(list: &[Value], key: &str) -> Result<Vec<Turn>, Problem> {
+pub(super) fn read(list: &[Value], key: &str) -> Result<Vec<Turn>, Fault> {
     let numbered = list.iter().enumerate();
     numbered.map(|(place, value)| message(value, &format!("message {} of \"{key}\"", place + 1))).collect()
 }
 
-fn message(value: &Value, what: &str) -> Result<Turn, Problem> {
+fn message(value: &Value, what: &str) -> Result<Turn, Fault> {
     let Value::Object(object) = value else {
-        return Err(Problem::WrongType { what: what.to_owned(), found: kind(value), expected: "an object" });
+        return Err(Fault::WrongType { what: what.to_owned(), found: kind(value), expected: "an object" });
     };
     check_showable(object, what)?;
     let (role_key, content_key) = pair_of(object);
@@ -80,7 +80,7 @@ fn message(value: &Value, what: &str) -> Result<Turn, Problem> {
     let Value::String(name) = named else {
         return Err(wrong(named, role_key, what, "a string"));
     };
-    let role = role(name).ok_or_else(|| Problem::Role {
+    let role = role(name).ok_or_else(|| Fault::Role {
         what: format!("\"{role_key}\" in {what}"),
         found: excerpt(name, 40),
         meant: meant(name),
@@ -91,32 +91,32 @@ fn message(value: &Value, what: &str) -> Result<Turn, Problem> {
 }
 
 /// Refuses a message with more to it than a text.
-fn check_showable(object: &Map<String, Value>, what: &str) -> Result<(), Problem> {
+fn check_showable(object: &Map<String, Value>, what: &str) -> Result<(), Fault> {
     let of_key = |key: &str| format!("\"{key}\" in {what}");
     let is_there = |key: &&&str| object.get(**key).is_some_and(|value| !value.is_null());
     if let Some(key) = ["tool_calls", "function_call"].iter().find(is_there) {
-        return Err(Problem::Unshowable { what: of_key(key) });
+        return Err(Fault::Unshowable { what: of_key(key) });
     }
     let is_full = |key: &&&str| object.get(**key).is_some_and(|value| !is_nothing(value));
     if let Some(key) = ["images", "audio"].iter().find(is_full) {
-        return Err(Problem::Unshowable { what: of_key(key) });
+        return Err(Fault::Unshowable { what: of_key(key) });
     }
     match ["reasoning_content", "reasoning", "thinking"].iter().find(is_full) {
-        Some(key) => Err(Problem::Reasoning { what: of_key(key) }),
+        Some(key) => Err(Fault::Reasoning { what: of_key(key) }),
         None => Ok(()),
     }
 }
 
-fn field<'a>(object: &'a Map<String, Value>, key: &str, what: &str) -> Result<&'a Value, Problem> {
-    object.get(key).ok_or_else(|| Problem::Missing { what: format!("\"{key}\" in {what}") })
+fn field<'a>(object: &'a Map<String, Value>, key: &str, what: &str) -> Result<&'a Value, Fault> {
+    object.get(key).ok_or_else(|| Fault::Missing { what: format!("\"{key}\" in {what}") })
 }
 
-fn wrong(value: &Value, key: &str, what: &str, expected: &'static str) -> Problem {
-    Problem::WrongType { what: format!("\"{key}\" in {what}"), found: kind(value), expected }
+fn wrong(value: &Value, key: &str, what: &str, expected: &'static str) -> Fault {
+    Fault::WrongType { what: format!("\"{key}\" in {what}"), found: kind(value), expected }
 }
 
 /// Returns what is said: a string, or OpenAI's list of parts where all of them are text.
-fn content(value: &Value, key: &str, what: &str) -> Result<String, Problem> {
+fn content(value: &Value, key: &str, what: &str) -> Result<String, Fault> {
     let part = |part: &Value| {
         let is_text = part.get("type").and_then(Value::as_str) == Some("text");
         part.get("text").and_then(Value::as_str).filter(|_| is_text).map(str::to_owned)
@@ -133,25 +133,25 @@ fn content(value: &Value, key: &str, what: &str) -> Result<String, Problem> {
 }
 
 /// Makes messages a prompt.
-pub(super) fn prompt(messages: Vec<Message>, key: &str) -> Result<Prompt, Problem> {
-    let last = messages.last().ok_or(Problem::NothingAsked)?;
+pub(super) fn prompt(messages: Vec<Message>, key: &str) -> Result<Prompt, Fault> {
+    let last = messages.last().ok_or(Fault::NothingAsked)?;
     if last.role == "assistant" {
-        return Err(Problem::Answered);
+        return Err(Fault::Answered);
     }
     if last.content.trim().is_empty() {
-        return Err(Problem::Blank { what: format!("the last message of the prompt in \"{key}\"") });
+        return Err(Fault::Blank { what: format!("the last message of the prompt in \"{key}\"") });
     }
     Ok(Prompt::Messages(messages))
 }
 
 /// Takes the reply off the end of a conversation.
-pub(super) fn reply(mut messages: Vec<Message>, key: &str) -> Result<(Vec<Message>, String), Problem> {
-    let last = messages.pop().ok_or_else(|| Problem::Blank { what: format!("\"{key}\"") })?;
+pub(super) fn reply(mut messages: Vec<Message>, key: &str) -> Result<(Vec<Message>, String), Fault> {
+    let last = messages.pop().ok_or_else(|| Fault::Blank { what: format!("\"{key}\"") })?;
     if last.role != "assistant" {
-        return Err(Problem::NoReply { what: format!("\"{key}\""), found: last.role });
+        return Err(Fault::NoReply { what: format!("\"{key}\""), found: last.role });
     }
     if last.content.trim().is_empty() {
-        return Err(Problem::Blank { what: format!("the reply at the end of \"{key}\"") });
+        return Err(Fault::Blank { what: format!("the reply at the end of \"{key}\"") });
     }
     Ok((messages, last.content))
 }

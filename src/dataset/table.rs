@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::keys::Reader;
 use super::layouts::is_example;
-use super::{Dataset, Example, LineCounter, Located, Problem, Shape, excerpt};
+use super::{Dataset, Example, Fault, LineCounter, Located, Shape, excerpt};
 
 /// What may stand between columns, the usual one first.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
@@ -40,9 +40,9 @@ pub(super) fn parse(text: &str, wanted: &[Shape]) -> Result<Dataset, Located> {
     // A quote that is not closed takes in all that follows it, so only the last record can hold one.
     if !text.bytes().filter(|byte| *byte == b'"').count().is_multiple_of(2) {
         let what = "there is an odd number of quotes, so a quoted value is never closed".to_owned();
-        return Err((examples.last().and_then(|last| last.line), Problem::Csv { what }));
+        return Err((examples.last().and_then(|last| last.line), Fault::Csv { what }));
     }
-    let (shape, notes) = reader.finish().ok_or((None, Problem::Empty))?;
+    let (shape, notes) = reader.finish().ok_or((None, Fault::Empty))?;
     Ok(Dataset { shape, examples, notes })
 }
 
@@ -80,12 +80,12 @@ fn check_names(header: &StringRecord) -> Result<(), Located> {
         None => Ok(()),
         Some(name) => {
             let what = format!("two columns are named \"{}\"", excerpt(name, 40));
-            Err((Some(1), Problem::Csv { what }))
+            Err((Some(1), Fault::Csv { what }))
         }
     }
 }
 
-fn broken(error: &csv::Error) -> Problem {
+fn broken(error: &csv::Error) -> Fault {
     let what = match error.kind() {
         ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!(
@@ -95,5 +95,5 @@ fn broken(error: &csv::Error) -> Problem {
         }
         _ => error.to_string(),
     };
-    Problem::Csv { what }
+    Fault::Csv { what }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Problem;
+use super::Fault;
 
 /// Returns whether a value is as good as none.
 pub(super) fn is_nothing(value: &Value) -> bool {
@@ -16,7 +16,7 @@ pub(super) fn is_nothing(value: &Value) -> bool {
 }
 
 /// Returns what an object's example counts: its `weight`, 1 where there is none. In a table it is a text.
-pub(super) fn weight(object: &Map<String, Value>, what: impl FnOnce() -> String) -> Result<f64, Problem> {
+pub(super) fn weight(object: &Map<String, Value>, what: impl FnOnce() -> String) -> Result<f64, Fault> {
     let found = match object.get("weight") {
         None | Some(Value::Null) => return Ok(1.0),
         Some(Value::String(text)) if text.trim().is_empty() => return Ok(1.0),
@@ -24,5 +24,5 @@ pub(super) fn weight(object: &Map<String, Value>, what: impl FnOnce() -> String)
         Some(value) => value.as_f64(),
     };
     let weight = found.filter(|weight: &f64| (0.0..=1e6).contains(weight));
-    weight.ok_or_else(|| Problem::Weight { what: what() })
+    weight.ok_or_else(|| Fault::Weight { what: what() })
 }

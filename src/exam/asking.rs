@@ -165,5 +165,5 @@ fn request(prompt: &str, completion: &str, goes_on: bool) -> Request {
     let (prompt, mut literal) = literally(prompt);
     let (completion, places) = literally(completion);
     literal.extend(places.into_iter().map(|place| prompt.len() + place));
-    Request { prompt, completion, goes_on, literal }
+    Request { prompt, completion, goes_on, literal, first: None }
 }

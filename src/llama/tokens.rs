@@ -22,7 +22,7 @@ pub(super) struct Tokens {
 
 impl Tokens {
     pub(super) fn new(model: &Model, request: &Request) -> Result<Self, Failure> {
-        let Request { prompt, completion, goes_on, literal } = request;
+        let Request { prompt, completion, goes_on, literal, first } = request;
         let of_prompt: Vec<usize> = literal.iter().copied().filter(|&place| place < prompt.len()).collect();
         let mut before = text(model, prompt, &of_prompt);
         let mut all = text(model, &format!("{prompt}{completion}"), literal);
@@ -38,6 +38,9 @@ impl Tokens {
         let prompt_len = in_common.clamp(1, all.len() - 1);
         if before.is_empty() {
             before.extend_from_slice(&all[..1]);
+        }
+        if let Some(first) = first {
+            all.truncate(prompt_len + (*first).max(1));
         }
         Ok(Self { all, prompt_len, prompt: before })
     }

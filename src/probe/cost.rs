@@ -61,18 +61,18 @@ fn slope<'a>(shares: &[f64], of_trials: impl Iterator<Item = &'a [f64]>) -> Cost
     Cost { slope: centre, error }
 }
 
-/// The mean of each problem's rewards over all members of these pairs. `None` without a pair.
-pub fn mean_rewards(pairs: &[[Rewards; 2]]) -> Option<Rewards> {
-    let mut members = pairs.iter().flatten();
-    let mut mean = members.next()?.clone();
-    for member in members {
+/// Returns the mean of each problem's rewards over members; `None` without any.
+pub fn mean_rewards(members: &[Rewards]) -> Option<Rewards> {
+    let (first, rest) = members.split_first()?;
+    let mut mean = first.clone();
+    for member in rest {
         add(&mut mean.task, &member.task);
         if let (Some((sum, _)), Some((rewards, _))) = (&mut mean.retain, &member.retain) {
             add(sum, rewards);
         }
     }
     let retained = mean.retain.iter_mut().flat_map(|(rewards, _)| rewards);
-    mean.task.iter_mut().chain(retained).for_each(|reward| *reward /= 2.0 * pairs.len() as f64);
+    mean.task.iter_mut().chain(retained).for_each(|reward| *reward /= members.len() as f64);
     Some(mean)
 }
 
@@ -139,8 +139,10 @@ mod tests {
     fn rewards_are_averaged_problem_by_problem() {
         let member = |a, b, kept| Rewards { task: vec![a, b], retain: Some((vec![kept], 0.5)) };
         let mean = mean_rewards(&[
-            [member(1.0, 10.0, 0.0), member(2.0, 20.0, 0.0)],
-            [member(3.0, 30.0, 4.0), member(6.0, 60.0, 0.0)],
+            member(1.0, 10.0, 0.0),
+            member(2.0, 20.0, 0.0),
+            member(3.0, 30.0, 4.0),
+            member(6.0, 60.0, 0.0),
         ]);
         assert_eq!(mean, Some(Rewards { task: vec![3.0, 30.0], retain: Some((vec![1.0], 0.5)) }));
         assert_eq!(mean_rewards(&[]), None);

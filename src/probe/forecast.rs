@@ -33,7 +33,7 @@ pub fn forecast(
     let inference = f64::from(settings.population) * member + choice;
     let perturb = findings.trials.first().map_or(0.0, |trial| trial.perturb) * f64::from(settings.population);
     let generation = inference + perturb + findings.update * replayed(settings, mode);
-    let evaluation = findings.overhead + f64::from(task.eval_problems) * problem;
+    let evaluation = findings.overhead + f64::from(task.eval_problems) * problem + findings.drift_seconds;
     let generations = settings.generations as f64;
     let evaluations = match task.eval_every {
         0 => 2,
@@ -82,10 +82,16 @@ mod tests {
         let findings = Findings {
             trials: Vec::new(),
             cost: None,
+            even: 0.0,
+            texts: None,
+            own_replies: None,
+            displacement: None,
             fitness: 0.0,
+            range: (0.0, 1.0),
             inference: 2.0,
             overhead: 0.0,
             update: 3.0,
+            drift_seconds: 5.0,
             members: 1,
             seconds: 1.0,
         };
@@ -97,11 +103,11 @@ mod tests {
             eval_every: 3,
             ..test_log::header(settings.clone()).task
         };
-        // 10 members on twice the problems that took 2 seconds, and an update; evaluations at 0, 3 and the end.
+        // 10 members on twice the problems that took 2 seconds, and an update; evaluations, drift included, at 0, 3 and the end.
         let told = forecast(&findings, &settings, &task, ResidualMode::Stored, 10);
         assert_eq!(
             told,
-            Forecast { generation: 43.0, inference: 40.0, evaluation: 20.0, run: 4.0 * 43.0 + 3.0 * 20.0 }
+            Forecast { generation: 43.0, inference: 40.0, evaluation: 25.0, run: 4.0 * 43.0 + 3.0 * 25.0 }
         );
     }
 }

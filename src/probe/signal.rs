@@ -6,36 +6,33 @@ use crate::tune::Rewards;
 /// Standard errors by which something has to differ from what it is taken for, lest settings follow from luck.
 pub const DOUBT: f64 = 2.0;
 
-/// What the rewards of some pairs of members tell, all of one sigma and all on the same problems.
+/// What the rewards of some members tell, all of one sigma and all on the same problems.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Signal {
-    /// Pairs that were evaluated.
-    pub pairs: usize,
-    /// Variance, over pairs, of the difference in fitness of a pair's members as it would be on all problems there are.
+    /// Members that were evaluated.
+    pub members: usize,
+    /// Variance, over members, of the difference in fitness to the unperturbed model as it would be on all problems there are.
     pub signal: f64,
     /// What choosing these few problems adds to it.
     pub noise: f64,
-    /// By how much the members' mean fitness is below that of the model nobody perturbed.
+    /// By how much the members' mean fitness is below the unperturbed model's.
     pub cost: f64,
     /// Standard error of the cost.
     pub cost_error: f64,
 }
 
 impl Signal {
-    /// Compares at least two pairs with the unperturbed model, and the problems' parts in each pair's difference with each other.
-    pub fn of(base: &Rewards, pairs: &[[Rewards; 2]]) -> Self {
-        let of_pair = |[plus, minus]: &[Rewards; 2]| plus.fitness() - minus.fitness();
-        let total = variance(&pairs.iter().map(of_pair).collect::<Vec<_>>());
-        let noise = mean(&pairs.iter().map(noise).collect::<Vec<_>>());
-        let cost =
-            |[plus, minus]: &[Rewards; 2]| base.fitness() - f64::midpoint(plus.fitness(), minus.fitness());
-        let costs: Vec<f64> = pairs.iter().map(cost).collect();
+    /// Compares at least two members with the unperturbed model, and the problems' parts in each difference with each other.
+    pub fn of(base: &Rewards, members: &[Rewards]) -> Self {
+        let costs: Vec<f64> = members.iter().map(|member| base.fitness() - member.fitness()).collect();
+        let total = variance(&costs);
+        let noise = mean(&members.iter().map(|member| noise(member, base)).collect::<Vec<_>>());
         Self {
-            pairs: pairs.len(),
+            members: members.len(),
             signal: (total - noise).max(0.0),
             noise,
             cost: mean(&costs),
-            cost_error: (variance(&costs) / costs.len().max(1) as f64).sqrt(),
+            cost_error: (total / costs.len().max(1) as f64).sqrt(),
         }
     }
 
@@ -46,7 +43,12 @@ impl Signal {
 
     /// Standard error of the differences' variance, as a share of it, since it is of so few pairs.
     pub fn doubt(&self) -> f64 {
-        (2.0 / self.pairs.max(2) as f64).sqrt()
+        (2.0 / self.members.max(2) as f64).sqrt()
+    }
+
+    /// Whether there is a signal beyond luck: [`DOUBT`] standard errors of the differences' variance.
+    pub fn is_seen(&self) -> bool {
+        self.signal > DOUBT * self.doubt() * (self.signal + self.noise)
     }
 
     /// The same with as large a signal as there may be: [`DOUBT`] standard errors more.
@@ -61,16 +63,30 @@ impl Signal {
     }
 }
 
-/// Variance that a pair's difference has from the choice of problems.
-fn noise([plus, minus]: &[Rewards; 2]) -> f64 {
-    let of_mean = |plus: &[f64], minus: &[f64]| {
-        let differences: Vec<f64> = plus.iter().zip(minus).map(|(plus, minus)| plus - minus).collect();
+/// Returns the share of the variance of fitness that is even in the noise, so that a mirrored member would take it away; 0 where
+/// nothing differs. `pairs` have the same perturbation, added and subtracted.
+pub fn even_share(base: &Rewards, pairs: &[[Rewards; 2]]) -> f64 {
+    let fitness =
+        |[plus, minus]: &[Rewards; 2]| (plus.fitness() - base.fitness(), minus.fitness() - base.fitness());
+    let of = |part: fn(f64, f64) -> f64| {
+        let parts: Vec<f64> = pairs.iter().map(fitness).map(|(plus, minus)| part(plus, minus)).collect();
+        variance(&parts)
+    };
+    let (even, odd) =
+        (of(|plus, minus| f64::midpoint(plus, minus)), of(|plus, minus| f64::midpoint(plus, -minus)));
+    if even + odd > 0.0 { even / (even + odd) } else { 0.0 }
+}
+
+/// Variance that the difference of a member to the unperturbed model has from the choice of problems.
+fn noise(member: &Rewards, base: &Rewards) -> f64 {
+    let of_mean = |member: &[f64], base: &[f64]| {
+        let differences: Vec<f64> = member.iter().zip(base).map(|(member, base)| member - base).collect();
         variance(&differences) / differences.len().max(1) as f64
     };
-    let retained = plus.retain.as_ref().zip(minus.retain.as_ref());
+    let retained = member.retain.as_ref().zip(base.retain.as_ref());
     let of_retained =
-        retained.map_or(0.0, |((plus, weight), (minus, _))| weight * weight * of_mean(plus, minus));
-    of_mean(&plus.task, &minus.task) + of_retained
+        retained.map_or(0.0, |((member, weight), (base, _))| weight * weight * of_mean(member, base));
+    of_mean(&member.task, &base.task) + of_retained
 }
 
 /// Variance of the population that a sample is from; 0 of a single value.
@@ -89,16 +105,15 @@ mod tests {
         Rewards { task, retain: None }
     }
 
-    /// Pairs whose true differences and whose problems' own are drawn, evenly from -1 to 1, times these.
-    fn drawn(signal: f64, noise: f64, pairs: usize, problems: usize) -> Vec<[Rewards; 2]> {
+    /// Members whose true differences and whose problems' own are drawn, evenly from -1 to 1, times these.
+    fn drawn(signal: f64, noise: f64, members: usize, problems: usize) -> Vec<Rewards> {
         let mut stream = Source::new(1, Domain::Problems).stream(0);
         let mut even = || 2.0 * stream.unit() - 1.0;
-        let mut pair = || {
+        let mut member = || {
             let difference = signal * even();
-            let plus = (0..problems).map(|_| difference + noise * even() - 0.5).collect();
-            [rewards(plus), rewards(vec![-0.5; problems])]
+            rewards((0..problems).map(|_| difference + noise * even() - 0.5).collect())
         };
-        (0..pairs).map(|_| pair()).collect()
+        (0..members).map(|_| member()).collect()
     }
 
     #[test]
@@ -113,29 +128,44 @@ mod tests {
             let expected = of_signal / (of_signal + of_noise / 4.0);
             assert!((measured.reliability(4.0) - expected).abs() < 0.1);
             assert!((measured.cost - 0.75).abs() < 4.0 * measured.cost_error, "{measured:?}");
+            assert!(measured.is_seen());
         }
     }
 
     #[test]
-    fn few_pairs_may_have_missed_a_signal() {
-        let of = |pairs| Signal { pairs, signal: 1.0, noise: 3.0, cost: 0.0, cost_error: 0.0 }.at_most();
-        assert_eq!(of(32), Signal { signal: 1.0 + 2.0 * 4.0 / 4.0, ..of(32) });
-        assert!(of(20_000).signal < 1.1 && of(20_000).noise == 3.0);
+    fn few_members_may_have_missed_a_signal() {
+        let of = |members| Signal { members, signal: 1.0, noise: 3.0, cost: 0.0, cost_error: 0.0 };
+        assert_eq!(of(32).at_most(), Signal { signal: 1.0 + 2.0 * 4.0 / 4.0, ..of(32) });
+        assert!(of(20_000).at_most().signal < 1.1 && of(20_000).at_most().noise == 3.0);
+        assert!(of(20_000).is_seen() && !of(32).is_seen());
     }
 
     #[test]
     fn nothing_but_noise_is_no_signal() {
         let measured = Signal::of(&rewards(vec![0.0; 16]), &drawn(0.0, 1.0, 4000, 16));
         assert!(measured.reliability(1.0) < 0.05, "{measured:?}");
-        let silent = Signal::of(&rewards(vec![0.0; 4]), &drawn(0.0, 0.0, 4, 4));
+        let silent = Signal::of(&rewards(vec![0.0; 4]), &vec![rewards(vec![0.0; 4]); 4]);
         assert_eq!((silent.signal, silent.noise, silent.reliability(1.0)), (0.0, 0.0, 0.0));
+        assert!(!silent.is_seen());
+    }
+
+    #[test]
+    fn what_is_even_is_the_same_for_both_of_a_pair() {
+        let base = rewards(vec![1.0]);
+        let pair = |plus: f64, minus: f64| [rewards(vec![1.0 + plus]), rewards(vec![1.0 + minus])];
+        assert_eq!(even_share(&base, &[pair(0.5, -0.5), pair(-0.25, 0.25)]), 0.0);
+        assert_eq!(even_share(&base, &[pair(0.5, 0.5), pair(-0.25, -0.25)]), 1.0);
+        assert_eq!(
+            even_share(&base, &[pair(1.0, 0.0), pair(0.0, 1.0), pair(-1.0, 0.0), pair(0.0, -1.0)]),
+            0.5
+        );
+        assert_eq!(even_share(&base, &[pair(0.0, 0.0), pair(0.0, 0.0)]), 0.0);
     }
 
     #[test]
     fn what_is_retained_counts_by_its_weight() {
         let retain = |values: [f64; 2]| Rewards { task: vec![0.0; 2], retain: Some((values.to_vec(), 3.0)) };
-        let pair = [retain([1.0, 0.0]), retain([0.0, 0.0])];
         // Variance 1/2 of the differences 1 and 0, of their mean 1/4, and the weight squared.
-        assert_eq!(noise(&pair), 9.0 / 4.0);
+        assert_eq!(noise(&retain([1.0, 0.0]), &retain([0.0, 0.0])), 9.0 / 4.0);
     }
 }

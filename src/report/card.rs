@@ -9,9 +9,11 @@ use std::path::Path;
 use super::facts::facts;
 use super::words::shown;
 use crate::block::Field;
+use crate::chat::NONE;
 use crate::diff::Digest;
 use crate::gguf::Gguf;
 use crate::seed_log::{EvaluationRecord, SeedLog};
+use crate::task::Message;
 use crate::text;
 
 /// What a card is about.
@@ -169,9 +171,36 @@ fn tuned_on(log: &SeedLog) -> String {
     }
 }
 
+/// How it is run as it was tuned: with the same system message, prompts in the same form, and the same ends of replies.
 fn usage(card: &Card<'_>) -> String {
     let file = shell(&card.file);
-    format!("## Use\n\n```sh\nllama-cli -m {file}\nllama-server -m {file}\n```\n\n")
+    let task = &card.log.header.task.definition;
+    let template = task.chat.template.as_deref().filter(|template| *template != NONE);
+    let template =
+        template.map_or(String::new(), |template| format!(" --jinja --chat-template {}", shell(template)));
+    let system = task.system.as_deref().map_or(String::new(), |system| format!(" -sys {}", shell(system)));
+    let mut text = format!(
+        "## Use\n\n```sh\nllama-cli -m {file}{template}{system}\nllama-server -m {file}{template}\n```\n\n"
+    );
+    if !system.is_empty() {
+        text += "With a server, the system message begins each conversation.\n\n";
+    }
+    let asks_plainly = template.is_empty() && card.base.metadata_str("tokenizer.chat_template").is_none();
+    let form = task.problems.data().and_then(|options| options.prompt_form.as_ref());
+    if let Some(form) = form.filter(|_| asks_plainly) {
+        let example = literal(&form.written(&[Message::user("{prompt}")]));
+        let _ = write!(
+            text,
+            "The model has no chat template: it was asked conversations as {}.\n\n",
+            code(&example)
+        );
+    }
+    if !task.stop.is_empty() {
+        let stops: Vec<String> = task.stop.iter().map(|stop| code(&literal(stop))).collect();
+        let _ =
+            write!(text, "Replies end at {}, which is to be given as a stop string.\n\n", stops.join(" or "));
+    }
+    text
 }
 
 fn reproduction(card: &Card<'_>) -> String {
@@ -221,6 +250,11 @@ fn settings(log: &SeedLog) -> String {
 /// A text as YAML, which takes what JSON quotes.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(shown(text)).to_string()
+}
+
+/// A text in quotation marks, with line ends and quotation marks in it as JSON has them.
+fn literal(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 /// A text of others that is to mean nothing in Markdown.
@@ -321,6 +355,33 @@ mod tests {
             assert_eq!(expected.is_some_and(|part| text.contains(part)), expected.is_some(), "{text}");
             assert_eq!(text.contains("\nbase_model: "), expected.is_some(), "{text}");
         }
+    }
+
+    #[test]
+    fn it_says_how_to_ask_as_the_run_did() {
+        let mut header = test_log::header(test_log::settings());
+        let task = &mut header.task.definition;
+        task.system = Some("You're terse.".to_owned());
+        task.stop = vec!["\n\n".to_owned()];
+        let data = serde_json::json!({"source": "data", "path": "x.jsonl", "held-out": 0.2, "prompt-form": "instruct"});
+        task.problems = serde_json::from_value(data).unwrap();
+        let (log, _) = SeedLog::start(header.clone()).unwrap();
+        let text = card(&about(&log, &base(Builder::new()), 0));
+        for part in [
+            "llama-cli -m tuned.gguf -sys 'You'\\''re terse.'\n",
+            "llama-server -m tuned.gguf\n",
+            "the system message begins each conversation",
+            "asked conversations as `\"### Instruction:\\n{prompt}\\n\\n### Response:\\n\"`",
+            r#"Replies end at `"\n\n"`, which"#,
+        ] {
+            assert!(text.contains(part), "no {part:?} in {text}");
+        }
+        let chat = base(Builder::new().text("tokenizer.chat_template", "{{ messages }}"));
+        assert!(!card(&about(&log, &chat, 0)).contains("no chat template"));
+        header.task.definition.chat.template = Some("zephyr".to_owned());
+        let (log, _) = SeedLog::start(header).unwrap();
+        let text = card(&about(&log, &base(Builder::new()), 0));
+        assert!(text.contains("llama-server -m tuned.gguf --jinja --chat-template zephyr\n"), "{text}");
     }
 
     #[test]

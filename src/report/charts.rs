@@ -1,7 +1,7 @@
 //! Which charts there are of one run or several.
 
 use super::plot::{Chart, Look, Mark, Series};
-use super::run::{Exam, Run};
+use super::run::{Point, Run};
 use super::scale::Number;
 use super::timing::{PARTS, parts};
 use crate::fitness::share;
@@ -48,17 +48,18 @@ impl Subject<'_> {
 
     /// Whether every evaluation of every run has an accuracy.
     pub(super) fn has_accuracy(self) -> bool {
-        self.0.iter().flat_map(|run| &run.exams).all(|exam| exam.grade.correct.is_some())
+        self.0.iter().flat_map(|run| &run.points).all(|point| point.grade.correct.is_some())
     }
 
     /// Held-out accuracy with its interval, or the reward where nothing is right or wrong.
     fn held_out(self) -> Chart {
         if !self.has_accuracy() {
-            return self
-                .exam_chart("held-out", "Held-out mean reward", |exam| Some((exam.grade.mean_reward, None)));
+            return self.evaluation_chart("held-out", "Held-out mean reward", |point| {
+                Some((point.grade.mean_reward, None))
+            });
         }
-        let accuracy = |exam: &Exam| Some((exam.grade.accuracy()?, exam.grade.interval()));
-        let chart = self.exam_chart("held-out", "Held-out accuracy", accuracy);
+        let accuracy = |point: &Point| Some((point.grade.accuracy()?, point.grade.interval()));
+        let chart = self.evaluation_chart("held-out", "Held-out accuracy", accuracy);
         let note = Some("Bars are 95% intervals.".to_owned());
         Chart { number: Number::Percent, note, ..chart }
     }
@@ -66,47 +67,47 @@ impl Subject<'_> {
     /// The held-out reward beside an accuracy.
     fn reward(self) -> Chart {
         let has_accuracy = self.has_accuracy();
-        let reward = |exam: &Exam| has_accuracy.then_some((exam.grade.mean_reward, None));
-        self.exam_chart("reward", "Held-out mean reward", reward)
+        let reward = |point: &Point| has_accuracy.then_some((point.grade.mean_reward, None));
+        self.evaluation_chart("reward", "Held-out mean reward", reward)
     }
 
     fn retained(self) -> Chart {
-        self.exam_chart("retained", "Mean reward on what is to be retained", |exam| {
-            Some((exam.retained?, None))
+        self.evaluation_chart("retained", "Mean reward on what is to be retained", |point| {
+            Some((point.retained?, None))
         })
     }
 
     /// By how much plain text has become more perplexing to the model than to the base.
     fn texts(self) -> Chart {
-        let chart = self.exam_chart("drift", "Perplexity of plain text, above the base's", |exam| {
-            Some((exam.drift?.texts?, None))
+        let chart = self.evaluation_chart("drift", "Perplexity of plain text, above the base's", |point| {
+            Some((point.drift?.texts?, None))
         });
         Chart { number: Number::Percent, ..chart }
     }
 
     /// The share of free replies that loop.
     fn loops(self) -> Chart {
-        let chart = self.exam_chart("loops", "Free replies that loop", |exam| {
-            let replies = exam.drift?.replies();
+        let chart = self.evaluation_chart("loops", "Free replies that loop", |point| {
+            let replies = point.drift?.replies();
             (replies.replies > 0).then(|| (share(replies.loops, replies.replies), None))
         });
         Chart { number: Number::Percent, is_size: true, ..chart }
     }
 
     /// A chart of something that evaluations tell, with its interval.
-    fn exam_chart(
+    fn evaluation_chart(
         self,
         id: &'static str,
         title: &str,
-        tell: impl Fn(&Exam) -> Option<(f64, Option<(f64, f64)>)>,
+        tell: impl Fn(&Point) -> Option<(f64, Option<(f64, f64)>)>,
     ) -> Chart {
-        let mark = |exam: &Exam| {
-            let (y, interval) = tell(exam)?;
-            let tip = format!("after generation {}: {}", exam.generations, spoken(y, interval));
-            Some(Mark { x: exam.generations as f64, y, interval, tip })
+        let mark = |point: &Point| {
+            let (y, interval) = tell(point)?;
+            let tip = format!("after generation {}: {}", point.generations, spoken(y, interval));
+            Some(Mark { x: point.generations as f64, y, interval, tip })
         };
         let series = |(number, run): (usize, &Run)| {
-            let marks: Vec<Mark> = run.exams.iter().filter_map(mark).collect();
+            let marks: Vec<Mark> = run.points.iter().filter_map(mark).collect();
             let line = marks.iter().map(|mark| (mark.x, mark.y)).collect();
             Series { label: run.name.clone(), look: Look::number(number), line, marks, ..Series::default() }
         };

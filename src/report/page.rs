@@ -6,7 +6,7 @@ use super::charts::Subject;
 use super::facts::{Fact, differences};
 use super::heat::Levels;
 use super::plot::{Chart, Look};
-use super::run::{Exam, Run};
+use super::run::{Point, Run};
 use super::samples::samples;
 use super::style;
 use super::table::table;
@@ -85,19 +85,19 @@ impl Run {
 
 /// What came of one run, in large numbers.
 fn tiles(run: &Run) -> Markup {
-    let exam = |what: &str, exam: &Exam| {
+    let point = |what: &str, point: &Point| {
         html! {
             dl.card {
                 dt { (what) }
-                dd { div.big { (value(&exam.grade)) } div.small { (interval(&exam.grade)) } }
+                dd { div.big { (value(&point.grade)) } div.small { (interval(&point.grade)) } }
             }
         }
     };
     let best = run.best.filter(|best| run.after().is_none_or(|after| after.generations != best.generations));
     html! {
         div.tiles {
-            @if let Some(before) = run.before() { (exam("Held-out before", before)) }
-            @if let Some(after) = run.after() { (exam("Held-out after", after)) }
+            @if let Some(before) = run.before() { (point("Held-out before", before)) }
+            @if let Some(after) = run.after() { (point("Held-out after", after)) }
             @if let (Some(before), Some(after)) = (run.before(), run.after()) {
                 dl.card {
                     dt { "Change" }
@@ -108,7 +108,7 @@ fn tiles(run: &Run) -> Markup {
                 }
             }
             @if let Some(best) = best {
-                (exam(&format!("Best, after generation {}", text::count(best.generations)), &best))
+                (point(&format!("Best, after generation {}", text::count(best.generations)), &best))
             }
             @if let Some(drift) = run.after().and_then(|after| after.drift.as_ref()) { (drifted(drift)) }
             dl.card {
@@ -140,15 +140,15 @@ fn drifted(drift: &DriftRecord) -> Markup {
 /// Several runs, before and after.
 fn comparison(subject: Subject<'_>) -> Markup {
     let runs = subject.0;
-    let cell = |exam: Option<&Exam>| {
+    let cell = |point: Option<&Point>| {
         html! {
             td {
-                @if let Some(exam) = exam { (value(&exam.grade)) br; span.small { (ends(&exam.grade)) } }
+                @if let Some(point) = point { (value(&point.grade)) br; span.small { (ends(&point.grade)) } }
                 @else { "not measured" }
             }
         }
     };
-    let has_retained = runs.iter().flat_map(|run| &run.exams).any(|exam| exam.retained.is_some());
+    let has_retained = runs.iter().flat_map(|run| &run.points).any(|point| point.retained.is_some());
     let head = html! {
         th scope="col" { "run" } th scope="col" { "before" } th scope="col" { "after" } th scope="col" { "change" }
         th scope="col" { "best" }
@@ -179,7 +179,7 @@ fn comparison(subject: Subject<'_>) -> Markup {
 }
 
 fn retained(run: &Run) -> String {
-    let at = |exam: Option<&Exam>| exam.and_then(|exam| exam.retained);
+    let at = |point: Option<&Point>| point.and_then(|point| point.retained);
     match (at(run.before()), at(run.after())) {
         (Some(before), Some(after)) => minus(&format!("{before:.4} to {after:.4}")),
         (None, Some(only)) | (Some(only), None) => minus(&format!("{only:.4}")),
@@ -322,10 +322,10 @@ fn checks(run: &Run) -> Markup {
 }
 
 fn evaluations(run: &Run) -> Markup {
-    let has_retained = run.exams.iter().any(|exam| exam.retained.is_some());
-    let has_accuracy = run.exams.iter().any(|exam| exam.grade.correct.is_some());
-    let has_drift = run.exams.iter().any(|exam| exam.drift.is_some());
-    let has_displacement = run.exams.iter().any(|exam| exam.displacement.is_some());
+    let has_retained = run.points.iter().any(|point| point.retained.is_some());
+    let has_accuracy = run.points.iter().any(|point| point.grade.correct.is_some());
+    let has_drift = run.points.iter().any(|point| point.drift.is_some());
+    let has_displacement = run.points.iter().any(|point| point.displacement.is_some());
     let head = html! {
         th scope="col" { "after generation" }
         @if has_accuracy { th scope="col" { "accuracy" } th scope="col" { "95% interval" } }
@@ -339,28 +339,28 @@ fn evaluations(run: &Run) -> Markup {
         th scope="col" { "problems" }
     };
     let rows = html! {
-        @for exam in &run.exams {
+        @for point in &run.points {
             tr {
-                th scope="row" { (text::count(exam.generations)) }
+                th scope="row" { (text::count(point.generations)) }
                 @if has_accuracy {
-                    td { (exam.grade.accuracy().map(text::percent).unwrap_or_default()) }
-                    td { (ends(&exam.grade)) }
+                    td { (point.grade.accuracy().map(text::percent).unwrap_or_default()) }
+                    td { (ends(&point.grade)) }
                 }
-                td { (minus(&format!("{:.4}", exam.grade.mean_reward))) }
-                @if has_retained { td { (exam.retained.map(|it| minus(&format!("{it:.4}"))).unwrap_or_default()) } }
+                td { (minus(&format!("{:.4}", point.grade.mean_reward))) }
+                @if has_retained { td { (point.retained.map(|it| minus(&format!("{it:.4}"))).unwrap_or_default()) } }
                 @if has_drift {
-                    td { (exam.drift.and_then(|it| it.texts).map(signed).unwrap_or_default()) }
-                    td { (exam.drift.and_then(|it| it.own_replies).map(signed).unwrap_or_default()) }
-                    td { (of_replies(exam, |replies| replies.loops)) }
-                    td { (of_replies(exam, |replies| replies.endless)) }
+                    td { (point.drift.and_then(|it| it.texts).map(signed).unwrap_or_default()) }
+                    td { (point.drift.and_then(|it| it.own_replies).map(signed).unwrap_or_default()) }
+                    td { (of_replies(point, |replies| replies.loops)) }
+                    td { (of_replies(point, |replies| replies.endless)) }
                 }
-                @if has_displacement { td { (exam.displacement.map(text::percent).unwrap_or_default()) } }
-                td { (text::count(exam.grade.problems)) }
+                @if has_displacement { td { (point.displacement.map(text::percent).unwrap_or_default()) } }
+                td { (text::count(point.grade.problems)) }
             }
         }
     };
     html! {
-        @if !run.exams.is_empty() {
+        @if !run.points.is_empty() {
             h3.part { "Held-out evaluations" }
             (table("Held-out evaluations", "evaluations", &head, &rows))
             @if has_drift {
@@ -378,8 +378,8 @@ fn signed(share: f64) -> String {
 }
 
 /// So many of the free replies.
-fn of_replies(exam: &Exam, count: fn(&RepliesRecord) -> u64) -> String {
-    let replies = exam.drift.map(|drift| drift.replies()).filter(|replies| replies.replies > 0);
+fn of_replies(point: &Point, count: fn(&RepliesRecord) -> u64) -> String {
+    let replies = point.drift.map(|drift| drift.replies()).filter(|replies| replies.replies > 0);
     replies.map_or(String::new(), |replies| format!("{} of {}", count(&replies), replies.replies))
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Step {
 
 /// A held-out evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Exam {
+pub(super) struct Point {
     pub generations: u64,
     pub grade: Grade,
     pub retained: Option<f64>,
@@ -63,9 +63,9 @@ pub struct Run {
     /// Generations that a step stands for.
     pub(super) per_step: u64,
     pub(super) steps: Vec<Step>,
-    pub(super) exams: Vec<Exam>,
+    pub(super) points: Vec<Point>,
     /// Where the held-out reward was highest within the limit on drift.
-    pub(super) best: Option<Exam>,
+    pub(super) best: Option<Point>,
     /// What is wrong with the last model that was evaluated, by the limit on drift.
     pub(super) damage: Vec<String>,
     /// Names of the tuned types.
@@ -109,8 +109,8 @@ impl Run {
             generations,
             per_step,
             steps: log.generations.chunks(per_step as usize).filter_map(step).collect(),
-            exams: thinned(&log.evaluations),
-            best: log.best().map(exam),
+            points: thinned(&log.evaluations),
+            best: log.best().map(point),
             damage: log.evaluations.last().map_or(Vec::new(), |record| text::drift::damage(log, record)),
             types: header.settings.types.iter().map(|of_type| of_type.name()).collect(),
             codes: header.codes(),
@@ -160,13 +160,13 @@ impl Run {
     }
 
     /// Evaluation before any tuning.
-    pub(super) fn before(&self) -> Option<&Exam> {
-        self.exams.first().filter(|exam| exam.generations == 0)
+    pub(super) fn before(&self) -> Option<&Point> {
+        self.points.first().filter(|point| point.generations == 0)
     }
 
     /// Evaluation of the codes that the run ended with.
-    pub(super) fn after(&self) -> Option<&Exam> {
-        self.exams.last().filter(|exam| exam.generations == self.generations && exam.generations > 0)
+    pub(super) fn after(&self) -> Option<&Point> {
+        self.points.last().filter(|point| point.generations == self.generations && point.generations > 0)
     }
 }
 
@@ -186,9 +186,9 @@ fn step(records: &[GenerationRecord]) -> Option<Step> {
     })
 }
 
-fn exam(record: &EvaluationRecord) -> Exam {
+fn point(record: &EvaluationRecord) -> Point {
     let grade = text::grade(record);
-    Exam {
+    Point {
         generations: record.generations,
         grade: Grade { mean_reward: bounded(grade.mean_reward), ..grade },
         retained: record.retained.map(bounded),
@@ -202,9 +202,9 @@ fn exam(record: &EvaluationRecord) -> Exam {
 }
 
 /// At most [`EXAMS`] of the evaluations, evenly spread, first and last among them.
-fn thinned(records: &[EvaluationRecord]) -> Vec<Exam> {
+fn thinned(records: &[EvaluationRecord]) -> Vec<Point> {
     let last = records.len().saturating_sub(1);
     let every = last.div_ceil(EXAMS - 1).max(1);
     let kept = |(number, _): &(usize, &EvaluationRecord)| number.is_multiple_of(every) || *number == last;
-    records.iter().enumerate().filter(kept).map(|(_, record)| exam(record)).collect()
+    records.iter().enumerate().filter(kept).map(|(_, record)| point(record)).collect()
 }

@@ -184,7 +184,7 @@ fn a_long_log_is_no_long_page() {
     }
     let run = run("long", &log);
     assert_eq!((run.per_step, run.steps.len()), (10, 300));
-    assert!(run.exams.len() <= 120 && run.exams.last().unwrap().generations == 3000);
+    assert!(run.points.len() <= 120 && run.points.last().unwrap().generations == 3000);
     assert_eq!(span(3000, MOVES_COLUMNS), 30);
     let html = page_of(&[run]);
     assert!(html.len() < 200_000, "{} bytes", html.len());

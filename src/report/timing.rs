@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::bounds::HUGE;
 use crate::seed_log::SeedLog;
-use crate::tune::Split;
+use crate::tune::Seconds;
 
 /// Why a text tells no times.
 #[derive(Debug, Error)]
@@ -59,9 +59,9 @@ struct Generation {
 }
 
 impl Generation {
-    fn split(&self) -> Split {
+    fn split(&self) -> Seconds {
         let of = |seconds: f64| seconds.clamp(0.0, HUGE);
-        Split {
+        Seconds {
             perturb: of(self.seconds_perturb),
             inference: of(self.seconds_inference),
             restore: of(self.seconds_restore),
@@ -162,12 +162,12 @@ impl Timing {
 
     /// What is shown of it: means over `per_step` generations in a row, and sums.
     pub(super) fn spent(&self, per_step: u64) -> Spent {
-        let mut steps: BTreeMap<u64, Vec<(f64, Split)>> = BTreeMap::new();
+        let mut steps: BTreeMap<u64, Vec<(f64, Seconds)>> = BTreeMap::new();
         for told in self.generations.values() {
             let step = (told.generation - 1) / per_step.max(1);
             steps.entry(step).or_default().push((told.generation as f64, told.split()));
         }
-        let mean = |told: &Vec<(f64, Split)>| {
+        let mean = |told: &Vec<(f64, Seconds)>| {
             let n = told.len() as f64;
             let middle = told.iter().map(|(generation, _)| generation / n).sum();
             (middle, sum(told.iter().map(|(_, split)| split.scaled(1.0 / n))))
@@ -187,9 +187,9 @@ pub(super) struct Spent {
     /// Generations that were timed.
     pub generations: u64,
     /// Middle of some generations in a row, counted from 1, and the mean of where their time went.
-    pub steps: Vec<(f64, Split)>,
+    pub steps: Vec<(f64, Seconds)>,
     /// Where all their time went.
-    pub total: Split,
+    pub total: Seconds,
     /// Seconds of the run that were none of these generations', such as those of held-out evaluations, where all parts of it told
     /// their ends.
     pub rest: Option<f64>,
@@ -199,14 +199,14 @@ pub(super) struct Spent {
 pub(super) const PARTS: [&str; 4] = ["inference", "perturbing and restoring codes", "update", "the rest"];
 
 /// The seconds of each of [`PARTS`].
-pub(super) fn parts(split: &Split) -> [f64; 4] {
+pub(super) fn parts(split: &Seconds) -> [f64; 4] {
     let edits = split.perturb + split.restore;
     let rest = split.seconds - split.inference - edits - split.update;
     [split.inference, edits, split.update, rest.max(0.0)]
 }
 
-fn sum(splits: impl Iterator<Item = Split>) -> Split {
-    splits.fold(Split::default(), |a, b| Split {
+fn sum(splits: impl Iterator<Item = Seconds>) -> Seconds {
+    splits.fold(Seconds::default(), |a, b| Seconds {
         perturb: a.perturb + b.perturb,
         inference: a.inference + b.inference,
         restore: a.restore + b.restore,
@@ -215,7 +215,7 @@ fn sum(splits: impl Iterator<Item = Split>) -> Split {
     })
 }
 
-impl Split {
+impl Seconds {
     fn scaled(&self, by: f64) -> Self {
         let Self { perturb, inference, restore, update, seconds } = *self;
         Self {

@@ -110,15 +110,41 @@ impl SeedLog {
     /// How a model that was evaluated in this run is worse elsewhere than the limit allows; nothing where it is within it, or
     /// there is no limit.
     pub fn damage(&self, record: &EvaluationRecord) -> Vec<Damage> {
-        let max = self.header.task.drift.as_ref().and_then(|spec| spec.max);
-        let (Some(max), Some(drift)) = (max, &record.drift) else { return Vec::new() };
-        let of_base = self.base_evaluation().and_then(|base| base.drift.as_ref());
-        let looping = |replies: RepliesRecord| share(replies.loops, replies.replies);
-        let (now, base) = (looping(drift.replies()), of_base.map_or(0.0, |base| looping(base.replies())));
-        let loops = (now - base > MOST_LOOPS).then_some(Damage::Loops { share: now, base });
-        let drifted = drift.texts.filter(|drift| *drift > max);
+        let Some(Measured { max, texts, loops, base_loops }) = self.measured(record) else {
+            return Vec::new();
+        };
+        let looping = loops - base_loops > MOST_LOOPS;
+        let loops = looping.then_some(Damage::Loops { share: loops, base: base_loops });
+        let drifted = texts.filter(|drift| *drift > max);
         loops.into_iter().chain(drifted.map(|drift| Damage::Texts { drift, max })).collect()
     }
+
+    /// Returns how much of the drift that the limit allows a model has used up, by texts or by loops, whichever is more: 1 at the
+    /// limit, and 0 or less where it is no worse than the base. `None` without a limit.
+    pub fn used_allowance(&self, record: &EvaluationRecord) -> Option<f64> {
+        let Measured { max, texts, loops, base_loops } = self.measured(record)?;
+        let of_texts = texts.map_or(0.0, |drift| drift / max);
+        Some(of_texts.max((loops - base_loops) / MOST_LOOPS))
+    }
+
+    /// Returns what an evaluation says beside the limit on drift, where there is one.
+    fn measured(&self, record: &EvaluationRecord) -> Option<Measured> {
+        let max = self.header.task.drift.as_ref()?.max?;
+        let drift = record.drift.as_ref()?;
+        let of_base = self.base_evaluation().and_then(|base| base.drift.as_ref());
+        let looping = |replies: RepliesRecord| share(replies.loops, replies.replies);
+        let base_loops = of_base.map_or(0.0, |base| looping(base.replies()));
+        Some(Measured { max, texts: drift.texts, loops: looping(drift.replies()), base_loops })
+    }
+}
+
+/// What is compared with a run's limit on drift.
+struct Measured {
+    max: f64,
+    texts: Option<f64>,
+    /// Share of the model's replies, and of the base's.
+    loops: f64,
+    base_loops: f64,
 }
 
 #[cfg(test)]
@@ -172,6 +198,10 @@ mod tests {
         assert_eq!(damage[2], [Damage::Texts { drift: 0.06, max: 0.05 }]);
         assert_eq!(damage[3], [Damage::Loops { share: 0.25, base: 0.0625 }]);
         assert!(damage[0].is_empty() && damage[1].is_empty() && damage[4].is_empty());
+        let used: Vec<f64> =
+            log.evaluations.iter().map(|record| log.used_allowance(record).unwrap()).collect();
+        assert!((used[1] - 1.0).abs() < 1e-9, "two loops more of 16: {used:?}");
+        assert!((used[2] - 1.2).abs() < 1e-9 && (used[3] - 1.5).abs() < 1e-9 && used[4] == 0.0, "{used:?}");
     }
 
     #[test]

@@ -232,7 +232,7 @@ pub struct EvaluationRecord {
     /// RMS change of the tuned weights from the base's over the RMS of these, where the engine knows what a code is worth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub displacement: Option<f64>,
-    /// The same of the last generation alone, where it was measured.
+    /// The same of the last generation alone, by its alphas and weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub displacement_last: Option<f64>,
     /// SHA-256 over the bytes of all tuned tensors, in the header's order, lower-case hexadecimal.

@@ -32,6 +32,9 @@ pub struct Definition {
     /// Most new tokens of a reply; by default the task's own number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predict: Option<usize>,
+    /// Tokens of wanted replies that log-likelihoods are of, the first ones; by default all, with what ends a reply.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "score-first")]
+    pub score_first: Option<usize>,
     /// Temperature that replies are drawn at; 0 takes the likeliest token.
     #[serde(default)]
     pub temp: f64,
@@ -187,6 +190,8 @@ pub enum DefinitionError {
     Temperature(f64),
     #[error("predict is {0} new tokens, but must be from 1 to {MAX_PREDICT}")]
     Predict(usize),
+    #[error("score-first is 0, but must be at least 1 token")]
+    ScoreFirst,
     #[error("a stop text is empty, which would end every reply before it begins")]
     EmptyStop,
     #[error("the reward's timeout is {0} seconds, but must be more than 0 and at most 86400")]
@@ -211,6 +216,7 @@ impl Definition {
             system: None,
             chat: ChatSettings::default(),
             predict: None,
+            score_first: None,
             temp: 0.0,
             stop: Vec::new(),
         }
@@ -232,6 +238,9 @@ impl Definition {
             && !(1..=MAX_PREDICT).contains(&predict)
         {
             return Err(DefinitionError::Predict(predict));
+        }
+        if self.score_first == Some(0) {
+            return Err(DefinitionError::ScoreFirst);
         }
         if self.stop.iter().any(String::is_empty) {
             return Err(DefinitionError::EmptyStop);
@@ -356,6 +365,7 @@ mod tests {
             (Definition { temp: -1.0, ..arith() }, "temp is -1"),
             (Definition { temp: f64::NAN, ..arith() }, "temp is NaN"),
             (Definition { predict: Some(0), ..arith() }, "predict is 0"),
+            (Definition { score_first: Some(0), ..arith() }, "score-first is 0"),
             (Definition { stop: vec![String::new()], ..arith() }, "stop text is empty"),
             (Definition { problems: data(0.0), ..arith() }, "held-out is 0"),
             (Definition { problems: data(1.0), ..arith() }, "held-out is 1"),

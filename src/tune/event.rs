@@ -1,6 +1,6 @@
 //! What a run tells those who watch it.
 
-use super::{Sample, Split};
+use super::{Sample, Seconds};
 use crate::seed_log::{EvaluationRecord, GenerationRecord};
 use crate::update::Moves;
 
@@ -34,7 +34,7 @@ pub enum Event<'a> {
         /// Codes that it moved.
         moves: Moves,
         /// Where its time went.
-        split: Split,
+        split: Seconds,
     },
 }
 
@@ -49,6 +49,13 @@ pub enum Warning {
         fitness: f64,
         /// What judges say may be the reason.
         hints: Vec<String>,
+    },
+    /// Drift would go beyond its limit, so the next steps are smaller.
+    Restrained {
+        /// Generations applied.
+        generations: u64,
+        /// The factor on the planned step sizes, below 1.
+        factor: f64,
     },
 }
 
@@ -74,7 +81,7 @@ pub struct Summary {
     /// The last held-out evaluation.
     pub after: Option<EvaluationRecord>,
     /// Where the time of this process went.
-    pub total: Split,
+    pub total: Seconds,
     /// Seconds since the run was started by this process.
     pub seconds: f64,
     /// Length of the log.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 /// Seconds by kind of work.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Split {
+pub struct Seconds {
     /// Applying perturbations, each in place of the one before, and turning them into their mirror images.
     pub perturb: f64,
     /// Inference.
@@ -22,8 +22,8 @@ pub struct Split {
 pub struct Watch {
     start: Instant,
     generation_start: Instant,
-    before_generation: Split,
-    total: Split,
+    before_generation: Seconds,
+    total: Seconds,
 }
 
 impl Watch {
@@ -33,13 +33,13 @@ impl Watch {
         Self {
             start: now,
             generation_start: now,
-            before_generation: Split::default(),
-            total: Split::default(),
+            before_generation: Seconds::default(),
+            total: Seconds::default(),
         }
     }
 
     /// Does some work and adds its time to a part of the split.
-    pub fn time<T>(&mut self, part: impl FnOnce(&mut Split) -> &mut f64, work: impl FnOnce() -> T) -> T {
+    pub fn time<T>(&mut self, part: impl FnOnce(&mut Seconds) -> &mut f64, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let result = work();
         *part(&mut self.total) += start.elapsed().as_secs_f64();
@@ -53,9 +53,9 @@ impl Watch {
     }
 
     /// The generation ended: where its time went.
-    pub fn end_generation(&self) -> Split {
+    pub fn end_generation(&self) -> Seconds {
         let (now, before) = (&self.total, &self.before_generation);
-        Split {
+        Seconds {
             perturb: now.perturb - before.perturb,
             inference: now.inference - before.inference,
             restore: now.restore - before.restore,
@@ -65,8 +65,8 @@ impl Watch {
     }
 
     /// Where all time so far went.
-    pub fn total(&self) -> Split {
-        Split { seconds: self.seconds(), ..self.total }
+    pub fn total(&self) -> Seconds {
+        Seconds { seconds: self.seconds(), ..self.total }
     }
 
     /// Seconds since the start.

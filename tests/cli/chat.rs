@@ -385,3 +385,20 @@ fn llama_cpps_own_choices_are_taken_for_ours() {
     assert_eq!(dir.run(&format!("{line} -c 0 -np -1 -t -1")).json()["mean_loglik"], usual);
     dir.run_with(&[("LLAMA_ARG_CTX_SIZE", "-5")], line).fails(2, &["-1 or 0 for the default"]);
 }
+
+#[test]
+fn only_the_first_tokens_of_replies_are_scored_where_that_is_asked_for() {
+    let dir = Dir::new();
+    let sum = |a: u32| format!("{{\"prompt\": \"{a}+30=\", \"completion\": \"{}\"}}\n", a + 30);
+    dir.write("sums.jsonl", (12..32).map(sum).collect::<String>());
+    let of = |flags: &str| {
+        dir.run(&format!("eval base.gguf --task sft --data sums.jsonl {flags} --json")).json()["mean_loglik"]
+            .as_f64()
+            .unwrap()
+    };
+    let (all, one) = (of(""), of("--score-first 1"));
+    assert!(all < one && one < 0.0, "{all} {one}");
+    assert_eq!(of("--score-first 100"), all);
+    dir.run("tune base.gguf --task sft --data sums.jsonl --score-first 0").fails(2, &["score-first is 0"]);
+    dir.run("tune base.gguf --task arith --score-first 2").fails(2, &["--score-first", "arith"]);
+}

@@ -67,7 +67,7 @@ const LINES: [(&str, &str); 16] = [
 /// Definitions with everything that one can have.
 const DEFINITIONS: [&str; 3] = [
     r#""problems":{"source":"countdown","counts":"3-4","numbers":"1-99","targets":"1-99"},"rewards":[{"kind":"soft-loglik"}],"temp":0.0"#,
-    r#""problems":{"source":"data","path":"/x.jsonl","held-out":0.5,"replies":"all","prompt-form":"instruct","longest":512,"shared":1},"rewards":[{"kind":"loglik","weight":0.5},{"kind":"regex","pattern":"5"}],"system":"Say it.","chat":{"template":"chatml","kwargs":{"x":1},"date":"2026-11-28","special":"text"},"predict":6,"temp":0.5,"stop":["\n"]"#,
+    r#""problems":{"source":"data","path":"/x.jsonl","held-out":0.5,"replies":"all","prompt-form":"instruct","longest":512,"shared":1},"rewards":[{"kind":"loglik","weight":0.5},{"kind":"regex","pattern":"5"}],"system":"Say it.","chat":{"template":"chatml","kwargs":{"x":1},"date":"2026-11-28","special":"text"},"predict":6,"score-first":6,"temp":0.5,"stop":["\n"]"#,
     r#""problems":{"source":"data","path":"/x.jsonl","held-out":0.5},"rewards":[{"kind":"json","schema":{"type":"object"},"equal":true},{"kind":"grammar","grammar":"root ::= \"5\""},{"kind":"command","command":"x","timeout":1.5,"on-timeout":-1.0}],"temp":0.0"#,
 ];
 

@@ -45,7 +45,10 @@ pub struct SearchArgs {
     /// After each update, pull each code that is away from its base value a step back with this probability [default: 0]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub anchor: Option<f64>,
-    #[arg(long, value_name = "N", help = format!("Problems that each member is evaluated on [default: {}]", recipe::PROMPTS))]
+    #[arg(long, value_name = "N", help = format!(
+        "Problems that each member is evaluated on [default: {}; of your data {} where likelihoods count, {} where replies are judged]",
+        recipe::PROMPTS, recipe::SCORED_PROMPTS, recipe::JUDGED_PROMPTS
+    ))]
     pub prompts: Option<u32>,
     /// Draw so many problems for each generation, and evaluate its members on the --prompts of them that tell them apart best: those
     /// whose wanted reply the model gives neither almost surely nor almost never; for short replies [default: all that are drawn]

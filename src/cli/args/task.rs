@@ -104,6 +104,10 @@ pub struct TaskArgs {
     /// Run the chat template, which is always done; llama.cpp has the flag too
     #[arg(long, hide = true)]
     pub jinja: bool,
+    /// Score only the first N tokens of wanted replies, for log-likelihoods: what a reply begins with sets its style and form, and
+    /// takes fewer evaluations to learn than all it says [default: all]
+    #[arg(long, value_name = "N")]
+    pub score_first: Option<usize>,
     /// Temperature that replies are drawn at; every member draws by the same random numbers [default: 0, the likeliest token]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub temp: Option<f64>,
@@ -123,12 +127,15 @@ pub const OF_DATA: [&str; 9] =
 const OF_REPLIES: [&str; 9] =
     ["arith", "countdown", "exact", "numeric", "regex", "json", "grammar", "reward", "gsm8k"];
 
+/// The tasks that look at the likelihood of given replies alone.
+const OF_SCORES: [&str; 2] = ["sft", "prefer"];
+
 /// The tasks with right replies, for which likelihood or replies can be rewarded.
 const OF_EITHER: [&str; 3] = ["arith", "countdown", "gsm8k"];
 
 impl TaskArgs {
     /// The flags but for `--task` itself: name, whether it is given, and the named tasks that it is for; none for all.
-    pub fn flags(&self) -> [(&'static str, bool, &'static [&'static str]); 29] {
+    pub fn flags(&self) -> [(&'static str, bool, &'static [&'static str]); 30] {
         [
             ("--data", self.data.is_some(), &OF_DATA),
             ("--held-out", self.held_out.is_some(), &OF_DATA),
@@ -156,6 +163,7 @@ impl TaskArgs {
             ("--chat-template-file", self.chat_template_file.is_some(), &[]),
             ("--chat-template-kwargs", self.chat_template_kwargs.is_some(), &[]),
             ("--special", self.special.is_some(), &[]),
+            ("--score-first", self.score_first.is_some(), &OF_SCORES),
             ("--temp", self.temp.is_some(), &OF_REPLIES),
             ("--predict", self.predict.is_some(), &OF_REPLIES),
             ("--stop", !self.stop.is_empty(), &OF_REPLIES),

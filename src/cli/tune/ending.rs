@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
 use crate::cli::args::{ExportArgs, FormArgs, ThreadsArgs, TuneArgs, Until};
-use crate::cli::{Ending, audit, drift, export, out, report, sentence, text};
+use crate::cli::{Ending, audit, drift, export, out, progress, sentence, text};
 use crate::seed_log::{EvaluationRecord, SeedLog};
 use crate::tune::Summary;
 
@@ -56,7 +56,7 @@ impl Run<'_> {
                 drift::samples(&summary.samples).map_or(String::new(), |told| format!("\n\n{told}"));
             out::line(format!(
                 "\n{}{samples}\n\n{}",
-                report::summary(summary, log, *planned),
+                progress::summary(summary, log, *planned),
                 self.next_step()
             ))?;
         }
@@ -80,7 +80,7 @@ impl Run<'_> {
 
     /// For programs.
     fn object(&self, event: &str) -> Value {
-        let mut object = report::end(event, &self.summary, &self.log, self.planned);
+        let mut object = progress::end(event, &self.summary, &self.log, self.planned);
         let wrote =
             |path: Option<PathBuf>| path.filter(|_| event == "done").map(|path| path.display().to_string());
         object["export"] = json!(wrote(self.args.export.clone()));

@@ -52,10 +52,10 @@ fn files_that_cannot_be_read_at_all() {
 fn bytes_that_are_not_utf_8() {
     let refused = |bytes: &[u8]| parse("x.jsonl", bytes, &Shape::ALL, 1000).unwrap_err();
     let error = refused(b"{\"text\": \"a\"}\n\n{\"text\": \"\xe4\"}\n");
-    assert_eq!((error.line, &error.problem), (Some(3), &Problem::NotUtf8));
+    assert_eq!((error.line, &error.problem), (Some(3), &Fault::NotUtf8));
     assert_eq!(error.to_string(), "x.jsonl, line 3: the bytes are not UTF-8; save the file as UTF-8");
-    assert_eq!(refused(b"\xff\xfe{\0}\0").problem, Problem::Utf16);
-    assert_eq!(refused(b"\xfe\xff\0{\0}").problem, Problem::Utf16);
+    assert_eq!(refused(b"\xff\xfe{\0}\0").problem, Fault::Utf16);
+    assert_eq!(refused(b"\xfe\xff\0{\0}").problem, Fault::Utf16);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn keys_that_make_no_example() {
 fn shapes_that_are_not_wanted() {
     let refused = |file, text: &str, wanted: &[Shape]| {
         let error = parse(file, text.as_bytes(), wanted, 1000).unwrap_err();
-        assert!(matches!(error.problem, Problem::Unwanted { .. } | Problem::PlainText { .. }), "{error}");
+        assert!(matches!(error.problem, Fault::Unwanted { .. } | Fault::PlainText { .. }), "{error}");
         error.to_string()
     };
     let preference = "{\"prompt\": \"p\", \"chosen\": \"c\", \"rejected\": \"r\"}";

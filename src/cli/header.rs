@@ -190,13 +190,14 @@ fn task(args: &RunArgs, subject: Subject) -> Result<TaskSpec> {
         number => Err(UsageError(format!("{flag} is {number}, but must be from 1 to {MAX_PROBLEMS}"))),
     };
     let candidates = search.candidates.map(|number| at_least_one("--candidates", Some(number), number));
+    let prompts = recipe::prompts(&subject.definition);
     let task = TaskSpec {
         definition: subject.definition,
         data_sha256: subject.data_sha256,
         retain: subject.retain,
         patience: args.retain.patience,
         drift: drift::spec(&args.drift)?,
-        prompts: at_least_one("--prompts", search.prompts, recipe::PROMPTS)?,
+        prompts: at_least_one("--prompts", search.prompts, prompts)?,
         candidates: candidates.transpose()?,
         eval_problems: at_least_one("--eval-problems", search.eval_problems, recipe::EVAL_PROBLEMS)?,
         eval_every: search.eval_every.unwrap_or(recipe::EVAL_EVERY),

@@ -1,0 +1,365 @@
+//! What a person, or a program, sees of a run.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::{drift, out, text};
+use crate::exam::Grade;
+use crate::seed_log::{EvaluationRecord, GenerationRecord, Header, SeedLog};
+use crate::tune::{Event, Observer, Seconds, Summary, Warning};
+use crate::update::Moves;
+
+/// What a reporter needs to know of a run before it starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Outline {
+    /// Generations planned in all.
+    pub generations: u64,
+    /// Generations that the log has already.
+    pub done: u64,
+    /// Members of a generation.
+    pub population: u32,
+    /// Codes that are tuned.
+    pub integers: u64,
+}
+
+impl Outline {
+    /// The outline of a run that continues after `done` generations.
+    pub fn new(header: &Header, done: u64) -> Self {
+        Self {
+            generations: header.settings.generations,
+            done,
+            population: header.settings.population,
+            integers: header.integers(),
+        }
+    }
+}
+
+/// A bar of this form, shown while the standard error stream is a terminal.
+pub fn bar(length: u64, template: &str) -> ProgressBar {
+    // indicatif draws nothing where the stream is no terminal.
+    let bar = ProgressBar::new(length);
+    let style = ProgressStyle::with_template(template);
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(500));
+    out::show(Some(bar.clone()));
+    bar
+}
+
+/// Takes the bar away.
+pub fn finish(bar: &ProgressBar) {
+    out::show(None);
+    bar.finish_and_clear();
+}
+
+/// Text for people: a line for each generation, and a bar while the standard error stream is a terminal.
+#[derive(Debug)]
+pub struct TextReport {
+    outline: Outline,
+    bar: ProgressBar,
+    /// The last generation's line, held back until it is known whether an evaluation belongs on it.
+    held: Option<String>,
+}
+
+impl TextReport {
+    /// Shows the bar.
+    pub fn new(outline: Outline) -> Self {
+        let population = u64::from(outline.population);
+        let members = outline.generations.saturating_sub(outline.done) * population;
+        let bar = bar(members, "{msg}  {wide_bar}  {eta_precise} left");
+        Self { outline, bar, held: None }
+    }
+
+    /// Prints lines that stay, above the bar.
+    pub fn line(&self, text: &str) {
+        self.bar.suspend(|| out::progress(text));
+    }
+
+    /// Prints what was held back and takes the bar away.
+    pub fn finish(&mut self) {
+        self.release(None);
+        finish(&self.bar);
+    }
+
+    /// Prints the line that was held back, if there is one, with the evaluation that followed it.
+    fn release(&mut self, evaluation: Option<&EvaluationRecord>) {
+        if let Some(line) = self.held.take() {
+            self.line(&(line + &evaluation.map_or(String::new(), held_out)));
+        }
+    }
+
+    /// Returns a generation's line.
+    fn generation(&self, record: &GenerationRecord, moves: Moves, split: Seconds) -> String {
+        let number = record.generation + 1;
+        let width = self.outline.generations.to_string().len();
+        let share = moves.moved as f64 / self.outline.integers.max(1) as f64;
+        format!(
+            "generation {number:>width$}/{}  fitness {:.4}  best {:.4}  moved {:>5}  {}",
+            self.outline.generations,
+            record.fitness.mean,
+            record.fitness.best,
+            text::percent(share),
+            text::seconds(split.seconds),
+        )
+    }
+}
+
+/// Returns an evaluation as the end of its generation's line.
+fn held_out(record: &EvaluationRecord) -> String {
+    let grade = text::grade(record);
+    let measured = match grade.accuracy() {
+        Some(accuracy) => text::percent(accuracy),
+        None => format!("{:.4}", grade.mean_reward),
+    };
+    let retained = record.retained.map_or(String::new(), |retained| format!("  retained {retained:.4}"));
+    let drifted = record.drift.as_ref().map_or(String::new(), text::drift::brief);
+    format!("  held-out {measured}{retained}{drifted}")
+}
+
+impl Observer for TextReport {
+    fn event(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Member { generation, member, of } => {
+                self.release(None);
+                let passed = (generation - self.outline.done) * u64::from(self.outline.population);
+                self.bar.set_position(passed + u64::from(*member));
+                let (number, all) = (generation + 1, self.outline.generations);
+                self.bar.set_message(format!("generation {number}/{all}  member {}/{of}", member + 1));
+            }
+            Event::Evaluating { generations } => {
+                // The summary tells of the last evaluation.
+                if *generations == self.outline.generations {
+                    self.release(None);
+                }
+                self.bar.set_message("held-out problems");
+            }
+            Event::Note(note) => self.line(&format!("note: {note}")),
+            Event::Evaluation(record) if record.generations == 0 => {
+                let grade = text::grade(record);
+                self.line(&format!("before: held-out {} {}", text::measure(&grade), text::headline(&grade)));
+            }
+            Event::Evaluation(record) => self.release(Some(record)),
+            Event::Warning(warning) => {
+                self.release(None);
+                self.line(&format!("warning: {}", warned(warning)));
+            }
+            Event::Generation { record, moves, split } => {
+                self.held = Some(self.generation(record, *moves, *split));
+            }
+        }
+    }
+}
+
+/// The closing summary.
+pub fn summary(summary: &Summary, log: &SeedLog, planned: u64) -> String {
+    let mut lines = results(summary, log);
+    let Seconds { perturb, inference, restore, update, .. } = summary.total;
+    lines.extend(drift::summary(summary));
+    lines.push(format!(
+        "time            {}; outside inference {}",
+        text::seconds(summary.seconds),
+        text::percent(summary.outside_inference())
+    ));
+    lines.push(format!(
+        "                inference {}, perturb {}, restore {}, update {}",
+        text::seconds(inference),
+        text::seconds(perturb),
+        text::seconds(restore),
+        text::seconds(update)
+    ));
+    lines.extend(drift::cost(summary));
+    if let Some(peak) = crate::store::peak_rss_bytes() {
+        lines.push(format!("peak memory     {}, planned {}", text::bytes(peak), text::bytes(planned)));
+    }
+    lines.push(format!("seed log        {}", text::bytes(summary.log_bytes)));
+    lines.join("\n")
+}
+
+/// What the held-out problems, and what was to be retained, say of the run.
+fn results(summary: &Summary, log: &SeedLog) -> Vec<String> {
+    let (Some(first), Some(last)) = (&summary.before, &summary.after) else { return Vec::new() };
+    let (before, after) = (text::grade(first), text::grade(last));
+    let mut lines = vec![
+        format!("before          {}", text::headline(&before)),
+        format!("after           {}", text::headline(&after)),
+        format!("change          {} on {}", text::change(&before, &after), text::held_out(after.problems)),
+    ];
+    // Where neither the accuracy nor the log-likelihood is what the run was tuned for.
+    let is_told = |grade: &Grade| {
+        grade.accuracy().is_none_or(|accuracy| accuracy == grade.mean_reward)
+            || grade.mean_loglik == Some(grade.mean_reward)
+    };
+    if !(is_told(&before) && is_told(&after)) {
+        let (before, after) = (before.mean_reward, after.mean_reward);
+        lines.push(format!("mean reward     {before:.4} before, {after:.4} after"));
+    }
+    if let Some((before, after)) = first.retained.zip(last.retained) {
+        let change = text::relative(before, after);
+        lines.push(format!("retained        {before:.4} before, {after:.4} after ({change})"));
+    }
+    lines.extend(best(log));
+    lines
+}
+
+/// Where a run with patience was best, and why it ended.
+fn best(log: &SeedLog) -> Vec<String> {
+    let (Some(patience), Some(best)) = (log.header.task.patience, log.best()) else { return Vec::new() };
+    let grade = text::grade(best);
+    let (measure, headline) = (text::measure(&grade), text::headline(&grade));
+    let mut lines =
+        vec![format!("best            after {}: {measure} {headline}", text::generations(best.generations))];
+    if log.is_out_of_patience() {
+        let all = text::generations(log.generations.len() as u64);
+        lines.push(format!(
+            "                ended after {all}, as {patience} evaluations brought no higher mean reward"
+        ));
+    }
+    lines
+}
+
+/// One JSON object a line, for programs.
+#[derive(Debug)]
+pub struct JsonReport;
+
+impl Observer for JsonReport {
+    fn event(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Member { .. } | Event::Evaluating { .. } => {}
+            Event::Note(note) => out::warn(format!("note: {note}")),
+            Event::Evaluation(record) => out::progress(evaluation(record)),
+            Event::Warning(warning) => out::progress(warning_object(warning)),
+            Event::Generation { record, moves, split } => out::progress(generation(record, *moves, *split)),
+        }
+    }
+}
+
+/// Says a warning in words, with what to do.
+fn warned(warning: &Warning) -> String {
+    match warning {
+        Warning::EqualRewards { generations, fitness, hints } => {
+            let reasons: String = hints.iter().map(|hint| format!("; {hint}")).collect();
+            format!(
+                "in all {generations} generations so far all members had the same fitness, {fitness:.4}, from which nothing can be \
+                 learned{reasons}; stop (Ctrl-C) and look at replies with `report --samples`, or give a reward with more shades to it, \
+                 more --prompts, --temp where replies are drawn, or a larger --sigma"
+            )
+        }
+        Warning::Restrained { factor, .. } => format!(
+            "steps are {} of the planned ones from here on, lest the model drifts beyond the limit (--max-drift)",
+            text::percent(*factor)
+        ),
+    }
+}
+
+/// Returns a warning for programs.
+fn warning_object(warning: &Warning) -> Value {
+    let message = warned(warning);
+    match warning {
+        Warning::EqualRewards { generations, fitness, hints } => json!({
+            "event": "warning",
+            "kind": "equal_rewards",
+            "generations": generations,
+            "fitness": fitness,
+            "hints": hints,
+            "message": message,
+        }),
+        Warning::Restrained { generations, factor } => json!({
+            "event": "warning",
+            "kind": "restrained",
+            "generations": generations,
+            "factor": factor,
+            "message": message,
+        }),
+    }
+}
+
+fn evaluation(record: &EvaluationRecord) -> Value {
+    let mut object = grade(&text::grade(record));
+    object["event"] = json!("evaluation");
+    object["generations"] = json!(record.generations);
+    object["retained"] = json!(record.retained);
+    object["drift"] = drift::object(record.drift.as_ref());
+    object["displacement"] = json!(record.displacement);
+    object["displacement_last"] = json!(record.displacement_last);
+    object
+}
+
+/// A grade for programs, of `tune` and `eval` alike.
+pub fn grade(grade: &Grade) -> Value {
+    let interval = grade.interval();
+    json!({
+        "problems": grade.problems,
+        "correct": grade.correct,
+        "accuracy": grade.accuracy(),
+        "ci95_low": interval.map(|(low, _)| low),
+        "ci95_high": interval.map(|(_, high)| high),
+        "mean_reward": grade.mean_reward,
+        "mean_loglik": grade.mean_loglik,
+    })
+}
+
+fn generation(record: &GenerationRecord, moves: Moves, split: Seconds) -> Value {
+    json!({
+        "event": "generation",
+        "generation": record.generation + 1,
+        "fitness_mean": record.fitness.mean,
+        "fitness_spread": record.fitness.spread,
+        "fitness_best": record.fitness.best,
+        "alpha": record.alpha,
+        "moved": moves.moved,
+        "gated": moves.gated,
+        "pulled": moves.pulled,
+        "evaluations": record.evaluations,
+        "seconds": split.seconds,
+        "seconds_perturb": split.perturb,
+        "seconds_inference": split.inference,
+        "seconds_restore": split.restore,
+        "seconds_update": split.update,
+    })
+}
+
+/// The first line of `tune --json`.
+pub fn start(header: &Header, done: u64, log: &str, planned: u64) -> Value {
+    json!({
+        "event": "start",
+        "log": log,
+        "generations_done": done,
+        "tensors": header.tensors.len(),
+        "integers": Outline::new(header, done).integers,
+        "planned_rss_bytes": planned,
+        "settings": header.settings,
+        "task": header.task,
+    })
+}
+
+/// The last line of `tune --json`: `event` is `done` or `interrupted`.
+pub fn end(event: &str, summary: &Summary, log: &SeedLog, planned: u64) -> Value {
+    let best = log.best().cloned();
+    let accuracy = |record: &Option<EvaluationRecord>| record.as_ref().and_then(EvaluationRecord::accuracy);
+    let reward = |record: &Option<EvaluationRecord>| record.as_ref().map(|record| record.mean_reward);
+    json!({
+        "event": event,
+        "generations": summary.generations,
+        "accuracy_before": accuracy(&summary.before),
+        "accuracy_after": accuracy(&summary.after),
+        "reward_before": reward(&summary.before),
+        "reward_after": reward(&summary.after),
+        "best_generations": best.as_ref().map(|record| record.generations),
+        "accuracy_best": accuracy(&best),
+        "reward_best": reward(&best),
+        "retained_before": summary.before.as_ref().and_then(|record| record.retained),
+        "retained_after": summary.after.as_ref().and_then(|record| record.retained),
+        "drift": drift::object(summary.after.as_ref().and_then(|record| record.drift.as_ref())),
+        "displacement": summary.after.as_ref().and_then(|record| record.displacement),
+        "damage": drift::damage(log),
+        "samples": summary.samples.iter().map(drift::sample).collect::<Vec<_>>(),
+        "seconds_drift": summary.drift_seconds,
+        "seconds": summary.seconds,
+        "seconds_inference": summary.total.inference,
+        "outside_inference": summary.outside_inference(),
+        "planned_rss_bytes": planned,
+        "peak_rss_bytes": crate::store::peak_rss_bytes(),
+        "log_bytes": summary.log_bytes,
+    })
+}

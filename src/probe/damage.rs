@@ -1,0 +1,78 @@
+//! What perturbations do to what the model could do before: how much more perplexing plain text, and the base model's own
+//! replies, are to members than to the base.
+
+use std::time::Instant;
+
+use crate::drift::DriftMeter;
+use crate::engine::{Engine, EngineError};
+use crate::fitness::{deviation, mean};
+use crate::tune::{Examiners, TuneError};
+
+/// What a perturbation does to a text's log-perplexity.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DriftOfNoise {
+    /// By how much it rises per token, in nats, on average over members.
+    pub rise: f64,
+    /// Standard error of that.
+    pub error: f64,
+}
+
+/// The meter, and what it has found.
+pub(super) struct Damage<B> {
+    meter: Option<DriftMeter<B>>,
+    /// Rise of each member's log-perplexity of plain texts and of the base's own replies.
+    rises: [Vec<f64>; 2],
+    seconds: f64,
+}
+
+impl<B> Damage<B> {
+    /// Measures the base model, which the engine must hold.
+    pub fn begin<E: Engine<Batch = B>>(engine: &mut E, examiners: &Examiners) -> Result<Self, TuneError> {
+        let start = Instant::now();
+        let neutral = examiners.neutral.as_ref().zip(examiners.everyday(engine)?);
+        let meter =
+            neutral.map(|neutral| DriftMeter::new(engine, Some(neutral), Vec::new(), &[])).transpose()?;
+        Ok(Self { meter, rises: Default::default(), seconds: start.elapsed().as_secs_f64() })
+    }
+
+    /// Looks at a member.
+    pub fn look<E: Engine<Batch = B>>(&mut self, engine: &mut E) -> Result<(), EngineError> {
+        let Some(meter) = &self.meter else { return Ok(()) };
+        for (rises, share) in self.rises.iter_mut().zip(meter.perplexity(engine)?) {
+            rises.extend(share.map(libm::log1p));
+        }
+        Ok(())
+    }
+
+    /// Returns the drift of plain texts, if it was measured.
+    pub fn texts(&self) -> Option<DriftOfNoise> {
+        of(&self.rises[0])
+    }
+
+    /// Returns the drift of the base's own replies, if it was measured.
+    pub fn own_replies(&self) -> Option<DriftOfNoise> {
+        of(&self.rises[1])
+    }
+
+    /// Returns the seconds that measuring the base took; an evaluation takes about as long.
+    pub fn seconds(&self) -> f64 {
+        self.seconds
+    }
+}
+
+fn of(rises: &[f64]) -> Option<DriftOfNoise> {
+    let error = deviation(rises) / (rises.len().saturating_sub(1).max(1) as f64).sqrt();
+    (!rises.is_empty()).then(|| DriftOfNoise { rise: mean(rises), error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mean_has_an_error() {
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[0.25]), Some(DriftOfNoise { rise: 0.25, error: 0.0 }));
+        assert_eq!(of(&[0.0, 2.0]), Some(DriftOfNoise { rise: 1.0, error: 1.0 }));
+    }
+}

@@ -1,0 +1,154 @@
+//! What a run will do to fitness and drift, by what its first perturbations did.
+//!
+//! All in units of the probe's own perturbation. With the standard deviation A of members' true differences in fitness, a step as
+//! large as c perturbations along the sums of N members of reliability r gains c A sqrt(N r) to first order, and adds noise of
+//! the same size: what a perturbation costs, c^2 times.
+
+use libm::{exp, sqrt};
+
+use super::{DriftOfNoise, Findings, deviation};
+use crate::settings::Settings;
+
+/// What to expect of a run, to within a factor of two or so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outlook {
+    /// What the steps gain in fitness, less what their noise loses.
+    pub gain: f64,
+    /// By what share the perplexity of plain text rises, where that was measured.
+    pub texts: Option<f64>,
+    /// The same of the base model's own replies.
+    pub own_replies: Option<f64>,
+    /// Displacement of the first generation's step, and of all together, where the probe's own is known.
+    pub displacement: Option<[f64; 2]>,
+}
+
+/// Steps of a run, in perturbations of the probe.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Steps {
+    /// The first.
+    pub first: f64,
+    /// Sum over the generations.
+    pub sum: f64,
+    /// Sum of their squares.
+    pub squares: f64,
+}
+
+impl Steps {
+    /// Returns the steps of a run with these settings, by the type and field at `main`, whose perturbation had this variance.
+    pub fn of(settings: &Settings, main: usize, variance: f64) -> Self {
+        let of_type = &settings.types[main];
+        let unit =
+            deviation(settings, main, variance) / of_type.alpha.max(f64::MIN_POSITIVE) / sqrt(variance);
+        let step = |generation| unit * of_type.alpha_at(generation, settings.generations);
+        let all = || (0..settings.generations).map(step);
+        Self { first: step(0), sum: all().sum(), squares: all().map(|step| step * step).sum() }
+    }
+
+    /// Returns the same steps in perturbations that are smaller by a factor.
+    pub fn times(self, factor: f64) -> Self {
+        Self { first: factor * self.first, sum: factor * self.sum, squares: factor * factor * self.squares }
+    }
+}
+
+/// Looks ahead to a run with these settings, whose members have this reliability.
+pub(super) fn outlook(findings: &Findings, settings: &Settings, steps: Steps, reliability: f64) -> Outlook {
+    let Some(trial) = findings.trials.first() else {
+        return Outlook { gain: 0.0, texts: None, own_replies: None, displacement: None };
+    };
+    let members = settings.perturbations() as f64;
+    let odd = (1.0 - findings.even) * trial.signal.signal;
+    let gain = steps.sum * sqrt(odd * members * reliability);
+    let cost = findings.cost.map_or(0.0, |cost| cost.at_least() * trial.variance) * steps.squares;
+    let rise = |of: Option<DriftOfNoise>| of.map(|of| exp(of.rise.max(0.0) * steps.squares) - 1.0);
+    let displacement =
+        findings.displacement.map(|of_member| [steps.first, sqrt(steps.squares)].map(|s| s * of_member));
+    Outlook {
+        gain: bounded(gain, headroom(findings)) - cost,
+        texts: rise(findings.texts),
+        own_replies: rise(findings.own_replies),
+        displacement,
+    }
+}
+
+/// A gain that fades as it comes near the most there is to gain.
+fn bounded(gain: f64, most: Option<f64>) -> f64 {
+    most.map_or(gain, |most| if most > 0.0 { most * (1.0 - exp(-gain / most)) } else { 0.0 })
+}
+
+/// How much fitness there is to gain: rewards are logarithms of probabilities, or from 0 to 1; else it is not known.
+fn headroom(findings: &Findings) -> Option<f64> {
+    let (least, most) = findings.range;
+    match (least, most) {
+        (_, most) if most <= 0.0 && least < 0.0 => Some(-findings.fitness),
+        (least, most) if least >= 0.0 && most <= 1.0 => Some(1.0 - findings.fitness),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::{Cost, Signal, Trial};
+    use crate::seed_log::test_log;
+
+    /// Perturbations of variance 0.25 whose members differ by 0.5, all of it worth learning from.
+    fn findings() -> Findings {
+        let signal = Signal { members: 32, signal: 0.25, noise: 0.0, cost: 0.0, cost_error: 0.0 };
+        Findings {
+            trials: vec![Trial { factor: 1.0, variance: 0.25, signal, perturb: 0.0 }],
+            cost: Some(Cost { slope: 0.4, error: 0.0 }),
+            even: 0.0,
+            texts: Some(DriftOfNoise { rise: 0.01, error: 0.0 }),
+            own_replies: Some(DriftOfNoise { rise: -0.01, error: 0.0 }),
+            displacement: Some(0.03),
+            fitness: -90.0,
+            range: (-120.0, -60.0),
+            inference: 1.0,
+            overhead: 0.0,
+            update: 0.0,
+            drift_seconds: 0.0,
+            members: 32,
+            seconds: 1.0,
+        }
+    }
+
+    /// Ten generations of 4 members, each of a step as large as a perturbation.
+    fn settings() -> Settings {
+        let mut settings = Settings { population: 4, mirror: false, generations: 10, ..test_log::settings() };
+        for of_type in &mut settings.types {
+            (of_type.sigma, of_type.alpha, of_type.alpha_final) = (0.5, 0.25, 0.25);
+        }
+        settings
+    }
+
+    #[test]
+    fn steps_are_counted_in_perturbations() {
+        let steps = Steps::of(&settings(), 0, 0.25);
+        assert_eq!(steps, Steps { first: 1.0, sum: 10.0, squares: 10.0 });
+        assert_eq!(steps.times(0.5), Steps { first: 0.5, sum: 5.0, squares: 2.5 });
+    }
+
+    #[test]
+    fn gains_and_drift_follow_from_the_steps() {
+        let steps = Steps::of(&settings(), 0, 0.25);
+        let found = outlook(&findings(), &settings(), steps, 1.0);
+        // Ten steps of 0.5 sqrt(4), bounded by the 90 there are; ten times 0.4 * 0.25 lost.
+        assert!((found.gain - (90.0 * (1.0 - exp(-10.0 / 90.0)) - 1.0)).abs() < 1e-9, "{found:?}");
+        assert!((found.texts.unwrap() - (exp(0.1) - 1.0)).abs() < 1e-9, "{found:?}");
+        assert_eq!(found.own_replies, Some(0.0), "what does good may be luck");
+        let [first, all] = found.displacement.unwrap();
+        assert!((first - 0.03).abs() < 1e-9 && (all - 0.03 * 10.0_f64.sqrt()).abs() < 1e-9);
+        let half = Findings { even: 0.75, cost: None, ..findings() };
+        let less = outlook(&half, &settings(), steps, 1.0).gain;
+        assert!((less - 90.0 * (1.0 - exp(-5.0 / 90.0))).abs() < 1e-9, "what is even gains nothing");
+    }
+
+    #[test]
+    fn rewards_say_how_much_there_is_to_gain() {
+        let of = |fitness, range| headroom(&Findings { fitness, range, ..findings() });
+        assert_eq!(of(-90.0, (-120.0, -60.0)), Some(90.0));
+        assert_eq!(of(0.75, (0.0, 1.0)), Some(0.25));
+        assert_eq!(of(3.0, (-1.0, 10.0)), None);
+        assert_eq!((bounded(5.0, None), bounded(5.0, Some(0.0))), (5.0, 0.0));
+    }
+}
