@@ -9,14 +9,16 @@ use serde_json::{Value, json};
 use super::args::{ProbeArgs, SearchArgs};
 use super::course::Courses;
 use super::{Ending, chat, definition, header, interrupt, memory, out, progress, setup, text};
+use crate::block::Field;
 use crate::llama::{LlamaEngine, check_built_in};
 use crate::model::Model;
 use crate::probe::{
-    Choice, DriftOfNoise, Findings, Fixed, Forecast, Outlook, Trial, choose, forecast, probe,
+    Choice, DriftOfNoise, Findings, Fixed, Forecast, Outlook, Trial, choose, forecast, main_type, probe,
 };
-use crate::recipe::two_digits;
+use crate::recipe::{self, Scope, two_digits};
 use crate::seed_log::{Header, pin_noise};
-use crate::settings::TypeSettings;
+use crate::settings::{Settings, TypeSettings};
+use crate::tensor_type::TensorType;
 use crate::tune::{Examiners, ResidualMode};
 
 /// Probes for the run that `words`, the program's arguments, would make if they said `tune`.
@@ -44,7 +46,7 @@ pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
         return Ok(Ending::Interrupted);
     };
     let mode = memory::plan(args, &probed.header, weights, threads)?.mode;
-    let line = tune_line(words, &args.search, &probed.header);
+    let line = tune_line(words, &args.search, &probed);
     if *as_json {
         let mut object = probed.object(mode);
         object["command"] = json!(line);
@@ -63,6 +65,7 @@ pub struct Probed {
     asked: Header,
     findings: Findings,
     choice: Choice,
+    sizes: Sizes,
     /// The header of the run that suits.
     pub header: Header,
 }
@@ -94,8 +97,10 @@ impl Probed {
             )
         })?;
         let mut chosen = Header { settings: choice.settings.clone(), ..header.clone() };
+        let sizes = Sizes::of(&chosen);
+        sizes.set(&mut chosen, fixed(search));
         chosen.task.prompts = choice.prompts;
-        Ok(Some(Self { asked: header.clone(), findings, choice, header: pin_noise(chosen)? }))
+        Ok(Some(Self { asked: header.clone(), findings, choice, sizes, header: pin_noise(chosen)? }))
     }
 
     /// How long the run will take, its residual in this mode.
@@ -133,7 +138,7 @@ impl Probed {
         let (reliability, cost) = (text::percent(trial.signal.reliability(1.0)), trial.signal.cost);
         let noise = match self.findings.displacement {
             Some(displacement) => text::percent(displacement * trial.factor),
-            None => format!("x{}", number(trial.factor)),
+            None => format!("x{}", two_digits(trial.factor)),
         };
         format!("{noise:<15} {reliability:>6}                 {cost:.5}{is_chosen}")
     }
@@ -199,7 +204,7 @@ impl Probed {
     pub fn chosen(&self) -> String {
         let Header { settings, task, .. } = &self.header;
         let (members, problems) = (settings.population, text::problems(task));
-        format!("chosen: {}; {members} members on {problems} each", steps(&settings.types))
+        format!("chosen: {}; {members} members on {problems} each", self.sizes.told())
     }
 
     /// What `tune --json` tells of a probe.
@@ -261,8 +266,8 @@ fn fixed(search: &SearchArgs) -> Fixed {
 }
 
 /// The command that makes the run that suits.
-fn tune_line(words: &[OsString], search: &SearchArgs, chosen: &Header) -> String {
-    let fixed = fixed(search);
+fn tune_line(words: &[OsString], search: &SearchArgs, probed: &Probed) -> String {
+    let (fixed, chosen, sizes) = (fixed(search), &probed.header, &probed.sizes);
     let mut line = "qes-gguf tune".to_owned();
     // The program's name and the command's come first; what it says meanwhile is of no matter to the run.
     let mut words = words.iter().skip(1).skip_while(|word| *word != "probe");
@@ -270,15 +275,14 @@ fn tune_line(words: &[OsString], search: &SearchArgs, chosen: &Header) -> String
     for word in words.filter(|word| *word != "--json" && !is_verbosity(word)) {
         line += &format!(" {}", text::quoted(word.as_ref()));
     }
-    let types = &chosen.settings.types;
     let mut add = |is_fixed: bool, flag: &str, value: String| {
         if !is_fixed {
             line += &format!(" {flag} {value}");
         }
     };
-    add(fixed.sigma, "--sigma", by_type(types, |of_type| of_type.sigma));
-    add(fixed.alpha, "--alpha", by_type(types, |of_type| of_type.alpha));
-    add(fixed.alpha, "--alpha-final", by_type(types, |of_type| of_type.alpha_final));
+    add(fixed.sigma, "--sigma", share(sizes.sigma));
+    add(fixed.alpha, "--alpha", share(sizes.alpha));
+    add(fixed.alpha, "--alpha-final", share(sizes.alpha_final));
     add(fixed.population, "--population", chosen.settings.population.to_string());
     add(fixed.prompts, "--prompts", chosen.task.prompts.to_string());
     line
@@ -292,23 +296,60 @@ fn is_verbosity(word: &OsString) -> bool {
     of_letters || text == "--verbose"
 }
 
-/// A value for all types, as a flag has it.
-fn by_type(types: &[TypeSettings], value: impl Fn(&TypeSettings) -> f64) -> String {
-    match types {
-        [of_type] => number(value(of_type)),
-        _ => {
-            let of_type = |of_type: &TypeSettings| format!("{}={}", of_type.name(), number(value(of_type)));
-            types.iter().map(of_type).collect::<Vec<_>>().join(",")
+/// Sizes of noise and steps as displacement, which is how flags have them, with two significant digits.
+struct Sizes {
+    sigma: f64,
+    alpha: f64,
+    alpha_final: f64,
+}
+
+impl Sizes {
+    /// Returns the sizes of a run, by the type and field with the most integers.
+    fn of(header: &Header) -> Self {
+        let of_type = &header.settings.types[main_type(header)];
+        let scope = scope(header, of_type);
+        let unit = scope.unit(of_type.tensor_type, of_type.field);
+        // A step of 1, turned into an alpha, says what an alpha of 1 is as a step.
+        let step = 1.0 / scope.alpha(1.0, of_type.tensor_type, of_type.field);
+        Self {
+            sigma: two_digits(of_type.sigma * unit),
+            alpha: two_digits(of_type.alpha * step),
+            alpha_final: two_digits(of_type.alpha_final * step),
         }
+    }
+
+    /// Gives them to all types and fields, as flags with them would, but for what is fixed.
+    fn set(&self, header: &mut Header, fixed: Fixed) {
+        let scopes: Vec<Scope> = header.settings.types.iter().map(|of_type| scope(header, of_type)).collect();
+        for (of_type, scope) in header.settings.types.iter_mut().zip(scopes) {
+            let (tensor_type, field) = (of_type.tensor_type, of_type.field);
+            if !fixed.sigma {
+                of_type.sigma = self.sigma / scope.unit(tensor_type, field);
+                of_type.hit = recipe::hit(of_type.sigma);
+            }
+            if !fixed.alpha {
+                of_type.alpha = scope.alpha(self.alpha, tensor_type, field);
+                of_type.alpha_final = scope.alpha(self.alpha_final, tensor_type, field);
+            }
+        }
+    }
+
+    /// Says them to people.
+    fn told(&self) -> String {
+        let Self { sigma, alpha, alpha_final } = *self;
+        format!("sigma {}, alpha {} falling to {}", share(sigma), share(alpha), share(alpha_final))
     }
 }
 
-fn steps(types: &[TypeSettings]) -> String {
-    let of = |value: fn(&TypeSettings) -> f64| by_type(types, value);
-    format!("sigma {}, alpha {} falling to {}", of(|t| t.sigma), of(|t| t.alpha), of(|t| t.alpha_final))
+/// What the sizes of a type's field depend on.
+fn scope(header: &Header, of_type: &TypeSettings) -> Scope {
+    let Settings { types, population, mirror, .. } = &header.settings;
+    let entries: Vec<(TensorType, Field)> = types.iter().map(|of| (of.tensor_type, of.field)).collect();
+    let weights = header.tensors.iter().map(|spec| spec.codes).sum();
+    Scope::of(of_type.tensor_type, &entries, weights, *population, *mirror)
 }
 
-/// The number with two significant digits, in as few characters.
-fn number(value: f64) -> String {
-    two_digits(value).to_string()
+/// A share as a percentage with two significant digits, as flags have it.
+fn share(value: f64) -> String {
+    format!("{}%", two_digits(100.0 * value))
 }

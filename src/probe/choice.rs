@@ -30,8 +30,9 @@ use crate::tune::ResidualMode;
 /// so, and less with steps twice or half as large; the bundled models lose 3 to 5%.
 const MOST_LOST: f64 = 0.15;
 
-/// How much of the limit on drift the noise of all steps may use up. The rest is for what the task itself asks for.
-const MOST_DRIFT: f64 = 0.8;
+/// How much of the limit on drift the noise of all steps may use up. What a task teaches may add to it or make up for it; a run
+/// looks and restrains its steps.
+const MOST_DRIFT: f64 = 1.0;
 
 /// What a generation should be worth: the N r of the bundled models with their defaults.
 const WORTH: f64 = 40.0;
@@ -220,6 +221,7 @@ mod tests {
             overhead: 0.001,
             update: 0.01,
             drift_seconds: 0.0,
+            held_out: 16,
             members: 128,
             seconds: 3.0,
         }
@@ -272,7 +274,7 @@ mod tests {
         let alpha = |choice: &Choice| choice.settings.types[0].alpha;
         assert!(alpha(&much) < 0.024 && (alpha(&more) / alpha(&much) - 0.5).abs() < 0.05);
         // What is left is within the limit.
-        assert!((0.03..0.05).contains(&much.outlook.texts.unwrap()), "{much:?}");
+        assert!((0.03..0.0501).contains(&much.outlook.texts.unwrap()), "{much:?}");
     }
 
     #[test]

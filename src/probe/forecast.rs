@@ -33,7 +33,7 @@ pub fn forecast(
     let inference = f64::from(settings.population) * member + choice;
     let perturb = findings.trials.first().map_or(0.0, |trial| trial.perturb) * f64::from(settings.population);
     let generation = inference + perturb + findings.update * replayed(settings, mode);
-    let evaluation = findings.overhead + f64::from(task.eval_problems) * problem + findings.drift_seconds;
+    let evaluation = findings.overhead + findings.held_out as f64 * problem + findings.drift_seconds;
     let generations = settings.generations as f64;
     let evaluations = match task.eval_every {
         0 => 2,
@@ -92,6 +92,7 @@ mod tests {
             overhead: 0.0,
             update: 3.0,
             drift_seconds: 5.0,
+            held_out: 100,
             members: 1,
             seconds: 1.0,
         };

@@ -70,6 +70,10 @@ pub(super) fn outlook(findings: &Findings, settings: &Settings, steps: Steps, re
     }
 }
 
+/// Share of what there is to gain that a long run may be expected to: gradients brought replies to 40 chat examples from -91 to
+/// -33 nats, and a long run brought the bundled model from -1.39 to -0.80.
+const REACHABLE: f64 = 0.6;
+
 /// A gain that fades as it comes near the most there is to gain.
 fn bounded(gain: f64, most: Option<f64>) -> f64 {
     most.map_or(gain, |most| if most > 0.0 { most * (1.0 - exp(-gain / most)) } else { 0.0 })
@@ -79,8 +83,8 @@ fn bounded(gain: f64, most: Option<f64>) -> f64 {
 fn headroom(findings: &Findings) -> Option<f64> {
     let (least, most) = findings.range;
     match (least, most) {
-        (_, most) if most <= 0.0 && least < 0.0 => Some(-findings.fitness),
-        (least, most) if least >= 0.0 && most <= 1.0 => Some(1.0 - findings.fitness),
+        (_, most) if most <= 0.0 && least < 0.0 => Some(REACHABLE * -findings.fitness),
+        (least, most) if least >= 0.0 && most <= 1.0 => Some(REACHABLE * (1.0 - findings.fitness)),
         _ => None,
     }
 }
@@ -107,6 +111,7 @@ mod tests {
             overhead: 0.0,
             update: 0.0,
             drift_seconds: 0.0,
+            held_out: 16,
             members: 32,
             seconds: 1.0,
         }
@@ -132,22 +137,22 @@ mod tests {
     fn gains_and_drift_follow_from_the_steps() {
         let steps = Steps::of(&settings(), 0, 0.25);
         let found = outlook(&findings(), &settings(), steps, 1.0);
-        // Ten steps of 0.5 sqrt(4), bounded by the 90 there are; ten times 0.4 * 0.25 lost.
-        assert!((found.gain - (90.0 * (1.0 - exp(-10.0 / 90.0)) - 1.0)).abs() < 1e-9, "{found:?}");
+        // Ten steps of 0.5 sqrt(4), bounded by the 54 within reach; ten times 0.4 * 0.25 lost.
+        assert!((found.gain - (54.0 * (1.0 - exp(-10.0 / 54.0)) - 1.0)).abs() < 1e-9, "{found:?}");
         assert!((found.texts.unwrap() - (exp(0.1) - 1.0)).abs() < 1e-9, "{found:?}");
         assert_eq!(found.own_replies, Some(0.0), "what does good may be luck");
         let [first, all] = found.displacement.unwrap();
         assert!((first - 0.03).abs() < 1e-9 && (all - 0.03 * 10.0_f64.sqrt()).abs() < 1e-9);
         let half = Findings { even: 0.75, cost: None, ..findings() };
         let less = outlook(&half, &settings(), steps, 1.0).gain;
-        assert!((less - 90.0 * (1.0 - exp(-5.0 / 90.0))).abs() < 1e-9, "what is even gains nothing");
+        assert!((less - 54.0 * (1.0 - exp(-5.0 / 54.0))).abs() < 1e-9, "what is even gains nothing");
     }
 
     #[test]
     fn rewards_say_how_much_there_is_to_gain() {
         let of = |fitness, range| headroom(&Findings { fitness, range, ..findings() });
-        assert_eq!(of(-90.0, (-120.0, -60.0)), Some(90.0));
-        assert_eq!(of(0.75, (0.0, 1.0)), Some(0.25));
+        assert_eq!(of(-90.0, (-120.0, -60.0)), Some(54.0));
+        assert_eq!(of(0.75, (0.0, 1.0)), Some(0.15));
         assert_eq!(of(3.0, (-1.0, 10.0)), None);
         assert_eq!((bounded(5.0, None), bounded(5.0, Some(0.0))), (5.0, 0.0));
     }

@@ -46,9 +46,9 @@ impl Signal {
         (2.0 / self.members.max(2) as f64).sqrt()
     }
 
-    /// Whether there is a signal beyond luck: [`DOUBT`] standard errors of the differences' variance.
+    /// Whether there is likely a signal: more than a standard error of the differences' variance.
     pub fn is_seen(&self) -> bool {
-        self.signal > DOUBT * self.doubt() * (self.signal + self.noise)
+        self.signal > self.doubt() * (self.signal + self.noise)
     }
 
     /// The same with as large a signal as there may be: [`DOUBT`] standard errors more.
@@ -137,7 +137,7 @@ mod tests {
         let of = |members| Signal { members, signal: 1.0, noise: 3.0, cost: 0.0, cost_error: 0.0 };
         assert_eq!(of(32).at_most(), Signal { signal: 1.0 + 2.0 * 4.0 / 4.0, ..of(32) });
         assert!(of(20_000).at_most().signal < 1.1 && of(20_000).at_most().noise == 3.0);
-        assert!(of(20_000).is_seen() && !of(32).is_seen());
+        assert!(of(64).is_seen() && !of(16).is_seen());
     }
 
     #[test]
