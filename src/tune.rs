@@ -257,7 +257,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
     fn restrained(&self) -> Option<Warning> {
         let last = self.log.evaluations.last().filter(|last| last.generations == self.history.len())?;
         let factor = restraint(&self.log);
-        (factor < 1.0).then(|| Warning::Restrained { generations: last.generations, factor })
+        (factor < 1.0).then_some(Warning::Restrained { generations: last.generations, factor })
     }
 
     /// Totals of the run so far.

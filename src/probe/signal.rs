@@ -72,8 +72,7 @@ pub fn even_share(base: &Rewards, pairs: &[[Rewards; 2]]) -> f64 {
         let parts: Vec<f64> = pairs.iter().map(fitness).map(|(plus, minus)| part(plus, minus)).collect();
         variance(&parts)
     };
-    let (even, odd) =
-        (of(|plus, minus| f64::midpoint(plus, minus)), of(|plus, minus| f64::midpoint(plus, -minus)));
+    let (even, odd) = (of(f64::midpoint), of(|plus, minus| f64::midpoint(plus, -minus)));
     if even + odd > 0.0 { even / (even + odd) } else { 0.0 }
 }
 
