@@ -1,8 +1,8 @@
 //! Measures what a run will meet before it starts: how much its fitness differences tell, what perturbations cost and break, how
 //! long a member takes. From that follow settings ([`choose`]), and what to expect of a run with them ([`Outlook`], [`Forecast`]).
 //!
-//! The members are those that the run itself would begin with. Nothing is updated, so a probe costs what it evaluates: less than
-//! a generation.
+//! The members are those that the run itself would begin with. Nothing is updated, so a probe costs what it evaluates: about as
+//! much as a generation.
 
 mod choice;
 mod cost;
@@ -22,7 +22,7 @@ pub use outlook::Outlook;
 pub use signal::Signal;
 
 use crate::engine::Engine;
-use crate::fitness::FitnessSummary;
+use crate::fitness::{FitnessSummary, mean};
 use crate::noise::{MAX_HIT, NoiseSeed};
 use crate::perturb::{Member, Sign};
 use crate::recipe::two_digits;
@@ -79,6 +79,8 @@ pub struct Findings {
     pub displacement: Option<f64>,
     /// Fitness of the model nobody perturbed.
     pub fitness: f64,
+    /// Of that, the mean reward on the task.
+    pub task: f64,
     /// The least and the most that a problem's reward was.
     pub range: (f64, f64),
     /// Seconds of inference for a member, at the median.
@@ -163,6 +165,7 @@ pub fn probe<E: Engine>(
         own_replies,
         displacement,
         fitness: base.fitness(),
+        task: mean(&base.task),
         range: range(&base, &means),
         inference,
         overhead: overhead(engine, examiners, header, inference)?,

@@ -60,8 +60,8 @@ pub const JUDGED_PROMPTS: u32 = 16;
 /// Returns the default number of problems that each member is evaluated on.
 ///
 /// The fewer there are, the more members the same time allows, which is worth more as long as a member takes little time beside
-/// its problems. 40 chat examples on a model of 135 million weights: with 4 a direction worth as much takes three quarters of the
-/// time that it takes with 8 (docs/EVIDENCE.md).
+/// its problems. 40 chat examples on a model of 135 million weights: with 4 a direction worth as much takes about two thirds of
+/// the time that it takes with 8 (docs/EVIDENCE.md).
 pub fn prompts(definition: &Definition) -> u32 {
     match definition.problems {
         Problems::Arith(_) | Problems::Countdown(_) | Problems::Code => PROMPTS,
@@ -107,15 +107,22 @@ pub fn relative_step(tensor_type: TensorType, field: Field) -> f64 {
 
 /// Returns about how far a generation moved the weights, as displacement, by its alphas and weights.
 ///
-/// Its sums have the RMS of the noise times the root of the weights' squares, of which error feedback loses nothing in the end; what
+/// Its sums have the RMS of the noise times the root of the weights' squares, of which error feedback loses nothing in the end (the methods without it move
+/// otherwise); what
 /// a step is worth is [`relative_step`]. The measured displacement of whole runs is within a few percent of the root of the
 /// sum of squares of these.
 pub fn displacement_of(header: &Header, record: &GenerationRecord) -> f64 {
+    let squares: f64 = record.weights.iter().map(|&weight| f64::from(weight) * f64::from(weight)).sum();
+    displacement(header, &record.alpha, squares)
+}
+
+/// Returns the same of a generation with these alphas, one for each entry of the settings' types, and this sum of the weights'
+/// squares; before it is known, that is about the number of perturbations.
+pub fn displacement(header: &Header, alpha: &[f64], squares: f64) -> f64 {
     let settings = &header.settings;
     let members = if settings.mirror { 2.0 } else { 1.0 };
-    let squares: f64 = record.weights.iter().map(|&weight| f64::from(weight) * f64::from(weight)).sum();
     let of_tensor = |spec: &TensorSpec| {
-        let entries = settings.types.iter().zip(&record.alpha);
+        let entries = settings.types.iter().zip(alpha);
         let of_type = entries.filter(|(of_type, _)| of_type.tensor_type == spec.tensor_type);
         let step = |(of_type, alpha): (&TypeSettings, &f64)| {
             members * alpha * relative_step(of_type.tensor_type, of_type.field)

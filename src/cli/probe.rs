@@ -259,7 +259,8 @@ fn fixed(search: &SearchArgs) -> Fixed {
     Fixed {
         sigma: search.sigma.is_some(),
         alpha: search.alpha.is_some() || search.alpha_final.is_some(),
-        population: search.population.is_some(),
+        // A step that is given as a share of the weights holds for the population that it was given with.
+        population: search.population.is_some() || search.alpha.is_some() || search.alpha_final.is_some(),
         // Which problems are chosen depends on how many.
         prompts: search.prompts.is_some() || search.candidates.is_some(),
     }
@@ -283,7 +284,7 @@ fn tune_line(words: &[OsString], search: &SearchArgs, probed: &Probed) -> String
     add(fixed.sigma, "--sigma", share(sizes.sigma));
     add(fixed.alpha, "--alpha", share(sizes.alpha));
     add(fixed.alpha, "--alpha-final", share(sizes.alpha_final));
-    add(fixed.population, "--population", chosen.settings.population.to_string());
+    add(search.population.is_some(), "--population", chosen.settings.population.to_string());
     add(fixed.prompts, "--prompts", chosen.task.prompts.to_string());
     line
 }
@@ -312,9 +313,9 @@ impl Sizes {
         // A step of 1, turned into an alpha, says what an alpha of 1 is as a step.
         let step = 1.0 / scope.alpha(1.0, of_type.tensor_type, of_type.field);
         Self {
-            sigma: two_digits(of_type.sigma * unit),
-            alpha: two_digits(of_type.alpha * step),
-            alpha_final: two_digits(of_type.alpha_final * step),
+            sigma: rounded(of_type.sigma * unit),
+            alpha: rounded(of_type.alpha * step),
+            alpha_final: rounded(of_type.alpha_final * step),
         }
     }
 
@@ -347,6 +348,11 @@ fn scope(header: &Header, of_type: &TypeSettings) -> Scope {
     let entries: Vec<(TensorType, Field)> = types.iter().map(|of| (of.tensor_type, of.field)).collect();
     let weights = header.tensors.iter().map(|spec| spec.codes).sum();
     Scope::of(of_type.tensor_type, &entries, weights, *population, *mirror)
+}
+
+/// A share with two significant digits, the very number that a flag with it means.
+fn rounded(share: f64) -> f64 {
+    two_digits(100.0 * share) / 100.0
 }
 
 /// A share as a percentage with two significant digits, as flags have it.

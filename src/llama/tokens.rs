@@ -40,7 +40,7 @@ impl Tokens {
             before.extend_from_slice(&all[..1]);
         }
         if let Some(first) = first {
-            all.truncate(prompt_len + (*first).max(1));
+            all.truncate(prompt_len.saturating_add((*first).max(1)));
         }
         Ok(Self { all, prompt_len, prompt: before })
     }

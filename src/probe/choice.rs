@@ -20,6 +20,7 @@
 
 use super::forecast::replayed;
 use super::outlook::{Outlook, Steps, outlook};
+use super::signal::DOUBT;
 use super::{Cost, Findings, Trial, deviation, main_type, scale};
 use crate::recipe::two_digits;
 use crate::seed_log::Header;
@@ -73,7 +74,9 @@ pub struct Choice {
 /// numbers.
 pub fn choose(header: &Header, findings: &Findings, mode: ResidualMode, fixed: Fixed) -> Option<Choice> {
     let (asked, probed) = (&header.settings, header.task.prompts);
-    let first = findings.trials.first()?;
+    let own = findings.trials.iter().find(|trial| trial.factor == 1.0);
+    // A sigma that was asked for, and whose rewards are no numbers, has nothing to choose from.
+    let first = own.or_else(|| findings.trials.first().filter(|_| !fixed.sigma))?;
     let trial = if fixed.sigma { *first } else { most_reliable(first, &findings.trials) };
     // Of an update, each perturbation has its part.
     let updating = findings.update * replayed(asked, mode) / f64::from(asked.population);
@@ -103,7 +106,8 @@ pub fn choose(header: &Header, findings: &Findings, mode: ResidualMode, fixed: F
 fn undrifted(header: &Header, findings: &Findings, main: usize, first: &Trial) -> f64 {
     let max = header.task.drift.as_ref().and_then(|spec| spec.max);
     let (Some(max), Some(texts)) = (max, findings.texts) else { return 1.0 };
-    let rise = texts.rise.max(0.0) * Steps::of(&header.settings, main, first.variance).squares;
+    let rise = (texts.rise - DOUBT * texts.error).max(0.0)
+        * Steps::of(&header.settings, main, first.variance).squares;
     let bearable = MOST_DRIFT * libm::log1p(max);
     if rise > bearable { (bearable / rise).sqrt() } else { 1.0 }
 }
@@ -216,6 +220,7 @@ mod tests {
             own_replies: None,
             displacement: None,
             fitness: -1.4,
+            task: -1.4,
             range: (-3.0, -0.1),
             inference: 0.016,
             overhead: 0.001,
@@ -270,11 +275,11 @@ mod tests {
             choose(&header(), &found, ResidualMode::Stored, STEPS).unwrap()
         };
         assert_eq!(with(-0.1).settings, header().settings);
-        let (much, more) = (with(0.05), with(0.2));
+        let (much, more) = (with(0.1), with(0.4));
         let alpha = |choice: &Choice| choice.settings.types[0].alpha;
         assert!(alpha(&much) < 0.024 && (alpha(&more) / alpha(&much) - 0.5).abs() < 0.05);
         // What is left is within the limit.
-        assert!((0.03..0.0501).contains(&much.outlook.texts.unwrap()), "{much:?}");
+        assert!((0.03..0.055).contains(&much.outlook.texts.unwrap()), "{much:?}");
     }
 
     #[test]

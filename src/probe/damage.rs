@@ -54,7 +54,8 @@ impl<B> Damage<B> {
         of(&self.rises[1])
     }
 
-    /// Returns the seconds that measuring the base took; an evaluation takes about as long.
+    /// Returns the seconds that measuring the base took. An evaluation takes about as long: it has fewer neutral prompts, and replies to
+    /// held-out ones besides.
     pub fn seconds(&self) -> f64 {
         self.seconds
     }

@@ -87,6 +87,7 @@ mod tests {
             own_replies: None,
             displacement: None,
             fitness: 0.0,
+            task: 0.0,
             range: (0.0, 1.0),
             inference: 2.0,
             overhead: 0.0,

@@ -56,8 +56,10 @@ pub(super) fn outlook(findings: &Findings, settings: &Settings, steps: Steps, re
         return Outlook { gain: 0.0, texts: None, own_replies: None, displacement: None };
     };
     let members = settings.perturbations() as f64;
-    let odd = (1.0 - findings.even) * trial.signal.signal;
-    let gain = steps.sum * sqrt(odd * members * reliability);
+    let odd = 1.0 - findings.even;
+    // Of unmirrored members, what is even is noise besides.
+    let reliability = if settings.mirror { reliability } else { odd * reliability };
+    let gain = steps.sum * sqrt(odd * trial.signal.signal * members * reliability);
     let cost = findings.cost.map_or(0.0, |cost| cost.at_least() * trial.variance) * steps.squares;
     let rise = |of: Option<DriftOfNoise>| of.map(|of| exp(of.rise.max(0.0) * steps.squares) - 1.0);
     let displacement =
@@ -83,8 +85,8 @@ fn bounded(gain: f64, most: Option<f64>) -> f64 {
 fn headroom(findings: &Findings) -> Option<f64> {
     let (least, most) = findings.range;
     match (least, most) {
-        (_, most) if most <= 0.0 && least < 0.0 => Some(REACHABLE * -findings.fitness),
-        (least, most) if least >= 0.0 && most <= 1.0 => Some(REACHABLE * (1.0 - findings.fitness)),
+        (_, most) if most <= 0.0 && least < 0.0 => Some(REACHABLE * -findings.task),
+        (least, most) if least >= 0.0 && most <= 1.0 => Some(REACHABLE * (1.0 - findings.task)),
         _ => None,
     }
 }
@@ -106,6 +108,7 @@ mod tests {
             own_replies: Some(DriftOfNoise { rise: -0.01, error: 0.0 }),
             displacement: Some(0.03),
             fitness: -90.0,
+            task: -90.0,
             range: (-120.0, -60.0),
             inference: 1.0,
             overhead: 0.0,
@@ -143,14 +146,17 @@ mod tests {
         assert_eq!(found.own_replies, Some(0.0), "what does good may be luck");
         let [first, all] = found.displacement.unwrap();
         assert!((first - 0.03).abs() < 1e-9 && (all - 0.03 * 10.0_f64.sqrt()).abs() < 1e-9);
-        let half = Findings { even: 0.75, cost: None, ..findings() };
+        let half = Findings { even: 0.5, cost: None, ..findings() };
         let less = outlook(&half, &settings(), steps, 1.0).gain;
-        assert!((less - 54.0 * (1.0 - exp(-5.0 / 54.0))).abs() < 1e-9, "what is even gains nothing");
+        assert!(
+            (less - 54.0 * (1.0 - exp(-5.0 / 54.0))).abs() < 1e-9,
+            "what is even gains nothing, and is noise"
+        );
     }
 
     #[test]
     fn rewards_say_how_much_there_is_to_gain() {
-        let of = |fitness, range| headroom(&Findings { fitness, range, ..findings() });
+        let of = |task, range| headroom(&Findings { task, range, ..findings() });
         assert_eq!(of(-90.0, (-120.0, -60.0)), Some(54.0));
         assert_eq!(of(0.75, (0.0, 1.0)), Some(0.15));
         assert_eq!(of(3.0, (-1.0, 10.0)), None);

@@ -1,5 +1,6 @@
 //! How much of what members differ by is worth learning from.
 
+use super::cost::mean_rewards;
 use crate::fitness::mean;
 use crate::tune::Rewards;
 
@@ -26,7 +27,14 @@ impl Signal {
     pub fn of(base: &Rewards, members: &[Rewards]) -> Self {
         let costs: Vec<f64> = members.iter().map(|member| base.fitness() - member.fitness()).collect();
         let total = variance(&costs);
-        let noise = mean(&members.iter().map(|member| noise(member, base)).collect::<Vec<_>>());
+        // What all members share on a problem is no luck of theirs, so each is compared with their mean.
+        let centre = mean_rewards(members);
+        let noises: Vec<f64> = centre
+            .iter()
+            .flat_map(|centre| members.iter().map(move |member| noise(member, centre)))
+            .collect();
+        let count = members.len() as f64;
+        let noise = if count > 1.0 { mean(&noises) * count / (count - 1.0) } else { 0.0 };
         Self {
             members: members.len(),
             signal: (total - noise).max(0.0),
@@ -76,7 +84,7 @@ pub fn even_share(base: &Rewards, pairs: &[[Rewards; 2]]) -> f64 {
     if even + odd > 0.0 { even / (even + odd) } else { 0.0 }
 }
 
-/// Variance that the difference of a member to the unperturbed model has from the choice of problems.
+/// Variance that the difference of a member to others has from the choice of problems.
 fn noise(member: &Rewards, base: &Rewards) -> f64 {
     let of_mean = |member: &[f64], base: &[f64]| {
         let differences: Vec<f64> = member.iter().zip(base).map(|(member, base)| member - base).collect();

@@ -4,6 +4,7 @@
 //! from what it is now, the squares of the steps so far and those of the planned rest. Where that is beyond the limit, the
 //! remaining steps are made smaller by one factor. It depends on nothing but the log, so a resumed run has the same.
 
+use crate::recipe::{displacement, displacement_of};
 use crate::seed_log::SeedLog;
 
 /// Share of the limit that is aimed at, since drift is not known to the last percent.
@@ -16,13 +17,17 @@ const LEAST: f64 = 0.1;
 pub(super) fn restraint(log: &SeedLog) -> f64 {
     let Some(last) = log.evaluations.last() else { return 1.0 };
     let Some(used) = log.used_allowance(last).filter(|used| *used > 0.0) else { return 1.0 };
-    // All types and fields have one schedule but for its size, so the first speaks for them.
-    let Some(first) = log.header.settings.types.first() else { return 1.0 };
-    let square = |alpha: f64| alpha * alpha;
-    let (done, all) = (last.generations, log.header.settings.generations);
-    let made = log.generations.iter().take(done as usize).filter_map(|record| record.alpha.first());
-    let gone: f64 = made.map(|alpha| square(*alpha)).sum();
-    let rest: f64 = (done..all).map(|generation| square(first.alpha_at(generation, all))).sum();
+    let (header, done) = (&log.header, last.generations);
+    let square = |displacement: f64| displacement * displacement;
+    let made = log.generations.iter().take(done as usize);
+    let gone: f64 = made.map(|record| square(displacement_of(header, record))).sum();
+    let (all, perturbations) = (header.settings.generations, header.settings.perturbations() as f64);
+    let planned = |generation| {
+        let alpha: Vec<f64> =
+            header.settings.types.iter().map(|of_type| of_type.alpha_at(generation, all)).collect();
+        square(displacement(header, &alpha, perturbations))
+    };
+    let rest: f64 = (done..all).map(planned).sum();
     if rest <= 0.0 {
         return 1.0;
     }
@@ -32,7 +37,7 @@ pub(super) fn restraint(log: &SeedLog) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seed_log::{DriftRecord, DriftSpec, EvaluationRecord, Line, test_log};
+    use crate::seed_log::{DriftRecord, DriftSpec, EvaluationRecord, GenerationRecord, Line, test_log};
     use crate::settings::Settings;
 
     /// A run of 4 generations with equal steps, evaluated after 2, where plain text has drifted so far.
@@ -43,7 +48,9 @@ mod tests {
         header.task.drift = Some(DriftSpec { neutral: "built-in".to_owned(), sha256: "00".repeat(32), max });
         let (mut log, _) = SeedLog::start(header.clone()).unwrap();
         for generation in 0..2 {
-            log.push(Line::Generation(test_log::generation(&header, generation))).unwrap();
+            let made = test_log::generation(&header, generation);
+            let weights = vec![1.0; made.weights.len()];
+            log.push(Line::Generation(GenerationRecord { weights, ..made })).unwrap();
         }
         let drift = Some(DriftRecord { texts: Some(texts), ..DriftRecord::default() });
         log.push(Line::Evaluation(EvaluationRecord { drift, ..test_log::evaluation(2) })).unwrap();
@@ -52,12 +59,13 @@ mod tests {
 
     #[test]
     fn steps_are_restrained_as_far_as_the_limit_asks() {
-        let of = |texts| restraint(&log(Some(0.1), texts));
-        assert_eq!(of(-0.01), 1.0);
-        assert_eq!(of(0.04), 1.0, "twice as much at the end is within the limit");
-        // At 60% of the limit, the same again would be 120%; 30% more is half of it, by steps smaller by the root.
-        assert!((of(0.06) - 0.5_f64.sqrt()).abs() < 1e-9);
-        assert_eq!((of(0.0899), of(0.5)), (0.1, 0.1));
+        // So much of a limit of 10% is used up.
+        let of = |used: f64| restraint(&log(Some(0.1), 1.1_f64.powf(used) - 1.0));
+        assert_eq!(of(-0.1), 1.0);
+        assert_eq!(of(0.4), 1.0, "twice as much at the end is within the limit");
+        // The same again would be 120%; 30% more is half of it, by steps smaller by the root.
+        assert!((of(0.6) - 0.5_f64.sqrt()).abs() < 1e-6, "{}", of(0.6));
+        assert_eq!((of(0.899), of(5.0)), (0.1, 0.1));
         assert_eq!(restraint(&log(None, 0.5)), 1.0);
     }
 
