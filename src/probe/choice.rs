@@ -18,9 +18,9 @@
 //!   and problems. Only where noise would lose more of what a generation gains than [`MOST_LOST`] there are more members, and then
 //!   smaller steps; and smaller ones where their noise alone would use up [`MOST_DRIFT`] of the limit on drift.
 
+use super::cost::DOUBT;
 use super::forecast::replayed;
 use super::outlook::{Outlook, Steps, outlook};
-use super::signal::DOUBT;
 use super::{Cost, Findings, Trial, deviation, main_type, scale};
 use crate::recipe::two_digits;
 use crate::seed_log::Header;

@@ -8,7 +8,8 @@
 use crate::fitness::mean;
 use crate::tune::Rewards;
 
-use super::signal::DOUBT;
+/// Standard errors by which something has to differ from what it is taken for, lest settings follow from luck.
+pub const DOUBT: f64 = 2.0;
 
 /// What a square code of displacement costs in fitness.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -1,11 +1,8 @@
 //! How much of what members differ by is worth learning from.
 
-use super::cost::mean_rewards;
+use super::cost::{DOUBT, mean_rewards};
 use crate::fitness::mean;
 use crate::tune::Rewards;
-
-/// Standard errors by which something has to differ from what it is taken for, lest settings follow from luck.
-pub const DOUBT: f64 = 2.0;
 
 /// What the rewards of some members tell, all of one sigma and all on the same problems.
 #[derive(Clone, Copy, Debug, PartialEq)]
