@@ -38,11 +38,11 @@ impl Es {
     /// Returns the record of the generation that was asked for, from the fitness of its members, which took so many evaluations;
     /// moves on to the next generation. The planned step sizes are multiplied by `restraint`.
     pub fn tell(&mut self, fitness: &[f64], evaluations: u64, restraint: f64) -> GenerationRecord {
-        let Settings { types, generations, mirror, shaping, .. } = &self.settings;
-        let planned = types.iter().map(|of_type| of_type.alpha_at(self.generation, *generations));
+        let Settings { mirror, shaping, .. } = &self.settings;
+        let planned = self.settings.alphas_at(self.generation);
         let record = GenerationRecord {
             generation: self.generation,
-            alpha: planned.map(|alpha| restraint * alpha).collect(),
+            alpha: planned.into_iter().map(|alpha| restraint * alpha).collect(),
             weights: shape(fitness, *mirror, *shaping),
             fitness: summarize(fitness),
             evaluations,

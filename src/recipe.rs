@@ -193,6 +193,11 @@ impl Scope {
         relative_step(tensor_type, field) * (self.fields.max(1) as f64).sqrt()
     }
 
+    /// Returns the sigma with which a perturbation has this displacement.
+    pub fn sigma(&self, displacement: f64, tensor_type: TensorType, field: Field) -> f64 {
+        displacement / self.unit(tensor_type, field)
+    }
+
     /// Returns the alpha with which a generation's step has this displacement, were all of it noise.
     ///
     /// The weighted sum grows with the square root of the population as long as it is mostly noise, so alpha shrinks with it.
@@ -205,7 +210,7 @@ impl Scope {
 
 /// Returns the default noise and step sizes of a tunable type's field.
 pub fn type_settings(tensor_type: TensorType, field: Field, scope: Scope) -> TypeSettings {
-    let sigma = two_digits(SIGMA / scope.unit(tensor_type, field));
+    let sigma = two_digits(scope.sigma(SIGMA, tensor_type, field));
     let (first, last) = step(scope.weights);
     let of_step = |step| two_digits(scope.alpha(step, tensor_type, field));
     let (alpha, alpha_final) = (of_step(first), of_step(last));

@@ -218,6 +218,11 @@ impl Settings {
         Ok(())
     }
 
+    /// Returns the alphas that are planned for a generation, one for each entry of `types`.
+    pub fn alphas_at(&self, generation: u64) -> Vec<f64> {
+        self.types.iter().map(|of_type| of_type.alpha_at(generation, self.generations)).collect()
+    }
+
     /// Returns the number of perturbations, and of weights, in a generation: one a member, or one a mirrored pair.
     pub fn perturbations(&self) -> usize {
         self.population as usize / if self.mirror { 2 } else { 1 }

@@ -158,7 +158,7 @@ fn type_settings(
         };
         let sigma = given("--sigma", &search.sigma)?.map_or(default.sigma, |size| match size {
             Size::Steps(sigma) => sigma,
-            Size::Displacement(sigma) => sigma / scope.unit(tensor_type, field),
+            Size::Displacement(sigma) => scope.sigma(sigma, tensor_type, field),
         });
         let alpha = given("--alpha", &search.alpha)?.map(step);
         // A given alpha keeps the default's fall.

@@ -325,7 +325,7 @@ impl Sizes {
         for (of_type, scope) in header.settings.types.iter_mut().zip(scopes) {
             let (tensor_type, field) = (of_type.tensor_type, of_type.field);
             if !fixed.sigma {
-                of_type.sigma = self.sigma / scope.unit(tensor_type, field);
+                of_type.sigma = scope.sigma(self.sigma, tensor_type, field);
                 of_type.hit = recipe::hit(of_type.sigma);
             }
             if !fixed.alpha {

@@ -22,11 +22,8 @@ pub(super) fn restraint(log: &SeedLog) -> f64 {
     let made = log.generations.iter().take(done as usize);
     let gone: f64 = made.map(|record| square(displacement_of(header, record))).sum();
     let (all, perturbations) = (header.settings.generations, header.settings.perturbations() as f64);
-    let planned = |generation| {
-        let alpha: Vec<f64> =
-            header.settings.types.iter().map(|of_type| of_type.alpha_at(generation, all)).collect();
-        square(displacement(header, &alpha, perturbations))
-    };
+    let planned =
+        |generation| square(displacement(header, &header.settings.alphas_at(generation), perturbations));
     let rest: f64 = (done..all).map(planned).sum();
     if rest <= 0.0 {
         return 1.0;

@@ -19,14 +19,14 @@ const TASK: (&str, &str) =
 const DATA: (&str, &str) = ("data", "Your examples: a file, or a folder with train and valid files");
 const REWARD: (&str, &str) = ("reward_cmd", "Program that rewards replies, for --task reward");
 const THREADS: (&str, &str) = ("threads", "Threads [default: one for each core]");
-const CONTEXT: (&str, &str) = ("ctx_size", "Tokens of context, all sequences together [default: 1024]");
+const CONTEXT: (&str, &str) = ("ctx_size", "Tokens of context, all sequences together {default}");
 const JSON: (&str, &str) = ("json", "Print JSON instead of text");
-const GENERATIONS: (&str, &str) = ("generations", "Generations in all [default: 50]");
-const POPULATION: (&str, &str) = ("population", "Members of a generation [default: 64]");
+const GENERATIONS: (&str, &str) = ("generations", "Generations in all {default}");
+const POPULATION: (&str, &str) = ("population", "Members of a generation {default}");
 const PROMPTS: (&str, &str) = ("prompts", "Problems for each member [default: by task]");
 const ALPHA: (&str, &str) =
     ("alpha", "Step size, as a share of the weights [default: 6% to 1%, by the model's size]");
-const SIGMA: (&str, &str) = ("sigma", "Size of the noise, as a share of the weights [default: 3%]");
+const SIGMA: (&str, &str) = ("sigma", "Size of the noise, as a share of the weights {default}");
 
 const HELPS: [Help; 6] = [
     Help {
@@ -42,13 +42,13 @@ const HELPS: [Help; 6] = [
             TASK,
             DATA,
             REWARD,
-            ("max_drift", "Most that plain text may become more perplexing [default: 5%]"),
+            ("max_drift", "Most that plain text may become more perplexing {default}"),
             GENERATIONS,
             POPULATION,
             PROMPTS,
             ALPHA,
             SIGMA,
-            ("seed", "Seed of the run [default: 0]"),
+            ("seed", "Seed of the run {default}"),
             THREADS,
             CONTEXT,
         ],
@@ -129,7 +129,7 @@ const HELPS: [Help; 6] = [
         command: "report",
         common: &[
             ("logs", "Seed logs; several are compared"),
-            ("output", "The page to write [default: report.html]"),
+            ("output", "The page to write"),
             ("model", "The base model, to show which tensors moved"),
             ("samples", "Show replies before and after to this many held-out problems"),
             ("timing", "What `tune --json` printed, to show where time went"),
@@ -156,10 +156,13 @@ fn helped(command: Command, help: &Help) -> Command {
     command.mut_args(shorten).after_help(format!("qes-gguf {all}")).after_long_help(help.examples)
 }
 
-/// Gives an argument a line for `-h`; its own text stays for `--help`.
+/// Gives an argument a line for `-h`, in which `{default}` stands for the default that its own text ends with. That text stays
+/// for `--help`.
 fn with_line(arg: Arg, line: &'static str) -> Arg {
     let full = arg.get_long_help().or_else(|| arg.get_help()).cloned();
-    let arg = arg.help(line);
+    let text = full.as_ref().map(ToString::to_string).unwrap_or_default();
+    let default = text.rfind("[default: ").map_or("", |place| &text[place..]);
+    let arg = arg.help(line.replace("{default}", default));
     match full {
         Some(full) => arg.long_help(full),
         None => arg,
@@ -180,6 +183,8 @@ mod tests {
                 let arg = sub.get_arguments().find(|arg| arg.get_id() == *id);
                 assert!(arg.is_some_and(|arg| !arg.is_hide_short_help_set()), "{} {id}", help.command);
                 assert!(line.len() <= 85, "{line}");
+                let told = arg.and_then(Arg::get_help).map(ToString::to_string).unwrap_or_default();
+                assert_eq!(line.contains("{default}"), told != *line, "{told}");
             }
             let short = sub.render_help().to_string();
             assert!(short.lines().count() <= 60, "{short}");
