@@ -27,10 +27,10 @@ mod probe;
 mod progress;
 mod pull;
 mod report;
-
 mod samples;
 mod setup;
 mod sizes;
+mod tokens;
 mod tune;
 mod verbosity;
 mod verify;

@@ -9,14 +9,13 @@
 
 mod section;
 
-use std::collections::HashSet;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::gguf::Start;
-use crate::seed_log::{BaseModel, TensorSpec};
+use crate::seed_log::{BaseModel, TensorSpec, named_twice};
 
 /// The format version that this crate writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -187,15 +186,14 @@ fn read_header(line: &[u8]) -> Result<DiffHeader, DiffError> {
         None => return Err(DiffError::NotADiff),
     }
     let FirstLine { diff } = serde_json::from_value(value).map_err(DiffError::Content)?;
-    let mut names = HashSet::new();
+    if let Some(tensor) = named_twice(&diff.tensors) {
+        return Err(DiffError::Header(format!("it names tensor {tensor} twice")));
+    }
     for tensor in &diff.tensors {
-        if !names.insert(&tensor.name) {
-            return Err(DiffError::Header(format!("it names tensor {} twice", tensor.name)));
-        }
-        if tensor.tensor_type.bytes_of(tensor.codes).is_none() {
-            let TensorSpec { name, codes, tensor_type } = tensor;
+        if !tensor.is_whole() {
+            let TensorSpec { codes, tensor_type, .. } = tensor;
             let problem = format!(
-                "its tensor {name} has {codes} codes of type {tensor_type}, no whole number of blocks"
+                "its tensor {tensor} has {codes} codes of type {tensor_type}, no whole number of blocks"
             );
             return Err(DiffError::Header(problem));
         }

@@ -15,7 +15,7 @@ use thiserror::Error;
 pub use loops::is_loop;
 pub use neutral::{BUILT_IN_NAME, Neutral, NeutralError};
 
-use crate::engine::{Decoding, Engine, EngineError, Reply, Request, Score};
+use crate::engine::{Decoding, Engine, EngineError, Reply, Request, Score, TokenTally};
 use crate::exam::FreePrompt;
 use crate::seed_log::{DriftRecord, RepliesRecord};
 
@@ -269,6 +269,20 @@ impl<B> DriftMeter<B> {
 }
 
 impl Neutral {
+    /// Returns, of every token of the vocabulary, how it fares in the set's texts; nothing where there are none, they do not fit
+    /// into the context, or the built-in ones mean nothing to the model.
+    ///
+    /// # Errors
+    /// When inference fails.
+    pub fn tally<E: Engine>(&self, engine: &mut E) -> Result<Vec<TokenTally>, EngineError> {
+        let texts: Vec<Request> = self.texts.iter().map(|text| text_request(text)).collect();
+        let Some(first) = texts.first() else { return Ok(Vec::new()) };
+        let Ok(batch) = engine.prepare(&texts) else { return Ok(Vec::new()) };
+        let is_foreign =
+            self.is_built_in() && bits_per_byte(engine, first)?.is_some_and(|bits| bits > FOREIGN_BITS);
+        if is_foreign { Ok(Vec::new()) } else { engine.tally(&batch) }
+    }
+
     /// Tries whether a set of the user's own fits into the context, before a run begins.
     ///
     /// # Errors

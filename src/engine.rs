@@ -106,6 +106,28 @@ pub struct Score {
     pub tokens: usize,
 }
 
+/// How a token of the vocabulary fares at the scored places of requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TokenTally {
+    /// Places where it is the wanted one.
+    pub said: f64,
+    /// Nats that these are unlikely by: the sum of -ln p there.
+    pub nats: f64,
+    /// Places where the model would say it: the sum of its probability over all.
+    pub expected: f64,
+    /// How much that depends on its logit: the sum of p (1 - p) over all places.
+    pub leverage: f64,
+}
+
+impl std::ops::AddAssign for TokenTally {
+    fn add_assign(&mut self, other: Self) {
+        self.said += other.said;
+        self.nats += other.nats;
+        self.expected += other.expected;
+        self.leverage += other.leverage;
+    }
+}
+
 /// What a model replied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -165,6 +187,11 @@ pub trait Engine {
         usize::MAX
     }
 
+    /// Returns the text of a token, by its number; that of a control token is its name. Empty for an engine that has no tokens.
+    fn spelled_token(&self, _token: usize) -> String {
+        String::new()
+    }
+
     /// A request of a batch as the model sees it; `None` for an engine that has no tokens.
     fn spelled(&self, _batch: &Self::Batch, _request: usize) -> Option<Spelled> {
         None
@@ -181,6 +208,15 @@ pub trait Engine {
     /// # Errors
     /// When inference fails.
     fn score(&mut self, batch: &Self::Batch) -> Result<Vec<Score>, EngineError>;
+
+    /// Returns, of every token of the vocabulary, how it fares at the places that [`Engine::score`] rates; nothing for an
+    /// engine that has no tokens.
+    ///
+    /// # Errors
+    /// When inference fails.
+    fn tally(&mut self, _batch: &Self::Batch) -> Result<Vec<TokenTally>, EngineError> {
+        Ok(Vec::new())
+    }
 
     /// Completes every prompt, in the order of the requests. Requests with the same prompt get the same reply.
     ///

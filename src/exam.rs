@@ -24,7 +24,7 @@ use grader::{Answers, Grader};
 use telling::most_telling;
 
 use crate::chat::{ChatSettings, TemplateError};
-use crate::engine::{Decoding, Engine, EngineError, Request, Score};
+use crate::engine::{Decoding, Engine, EngineError, Request, Score, TokenTally};
 use crate::judge::{Judge, JudgeError};
 use crate::rng::{Domain, Source};
 use crate::task::{Definition, Problem, Reward, RewardKind, SOFT_FLOOR, Task, Verdict};
@@ -210,6 +210,18 @@ impl Examiner {
         let chosen = most_telling(candidates, count);
         let problems = chosen.into_iter().map(|place| exam.problems[place].clone()).collect();
         self.exam(engine, problems, generation)
+    }
+
+    /// Returns, of every token of the vocabulary, how it fares in the wanted replies of an exam whose problems have some.
+    ///
+    /// # Errors
+    /// When inference fails.
+    pub fn tally<E: Engine>(
+        &self,
+        engine: &mut E,
+        exam: &Exam<E::Batch>,
+    ) -> Result<Vec<TokenTally>, ExamError> {
+        Ok(engine.tally(&exam.wanted)?)
     }
 
     /// The first `count` held-out problems.

@@ -99,6 +99,7 @@
 //! | [`engine`] | what tuning needs of inference, as a trait |
 //! | `exam` | puts problems to an engine and grades it |
 //! | [`drift`] | how far a model has moved from its base, and whether its replies loop |
+//! | `surprise` | tokens that replies surprise a model with |
 //! | `text` | numbers and words as people read them |
 //! | `sweep` | work on all tiles, in parallel |
 //! | `store` | mappings, atomic files, the append-only log, files of data |
@@ -176,6 +177,8 @@ pub mod select;
 pub mod settings;
 #[doc(hidden)]
 pub mod store;
+#[doc(hidden)]
+pub mod surprise;
 #[doc(hidden)]
 pub mod sweep;
 pub mod task;

@@ -14,7 +14,8 @@ use tracing::{debug, info};
 
 use crate::block::Arrangement;
 use crate::engine::{
-    Decoding, Engine, EngineError, Length, Reply, Request, Score, Spelled, TensorBytes, Vocabulary,
+    Decoding, Engine, EngineError, Length, Reply, Request, Score, Spelled, TensorBytes, TokenTally,
+    Vocabulary,
 };
 use crate::store::{StoreError, WorkingCopy};
 
@@ -95,8 +96,11 @@ impl LlamaEngine {
         let failed = |source| EngineError::new(format!("loading {}", path.display()), source);
         processor::check().map_err(|source| failed(source.into()))?;
         log::start();
-        let pays = options.repack && (tunable.is_empty() || tunable.iter().any(repack::interleaves));
-        let repacked = if pays { load_repacked(&mut working, &tunable).map_err(failed)? } else { None };
+        let repacked = if options.repack && pays(&tunable) {
+            load_repacked(&mut working, &tunable).map_err(failed)?
+        } else {
+            None
+        };
         let loaded = repacked.map_or_else(|| load_model(Layout::Plain, &mut working, &tunable), Ok);
         let Loaded { model, homes, probe } = loaded.map_err(failed)?;
         forget_copies(&mut working, &tunable, &homes).map_err(|source| failed(source.into()))?;
@@ -139,17 +143,26 @@ impl LlamaEngine {
     fn lend(&mut self) -> Result<Vec<TensorBytes<'_>>, StoreError> {
         let Self { working, slots, homes, .. } = self;
         let mapped = slots.iter().zip(&*homes).filter(|(_, home)| !home.is_held());
-        let ranges: Vec<Range<usize>> = mapped.map(|(slot, _)| slot.range.clone()).collect();
+        let ranges: Vec<Range<usize>> = mapped.flat_map(|(slot, _)| slot.tuned.clone()).collect();
         let (base, parts) = working.disjoint_mut(&ranges)?;
         let mut parts = parts.into_iter();
         let mut tensors = Vec::with_capacity(slots.len());
-        for (index, (slot, home)) in slots.iter().zip(homes).enumerate() {
-            let lent = match home {
-                Home::Mapped => parts.next().map(|bytes| (bytes, Arrangement::plain(slot.tensor_type))),
-                Home::Held(held) => Some(held.lend()),
+        for (slot, home) in slots.iter().zip(homes) {
+            let lent: Vec<_> = match home {
+                Home::Mapped => {
+                    let arrangement = Arrangement::plain(slot.tensor_type);
+                    parts.by_ref().take(slot.tuned.len()).map(|bytes| (bytes, arrangement)).collect()
+                }
+                Home::Held(held) => vec![held.lend()],
             };
-            let base = &base[slot.range.clone()];
-            tensors.extend(lent.map(|(bytes, arrangement)| TensorBytes { index, bytes, arrangement, base }));
+            for ((bytes, arrangement), range) in lent.into_iter().zip(&slot.tuned) {
+                tensors.push(TensorBytes {
+                    index: tensors.len(),
+                    bytes,
+                    arrangement,
+                    base: &base[range.clone()],
+                });
+            }
         }
         Ok(tensors)
     }
@@ -222,6 +235,10 @@ impl Engine for LlamaEngine {
         Some(Spelled { prompt: self.model.spell(prompt), scored: self.model.spell(scored) })
     }
 
+    fn spelled_token(&self, token: usize) -> String {
+        i32::try_from(token).map_or_else(|_| String::new(), |token| self.model.spell(&[token]))
+    }
+
     fn prepare(&self, requests: &[Request]) -> Result<Prepared, EngineError> {
         Prepared::new(&self.model, requests, self.size)
             .map_err(|source| EngineError::new("preparing the requests", source))
@@ -252,6 +269,11 @@ impl Engine for LlamaEngine {
             .map_err(|source| EngineError::new("scoring the requests", source))
     }
 
+    fn tally(&mut self, batch: &Prepared) -> Result<Vec<TokenTally>, EngineError> {
+        score::tally(&mut self.lanes, batch)
+            .map_err(|source| EngineError::new("rating the tokens of the requests", source))
+    }
+
     fn complete(&mut self, batch: &Prepared, how: &Decoding) -> Result<Vec<String>, EngineError> {
         self.complete_until(batch, how, |_, _| false)
     }
@@ -276,12 +298,14 @@ impl Engine for LlamaEngine {
         let Self { working, slots, homes, .. } = self;
         for (slot, home) in slots.iter().zip(homes) {
             let failed = |source| EngineError::new(format!("reading the tensor {}", slot.name), source);
-            let (base, changed) = working.both(slot.range.clone()).map_err(failed)?;
-            match home {
-                Home::Mapped => read(changed),
-                Home::Held(held) => held.show(base, read),
+            for range in &slot.tuned {
+                let (base, changed) = working.both(range.clone()).map_err(failed)?;
+                match home {
+                    Home::Mapped => read(changed),
+                    Home::Held(held) => held.show(base, read),
+                }
+                working.release_base(range.clone());
             }
-            working.release_base(slot.range.clone());
         }
         Ok(())
     }
@@ -291,18 +315,20 @@ impl Engine for LlamaEngine {
         let mut sums = Displacement::default();
         for (slot, home) in slots.iter().zip(homes) {
             let failed = |source| EngineError::new(format!("reading the tensor {}", slot.name), source);
-            let (base, changed) = working.both(slot.range.clone()).map_err(failed)?;
-            let mut rest = base;
-            let mut add = |piece: &[u8]| {
-                let (of_piece, after) = rest.split_at(piece.len().min(rest.len()));
-                sums.add(slot.tensor_type, of_piece, piece);
-                rest = after;
-            };
-            match home {
-                Home::Mapped => add(changed),
-                Home::Held(held) => held.show(base, &mut add),
+            for range in &slot.tuned {
+                let (base, changed) = working.both(range.clone()).map_err(failed)?;
+                let mut rest = base;
+                let mut add = |piece: &[u8]| {
+                    let (of_piece, after) = rest.split_at(piece.len().min(rest.len()));
+                    sums.add(slot.tensor_type, of_piece, piece);
+                    rest = after;
+                };
+                match home {
+                    Home::Mapped => add(changed),
+                    Home::Held(held) => held.show(base, &mut add),
+                }
+                working.release_base(range.clone());
             }
-            working.release_base(slot.range.clone());
         }
         Ok(sums.share())
     }
@@ -315,6 +341,13 @@ struct Loaded {
     probe: Buffers,
 }
 
+/// Whether interleaved weights make inference faster: where some of those that are tuned would be, or none is tuned as a whole, so
+/// that nothing need be known of the others. A tensor of which some rows are tuned stays as in the file.
+fn pays(tunable: &[TensorSlot]) -> bool {
+    let mut whole = tunable.iter().filter(|slot| slot.is_whole()).peekable();
+    whole.peek().is_none() || whole.any(repack::interleaves)
+}
+
 /// Loads a model with interleaved weights. Returns `None` where llama.cpp has interleaved a tensor in a way that is not known,
 /// or none at all: the file is mapped then.
 ///
@@ -322,7 +355,8 @@ struct Loaded {
 /// For any other fault, which a second try would meet too, or hide.
 fn load_repacked(working: &mut WorkingCopy, tunable: &[TensorSlot]) -> Result<Option<Loaded>, Failure> {
     match load_model(Layout::Repacked, working, tunable) {
-        Ok(loaded) if tunable.is_empty() || loaded.homes.iter().any(Home::is_held) => Ok(Some(loaded)),
+        Ok(loaded) if loaded.homes.iter().any(Home::is_held) => Ok(Some(loaded)),
+        Ok(loaded) if !tunable.iter().any(TensorSlot::is_whole) => Ok(Some(loaded)),
         Ok(_) => {
             debug!("llama.cpp interleaves no tunable tensor; the model is loaded again, mapped");
             Ok(None)
@@ -338,7 +372,8 @@ fn load_repacked(working: &mut WorkingCopy, tunable: &[TensorSlot]) -> Result<Op
 }
 
 fn load_model(layout: Layout, working: &mut WorkingCopy, tunable: &[TensorSlot]) -> Result<Loaded, Failure> {
-    let mut model = Model::load(working.path(), layout)?;
+    let in_part = tunable.iter().filter(|slot| !slot.is_whole()).map(|slot| &*slot.name);
+    let mut model = Model::load(working.path(), layout, &in_part.collect::<Vec<_>>())?;
     let Placed { homes, probe, positions } = weights::place(&model, layout, working, tunable)?;
     model.limit_positions(positions);
     Ok(Loaded { model, homes, probe })

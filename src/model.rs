@@ -121,7 +121,7 @@ impl Model {
         let path = || self.working.path().to_owned();
         let tensors =
             find(&self.gguf, specs).map_err(|source| ModelError::Select { path: path(), source })?;
-        Ok(tensors.iter().map(|tensor| tensor.byte_range()).collect())
+        Ok(tensors.into_iter().map(|part| part.range).collect())
     }
 
     /// Brings the working copy to where the log's first `generations` generations lead, and returns the digest of the

@@ -43,6 +43,9 @@ pub fn stores_residual(bytes: u64) -> bool {
 /// Default fields that are tuned, where a type has them.
 pub const FIELDS: [Field; 2] = [Field::Scales, Field::Mins];
 
+/// Default fields where the rows of a few tokens are tuned: their scales are too few to say where a token belongs.
+pub const ROW_FIELDS: [Field; 1] = [Field::Codes];
+
 /// Default limit on drift: most that the perplexity on neutral texts may be above the base's, as a share of it.
 pub const MAX_DRIFT: f64 = 0.05;
 

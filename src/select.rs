@@ -1,13 +1,14 @@
 //! Which tensors of a model are tuned.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 
 use regex::Regex;
 use thiserror::Error;
 
 use crate::block::Field;
 use crate::gguf::{Gguf, TensorEntry};
-use crate::seed_log::TensorSpec;
+use crate::seed_log::{Rows, TensorSpec};
 use crate::tensor_type::TensorType;
 
 /// Why no tensors, or not those of a log, can be tuned.
@@ -30,6 +31,8 @@ pub enum SelectError {
     Missing(String),
     #[error("tensor \"{name}\" is not the one that was tuned: it has {codes} codes of type {tensor_type}")]
     Different { name: String, codes: u64, tensor_type: TensorType },
+    #[error("the tensor \"{name}\" has {has} rows, numbered from 0, and so no {rows}")]
+    NoSuchRows { name: String, has: u64, rows: Rows },
 }
 
 fn names(types: &[TensorType]) -> String {
@@ -95,7 +98,45 @@ fn nothing_tunable(fixed: &[&TensorEntry]) -> SelectError {
 
 /// A tensor as a log names it.
 pub fn spec(tensor: &TensorEntry) -> TensorSpec {
-    TensorSpec { name: tensor.name.clone(), tensor_type: tensor.tensor_type, codes: tensor.elements() }
+    let TensorEntry { name, tensor_type, .. } = tensor;
+    TensorSpec { name: name.clone(), tensor_type: *tensor_type, codes: tensor.elements(), rows: None }
+}
+
+/// Some rows of a tensor as a log names them.
+///
+/// # Errors
+/// When the tensor does not have them.
+pub fn spec_of_rows(tensor: &TensorEntry, rows: Rows) -> Result<TensorSpec, SelectError> {
+    let row = tensor.shape.first().copied().unwrap_or(1);
+    let has = tensor.elements() / row;
+    if rows.count == 0 || rows.end() > has {
+        return Err(SelectError::NoSuchRows { name: tensor.name.clone(), has, rows });
+    }
+    Ok(TensorSpec { codes: rows.count * row, rows: Some(rows), ..spec(tensor) })
+}
+
+/// Names of the matrix that makes logits of the last layer's output, a row for each token. Without the first one a model uses
+/// its embeddings for it.
+const OUTPUT: [&str; 2] = ["output.weight", "token_embd.weight"];
+
+/// Returns the matrix that has a row for each token's logit.
+pub fn output_matrix(gguf: &Gguf) -> Option<&TensorEntry> {
+    OUTPUT.iter().find_map(|name| gguf.tensor(name))
+}
+
+/// Returns the rows that the output matrix has for these tokens, in rising order.
+///
+/// # Errors
+/// When there is no such matrix, its type cannot be tuned, or it has no such row.
+pub fn rows_of_tokens(gguf: &Gguf, tokens: &[u64]) -> Result<Vec<TensorSpec>, SelectError> {
+    let matrix = output_matrix(gguf).ok_or_else(|| SelectError::Missing(OUTPUT[0].to_owned()))?;
+    if !matrix.tensor_type.is_tunable() {
+        let (name, tensor_type) = (matrix.name.clone(), matrix.tensor_type);
+        return Err(SelectError::NotTunable { pattern: name.clone(), name, tensor_type });
+    }
+    let tokens: Vec<u64> = BTreeSet::from_iter(tokens.iter().copied()).into_iter().collect();
+    let runs = tokens.chunk_by(|token, next| next - token == 1);
+    runs.map(|run| spec_of_rows(matrix, Rows { first: run[0], count: run.len() as u64 })).collect()
 }
 
 /// Returns the types among tensors, in the order of their first ones, each with those of the fields that it has.
@@ -111,24 +152,43 @@ pub fn fields(tensors: &[TensorSpec], fields: &[Field]) -> Vec<(TensorType, Fiel
     found
 }
 
-/// The tensors that a log or a diff names, in its order.
+/// What is tuned of a tensor of a model.
+#[derive(Clone, Debug)]
+pub struct Part<'a> {
+    /// The tensor.
+    pub tensor: &'a TensorEntry,
+    /// Where the tuned bytes are, counted from the start of the file.
+    pub range: Range<usize>,
+}
+
+/// The tensors, or parts of them, that a log or a diff names, in its order.
 ///
 /// # Errors
 /// When one is missing or differs in type or size.
-pub fn find<'a>(gguf: &'a Gguf, specs: &[TensorSpec]) -> Result<Vec<&'a TensorEntry>, SelectError> {
+pub fn find<'a>(gguf: &'a Gguf, specs: &[TensorSpec]) -> Result<Vec<Part<'a>>, SelectError> {
     // A search of its own for each would take minutes where both name a million.
     let by_name: HashMap<&str, &TensorEntry> =
         gguf.tensors().iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
     let find = |wanted: &TensorSpec| {
         let tensor =
             *by_name.get(wanted.name.as_str()).ok_or_else(|| SelectError::Missing(wanted.name.clone()))?;
-        let TensorSpec { name, tensor_type, codes } = spec(tensor);
+        let found = wanted.rows.map_or_else(|| Ok(spec(tensor)), |rows| spec_of_rows(tensor, rows))?;
+        let TensorSpec { name, tensor_type, codes, .. } = found;
         if tensor_type != wanted.tensor_type || codes != wanted.codes {
             return Err(SelectError::Different { name, codes, tensor_type });
         }
-        Ok(tensor)
+        Ok(Part { tensor, range: range_of(tensor, wanted) })
     };
     specs.iter().map(find).collect()
+}
+
+/// Where the bytes are that are tuned of a tensor, which has them.
+fn range_of(tensor: &TensorEntry, wanted: &TensorSpec) -> Range<usize> {
+    let bytes = tensor.byte_range();
+    let Some(rows) = wanted.rows else { return bytes };
+    let row = tensor.tensor_type.bytes_of(wanted.codes / rows.count).unwrap_or(0) as usize;
+    let start = bytes.start + rows.first as usize * row;
+    start..start + rows.count as usize * row
 }
 
 #[cfg(test)]
@@ -138,6 +198,26 @@ mod tests {
     use super::*;
     use crate::gguf::tests::builder::{Builder, Q8_0};
     use crate::seed_log::test_log;
+
+    #[test]
+    fn rows_of_tokens_are_where_the_file_has_them() {
+        let file = Builder::new().tensor("token_embd.weight", &[64, 5], Q8_0).build();
+        let gguf = Gguf::parse(&file).unwrap();
+        let specs = rows_of_tokens(&gguf, &[4, 0, 1, 4]).unwrap();
+        let rows = |spec: &TensorSpec| spec.rows.map(|rows| (rows.first, rows.count));
+        assert_eq!(specs.iter().map(rows).collect::<Vec<_>>(), [Some((0, 2)), Some((4, 1))]);
+        assert_eq!(specs.iter().map(|spec| spec.codes).collect::<Vec<_>>(), [128, 64]);
+        let whole = output_matrix(&gguf).unwrap().byte_range();
+        let row = whole.len() / 5;
+        let found = find(&gguf, &specs).unwrap();
+        let at = |start, end| whole.start + start * row..whole.start + end * row;
+        assert_eq!(found.iter().map(|part| part.range.clone()).collect::<Vec<_>>(), [at(0, 2), at(4, 5)]);
+        for tokens in [[4, 5].as_slice(), &[u64::MAX], &[u64::MAX - 1, u64::MAX]] {
+            let refused = rows_of_tokens(&gguf, tokens).unwrap_err().to_string();
+            assert!(refused.contains("has 5 rows"), "{refused}");
+        }
+        assert!(rows_of_tokens(&Gguf::parse(&Builder::new().build()).unwrap(), &[0]).is_err());
+    }
 
     #[test]
     fn a_hundred_thousand_tensors_are_found_at_once() {
@@ -153,7 +233,7 @@ mod tests {
         header.tensors = gguf.tensors().iter().rev().map(spec).collect();
         let start = Instant::now();
         let found = find(&gguf, &header.tensors).unwrap();
-        assert!(found.iter().zip(&header.tensors).all(|(tensor, wanted)| tensor.name == wanted.name));
+        assert!(found.iter().zip(&header.tensors).all(|(part, wanted)| part.tensor.name == wanted.name));
         assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
     }
 }

@@ -40,7 +40,7 @@ use crate::model::{Model, ModelError};
 use crate::recipe::{self, Scope};
 use crate::replay::History;
 use crate::seed_log::{FORMAT_VERSION, Header, SeedLog, TOOL, TaskSpec, TensorSpec, pin_noise};
-use crate::select::{fields, find, select, spec};
+use crate::select::{Part, fields, find, select, spec};
 use crate::settings::Settings;
 use crate::store::{LogFile, Witness, Witnessed, discard_log, today};
 use crate::task::{Definition, Problems, RewardKind, Task};
@@ -309,6 +309,14 @@ impl Ready {
     }
 }
 
+/// The slots of these parts of a model's tensors, the parts of one tensor in the same slot.
+fn slots(parts: &[Part<'_>]) -> Vec<TensorSlot> {
+    let of_tensor = parts.chunk_by(|part, next| part.tensor.name == next.tensor.name);
+    of_tensor
+        .map(|parts| TensorSlot::of(parts[0].tensor, parts.iter().map(|part| part.range.clone())))
+        .collect()
+}
+
 /// Starts llama.cpp on a model, these of its tensors lent for tuning.
 ///
 /// # Errors
@@ -318,6 +326,6 @@ pub fn engine(model: Model, specs: &[TensorSpec], options: &LlamaOptions) -> Res
         let path = model.working.path().to_owned();
         ModelError::Select { path, source }
     })?;
-    let slots = tensors.into_iter().map(TensorSlot::of).collect();
+    let slots = slots(&tensors);
     Ok(LlamaEngine::load(model.working, slots, options)?)
 }

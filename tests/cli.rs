@@ -36,6 +36,7 @@ mod cli {
     mod retain;
     mod task_file;
     mod tasks;
+    mod tokens;
     mod tune;
     mod types;
     mod verbose;

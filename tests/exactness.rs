@@ -158,9 +158,10 @@ mod make {
                          --alpha 5% --threads 1 --overwrite";
 
     /// What a run is by, and what it is called after.
-    const RULES: [(&str, &str); 8] = [
+    const RULES: [(&str, &str); 9] = [
         ("qes", ""),
         ("codes", "--fields codes"),
+        ("tokens", "--tokens 48,49,50,61,258 --fields codes,scales"),
         ("window", "--fields codes,scales --window 2 --decay 0.9"),
         ("anchor", "--fields codes,scales --window all --anchor 0.02"),
         ("mirror", "--fields codes,scales --mirror --window 3 --sigma 20% --shaping rank"),

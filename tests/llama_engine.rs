@@ -31,7 +31,7 @@ fn model() -> PathBuf {
 /// The quantized matrices of a model's blocks.
 fn slots(path: &Path) -> Vec<TensorSlot> {
     let gguf = Gguf::parse(&fs::read(path).unwrap()).unwrap();
-    select(&gguf, None).unwrap().into_iter().map(TensorSlot::of).collect()
+    select(&gguf, None).unwrap().into_iter().map(TensorSlot::whole).collect()
 }
 
 fn engine_with(path: &Path, repack: bool) -> LlamaEngine {

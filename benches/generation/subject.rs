@@ -104,7 +104,7 @@ impl Subject {
         let applied = per_tile(&history);
         let slot = |name: &String| {
             let tensor = model.gguf.tensor(name).with_context(|| format!("{name} is not in the model"))?;
-            Ok(TensorSlot::of(tensor))
+            Ok(TensorSlot::whole(tensor))
         };
         let slots = header.tensors.iter().map(|spec| slot(&spec.name)).collect::<Result<Vec<_>>>()?;
         let options = LlamaOptions { threads, ..LlamaOptions::default() };

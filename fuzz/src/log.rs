@@ -32,7 +32,8 @@ pub fn header() -> Header {
         alpha: 0.2,
         alpha_final: 0.1,
     };
-    let tensor = |name: &str, tensor_type, codes| TensorSpec { name: name.to_owned(), tensor_type, codes };
+    let tensor =
+        |name: &str, tensor_type, codes| TensorSpec { name: name.to_owned(), tensor_type, codes, rows: None };
     let problems = Problems::Arith(ArithOptions::default());
     Header {
         version: FORMAT_VERSION,

@@ -79,7 +79,7 @@ fn header(input: &mut Unstructured<'_>) -> Result<Header> {
             // Mostly whole blocks, and not too many.
             let blocks = input.int_in_range(0..=40)?;
             let codes = if input.ratio(3, 4)? { blocks * tensor_type.block_len() } else { count(input)? };
-            Ok(TensorSpec { name, tensor_type, codes })
+            Ok(TensorSpec { name, tensor_type, codes, rows: None })
         })
         .collect::<Result<_>>()?;
     if input.ratio(1, 8)? {

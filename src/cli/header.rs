@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use regex::RegexBuilder;
 
-use super::args::{Residual, RunArgs, SearchArgs};
+use super::args::{Residual, RunArgs, SearchArgs, Tokens};
 use super::sizes::{self, Size};
 use super::{UsageError, drift};
 use crate::block::Field;
@@ -45,17 +45,12 @@ pub fn header_with(
     subject: Subject,
     identity: impl FnOnce() -> BaseModel,
 ) -> Result<Header> {
-    let search = &args.search;
     // Settings are checked before the model's bytes are read for their hash, so that nonsense is told at once.
-    let asked: Option<Vec<Field>> =
-        search.fields.as_ref().map(|fields| fields.iter().map(|field| (*field).into()).collect());
-    let mut tensors = tensors(search, model)?;
-    let weights = tensors.iter().map(|tensor| tensor.codes).sum();
-    let fields = asked.as_deref().unwrap_or(&recipe::FIELDS);
-    let entries = entries(&tensors, fields, asked.is_some())?;
-    tensors.retain(|tensor| entries.iter().any(|(of_type, _)| *of_type == tensor.tensor_type));
-    let settings = settings(search, &entries, weights)?;
-    settings.validate().map_err(|e| UsageError(e.to_string()))?;
+    let tokens = match &args.search.tokens {
+        Some(Tokens::These(tokens)) => Some(&**tokens),
+        None | Some(Tokens::Auto | Tokens::All) => None,
+    };
+    let (tensors, settings) = scope(&args.search, model, tokens)?;
     let task = task(args, subject)?;
     let header = Header {
         version: FORMAT_VERSION,
@@ -67,6 +62,35 @@ pub fn header_with(
         task,
     };
     Ok(pin_noise(header)?)
+}
+
+/// The same run, but that it tunes the rows of these tokens.
+pub fn of_tokens(header: Header, args: &RunArgs, model: &Model, tokens: &[u64]) -> Result<Header> {
+    let (tensors, settings) = scope(&args.search, model, Some(tokens))?;
+    Ok(pin_noise(Header { tensors, settings, ..header })?)
+}
+
+/// What is tuned, whole tensors or the rows of some tokens, and how.
+fn scope(search: &SearchArgs, model: &Model, tokens: Option<&[u64]>) -> Result<(Vec<TensorSpec>, Settings)> {
+    let asked: Option<Vec<Field>> =
+        search.fields.as_ref().map(|fields| fields.iter().map(|field| (*field).into()).collect());
+    let (mut tensors, default): (_, &[Field]) = match tokens {
+        Some(tokens) => (rows(model, tokens)?, &recipe::ROW_FIELDS),
+        None => (tensors(search, model)?, &recipe::FIELDS),
+    };
+    let weights = tensors.iter().map(|tensor| tensor.codes).sum();
+    let fields = asked.as_deref().unwrap_or(default);
+    let entries = entries(&tensors, fields, asked.is_some())?;
+    tensors.retain(|tensor| entries.iter().any(|(of_type, _)| *of_type == tensor.tensor_type));
+    let settings = settings(search, &entries, weights)?;
+    settings.validate().map_err(|e| UsageError(e.to_string()))?;
+    Ok((tensors, settings))
+}
+
+/// The rows of these tokens.
+fn rows(model: &Model, tokens: &[u64]) -> Result<Vec<TensorSpec>> {
+    let path = model.working.path().display();
+    select::rows_of_tokens(&model.gguf, tokens).with_context(|| format!("--tokens on {path}"))
 }
 
 fn tensors(search: &SearchArgs, model: &Model) -> Result<Vec<TensorSpec>> {

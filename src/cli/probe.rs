@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::args::{ProbeArgs, SearchArgs};
 use super::course::Courses;
-use super::{Ending, chat, definition, header, interrupt, memory, out, progress, setup, text};
+use super::{Ending, chat, definition, header, interrupt, memory, out, progress, setup, text, tokens};
 use crate::block::Field;
 use crate::llama::{LlamaEngine, check_built_in};
 use crate::model::Model;
@@ -34,6 +34,8 @@ pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
     let warnings = courses.warnings();
     let mut examiners = courses.examiners(&header)?;
     let stop = interrupt::flag()?;
+    let tuned_tokens = tokens::settle(args, &model, &mut examiners, &header, threads)?;
+    let header = tuned_tokens.as_ref().map_or(header, |(of_tokens, _)| of_tokens.clone());
     let weights = memory::weights(args, &model);
     let before = memory::plan(args, &header, weights, threads)?;
     let mut engine = setup::engine(model, &header.tensors, &args.inference, threads, before.contexts)?;
@@ -51,9 +53,11 @@ pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
         let mut object = probed.object(mode);
         object["command"] = json!(line);
         object["example"] = chat::object(example.as_ref());
+        object["rows"] = json!(tuned_tokens.as_ref().map(|(_, found)| tokens::object(found)));
         out::line(object)?;
     } else {
         example.iter().try_for_each(|example| out::line(chat::lines(example)))?;
+        tuned_tokens.iter().try_for_each(|(_, found)| out::line(tokens::line(found)))?;
         out::line(probed.lines(mode, &line))?;
     }
     Ok(Ending::Success)

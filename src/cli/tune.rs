@@ -5,6 +5,7 @@ mod ending;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde_json::json;
 
 use super::args::TuneArgs;
 use super::audit::FileAuditor;
@@ -12,13 +13,14 @@ use super::course::Courses;
 use super::header;
 use super::probe::Probed;
 use super::progress::{self, JsonReport, Outline, TextReport};
-use super::{Ending, UsageError, chat, definition, export, interrupt, memory, out, setup, text};
+use super::{Ending, UsageError, chat, definition, export, interrupt, memory, out, setup, text, tokens};
 use crate::exam::Example;
 use crate::llama::check_built_in;
 use crate::model::Model;
 use crate::seed_log::{Line, LogError, PlanRecord, SeedLog};
 use crate::settings::TypeSettings;
 use crate::store::{Artefact, LogFile, StoreError, Witnessed, discard_log, read_log_file};
+use crate::surprise::Surprise;
 use crate::tune::{Observer, Outcome, ResidualMode, TuneError, Tuner, record};
 
 pub fn run(args: &TuneArgs) -> Result<Ending> {
@@ -32,6 +34,14 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let (of_data, warnings) = (courses.line(), courses.warnings());
     let mut examiners = courses.examiners(&log.header)?;
     let stop = interrupt::flag()?;
+    let tuned_tokens = if args.resume {
+        None
+    } else {
+        tokens::settle(&args.run, &model, &mut examiners, &log.header, threads)?
+    };
+    if let Some((header, _)) = &tuned_tokens {
+        (log, _) = SeedLog::start(header.clone())?;
+    }
     let weights = memory::weights(&args.run, &model);
     let mut plan = memory::plan(&args.run, &log.header, weights, threads)?;
     let witness = model.working.witness().clone();
@@ -63,6 +73,9 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
         out::progress(line);
     }
     let mut display = Display::start(args, &log, &path, planned, example.as_ref());
+    if let Some((_, found)) = &tuned_tokens {
+        display.tell_tokens(found);
+    }
     if let Some(found) = probed {
         display.tell(&found, plan.mode);
     }
@@ -229,6 +242,18 @@ impl Display {
         report.line(&introduction(args, log, path, outline, planned));
         example.iter().for_each(|example| report.line(&chat::lines(example)));
         Self::Text(report)
+    }
+
+    /// Which tokens' rows are tuned.
+    fn tell_tokens(&self, found: &Surprise) {
+        match self {
+            Self::Text(report) => report.line(&tokens::line(found)),
+            Self::Json(_) => {
+                let mut event = tokens::object(found);
+                event["event"] = json!("rows");
+                out::progress(event);
+            }
+        }
     }
 
     /// What a probe led to.

@@ -14,6 +14,7 @@ fn header() -> DiffHeader {
         name: format!("blk.{number}.w"),
         tensor_type: *tensor_type,
         codes: *codes,
+        rows: None,
     };
     DiffHeader {
         version: FORMAT_VERSION,

@@ -36,6 +36,8 @@ pub struct TensorSlot {
     pub name: String,
     /// Its bytes, counted from the start of the file.
     pub range: Range<usize>,
+    /// Those of its bytes that are tuned: all of them, or whole rows, one part after the other. At least one part.
+    pub tuned: Vec<Range<usize>>,
     /// Its type.
     pub tensor_type: TensorType,
     /// Blocks in one of its rows.
@@ -45,16 +47,27 @@ pub struct TensorSlot {
 }
 
 impl TensorSlot {
-    /// The slot of a tensor of a model.
-    pub fn of(tensor: &TensorEntry) -> Self {
+    /// The slot of a tensor of a model, these parts of which are tuned.
+    pub fn of(tensor: &TensorEntry, tuned: impl IntoIterator<Item = Range<usize>>) -> Self {
         let row = tensor.shape.first().copied().unwrap_or(1);
         Self {
             name: tensor.name.clone(),
             range: tensor.byte_range(),
+            tuned: tuned.into_iter().collect(),
             tensor_type: tensor.tensor_type,
             row_blocks: (row / tensor.tensor_type.block_len()).max(1) as usize,
             matrix_rows: tensor.shape.get(1).copied().unwrap_or(1) as usize,
         }
+    }
+
+    /// The slot of a tensor of a model, all of which is tuned.
+    pub fn whole(tensor: &TensorEntry) -> Self {
+        Self::of(tensor, [tensor.byte_range()])
+    }
+
+    /// Whether all of the tensor is tuned.
+    pub fn is_whole(&self) -> bool {
+        self.tuned == [self.range.clone()]
     }
 }
 

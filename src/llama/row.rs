@@ -30,6 +30,11 @@ impl<'a> Row<'a> {
         f64::from(self.logits[token]) - f64::from(self.max) - self.log_sum
     }
 
+    /// The natural logarithm of the probability of each token, in their order.
+    pub(super) fn log_likelihoods(&self) -> impl Iterator<Item = f64> {
+        (0..self.logits.len()).map(|token| self.log_likelihood(token))
+    }
+
     /// Whether greedy decoding takes this token: the first of those with the highest logit.
     pub(super) fn is_greedy(&self, token: usize) -> bool {
         self.logits[token] == self.max && self.logits[..token].iter().all(|&logit| logit < self.max)

@@ -6,7 +6,7 @@ use super::lanes;
 use super::layout::Chunk;
 use super::prepare::Prepared;
 use super::row::Row;
-use crate::engine::Score;
+use crate::engine::{Score, TokenTally};
 
 /// Rates every wanted completion.
 pub(super) fn score(lanes: &mut [Context], batch: &Prepared) -> Result<Vec<Score>, Failure> {
@@ -46,6 +46,41 @@ fn chunk_scores(
     Ok(scores)
 }
 
+/// Says of every token of the vocabulary how it fares at the places that are scored.
+pub(super) fn tally(lanes: &mut [Context], batch: &Prepared) -> Result<Vec<TokenTally>, Failure> {
+    let of_chunks =
+        lanes::deal(lanes, &batch.chunks, |context, chunk| chunk_tally(context, batch, chunk))?.into_iter();
+    Ok(of_chunks
+        .reduce(|mut all, part| {
+            all.iter_mut().zip(part).for_each(|(tally, more)| *tally += more);
+            all
+        })
+        .unwrap_or_default())
+}
+
+/// The tally of a chunk. A place that several requests share counts for each.
+fn chunk_tally(context: &mut Context, batch: &Prepared, chunk: &Chunk) -> Result<Vec<TokenTally>, Failure> {
+    let mut tally = Vec::new();
+    context.clear();
+    context.evaluate(&chunk.nodes, |node, logits| {
+        tally.resize(logits.len(), TokenTally::default());
+        let row = Row::new(logits)?;
+        let readers = node.readers.len() as f64;
+        for (token, log_likelihood) in tally.iter_mut().zip(row.log_likelihoods()) {
+            let p = libm::exp(log_likelihood);
+            token.expected += readers * p;
+            token.leverage += readers * p * (1.0 - p);
+        }
+        for &request in &node.readers {
+            let wanted = usize::try_from(batch.requests[request].all[node.position + 1])?;
+            tally[wanted].said += 1.0;
+            tally[wanted].nats -= row.log_likelihood(wanted);
+        }
+        Ok(())
+    })?;
+    Ok(tally)
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -73,7 +108,7 @@ mod tests {
     fn requests_score_together_as_they_do_alone() {
         log::start();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/arith-tiny-q4_k.gguf");
-        let model = Model::load(&path, Layout::Plain).unwrap();
+        let model = Model::load(&path, Layout::Plain, &[]).unwrap();
         let size = Size { cells: 1024, sequences: 64, tokens: 100, outputs: 64, threads: 1 };
         let adjust = |params: &mut llama_cpp_sys_2::llama_context_params| {
             params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;

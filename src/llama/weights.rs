@@ -123,6 +123,12 @@ fn place_one(
         _ => None,
     };
     if let Some(mut held) = found {
+        if !slot.is_whole() {
+            return Err(failed(
+                "is kept interleaved by llama.cpp, and only some of its rows are to be edited",
+            )
+            .into());
+        }
         if is_edited {
             held.fill(bytes);
         }

@@ -194,12 +194,8 @@ impl Frame {
 /// A tensor's name as a row's: without the ending that all matrices have, and not longer than fits.
 fn label(name: &str) -> String {
     const MOST: usize = 26;
-    let name = name.strip_suffix(".weight").unwrap_or(name);
-    if name.chars().count() <= MOST {
-        name.to_owned()
-    } else {
-        name.chars().take(MOST - 1).chain(['…']).collect()
-    }
+    let name = name.replacen(".weight", "", 1);
+    if name.chars().count() <= MOST { name } else { name.chars().take(MOST - 1).chain(['…']).collect() }
 }
 
 /// A share in percent with two digits where it is small.

@@ -135,7 +135,7 @@ impl Run {
             moves.moved as f64 / (codes.max(1) * generations.max(1)) as f64
         };
         let tensors = log.header.tensors.iter().zip(moves).map(|(tensor, moves)| Moved {
-            name: shown(&tensor.name),
+            name: shown(&tensor.to_string()),
             codes: tensor.codes,
             shares: moves
                 .iter()

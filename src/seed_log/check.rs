@@ -1,10 +1,8 @@
 //! Whether a line of a log holds together with those before it.
 
-use std::collections::HashSet;
-
 use super::{
     DRIFT_RANGE, DriftRecord, EvaluationRecord, GenerationRecord, Header, LogError, MAX_PROBLEMS, PlanRecord,
-    TaskSpec, noise_specs,
+    TaskSpec, named_twice, noise_specs,
 };
 use crate::fitness::{FitnessSummary, MAX_WEIGHT};
 use crate::settings::{ALPHA_RANGE, MAX_GENERATIONS};
@@ -15,17 +13,15 @@ pub(super) fn check_header(header: &Header) -> Result<(), LogError> {
         return Err(LogError::Header("it names no tensor".to_owned()));
     }
     check_task(&header.task)?;
-    let mut names = HashSet::new();
+    if let Some(tensor) = named_twice(&header.tensors) {
+        return Err(LogError::Header(format!("it names tensor {tensor} twice")));
+    }
     for tensor in &header.tensors {
-        if !names.insert(&tensor.name) {
-            return Err(LogError::Header(format!("it names tensor {} twice", tensor.name)));
-        }
-        let whole = tensor.tensor_type.bytes_of(tensor.codes).is_some();
         let mut types = header.settings.types.iter();
-        if !whole || !types.any(|of_type| of_type.tensor_type == tensor.tensor_type) {
+        if !tensor.is_whole() || !types.any(|of_type| of_type.tensor_type == tensor.tensor_type) {
             let problem = format!(
-                "its tensor {} has {} codes of type {}, which is no whole number of blocks or has no settings",
-                tensor.name, tensor.codes, tensor.tensor_type
+                "its tensor {tensor} has {} codes of type {}, which is no whole number of blocks or has no settings",
+                tensor.codes, tensor.tensor_type
             );
             return Err(LogError::Header(problem));
         }

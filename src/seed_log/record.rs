@@ -1,5 +1,8 @@
 //! What the lines of a seed log hold.
 
+use std::collections::HashSet;
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{DriftRecord, DriftSpec};
@@ -79,7 +82,7 @@ pub struct BaseModel {
     pub sha256: String,
 }
 
-/// A tuned tensor.
+/// A tuned tensor, or some rows of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TensorSpec {
@@ -88,11 +91,67 @@ pub struct TensorSpec {
     /// Type of its blocks.
     #[serde(rename = "type")]
     pub tensor_type: TensorType,
-    /// Number of codes.
+    /// Number of codes that are tuned.
     pub codes: u64,
+    /// Which rows these are; `None` for the whole tensor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Rows>,
+}
+
+/// Consecutive rows of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rows {
+    /// Number of the first one, from 0.
+    pub first: u64,
+    /// How many there are, at least 1.
+    pub count: u64,
+}
+
+impl Rows {
+    /// Returns the number of the row after the last one; the largest number there is for rows that no tensor has.
+    pub fn end(&self) -> u64 {
+        self.first.saturating_add(self.count)
+    }
+}
+
+impl fmt::Display for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self { first, count: 1 } => write!(f, "row {first}"),
+            Self { first, .. } => write!(f, "rows {first} to {}", self.end().saturating_sub(1)),
+        }
+    }
+}
+
+impl fmt::Display for TensorSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.rows {
+            None => f.write_str(&self.name),
+            Some(rows) => write!(f, "{}, {rows}", self.name),
+        }
+    }
+}
+
+/// Returns the first tensor of a list that is named again, unless it is for rows after those that it is named for before.
+pub fn named_twice(tensors: &[TensorSpec]) -> Option<&TensorSpec> {
+    let mut names = HashSet::new();
+    let mut before: Option<&TensorSpec> = None;
+    tensors.iter().find(|tensor| {
+        let goes_on = before.replace(tensor).is_some_and(|before| {
+            let follows = |rows: Rows| before.rows.is_some_and(|before| before.end() <= rows.first);
+            before.name == tensor.name && tensor.rows.is_some_and(follows)
+        });
+        !names.insert(&tensor.name) && !goes_on
+    })
 }
 
 impl TensorSpec {
+    /// Returns whether its codes are whole blocks, and its rows at least one.
+    pub fn is_whole(&self) -> bool {
+        self.tensor_type.bytes_of(self.codes).is_some() && self.rows.is_none_or(|rows| rows.count > 0)
+    }
+
     /// Returns the number of integers that a field has in the tensor; 0 where its blocks have none.
     pub fn integers(&self, field: Field) -> u64 {
         self.codes / self.tensor_type.block_len() * integers_of_block(self.tensor_type, field)

@@ -57,7 +57,8 @@ pub fn by_each_method(anchors: &[f64]) -> Vec<Settings> {
 
 /// The header of a log with one tensor of each type, the second with a tile that is cut short.
 pub fn header(settings: Settings) -> Header {
-    let tensor = |name: &str, tensor_type, codes| TensorSpec { name: name.to_owned(), tensor_type, codes };
+    let tensor =
+        |name: &str, tensor_type, codes| TensorSpec { name: name.to_owned(), tensor_type, codes, rows: None };
     let header = Header {
         version: FORMAT_VERSION,
         tool: "qes-gguf test".to_owned(),

@@ -9,6 +9,7 @@ use super::forge::forged;
 use super::helper::{Dir, LONG, TINY, sums};
 use super::merge::split;
 use super::pull::{PATH, fake};
+use super::tokens::{MARKED, marked};
 
 fn doc(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)).unwrap()
@@ -109,6 +110,13 @@ fn every_command_prints_what_is_documented() {
     for line in dir.run(&format!("tune base.gguf -o equal.qes --json {equal}")).json_lines() {
         see(line["event"].as_str().unwrap(), &line);
     }
+    marked(&dir);
+    let line = format!("base.gguf --json {MARKED} --population 8 --eval-problems 8 --generations 2");
+    see("probe", &dir.run(&format!("probe {line}")).json());
+    for line in dir.run(&format!("tune {line} -o marked.qes")).json_lines() {
+        see(line["event"].as_str().unwrap(), &line);
+    }
+    see("log", &dir.run("inspect marked.qes --json").json());
     let mut run = dir.spawn(&format!("tune base.gguf -o long.qes --json {LONG}"));
     run.until_lines("long.qes", 2);
     run.signal("INT");

@@ -61,6 +61,11 @@ pub struct SearchArgs {
     /// [default: the weight matrices of the blocks that can be]
     #[arg(long, value_name = "REGEX")]
     pub tensors: Option<String>,
+    /// Tokens whose rows of the output matrix are tuned and nothing else: numbers with commas between, "all" for whole tensors,
+    /// or "auto" for those that surprise the model in the user's own replies, where they are much of what there is to learn
+    /// [default: auto; all with --tensors or --fields]
+    #[arg(long, value_name = "TOKENS", value_parser = parse_tokens, conflicts_with = "tensors")]
+    pub tokens: Option<Tokens>,
     /// Draw the residual again for every update, or keep it in memory (4 bytes an integer, 8 with a window; faster); the result is
     /// the same [default: stored up to 64 MiB and with qes-gated; else replay]
     #[arg(long, value_enum)]
@@ -94,6 +99,7 @@ impl SearchArgs {
             candidates,
             shaping,
             tensors,
+            tokens,
             residual: _,
             eval_every,
             eval_problems,
@@ -114,11 +120,37 @@ impl SearchArgs {
             ("--candidates", candidates.is_some()),
             ("--shaping", shaping.is_some()),
             ("--tensors", tensors.is_some()),
+            ("--tokens", tokens.is_some()),
             ("--eval-every", eval_every.is_some()),
             ("--eval-problems", eval_problems.is_some()),
             ("--seed", seed.is_some()),
         ];
         given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
+    }
+}
+
+/// Which tokens' rows are tuned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tokens {
+    /// Those that stand out, or whole tensors where none do.
+    Auto,
+    /// Whole tensors.
+    All,
+    /// Those with these numbers.
+    These(Vec<u64>),
+}
+
+fn parse_tokens(text: &str) -> Result<Tokens, String> {
+    let number = |part: &str| {
+        let part = part.trim();
+        part.parse().map_err(|_| {
+            format!("\"{part}\" is no token's number; give numbers with commas between, all or auto")
+        })
+    };
+    match text.trim() {
+        "auto" => Ok(Tokens::Auto),
+        "all" => Ok(Tokens::All),
+        numbers => Ok(Tokens::These(numbers.split(',').map(number).collect::<Result<_, _>>()?)),
     }
 }
 

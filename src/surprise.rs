@@ -1,0 +1,147 @@
+//! Tokens that the replies of a task surprise a model with: said far more often than it expects, and rarely elsewhere.
+//!
+//! A style, a format or a name is a few tokens in a place where the model would not say them. What decides about a token is
+//! its row of the output matrix, and perturbing the rows of a few rare tokens costs nothing else that the model says: the damage
+//! of noise in a row goes with p (1 - p) over all places, and rare tokens have next to none. So where such tokens make up much
+//! of what a model has to learn, their rows are the place to learn it: some thousand integers in place of millions, in which
+//! each step is that much less noise (docs/ALGORITHM.md).
+
+use crate::drift::Neutral;
+use crate::engine::{Engine, TokenTally};
+use crate::exam::{ExamError, Examiner};
+
+/// Problems whose replies are looked at.
+const REPLIES: usize = 64;
+
+/// A token stands out when replies have it so many times more than expected, on average.
+const LEAST_MORE: f64 = 0.1;
+
+/// And when the square of that is so many times its leverage at a place of neutral text. Of what perturbs whole blocks the same
+/// ratio, signal over damage, is about 25.
+const LEAST_RATIO: f64 = 250.0;
+
+/// Added to the leverage: less cannot be measured on a few hundred tokens.
+const FLOOR: f64 = 1e-6;
+
+/// Most tokens that are taken, those with the most first.
+const MOST: usize = 64;
+
+/// They are worth tuning alone when they are at least this share of all that is unlikely about the replies.
+const CLEAR: f64 = 0.25;
+
+/// A token that stands out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standout {
+    /// Its number.
+    pub token: u64,
+    /// Its text.
+    pub text: String,
+    /// How many times more often than expected a reply has it.
+    pub more: f64,
+}
+
+/// The tokens that stand out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Surprise {
+    /// Them, those with the most first.
+    pub tokens: Vec<Standout>,
+    /// Which share they are of all that is unlikely about the replies, in nats, 0.0..=1.0.
+    pub share: f64,
+}
+
+impl Surprise {
+    /// Returns whether to tune these tokens' rows and nothing else is worth while.
+    pub fn is_clear(&self) -> bool {
+        self.share >= CLEAR
+    }
+
+    /// Finds the tokens that stand out in this many replies, by the tallies of these and of neutral text.
+    fn of(replies: &[TokenTally], count: usize, neutral: &[TokenTally]) -> Self {
+        let places: f64 = neutral.iter().map(|token| token.said).sum();
+        let nats: f64 = replies.iter().map(|token| token.nats).sum();
+        let more = |tally: &TokenTally| (tally.said - tally.expected) / count.max(1) as f64;
+        let stands_out = |(tally, neutral): (&TokenTally, &TokenTally)| {
+            let (more, leverage) = (more(tally), neutral.leverage / places.max(1.0));
+            more >= LEAST_MORE && more * more >= LEAST_RATIO * (leverage + FLOOR)
+        };
+        let mut found: Vec<(usize, &TokenTally)> = (0..)
+            .zip(replies.iter().zip(neutral))
+            .filter(|(_, tallies)| stands_out(*tallies))
+            .map(|(token, (tally, _))| (token, tally))
+            .collect();
+        found.sort_by(|(_, a), (_, b)| more(b).total_cmp(&more(a)));
+        found.truncate(MOST);
+        let of_found: f64 = found.iter().map(|(_, tally)| tally.nats).sum();
+        let standout = |(token, tally): (usize, &TokenTally)| Standout {
+            token: token as u64,
+            text: String::new(),
+            more: more(tally),
+        };
+        let share = if nats > 0.0 { of_found / nats } else { 0.0 };
+        Self { tokens: found.into_iter().map(standout).collect(), share }
+    }
+}
+
+/// Looks for tokens that stand out in the wanted replies that a run is to learn from, which all its problems must have. Takes an
+/// evaluation of each reply that is looked at and of the neutral texts. Finds none where these mean nothing to the model.
+///
+/// # Errors
+/// When inference fails.
+pub fn surprise<E: Engine>(
+    engine: &mut E,
+    examiner: &Examiner,
+    neutral: &Neutral,
+) -> Result<Surprise, ExamError> {
+    let of_texts = neutral.tally(engine)?;
+    if of_texts.is_empty() {
+        return Ok(Surprise::default());
+    }
+    let exam = examiner.training(engine, 0, REPLIES)?;
+    let of_replies = examiner.tally(engine, &exam)?;
+    let mut surprise = Surprise::of(&of_replies, exam.asked().count(), &of_texts);
+    for standout in &mut surprise.tokens {
+        standout.text = engine.spelled_token(standout.token as usize);
+    }
+    Ok(surprise)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(said: f64, expected: f64, nats: f64, leverage: f64) -> TokenTally {
+        TokenTally { said, nats, expected, leverage }
+    }
+
+    #[test]
+    fn tokens_stand_out_that_are_said_more_and_rarely_elsewhere() {
+        let replies = [
+            tally(10.0, 0.1, 80.0, 0.1),
+            // As often as expected; more often, but everywhere; more often, but seldom; less often.
+            tally(10.0, 9.5, 2.0, 1.0),
+            tally(10.0, 4.0, 8.0, 4.0),
+            tally(0.5, 0.0, 5.0, 0.0),
+            tally(0.0, 9.0, 0.0, 1.0),
+            tally(10.0, 5.0, 5.0, 3.0),
+        ];
+        let neutral = [
+            tally(0.0, 0.0, 0.0, 1e-4),
+            tally(900.0, 900.0, 9.0, 1e-4),
+            tally(100.0, 90.0, 9.0, 50.0),
+            TokenTally::default(),
+            TokenTally::default(),
+            tally(0.0, 0.0, 0.0, 0.1),
+        ];
+        let found = Surprise::of(&replies, 10, &neutral);
+        assert_eq!(found.tokens.iter().map(|standout| standout.token).collect::<Vec<_>>(), [0, 5]);
+        assert!((found.tokens[0].more - 0.99).abs() < 1e-12);
+        assert_eq!((found.share, found.is_clear()), (0.85, true));
+        let without = Surprise::of(&replies[1..5], 10, &neutral[1..5]);
+        assert_eq!((without.tokens.len(), without.is_clear()), (0, false));
+    }
+
+    #[test]
+    fn nothing_stands_out_of_nothing() {
+        assert_eq!(Surprise::of(&[], 0, &[]), Surprise::default());
+    }
+}
