@@ -42,7 +42,7 @@ fn tune(flags: &str) -> (TempDir, Output) {
         json!({"prompt": prompt, "completion": completion}).to_string() + "\n"
     };
     std::fs::write(folder.path().join("style.jsonl"), EXAMPLES.map(line).concat()).unwrap();
-    let fixed = "--task sft --data style.jsonl --held-out 0.35 --population 4 --prompts 4 -t 2 -o run.qes";
+    let fixed = "--task sft --data style.jsonl --held-out 0.35 -t 2 -o run.qes";
     let output = run(folder.path(), &format!("{fixed} {flags}"));
     (folder, output)
 }
@@ -67,7 +67,7 @@ fn events(output: &Output, event: &str) -> Vec<Value> {
 #[test]
 #[ignore = "needs SmolLM2-135M-Instruct, which scripts/real-models fetches"]
 fn the_base_model_hardly_loops() {
-    let (_folder, output) = tune("--generations 0 --json");
+    let (_folder, output) = tune("--population 4 --prompts 4 --generations 0 --json");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let drift = &events(&output, "evaluation")[0]["drift"];
     assert_eq!((&drift["texts"], &drift["own_replies"]), (&json!(0.0), &json!(0.0)), "{drift}");
@@ -79,7 +79,9 @@ fn the_base_model_hardly_loops() {
 #[test]
 #[ignore = "needs SmolLM2-135M-Instruct, which scripts/real-models fetches"]
 fn a_run_of_small_steps_leaves_the_model_itself() {
-    let (_folder, output) = tune("--generations 1 --alpha 0.3% --alpha-final 0.3% --json");
+    let (_folder, output) = tune(
+        "--tokens all --population 4 --prompts 4 --generations 1 --alpha 0.3% --alpha-final 0.3% --json",
+    );
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let done = &events(&output, "done")[0];
     assert_eq!(done["damage"], json!([]), "{done}");
@@ -89,8 +91,25 @@ fn a_run_of_small_steps_leaves_the_model_itself() {
 
 #[test]
 #[ignore = "needs SmolLM2-135M-Instruct, which scripts/real-models fetches"]
+fn a_style_is_learnt_in_the_rows_of_a_few_tokens() {
+    let (_folder, output) = tune("--population 32 --prompts 1 --generations 6 --eval-every 0 --json");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let rows = &events(&output, "rows")[0];
+    let found: Vec<&str> =
+        rows["tokens"].as_array().unwrap().iter().map(|token| token["text"].as_str().unwrap()).collect();
+    // Of "Aye, ... matey!".
+    assert!(found.contains(&"ye") && found.contains(&" mate") && found.len() < 20, "{found:?}");
+    let evaluations = events(&output, "evaluation");
+    let loglik = |number: usize| evaluations[number]["mean_loglik"].as_f64().unwrap();
+    assert!(loglik(1) > loglik(0) + 3.0, "{} to {}", loglik(0), loglik(1));
+    assert!(evaluations[1]["drift"]["texts"].as_f64().unwrap().abs() < 0.02, "{}", evaluations[1]);
+}
+
+#[test]
+#[ignore = "needs SmolLM2-135M-Instruct, which scripts/real-models fetches"]
 fn a_run_that_destroys_the_model_says_so_and_ends_with_its_own_code() {
-    let (folder, output) = tune("--generations 2 --alpha 60% --alpha-final 60%");
+    let (folder, output) =
+        tune("--tokens all --population 4 --prompts 4 --generations 2 --alpha 60% --alpha-final 60%");
     let (said, warned) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(3), "{said}\n{warned}");
     assert!(
