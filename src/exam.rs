@@ -212,16 +212,21 @@ impl Examiner {
         self.exam(engine, problems, generation)
     }
 
-    /// Returns, of every token of the vocabulary, how it fares in the wanted replies of an exam whose problems have some.
+    /// Returns, of every token of the vocabulary, how it fares in the first `tokens` tokens of the wanted replies to the first
+    /// generation's problems, which must have some, and how many these are.
     ///
     /// # Errors
     /// When inference fails.
     pub fn tally<E: Engine>(
         &self,
         engine: &mut E,
-        exam: &Exam<E::Batch>,
-    ) -> Result<Vec<TokenTally>, ExamError> {
-        Ok(engine.tally(&exam.wanted)?)
+        count: usize,
+        tokens: usize,
+    ) -> Result<(Vec<TokenTally>, usize), ExamError> {
+        let first = self.score_first.unwrap_or(tokens).min(tokens);
+        let problems = self.task.training(self.seed, 0, count);
+        let exam = self.exam_of(engine, problems, 0, Some(first))?;
+        Ok((engine.tally(&exam.wanted)?, exam.problems.len()))
     }
 
     /// The first `count` held-out problems.
@@ -255,6 +260,17 @@ impl Examiner {
         problems: Vec<Problem>,
         stream: u64,
     ) -> Result<Exam<E::Batch>, ExamError> {
+        self.exam_of(engine, problems, stream, self.score_first)
+    }
+
+    /// The same with so many tokens of wanted and rejected replies scored at most.
+    fn exam_of<E: Engine>(
+        &self,
+        engine: &E,
+        problems: Vec<Problem>,
+        stream: u64,
+        first: Option<usize>,
+    ) -> Result<Exam<E::Batch>, ExamError> {
         self.check(&problems, Grader::check)?;
         let asking = self.asking(engine)?;
         let ask = |reply: fn(&Problem) -> Option<&str>| {
@@ -265,7 +281,6 @@ impl Examiner {
         let prompts = asked.iter().map(|asked| asked.request.prompt.clone()).collect();
         let of_chat = asked.iter().find(|asked| asked.chat);
         let (lead, stop) = of_chat.map(|asked| (asked.lead.clone(), asked.stop.clone())).unwrap_or_default();
-        let first = self.score_first;
         let requests = |asked: Vec<Asked>| -> Vec<Request> {
             asked.into_iter().map(|asked| Request { first, ..asked.request }).collect()
         };

@@ -60,17 +60,28 @@ pub const SCORED_PROMPTS: u32 = 4;
 /// The same where replies are judged, most of which are as good as each other.
 pub const JUDGED_PROMPTS: u32 = 16;
 
+/// The same where the rows of a few tokens are tuned: most of what members then differ by is common to all examples.
+pub const ROW_PROMPTS: u32 = 1;
+/// Default generations between held-out evaluations there, since a generation takes a quarter of the time.
+pub const ROW_EVAL_EVERY: u64 = 16;
+
 /// Returns the default number of problems that each member is evaluated on.
 ///
 /// The fewer there are, the more members the same time allows, which is worth more as long as a member takes little time beside
 /// its problems. 40 chat examples on a model of 135 million weights: with 4 a direction worth as much takes about two thirds of
-/// the time that it takes with 8 (docs/EVIDENCE.md).
-pub fn prompts(definition: &Definition) -> u32 {
+/// the time that it takes with 8 (docs/EVIDENCE.md). `in_rows` is whether the rows of a few tokens are tuned.
+pub fn prompts(definition: &Definition, in_rows: bool) -> u32 {
     match definition.problems {
         Problems::Arith(_) | Problems::Countdown(_) | Problems::Code => PROMPTS,
         Problems::Gsm8k(_) | Problems::Data(_) if definition.reads_replies() => JUDGED_PROMPTS,
+        Problems::Gsm8k(_) | Problems::Data(_) if in_rows => ROW_PROMPTS,
         Problems::Gsm8k(_) | Problems::Data(_) => SCORED_PROMPTS,
     }
+}
+
+/// Returns the default generations between held-out evaluations. `in_rows` is whether the rows of a few tokens are tuned.
+pub fn eval_every(in_rows: bool) -> u64 {
+    if in_rows { ROW_EVAL_EVERY } else { EVAL_EVERY }
 }
 
 /// Default problems of what is to be retained that each member is evaluated on.

@@ -1,10 +1,13 @@
-//! Tokens that the replies of a task surprise a model with: said far more often than it expects, and rarely elsewhere.
+//! Tokens that the openings of a task's replies surprise a model with: said far more often than it expects, and rarely elsewhere.
 //!
-//! A style, a format or a name is a few tokens in a place where the model would not say them. What decides about a token is
+//! A style, a format or a name is often a few tokens in a place where the model would not say them. What decides about a token is
 //! its row of the output matrix, and perturbing the rows of a few rare tokens costs nothing else that the model says: the damage
-//! of noise in a row goes with p (1 - p) over all places, and rare tokens have next to none. So where such tokens make up much
-//! of what a model has to learn, their rows are the place to learn it: some thousand integers in place of millions, in which
-//! each step is that much less noise (docs/ALGORITHM.md).
+//! of noise in a row goes with p (1 - p) over all places, and rare tokens have next to none. So where such tokens are most of
+//! what is unlikely about how replies begin, their rows are the place to learn it: some thousand integers in place of millions, in
+//! which each step is that much less noise (docs/ALGORITHM.md).
+//!
+//! Openings alone are looked at. Rows can learn a closing phrase too, but nothing that tells whether it was said already, and then
+//! replies loop (docs/EVIDENCE.md).
 
 use crate::drift::Neutral;
 use crate::engine::{Engine, TokenTally};
@@ -12,6 +15,9 @@ use crate::exam::{ExamError, Examiner};
 
 /// Problems whose replies are looked at.
 const REPLIES: usize = 64;
+
+/// Tokens of a reply that are its opening.
+const OPENING: usize = 8;
 
 /// A token stands out when replies have it so many times more than expected, on average.
 const LEAST_MORE: f64 = 0.1;
@@ -26,8 +32,11 @@ const FLOOR: f64 = 1e-6;
 /// Most tokens that are taken, those with the most first.
 const MOST: usize = 64;
 
-/// They are worth tuning alone when they are at least this share of all that is unlikely about the replies.
-const CLEAR: f64 = 0.25;
+/// They are worth tuning alone when they are at least this share of all that is unlikely about the openings,
+const CLEAR: f64 = 0.5;
+
+/// and at least so many nats a reply.
+const LEAST_NATS: f64 = 3.0;
 
 /// A token that stands out.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,21 +54,23 @@ pub struct Standout {
 pub struct Surprise {
     /// Them, those with the most first.
     pub tokens: Vec<Standout>,
-    /// Which share they are of all that is unlikely about the replies, in nats, 0.0..=1.0.
+    /// How unlikely they are in a reply's opening, in nats, on average.
+    pub nats: f64,
+    /// Which share that is of all that is unlikely about it, 0.0..=1.0.
     pub share: f64,
 }
 
 impl Surprise {
     /// Returns whether to tune these tokens' rows and nothing else is worth while.
     pub fn is_clear(&self) -> bool {
-        self.share >= CLEAR
+        self.share >= CLEAR && self.nats >= LEAST_NATS
     }
 
-    /// Finds the tokens that stand out in this many replies, by the tallies of these and of neutral text.
+    /// Finds the tokens that stand out in this many openings, by the tallies of these and of neutral text.
     fn of(replies: &[TokenTally], count: usize, neutral: &[TokenTally]) -> Self {
         let places: f64 = neutral.iter().map(|token| token.said).sum();
-        let nats: f64 = replies.iter().map(|token| token.nats).sum();
-        let more = |tally: &TokenTally| (tally.said - tally.expected) / count.max(1) as f64;
+        let (nats, count) = (replies.iter().map(|token| token.nats).sum::<f64>(), count.max(1) as f64);
+        let more = |tally: &TokenTally| (tally.said - tally.expected) / count;
         let stands_out = |(tally, neutral): (&TokenTally, &TokenTally)| {
             let (more, leverage) = (more(tally), neutral.leverage / places.max(1.0));
             more >= LEAST_MORE && more * more >= LEAST_RATIO * (leverage + FLOOR)
@@ -78,11 +89,11 @@ impl Surprise {
             more: more(tally),
         };
         let share = if nats > 0.0 { of_found / nats } else { 0.0 };
-        Self { tokens: found.into_iter().map(standout).collect(), share }
+        Self { tokens: found.into_iter().map(standout).collect(), nats: of_found / count, share }
     }
 }
 
-/// Looks for tokens that stand out in the wanted replies that a run is to learn from, which all its problems must have. Takes an
+/// Looks for tokens that stand out in the openings of the replies that a run is to learn, which all its problems must have. Takes an
 /// evaluation of each reply that is looked at and of the neutral texts. Finds none where these mean nothing to the model.
 ///
 /// # Errors
@@ -96,9 +107,8 @@ pub fn surprise<E: Engine>(
     if of_texts.is_empty() {
         return Ok(Surprise::default());
     }
-    let exam = examiner.training(engine, 0, REPLIES)?;
-    let of_replies = examiner.tally(engine, &exam)?;
-    let mut surprise = Surprise::of(&of_replies, exam.asked().count(), &of_texts);
+    let (of_openings, count) = examiner.tally(engine, REPLIES, OPENING)?;
+    let mut surprise = Surprise::of(&of_openings, count, &of_texts);
     for standout in &mut surprise.tokens {
         standout.text = engine.spelled_token(standout.token as usize);
     }
@@ -135,7 +145,7 @@ mod tests {
         let found = Surprise::of(&replies, 10, &neutral);
         assert_eq!(found.tokens.iter().map(|standout| standout.token).collect::<Vec<_>>(), [0, 5]);
         assert!((found.tokens[0].more - 0.99).abs() < 1e-12);
-        assert_eq!((found.share, found.is_clear()), (0.85, true));
+        assert_eq!((found.share, found.nats, found.is_clear()), (0.85, 8.5, true));
         let without = Surprise::of(&replies[1..5], 10, &neutral[1..5]);
         assert_eq!((without.tokens.len(), without.is_clear()), (0, false));
     }

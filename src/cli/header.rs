@@ -51,7 +51,7 @@ pub fn header_with(
         None | Some(Tokens::Auto | Tokens::All) => None,
     };
     let (tensors, settings) = scope(&args.search, model, tokens)?;
-    let task = task(args, subject)?;
+    let task = task(args, subject, tokens.is_some())?;
     let header = Header {
         version: FORMAT_VERSION,
         tool: TOOL.to_owned(),
@@ -66,8 +66,12 @@ pub fn header_with(
 
 /// The same run, but that it tunes the rows of these tokens.
 pub fn of_tokens(header: Header, args: &RunArgs, model: &Model, tokens: &[u64]) -> Result<Header> {
-    let (tensors, settings) = scope(&args.search, model, Some(tokens))?;
-    Ok(pin_noise(Header { tensors, settings, ..header })?)
+    let search = &args.search;
+    let (tensors, settings) = scope(search, model, Some(tokens))?;
+    let mut task = header.task;
+    task.prompts = search.prompts.unwrap_or(recipe::prompts(&task.definition, true));
+    task.eval_every = search.eval_every.unwrap_or(recipe::eval_every(true));
+    Ok(pin_noise(Header { tensors, settings, task, ..header })?)
 }
 
 /// What is tuned, whole tensors or the rows of some tokens, and how.
@@ -204,7 +208,7 @@ fn type_settings(
     entries.iter().map(of_entry).collect()
 }
 
-fn task(args: &RunArgs, subject: Subject) -> Result<TaskSpec> {
+fn task(args: &RunArgs, subject: Subject, in_rows: bool) -> Result<TaskSpec> {
     let search = &args.search;
     if args.retain.patience == Some(0) {
         return Err(UsageError("--patience is 0, but must be at least 1 evaluation".to_owned()).into());
@@ -214,7 +218,7 @@ fn task(args: &RunArgs, subject: Subject) -> Result<TaskSpec> {
         number => Err(UsageError(format!("{flag} is {number}, but must be from 1 to {MAX_PROBLEMS}"))),
     };
     let candidates = search.candidates.map(|number| at_least_one("--candidates", Some(number), number));
-    let prompts = recipe::prompts(&subject.definition);
+    let prompts = recipe::prompts(&subject.definition, in_rows);
     let task = TaskSpec {
         definition: subject.definition,
         data_sha256: subject.data_sha256,
@@ -224,7 +228,7 @@ fn task(args: &RunArgs, subject: Subject) -> Result<TaskSpec> {
         prompts: at_least_one("--prompts", search.prompts, prompts)?,
         candidates: candidates.transpose()?,
         eval_problems: at_least_one("--eval-problems", search.eval_problems, recipe::EVAL_PROBLEMS)?,
-        eval_every: search.eval_every.unwrap_or(recipe::EVAL_EVERY),
+        eval_every: search.eval_every.unwrap_or(recipe::eval_every(in_rows)),
     };
     match task.unchoosable() {
         Some(why) => Err(UsageError(format!("--candidates: {why}")).into()),

@@ -57,8 +57,8 @@ fn is_wanted(args: &RunArgs, model: &Model, definition: &Definition) -> bool {
 pub fn line(found: &Surprise) -> String {
     let tokens: Vec<String> = found.tokens.iter().map(|standout| format!("{:?}", standout.text)).collect();
     format!(
-        "{} that the replies have far more often than the model expects: {}; only their rows of the output matrix are tuned \
-         (--tokens all tunes whole tensors)",
+        "replies begin with {} that the model would not say there: {}; only their rows of the output matrix are tuned, which \
+         teaches how replies begin (--tokens all tunes whole tensors)",
         text::tokens(found.tokens.len() as u64),
         tokens.join(", ")
     )
@@ -68,5 +68,5 @@ pub fn line(found: &Surprise) -> String {
 pub fn object(found: &Surprise) -> Value {
     let token =
         |Standout { token, text, more }: &Standout| json!({"token": token, "text": text, "more": more});
-    json!({"share": found.share, "tokens": found.tokens.iter().map(token).collect::<Vec<_>>()})
+    json!({"nats": found.nats, "share": found.share, "tokens": found.tokens.iter().map(token).collect::<Vec<_>>()})
 }

@@ -46,8 +46,8 @@ pub struct SearchArgs {
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub anchor: Option<f64>,
     #[arg(long, value_name = "N", help = format!(
-        "Problems that each member is evaluated on [default: {}; of your data {} where likelihoods count, {} where replies are judged]",
-        recipe::PROMPTS, recipe::SCORED_PROMPTS, recipe::JUDGED_PROMPTS
+        "Problems that each member is evaluated on [default: {}; of your data {} where likelihoods count, {} with --tokens, {} where replies are judged]",
+        recipe::PROMPTS, recipe::SCORED_PROMPTS, recipe::ROW_PROMPTS, recipe::JUDGED_PROMPTS
     ))]
     pub prompts: Option<u32>,
     /// Draw so many problems for each generation, and evaluate its members on the --prompts of them that tell them apart best: those
@@ -62,7 +62,7 @@ pub struct SearchArgs {
     #[arg(long, value_name = "REGEX")]
     pub tensors: Option<String>,
     /// Tokens whose rows of the output matrix are tuned and nothing else: numbers with commas between, "all" for whole tensors,
-    /// or "auto" for those that surprise the model in the user's own replies, where they are much of what there is to learn
+    /// or "auto" for those that surprise the model in how the user's own replies begin
     /// [default: auto; all with --tensors or --fields]
     #[arg(long, value_name = "TOKENS", value_parser = parse_tokens, conflicts_with = "tensors")]
     pub tokens: Option<Tokens>,
@@ -70,7 +70,7 @@ pub struct SearchArgs {
     /// the same [default: stored up to 64 MiB and with qes-gated; else replay]
     #[arg(long, value_enum)]
     pub residual: Option<Residual>,
-    #[arg(long, value_name = "N", help = format!("Generations between held-out evaluations, 0 for only the first and last [default: {}]", recipe::EVAL_EVERY))]
+    #[arg(long, value_name = "N", help = format!("Generations between held-out evaluations, 0 for only the first and last [default: {}; with --tokens {}]", recipe::EVAL_EVERY, recipe::ROW_EVAL_EVERY))]
     pub eval_every: Option<u64>,
     #[arg(long, value_name = "N", help = format!("Problems of a held-out evaluation [default: {}]", recipe::EVAL_PROBLEMS))]
     pub eval_problems: Option<u32>,
