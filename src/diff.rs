@@ -190,10 +190,10 @@ fn read_header(line: &[u8]) -> Result<DiffHeader, DiffError> {
         return Err(DiffError::Header(format!("it names tensor {tensor} twice")));
     }
     for tensor in &diff.tensors {
-        if !tensor.is_whole() {
+        if !tensor.has_whole_blocks() {
             let TensorSpec { codes, tensor_type, .. } = tensor;
             let problem = format!(
-                "its tensor {tensor} has {codes} codes of type {tensor_type}, no whole number of blocks"
+                "its tensor {tensor} has {codes} codes of type {tensor_type}, not whole blocks in each of its rows"
             );
             return Err(DiffError::Header(problem));
         }

@@ -212,21 +212,28 @@ impl Examiner {
         self.exam(engine, problems, generation)
     }
 
-    /// Returns, of every token of the vocabulary, how it fares in the first `tokens` tokens of the wanted replies to the first
-    /// generation's problems, which must have some, and how many these are.
+    /// Returns, of every token of the vocabulary, how it fares where the wanted replies to the first generation's problems begin,
+    /// which must all have some, and how many these are. A reply begins with half of its tokens, at most `most`.
     ///
     /// # Errors
     /// When inference fails.
-    pub fn tally<E: Engine>(
+    pub fn tally_of_openings<E: Engine>(
         &self,
         engine: &mut E,
         count: usize,
-        tokens: usize,
+        most: usize,
     ) -> Result<(Vec<TokenTally>, usize), ExamError> {
-        let first = self.score_first.unwrap_or(tokens).min(tokens);
+        let asking = self.asking(engine)?;
         let problems = self.task.training(self.seed, 0, count);
-        let exam = self.exam_of(engine, problems, 0, Some(first))?;
-        Ok((engine.tally(&exam.wanted)?, exam.problems.len()))
+        let ask = |problem: &Problem| Ok(asking.ask(problem, problem.wanted.as_deref())?.request);
+        let mut requests = problems.iter().map(ask).collect::<Result<Vec<Request>, ExamError>>()?;
+        let most = self.score_first.unwrap_or(most).min(most);
+        let lengths = engine.measure(&requests)?;
+        for (request, length) in requests.iter_mut().zip(lengths) {
+            request.first = Some((length.reply / 2).clamp(1, most));
+        }
+        let batch = engine.prepare(&requests)?;
+        Ok((engine.tally(&batch)?, requests.len()))
     }
 
     /// The first `count` held-out problems.
@@ -260,17 +267,6 @@ impl Examiner {
         problems: Vec<Problem>,
         stream: u64,
     ) -> Result<Exam<E::Batch>, ExamError> {
-        self.exam_of(engine, problems, stream, self.score_first)
-    }
-
-    /// The same with so many tokens of wanted and rejected replies scored at most.
-    fn exam_of<E: Engine>(
-        &self,
-        engine: &E,
-        problems: Vec<Problem>,
-        stream: u64,
-        first: Option<usize>,
-    ) -> Result<Exam<E::Batch>, ExamError> {
         self.check(&problems, Grader::check)?;
         let asking = self.asking(engine)?;
         let ask = |reply: fn(&Problem) -> Option<&str>| {
@@ -281,6 +277,7 @@ impl Examiner {
         let prompts = asked.iter().map(|asked| asked.request.prompt.clone()).collect();
         let of_chat = asked.iter().find(|asked| asked.chat);
         let (lead, stop) = of_chat.map(|asked| (asked.lead.clone(), asked.stop.clone())).unwrap_or_default();
+        let first = self.score_first;
         let requests = |asked: Vec<Asked>| -> Vec<Request> {
             asked.into_iter().map(|asked| Request { first, ..asked.request }).collect()
         };

@@ -341,11 +341,13 @@ struct Loaded {
     probe: Buffers,
 }
 
-/// Whether interleaved weights make inference faster: where some of those that are tuned would be, or none is tuned as a whole, so
-/// that nothing need be known of the others. A tensor of which some rows are tuned stays as in the file.
+/// Whether to try interleaved weights: where some tensors that are tuned as a whole would be, or there are none such, so that
+/// nothing need be known of the others. Rows of an interleaved tensor cannot be edited by themselves, so not where some of one are
+/// tuned that would be.
 fn pays(tunable: &[TensorSlot]) -> bool {
-    let mut whole = tunable.iter().filter(|slot| slot.is_whole()).peekable();
-    whole.peek().is_none() || whole.any(repack::interleaves)
+    let (whole, in_part): (Vec<_>, Vec<_>) = tunable.iter().partition(|slot| slot.is_whole());
+    let none_in_part = !in_part.into_iter().any(repack::interleaves);
+    none_in_part && (whole.is_empty() || whole.into_iter().any(repack::interleaves))
 }
 
 /// Loads a model with interleaved weights. Returns `None` where llama.cpp has interleaved a tensor in a way that is not known,
@@ -372,8 +374,7 @@ fn load_repacked(working: &mut WorkingCopy, tunable: &[TensorSlot]) -> Result<Op
 }
 
 fn load_model(layout: Layout, working: &mut WorkingCopy, tunable: &[TensorSlot]) -> Result<Loaded, Failure> {
-    let in_part = tunable.iter().filter(|slot| !slot.is_whole()).map(|slot| &*slot.name);
-    let mut model = Model::load(working.path(), layout, &in_part.collect::<Vec<_>>())?;
+    let mut model = Model::load(working.path(), layout)?;
     let Placed { homes, probe, positions } = weights::place(&model, layout, working, tunable)?;
     model.limit_positions(positions);
     Ok(Loaded { model, homes, probe })

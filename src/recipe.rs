@@ -62,8 +62,8 @@ pub const JUDGED_PROMPTS: u32 = 16;
 
 /// The same where the rows of a few tokens are tuned: most of what members then differ by is common to all examples.
 pub const ROW_PROMPTS: u32 = 1;
-/// Default generations between held-out evaluations there, since a generation takes a quarter of the time.
-pub const ROW_EVAL_EVERY: u64 = 16;
+/// Default generations between held-out evaluations there, since a generation takes a third of the time.
+pub const ROW_EVAL_EVERY: u64 = 25;
 
 /// Returns the default number of problems that each member is evaluated on.
 ///

@@ -31,6 +31,15 @@ pub enum SelectError {
     Missing(String),
     #[error("tensor \"{name}\" is not the one that was tuned: it has {codes} codes of type {tensor_type}")]
     Different { name: String, codes: u64, tensor_type: TensorType },
+    #[error(
+        "the model has no output matrix (output.weight, or token_embd.weight), whose rows are those of tokens"
+    )]
+    NoOutput,
+    #[error(
+        "the output matrix {name} is of the type {tensor_type}, which cannot be tuned; only {} can be",
+        names(&TensorType::TUNABLE)
+    )]
+    OutputNotTunable { name: String, tensor_type: TensorType },
     #[error("the tensor \"{name}\" has {has} rows, numbered from 0, and so no {rows}")]
     NoSuchRows { name: String, has: u64, rows: Rows },
 }
@@ -129,10 +138,10 @@ pub fn output_matrix(gguf: &Gguf) -> Option<&TensorEntry> {
 /// # Errors
 /// When there is no such matrix, its type cannot be tuned, or it has no such row.
 pub fn rows_of_tokens(gguf: &Gguf, tokens: &[u64]) -> Result<Vec<TensorSpec>, SelectError> {
-    let matrix = output_matrix(gguf).ok_or_else(|| SelectError::Missing(OUTPUT[0].to_owned()))?;
+    let matrix = output_matrix(gguf).ok_or(SelectError::NoOutput)?;
     if !matrix.tensor_type.is_tunable() {
         let (name, tensor_type) = (matrix.name.clone(), matrix.tensor_type);
-        return Err(SelectError::NotTunable { pattern: name.clone(), name, tensor_type });
+        return Err(SelectError::OutputNotTunable { name, tensor_type });
     }
     let tokens: Vec<u64> = BTreeSet::from_iter(tokens.iter().copied()).into_iter().collect();
     let runs = tokens.chunk_by(|token, next| next - token == 1);

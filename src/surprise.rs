@@ -6,8 +6,8 @@
 //! what is unlikely about how replies begin, their rows are the place to learn it: some thousand integers in place of millions, in
 //! which each step is that much less noise (docs/ALGORITHM.md).
 //!
-//! Openings alone are looked at. Rows can learn a closing phrase too, but nothing that tells whether it was said already, and then
-//! replies loop (docs/EVIDENCE.md).
+//! Openings alone are looked at, half of a reply at most. Rows can learn a closing phrase too, but nothing that tells whether it
+//! was said already, and then replies loop (docs/EVIDENCE.md).
 
 use crate::drift::Neutral;
 use crate::engine::{Engine, TokenTally};
@@ -16,7 +16,7 @@ use crate::exam::{ExamError, Examiner};
 /// Problems whose replies are looked at.
 const REPLIES: usize = 64;
 
-/// Tokens of a reply that are its opening.
+/// Most tokens of a reply that are its opening.
 const OPENING: usize = 8;
 
 /// A token stands out when replies have it so many times more than expected, on average.
@@ -107,7 +107,7 @@ pub fn surprise<E: Engine>(
     if of_texts.is_empty() {
         return Ok(Surprise::default());
     }
-    let (of_openings, count) = examiner.tally(engine, REPLIES, OPENING)?;
+    let (of_openings, count) = examiner.tally_of_openings(engine, REPLIES, OPENING)?;
     let mut surprise = Surprise::of(&of_openings, count, &of_texts);
     for standout in &mut surprise.tokens {
         standout.text = engine.spelled_token(standout.token as usize);

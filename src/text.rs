@@ -3,7 +3,7 @@
 pub mod drift;
 
 use crate::exam::Grade;
-use crate::seed_log::{EvaluationRecord, TaskSpec};
+use crate::seed_log::{EvaluationRecord, TaskSpec, TensorSpec};
 
 /// A share as a percentage with one digit.
 pub fn percent(share: f64) -> String {
@@ -49,6 +49,27 @@ pub fn replies(number: u64) -> String {
 /// So many tokens.
 pub fn tokens(number: u64) -> String {
     format!("{} token{}", count(number), plural(number))
+}
+
+/// So many tensors, or so many rows of one; a log may name several parts of a tensor.
+pub fn tensors(parts: &[TensorSpec]) -> String {
+    let rows: u64 =
+        parts.iter().filter_map(|part| part.rows).map(|rows| rows.count).fold(0, u64::saturating_add);
+    let number = tensor_count(parts);
+    let of = match parts.first() {
+        Some(first) if number == 1 => first.name.clone(),
+        _ => format!("{} tensors", count(number)),
+    };
+    if rows > 0 {
+        format!("{} row{} of {of}", count(rows), plural(rows))
+    } else {
+        format!("{} tensor{}", count(number), plural(number))
+    }
+}
+
+/// The number of different tensors among parts, those of one tensor following each other.
+pub fn tensor_count(parts: &[TensorSpec]) -> u64 {
+    parts.chunk_by(|part, next| part.name == next.name).count() as u64
 }
 
 /// So many generations.

@@ -71,7 +71,7 @@ fn engine(args: &EvalArgs, path: &Path, log: Option<&SeedLog>, threads: usize) -
         return setup::tuned_engine(Model::open(path)?, log, generations, inference, threads);
     }
     let model = Model::open(path)?;
-    // What a run would tune, so that the model is laid out, and its last bits come out, as in a run.
+    // What a run of whole tensors would tune, so that the model is laid out, and its last bits come out, as in one.
     let specs = select(&model.gguf, None)
         .map_or_else(|_| Vec::new(), |tensors| tensors.into_iter().map(spec).collect::<Vec<_>>());
     match setup::engine(model, &specs, inference, threads, None) {

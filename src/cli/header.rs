@@ -46,6 +46,7 @@ pub fn header_with(
     identity: impl FnOnce() -> BaseModel,
 ) -> Result<Header> {
     // Settings are checked before the model's bytes are read for their hash, so that nonsense is told at once.
+    check_tokens(&args.search)?;
     let tokens = match &args.search.tokens {
         Some(Tokens::These(tokens)) => Some(&**tokens),
         None | Some(Tokens::Auto | Tokens::All) => None,
@@ -72,6 +73,16 @@ pub fn of_tokens(header: Header, args: &RunArgs, model: &Model, tokens: &[u64]) 
     task.prompts = search.prompts.unwrap_or(recipe::prompts(&task.definition, true));
     task.eval_every = search.eval_every.unwrap_or(recipe::eval_every(true));
     Ok(pin_noise(Header { tensors, settings, task, ..header })?)
+}
+
+/// Refuses tokens and a pattern of tensors together.
+fn check_tokens(search: &SearchArgs) -> Result<()> {
+    match (&search.tokens, &search.tensors) {
+        (Some(Tokens::Auto | Tokens::These(_)), Some(_)) => {
+            Err(UsageError("--tokens and --tensors cannot be used together".to_owned()).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What is tuned, whole tensors or the rows of some tokens, and how.

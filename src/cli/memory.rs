@@ -79,6 +79,11 @@ pub fn plan(args: &RunArgs, header: &Header, weights: u64, threads: usize) -> Re
     Ok(plan)
 }
 
+/// Bytes that the contexts may take where nothing is tuned on a model whose [`weights`] take so much; `None` for no limit.
+pub fn contexts_alone(args: &RunArgs, weights: u64) -> Option<u64> {
+    args.mem_budget.map(|budget| budget.saturating_sub(OVERHEAD + weights))
+}
+
 /// What a bare `tune` of a model would plan, its contexts by estimate.
 #[derive(Clone, Copy, Debug)]
 pub struct Forecast {

@@ -325,7 +325,7 @@ pub fn start(header: &Header, done: u64, log: &str, planned: u64) -> Value {
         "event": "start",
         "log": log,
         "generations_done": done,
-        "tensors": header.tensors.len(),
+        "tensors": text::tensor_count(&header.tensors),
         "integers": Outline::new(header, done).integers,
         "planned_rss_bytes": planned,
         "settings": header.settings,

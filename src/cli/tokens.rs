@@ -3,13 +3,13 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::args::{RunArgs, Tokens};
-use super::{header, memory, setup, text};
+use super::args::{RunArgs, SearchArgs, Tokens};
+use super::{header, memory, out, setup, text};
 use crate::model::Model;
 use crate::seed_log::Header;
 use crate::select;
 use crate::surprise::{Standout, Surprise, surprise};
-use crate::task::{Definition, Problems, RewardKind};
+use crate::task::{Definition, Problems, Reward, RewardKind};
 use crate::tune::Examiners;
 
 /// The header of a run that tunes the rows of the tokens that stand out, and these; `None` where whole tensors are to be tuned.
@@ -24,33 +24,66 @@ pub fn settle(
     header: &Header,
     threads: usize,
 ) -> Result<Option<(Header, Surprise)>> {
-    let Some(neutral) = examiners.neutral.clone().filter(|_| is_wanted(args, model, &header.task.definition))
-    else {
-        return Ok(None);
-    };
-    let plan = memory::plan(args, header, memory::weights(args, model), threads)?;
-    let mut engine = setup::engine(model.reopen()?, &[], &args.inference, threads, plan.contexts)?;
-    setup::rehearse(examiners, &engine)?;
-    let found = surprise(&mut engine, &examiners.task, &neutral)?;
-    if !found.is_clear() {
+    let asked = args.search.tokens.as_ref();
+    if asked.is_some_and(|tokens| *tokens != Tokens::Auto) || asked.is_none() && says_otherwise(&args.search)
+    {
         return Ok(None);
     }
-    let tokens: Vec<u64> = found.tokens.iter().map(|standout| standout.token).collect();
-    Ok(Some((header::of_tokens(header.clone(), args, model, &tokens)?, found)))
+    let found = match hindrance(model, examiners, &header.task.definition) {
+        Some(why) => Err(why),
+        None => search(args, model, examiners, threads)?,
+    };
+    match found {
+        Ok(found) => {
+            let tokens: Vec<u64> = found.tokens.iter().map(|standout| standout.token).collect();
+            Ok(Some((header::of_tokens(header.clone(), args, model, &tokens)?, found)))
+        }
+        Err(why) => {
+            if asked.is_some() {
+                out::warn(format!("note: --tokens auto tunes whole tensors here, as {why}"));
+            }
+            Ok(None)
+        }
+    }
 }
 
-/// Whether tokens are to be looked for: where the likelihood of the user's own replies counts, and nothing else was said of what is
-/// tuned.
-fn is_wanted(args: &RunArgs, model: &Model, definition: &Definition) -> bool {
-    let search = &args.search;
-    let is_auto = match &search.tokens {
-        Some(tokens) => *tokens == Tokens::Auto,
-        None => search.tensors.is_none() && search.fields.is_none(),
-    };
+/// Whether flags say what is tuned, or say sizes in a way that fits whole tensors alone.
+fn says_otherwise(search: &SearchArgs) -> bool {
+    let sizes = [&search.sigma, &search.alpha, &search.alpha_final];
+    let fits_all = |size: &str| size.trim().ends_with('%') && !size.contains(['=', ',']);
+    search.tensors.is_some()
+        || search.fields.is_some()
+        || sizes.into_iter().flatten().any(|size| !fits_all(size))
+}
+
+/// Why tokens cannot be looked for.
+fn hindrance(model: &Model, examiners: &Examiners, definition: &Definition) -> Option<&'static str> {
     let is_tunable = select::output_matrix(&model.gguf).is_some_and(|matrix| matrix.tensor_type.is_tunable());
-    let of_user = matches!(definition.problems, Problems::Data(_) | Problems::Gsm8k(_));
-    let scored = definition.rewards.iter().any(|reward| reward.kind == RewardKind::Loglik);
-    is_auto && is_tunable && of_user && scored
+    let is_scored = |reward: &Reward| reward.kind == RewardKind::Loglik && reward.weight > 0.0;
+    if !is_tunable {
+        Some("the model has no output matrix of a type that can be tuned")
+    } else if !matches!(definition.problems, Problems::Data(_)) || !definition.rewards.iter().all(is_scored) {
+        Some("the reward is not the log-likelihood of replies in --data")
+    } else if examiners.neutral.is_none() {
+        Some("there is no neutral set to compare the replies with")
+    } else {
+        None
+    }
+}
+
+/// The tokens that stand out, or why none are clear.
+fn search(
+    args: &RunArgs,
+    model: &Model,
+    examiners: &mut Examiners,
+    threads: usize,
+) -> Result<Result<Surprise, &'static str>> {
+    let contexts = memory::contexts_alone(args, memory::weights(args, model));
+    let mut engine = setup::engine(model.reopen()?, &[], &args.inference, threads, contexts)?;
+    setup::rehearse(examiners, &engine)?;
+    let Some(neutral) = &examiners.neutral else { return Ok(Err("there is no neutral set")) };
+    let found = surprise(&mut engine, &examiners.task, neutral)?;
+    Ok(if found.is_clear() { Ok(found) } else { Err("replies do not begin with tokens that stand out") })
 }
 
 /// Says which tokens are tuned and why.

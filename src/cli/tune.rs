@@ -288,9 +288,9 @@ fn introduction(args: &TuneArgs, log: &SeedLog, path: &Path, outline: Outline, p
         done => format!("continuing {} after {}", path.display(), text::generations(done)),
     };
     format!(
-        "{start}\n{} integers in {} tensors ({}), {} generations of {} members, {} each, up to {} of memory",
+        "{start}\n{} integers in {} ({}), {} generations of {} members, {} each, up to {} of memory",
         text::count(outline.integers),
-        log.header.tensors.len(),
+        text::tensors(&log.header.tensors),
         types.join(", "),
         outline.generations,
         outline.population,

@@ -212,7 +212,7 @@ mod tests {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name);
             let gguf = Gguf::parse(&std::fs::read(&path).unwrap()).unwrap();
             let estimated = estimate::buffers(&gguf, 256).unwrap();
-            let model = Model::load(&path, Layout::Plain, &[]).unwrap();
+            let model = Model::load(&path, Layout::Plain).unwrap();
             // SAFETY: the model outlives the context, and nothing else is pointed to.
             let taken = unsafe { Context::new(&model, PROBE, |_| ()) }.unwrap().buffers();
             assert_eq!((estimated.cells, estimated.states), (taken.cells, taken.states), "{name}");

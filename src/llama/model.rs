@@ -1,8 +1,8 @@
 //! A loaded model and its text side: tokens, end of generation, what its vocabulary says of conversations.
 
-use std::ffi::{CString, c_char};
+use std::ffi::CString;
 use std::path::Path;
-use std::ptr::{NonNull, null, null_mut};
+use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 use llama_cpp_2::model::LlamaModel;
@@ -10,9 +10,8 @@ use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
 use llama_cpp_sys_2::{
-    LLAMA_LOAD_MODE_MMAP, LLAMA_LOAD_MODE_NONE, ggml_backend_cpu_buffer_type, llama_model,
-    llama_model_default_params, llama_model_has_encoder, llama_model_load_from_file,
-    llama_model_tensor_buft_override,
+    LLAMA_LOAD_MODE_MMAP, LLAMA_LOAD_MODE_NONE, llama_model, llama_model_default_params,
+    llama_model_has_encoder, llama_model_load_from_file,
 };
 use tracing::debug;
 
@@ -52,24 +51,14 @@ pub(super) struct Model {
 unsafe impl Sync for Model {}
 
 impl Model {
-    /// Loads a model on the CPU. The tensors with the names `kept` are kept as in the file whatever the layout is.
-    pub(super) fn load(path: &Path, layout: Layout, kept: &[&str]) -> Result<Self, Failure> {
+    /// Loads a model on the CPU.
+    pub(super) fn load(path: &Path, layout: Layout) -> Result<Self, Failure> {
         let path = CString::new(path.as_os_str().as_encoded_bytes())?;
-        let patterns = kept.iter().map(|name| CString::new(format!("^{}$", regex::escape(name))));
-        let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
-        let ordinary = |pattern: *const c_char| llama_model_tensor_buft_override {
-            pattern,
-            // SAFETY: takes nothing and returns the type of ordinary buffers in main memory.
-            buft: unsafe { ggml_backend_cpu_buffer_type() },
-        };
-        let mut overrides: Vec<_> = patterns.iter().map(|pattern| ordinary(pattern.as_ptr())).collect();
-        overrides.push(llama_model_tensor_buft_override { pattern: null(), buft: null_mut() });
-        let mut no_devices = [null_mut()];
+        let mut no_devices = [std::ptr::null_mut()];
         // SAFETY: takes nothing and returns plain data.
         let mut params = unsafe { llama_model_default_params() };
         params.devices = no_devices.as_mut_ptr();
         params.n_gpu_layers = 0;
-        params.tensor_buft_overrides = overrides.as_ptr();
         params.load_mode = match layout {
             Layout::Plain => LLAMA_LOAD_MODE_MMAP,
             Layout::Repacked => LLAMA_LOAD_MODE_NONE,
@@ -78,8 +67,7 @@ impl Model {
         log::take_errors("");
         log::take_warnings();
         debug!(?layout, "llama.cpp loads the model");
-        // SAFETY: the path and the patterns are null-terminated, the lists of devices and of patterns end in null; all of them
-        // outlive the call.
+        // SAFETY: the path is null-terminated and the list of devices ends in null; both outlive the call.
         let raw = unsafe { llama_model_load_from_file(path.as_ptr(), params) };
         let raw = NonNull::new(raw).ok_or_else(|| log::take_errors("llama.cpp gave no reason"))?;
         // SAFETY: `LlamaModel` is a transparent wrapper of a non-null pointer to a model, which it frees when dropped.

@@ -48,14 +48,15 @@ fn chunk_scores(
 
 /// Says of every token of the vocabulary how it fares at the places that are scored.
 pub(super) fn tally(lanes: &mut [Context], batch: &Prepared) -> Result<Vec<TokenTally>, Failure> {
-    let of_chunks =
-        lanes::deal(lanes, &batch.chunks, |context, chunk| chunk_tally(context, batch, chunk))?.into_iter();
-    Ok(of_chunks
-        .reduce(|mut all, part| {
+    let mut all = Vec::new();
+    // As many at a time as are made at once: each has an entry for every token.
+    for chunks in batch.chunks.chunks(lanes.len().max(1)) {
+        for part in lanes::deal(lanes, chunks, |context, chunk| chunk_tally(context, batch, chunk))? {
+            all.resize(part.len(), TokenTally::default());
             all.iter_mut().zip(part).for_each(|(tally, more)| *tally += more);
-            all
-        })
-        .unwrap_or_default())
+        }
+    }
+    Ok(all)
 }
 
 /// The tally of a chunk. A place that several requests share counts for each.
@@ -108,7 +109,7 @@ mod tests {
     fn requests_score_together_as_they_do_alone() {
         log::start();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/arith-tiny-q4_k.gguf");
-        let model = Model::load(&path, Layout::Plain, &[]).unwrap();
+        let model = Model::load(&path, Layout::Plain).unwrap();
         let size = Size { cells: 1024, sequences: 64, tokens: 100, outputs: 64, threads: 1 };
         let adjust = |params: &mut llama_cpp_sys_2::llama_context_params| {
             params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;

@@ -25,7 +25,7 @@ pub(super) fn facts(log: &SeedLog) -> Vec<Fact> {
     list.add("base model SHA-256", &header.base.sha256);
     list.settings(&header.settings);
     list.add("codes tuned", text::count(header.codes()));
-    list.add("tensors tuned", header.tensors.len());
+    list.add("tensors tuned", text::tensors(&header.tensors));
     list.task(&header.task);
     list.add("written by", &header.tool);
     list.add("log format", header.version);

@@ -99,7 +99,7 @@ impl Run {
             |tensor: &Moved| format!("{} ({} of its codes in a generation)", tensor.name, fine(all(&tensor)));
         match (most, least) {
             (Some(most), Some(least)) => format!(
-                "{} tensors over {} generations. Most moved {}, least {}.",
+                "{} tensors or rows over {} generations. Most moved {}, least {}.",
                 tensors.len(),
                 self.generations,
                 told(most),
@@ -148,7 +148,7 @@ impl Frame {
             if self.row >= NAMED {
                 shown.push((y, label(&tensor.name)));
             } else if starts(number) && y - last >= NAMED {
-                shown.push((y, block(&tensor.name)));
+                shown.push((y, label(&block(&tensor.name))));
                 last = y;
             }
         }

@@ -147,9 +147,11 @@ pub fn named_twice(tensors: &[TensorSpec]) -> Option<&TensorSpec> {
 }
 
 impl TensorSpec {
-    /// Returns whether its codes are whole blocks, and its rows at least one.
-    pub fn is_whole(&self) -> bool {
-        self.tensor_type.bytes_of(self.codes).is_some() && self.rows.is_none_or(|rows| rows.count > 0)
+    /// Returns whether its codes are whole blocks, in each of its rows, which are at least one.
+    pub fn has_whole_blocks(&self) -> bool {
+        let rows = self.rows.map_or(1, |rows| rows.count);
+        let row = self.codes.checked_div(rows).filter(|row| row * rows == self.codes);
+        row.is_some_and(|row| self.tensor_type.bytes_of(row).is_some())
     }
 
     /// Returns the number of integers that a field has in the tensor; 0 where its blocks have none.

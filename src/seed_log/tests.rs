@@ -1,5 +1,6 @@
 use super::*;
 use crate::settings::{MAX_GENERATIONS, Settings};
+use crate::tensor_type::TensorType;
 
 fn text() -> String {
     test_log::log(4).1
@@ -316,4 +317,38 @@ fn three_hundred_generations_of_thirty_two_stay_under_500_kb() {
         text += &log.push(Line::Generation(record)).unwrap();
     }
     assert!(text.len() < 500_000, "{} bytes", text.len());
+}
+
+#[test]
+fn a_tensor_is_named_again_only_for_rows_further_on() {
+    let part = |name: &str, rows: Option<(u64, u64)>| TensorSpec {
+        name: name.to_owned(),
+        tensor_type: TensorType::Q8_0,
+        codes: 32,
+        rows: rows.map(|(first, count)| Rows { first, count }),
+    };
+    let [a0, a5, b0] = [part("a", Some((0, 2))), part("a", Some((5, 1))), part("b", Some((0, 1)))];
+    let [a1, whole] = [part("a", Some((1, 1))), part("a", None)];
+    let fine = [vec![&a0, &a5, &b0], vec![&b0, &whole], vec![&whole], vec![&a5]];
+    let wrong = [vec![&a0, &b0, &a5], vec![&a5, &a0], vec![&a0, &a1], vec![&whole, &a0], vec![&a0, &whole]];
+    let named = |parts: &[&TensorSpec]| {
+        let parts: Vec<TensorSpec> = parts.iter().map(|part| (*part).clone()).collect();
+        named_twice(&parts).map(ToString::to_string)
+    };
+    assert!(fine.iter().all(|parts| named(parts).is_none()));
+    assert!(wrong.iter().all(|parts| named(parts).is_some()));
+    assert_eq!(named(&[&a0, &a1]).unwrap(), "a, row 1");
+    assert_eq!(named(&[&a5, &a0]).unwrap(), "a, rows 0 to 1");
+}
+
+#[test]
+fn rows_are_whole_blocks_each() {
+    let spec = |codes, count| TensorSpec {
+        name: "a".to_owned(),
+        tensor_type: TensorType::Q8_0,
+        codes,
+        rows: Some(Rows { first: 0, count }),
+    };
+    assert!(spec(64, 2).has_whole_blocks() && spec(64, 1).has_whole_blocks());
+    assert!(![spec(64, 4), spec(64, 0), spec(64, 3)].iter().any(TensorSpec::has_whole_blocks));
 }

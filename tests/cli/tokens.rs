@@ -15,9 +15,9 @@ const RUN: &str =
 /// A run on [`marked`] examples.
 pub const MARKED: &str = "--task sft --data marked.jsonl --neutral plain.jsonl";
 
-/// Writes sums whose replies end in a mark that the model never makes, and plain ones for a neutral set.
+/// Writes sums whose replies begin with a mark that the model never makes, and plain ones for a neutral set.
 pub fn marked(dir: &Dir) {
-    dir.write("marked.jsonl", sums(|sum| json!({"completion": format!("{sum}!")})));
+    dir.write("marked.jsonl", sums(|sum| json!({"completion": format!("!{sum}")})));
     dir.write("plain.jsonl", "{\"text\": \"10+20=30 11+12=23\"}\n{\"text\": \"57-12=45 30+31=61\"}\n");
 }
 
@@ -35,7 +35,7 @@ fn the_rows_of_these_tokens_change_and_nothing_else() {
     for model in [Q4_K, Q8_0] {
         let dir = Dir::with_model(model);
         let said = dir.run(&format!("tune base.gguf -o run.qes {RUN} {TOKENS}")).ok();
-        assert!(said.contains("1,024 integers in 2 tensors"), "{said}");
+        assert!(said.contains("1,024 integers in 4 rows of output.weight (Q"), "{said}");
         dir.run("export base.gguf run.qes -o tuned.gguf --no-provenance").ok();
         dir.run("verify base.gguf run.qes tuned.gguf").ok();
         let (base, mut tuned) = (dir.read("base.gguf"), dir.read("tuned.gguf"));
@@ -90,18 +90,54 @@ fn a_run_can_be_resumed_and_its_diff_leads_both_ways() {
 fn tokens_that_stand_out_in_replies_are_tuned_and_told() {
     let dir = Dir::new();
     marked(&dir);
-    let tune =
-        |flags: &str| dir.run(&format!("tune base.gguf --generations 0 --overwrite {MARKED} {flags}")).ok();
+    let tune = |flags: &str| {
+        let marked = if flags.contains("--neutral") { "--task sft --data marked.jsonl" } else { MARKED };
+        dir.run(&format!("tune base.gguf --generations 0 --overwrite {marked} {flags}")).ok()
+    };
     let said = tune("-o auto.qes");
     assert!(said.contains("replies begin with 1 token that the model would not say there: \"!\""), "{said}");
-    assert!(said.contains("256 integers in 1 tensors (Q4_K.codes)"), "{said}");
-    for whole in ["--tokens all", "--fields scales", "--tensors attn_q"] {
+    assert!(said.contains("256 integers in 1 row of output.weight (Q4_K.codes)"), "{said}");
+    for whole in [
+        "--tokens all",
+        "--fields scales",
+        "--tensors attn_q",
+        "--sigma scales=2%",
+        "--alpha 0.05",
+        "--neutral none",
+    ] {
         let said = tune(&format!("-o whole.qes {whole}"));
         assert!(!said.contains("would not say"), "{whole}: {said}");
     }
     assert!(
-        tune("-o auto.qes --fields scales --tokens auto").contains("1 integers in 1 tensors (Q4_K.scales)")
+        tune("-o auto.qes --fields scales --tokens auto")
+            .contains("1 integers in 1 row of output.weight (Q4_K.scales)")
     );
+}
+
+#[test]
+fn why_there_are_none_is_told_where_they_were_asked_for() {
+    let dir = Dir::new();
+    marked(&dir);
+    dir.write("sums.jsonl", sums(|sum| json!({"completion": sum.to_string()})));
+    for (flags, why) in [
+        ("--task arith", "the reward is not the log-likelihood of replies in --data"),
+        (&format!("{MARKED} --reward exact"), "the reward is not the log-likelihood"),
+        ("--task sft --data marked.jsonl --neutral none", "there is no neutral set"),
+        (
+            "--task sft --data sums.jsonl --neutral plain.jsonl",
+            "replies do not begin with tokens that stand out",
+        ),
+    ] {
+        let run =
+            dir.run(&format!("tune base.gguf -o x.qes --overwrite --generations 0 --tokens auto {flags}"));
+        let run = run.ends(0);
+        assert!(
+            run.stderr.contains("note: --tokens auto tunes whole tensors here, as"),
+            "{flags}: {}",
+            run.stderr
+        );
+        assert!(run.stderr.contains(why), "{flags}: {}", run.stderr);
+    }
 }
 
 #[test]
@@ -123,7 +159,7 @@ fn a_damaged_list_of_rows_is_refused() {
     let (log, last) = (dir.text("run.qes"), r#""rows":{"first":61,"count":1}"#);
     for (is, why) in [
         (r#""rows":{"first":53,"count":1}"#, "names tensor output.weight, row 53 twice"),
-        (r#""rows":{"first":61,"count":0}"#, "no whole number of blocks"),
+        (r#""rows":{"first":61,"count":0}"#, "not whole blocks in each of its rows"),
         (r#""rows":{"first":61,"count":2}"#, "is not the one that was tuned"),
         (r#""rows":{"first":18446744073709551615,"count":1}"#, "has 259 rows"),
     ] {

@@ -63,8 +63,8 @@ pub struct SearchArgs {
     pub tensors: Option<String>,
     /// Tokens whose rows of the output matrix are tuned and nothing else: numbers with commas between, "all" for whole tensors,
     /// or "auto" for those that surprise the model in how the user's own replies begin
-    /// [default: auto; all with --tensors or --fields]
-    #[arg(long, value_name = "TOKENS", value_parser = parse_tokens, conflicts_with = "tensors")]
+    /// [default: auto; all with --tensors, --fields, and sizes that are not plain percentages]
+    #[arg(long, value_name = "TOKENS", value_parser = parse_tokens)]
     pub tokens: Option<Tokens>,
     /// Draw the residual again for every update, or keep it in memory (4 bytes an integer, 8 with a window; faster); the result is
     /// the same [default: stored up to 64 MiB and with qes-gated; else replay]

@@ -16,7 +16,7 @@ pub fn text(diff: &DiffFile) -> String {
         format!("              SHA-256 {}", header.base.sha256.escape_debug()),
         format!("  result      {}", text::bytes(header.result.bytes)),
         format!("              SHA-256 {}", header.result.sha256.escape_debug()),
-        format!("  tuned       {} codes in {} tensors", text::count(codes), header.tensors.len()),
+        format!("  tuned       {} codes in {}", text::count(codes), text::tensors(&header.tensors)),
         format!(
             "  log         {}, hash {}",
             text::generations(header.generations),

@@ -51,9 +51,9 @@ fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
         format!("  base        {} ({})", header.base.file.escape_debug(), text::bytes(header.base.bytes)),
         format!("              SHA-256 {}", header.base.sha256.escape_debug()),
         format!(
-            "  tuned       {} integers in {} tensors",
+            "  tuned       {} integers in {}",
             text::count(header.integers()),
-            header.tensors.len()
+            text::tensors(&header.tensors)
         ),
         format!("  task        {}", task(&header.task.definition, &text::problems(&header.task))),
     ];
