@@ -193,7 +193,7 @@ fn read_header(line: &[u8]) -> Result<DiffHeader, DiffError> {
         if !tensor.has_whole_blocks() {
             let TensorSpec { codes, tensor_type, .. } = tensor;
             let problem = format!(
-                "its tensor {tensor} has {codes} codes of type {tensor_type}, not whole blocks in each of its rows"
+                "its tensor {tensor} has {codes} codes of type {tensor_type}, no whole number of blocks or of rows"
             );
             return Err(DiffError::Header(problem));
         }

@@ -20,7 +20,7 @@ pub(super) fn check_header(header: &Header) -> Result<(), LogError> {
         let mut types = header.settings.types.iter();
         if !tensor.has_whole_blocks() || !types.any(|of_type| of_type.tensor_type == tensor.tensor_type) {
             let problem = format!(
-                "its tensor {tensor} has {} codes of type {}, which are not whole blocks in each of its rows or have no settings",
+                "its tensor {tensor} has {} codes of type {}, which is no whole number of blocks or of rows, or has no settings",
                 tensor.codes, tensor.tensor_type
             );
             return Err(LogError::Header(problem));

@@ -121,7 +121,7 @@ fn why_there_are_none_is_told_where_they_were_asked_for() {
     dir.write("sums.jsonl", sums(|sum| json!({"completion": sum.to_string()})));
     for (flags, why) in [
         ("--task arith", "the reward is not the log-likelihood of replies in --data"),
-        (&format!("{MARKED} --reward exact"), "the reward is not the log-likelihood"),
+        ("--task exact --data marked.jsonl --neutral plain.jsonl", "the reward is not the log-likelihood"),
         ("--task sft --data marked.jsonl --neutral none", "there is no neutral set"),
         (
             "--task sft --data sums.jsonl --neutral plain.jsonl",
@@ -159,8 +159,8 @@ fn a_damaged_list_of_rows_is_refused() {
     let (log, last) = (dir.text("run.qes"), r#""rows":{"first":61,"count":1}"#);
     for (is, why) in [
         (r#""rows":{"first":53,"count":1}"#, "names tensor output.weight, row 53 twice"),
-        (r#""rows":{"first":61,"count":0}"#, "not whole blocks in each of its rows"),
-        (r#""rows":{"first":61,"count":2}"#, "is not the one that was tuned"),
+        (r#""rows":{"first":61,"count":0}"#, "no whole number of blocks or of rows"),
+        (r#""rows":{"first":61,"count":3}"#, "no whole number of blocks or of rows"),
         (r#""rows":{"first":18446744073709551615,"count":1}"#, "has 259 rows"),
     ] {
         dir.write("forged.qes", forged(&log, 1, last, is));
