@@ -18,7 +18,7 @@ use crate::seed_log::{BaseModel, Header, TensorSpec};
 use crate::tune::ResidualMode;
 
 /// The program itself, the system's libraries, and buffers that llama.cpp grows as it works.
-const OVERHEAD: u64 = 17_000_000;
+const OVERHEAD: u64 = 17_500_000;
 
 /// Bytes of scratch that a thread needs for an integer of a tile, at most: sums, their copy, and two residuals, all f32.
 const SCRATCH_BYTES: u64 = 16;
