@@ -91,22 +91,6 @@ fn a_run_of_small_steps_leaves_the_model_itself() {
 
 #[test]
 #[ignore = "needs SmolLM2-135M-Instruct, which scripts/real-models fetches"]
-fn a_style_is_learnt_in_the_rows_of_a_few_tokens() {
-    let (_folder, output) = tune("--population 32 --prompts 1 --generations 6 --eval-every 0 --json");
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let rows = &events(&output, "rows")[0];
-    let found: Vec<&str> =
-        rows["tokens"].as_array().unwrap().iter().map(|token| token["text"].as_str().unwrap()).collect();
-    // Of "Aye, ... matey!".
-    assert!(found.contains(&"ye") && found.contains(&" mate") && found.len() < 20, "{found:?}");
-    let evaluations = events(&output, "evaluation");
-    let loglik = |number: usize| evaluations[number]["mean_loglik"].as_f64().unwrap();
-    assert!(loglik(1) > loglik(0) + 3.0, "{} to {}", loglik(0), loglik(1));
-    assert!(evaluations[1]["drift"]["texts"].as_f64().unwrap().abs() < 0.02, "{}", evaluations[1]);
-}
-
-#[test]
-#[ignore = "needs SmolLM2-135M-Instruct, which scripts/real-models fetches"]
 fn a_run_that_destroys_the_model_says_so_and_ends_with_its_own_code() {
     let (folder, output) =
         tune("--tokens all --population 4 --prompts 4 --generations 2 --alpha 60% --alpha-final 60%");
