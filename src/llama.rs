@@ -18,6 +18,7 @@ use crate::engine::{
     Vocabulary,
 };
 use crate::store::{StoreError, WorkingCopy};
+use crate::tensor_type::TensorType;
 
 mod budget;
 mod complete;
@@ -167,6 +168,29 @@ impl LlamaEngine {
         Ok(tensors)
     }
 
+    /// Shows what is tuned, a piece at a time: its type, its bytes in the base model's file, and as a file would hold them now.
+    fn each_piece(&mut self, mut see: impl FnMut(TensorType, &[u8], &[u8])) -> Result<(), EngineError> {
+        let Self { working, slots, homes, .. } = self;
+        for (slot, home) in slots.iter().zip(homes) {
+            let failed = |source| EngineError::new(format!("reading the tensor {}", slot.name), source);
+            for range in &slot.tuned {
+                let (base, changed) = working.both(range.clone()).map_err(failed)?;
+                let mut rest = base;
+                let mut see_next = |now: &[u8]| {
+                    let (of_piece, after) = rest.split_at(now.len().min(rest.len()));
+                    see(slot.tensor_type, of_piece, now);
+                    rest = after;
+                };
+                match home {
+                    Home::Mapped => see_next(changed),
+                    Home::Held(held) => held.show(base, &mut see_next),
+                }
+                working.release_base(range.clone());
+            }
+        }
+        Ok(())
+    }
+
     /// Completes prompts as [`Engine::complete`] does, but also ends a reply where `is_over` says so of the prompt's tokens and
     /// the number of tokens replied.
     ///
@@ -295,41 +319,12 @@ impl Engine for LlamaEngine {
     }
 
     fn read_tensors(&mut self, read: &mut dyn FnMut(&[u8])) -> Result<(), EngineError> {
-        let Self { working, slots, homes, .. } = self;
-        for (slot, home) in slots.iter().zip(homes) {
-            let failed = |source| EngineError::new(format!("reading the tensor {}", slot.name), source);
-            for range in &slot.tuned {
-                let (base, changed) = working.both(range.clone()).map_err(failed)?;
-                match home {
-                    Home::Mapped => read(changed),
-                    Home::Held(held) => held.show(base, read),
-                }
-                working.release_base(range.clone());
-            }
-        }
-        Ok(())
+        self.each_piece(|_, _, now| read(now))
     }
 
     fn displacement(&mut self) -> Result<Option<f64>, EngineError> {
-        let Self { working, slots, homes, .. } = self;
         let mut sums = Displacement::default();
-        for (slot, home) in slots.iter().zip(homes) {
-            let failed = |source| EngineError::new(format!("reading the tensor {}", slot.name), source);
-            for range in &slot.tuned {
-                let (base, changed) = working.both(range.clone()).map_err(failed)?;
-                let mut rest = base;
-                let mut add = |piece: &[u8]| {
-                    let (of_piece, after) = rest.split_at(piece.len().min(rest.len()));
-                    sums.add(slot.tensor_type, of_piece, piece);
-                    rest = after;
-                };
-                match home {
-                    Home::Mapped => add(changed),
-                    Home::Held(held) => held.show(base, &mut add),
-                }
-                working.release_base(range.clone());
-            }
-        }
+        self.each_piece(|tensor_type, base, now| sums.add(tensor_type, base, now))?;
         Ok(sums.share())
     }
 }

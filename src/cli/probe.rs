@@ -87,9 +87,11 @@ impl Probed {
         mode: ResidualMode,
         stop: &AtomicBool,
     ) -> Result<Option<Self>> {
-        // The luck of the problems does not show in a single one.
         let mut header = header.clone();
-        header.task.prompts = header.task.prompts.max(recipe::SCORED_PROMPTS);
+        if !fixed(search).prompts {
+            // The luck of the problems does not show in a single one.
+            header.task.prompts = header.task.prompts.max(recipe::SCORED_PROMPTS);
+        }
         let header = &header;
         let bar = progress::bar(0, "probing  member {pos}/{len}  {wide_bar}  {eta_precise} left");
         let found = probe(engine, examiners, header, stop, &mut |done, of| {

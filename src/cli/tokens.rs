@@ -31,7 +31,9 @@ pub fn settle(
     }
     let found = match hindrance(model, examiners, &header.task.definition) {
         Some(why) => Err(why),
-        None => search(args, model, examiners, threads)?,
+        None => look(args, model, examiners, threads)?
+            .filter(Surprise::is_clear)
+            .ok_or("replies do not begin with tokens that stand out"),
     };
     match found {
         Ok(found) => {
@@ -71,19 +73,18 @@ fn hindrance(model: &Model, examiners: &Examiners, definition: &Definition) -> O
     }
 }
 
-/// The tokens that stand out, or why none are clear.
-fn search(
+/// The tokens that stand out; `None` without a neutral set.
+fn look(
     args: &RunArgs,
     model: &Model,
     examiners: &mut Examiners,
     threads: usize,
-) -> Result<Result<Surprise, &'static str>> {
+) -> Result<Option<Surprise>> {
     let contexts = memory::contexts_alone(args, memory::weights(args, model));
     let mut engine = setup::engine(model.reopen()?, &[], &args.inference, threads, contexts)?;
     setup::rehearse(examiners, &engine)?;
-    let Some(neutral) = &examiners.neutral else { return Ok(Err("there is no neutral set")) };
-    let found = surprise(&mut engine, &examiners.task, neutral)?;
-    Ok(if found.is_clear() { Ok(found) } else { Err("replies do not begin with tokens that stand out") })
+    let found = examiners.neutral.as_ref().map(|neutral| surprise(&mut engine, &examiners.task, neutral));
+    Ok(found.transpose()?)
 }
 
 /// Says which tokens are tuned and why.

@@ -115,6 +115,18 @@ fn tokens_that_stand_out_in_replies_are_tuned_and_told() {
 }
 
 #[test]
+fn a_probe_keeps_the_number_of_problems_that_was_given() {
+    let dir = Dir::new();
+    marked(&dir);
+    for flags in ["--prompts 1", "--prompts 2 --candidates 4", "--tokens all --prompts 2"] {
+        let line =
+            format!("probe base.gguf {MARKED} --population 4 --eval-problems 8 --generations 2 {flags}");
+        let prompts = if flags.contains("--prompts 1") { 1 } else { 2 };
+        assert_eq!(dir.run(&format!("{line} --json")).json()["prompts"], prompts, "{flags}");
+    }
+}
+
+#[test]
 fn why_there_are_none_is_told_where_they_were_asked_for() {
     let dir = Dir::new();
     marked(&dir);
