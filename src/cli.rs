@@ -43,7 +43,7 @@ use thiserror::Error;
 
 use crate::export::ExportError;
 use crate::model::ModelError;
-use crate::store::explain_file_signals;
+use crate::store::{explain_file_signals, return_freed_memory};
 use crate::text;
 use args::{Args, Command};
 
@@ -71,6 +71,7 @@ pub fn main() -> ExitCode {
 /// Runs the program with these arguments, the first of which is its own name, and returns its exit code.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     explain_file_signals();
+    return_freed_memory();
     let words: Vec<OsString> = arguments.collect();
     let matches = args::command().get_matches_from(canonical(&words));
     let Args { command, verbose } = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());

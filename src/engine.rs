@@ -128,6 +128,15 @@ impl std::ops::AddAssign for TokenTally {
     }
 }
 
+/// A token that is scored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScoredToken {
+    /// Its number in the vocabulary.
+    pub token: usize,
+    /// Its text.
+    pub text: String,
+}
+
 /// What a model replied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -165,6 +174,15 @@ pub trait Engine {
     /// When a request is longer than the context.
     fn prepare(&self, requests: &[Request]) -> Result<Self::Batch, EngineError>;
 
+    /// Prepares requests as [`Engine::prepare`] does, for many evaluations with an edit before each: an engine may keep in memory
+    /// what no edit of its tunable tensors changes. Scores may differ in their last bits from those of the other form.
+    ///
+    /// # Errors
+    /// As for [`Engine::prepare`].
+    fn prepare_for_members(&self, requests: &[Request]) -> Result<Self::Batch, EngineError> {
+        self.prepare(requests)
+    }
+
     /// Returns the tokens of requests, which may be too long to be prepared. An engine without tokens counts bytes.
     ///
     /// # Errors
@@ -190,6 +208,11 @@ pub trait Engine {
     /// Returns the text of a token, by its number; that of a control token is its name. Empty for an engine that has no tokens.
     fn spelled_token(&self, _token: usize) -> String {
         String::new()
+    }
+
+    /// Returns the tokens of a request that are scored; none for an engine that has no tokens.
+    fn scored_tokens(&self, _batch: &Self::Batch, _request: usize) -> Vec<ScoredToken> {
+        Vec::new()
     }
 
     /// A request of a batch as the model sees it; `None` for an engine that has no tokens.

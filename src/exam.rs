@@ -11,6 +11,7 @@ mod fit;
 mod free;
 mod grade;
 mod grader;
+mod own;
 mod telling;
 
 use thiserror::Error;
@@ -21,6 +22,7 @@ pub use grade::{Difference, Grade, Mark};
 
 use asking::{Asked, Asking};
 use grader::{Answers, Grader};
+use own::OwnReplies;
 use telling::most_telling;
 
 use crate::chat::{ChatSettings, TemplateError};
@@ -100,7 +102,9 @@ pub struct Exam<B> {
     problems: Vec<Problem>,
     /// Prompts as the engine gets them.
     prompts: Vec<String>,
-    /// Prompts with the wanted replies.
+    /// The generation whose problems these are, or [`HELD_OUT`].
+    stream: u64,
+    /// Prompts with the wanted replies, and after these what own replies are to be scored.
     wanted: B,
     /// Prompts with the rejected replies, where the rewards look at them.
     rejected: Option<B>,
@@ -134,6 +138,8 @@ pub struct Examiner {
     score_first: Option<usize>,
     decoding: Decoding,
     seed: u64,
+    /// What the base model itself says after openings, where that counts in a member's fitness.
+    own: Option<OwnReplies>,
 }
 
 impl Examiner {
@@ -171,12 +177,13 @@ impl Examiner {
             score_first: definition.score_first,
             decoding,
             seed,
+            own: None,
         };
         examiner.check(examiner.task.given(), Grader::check_thoroughly)?;
         Ok(examiner)
     }
 
-    /// The problems of a generation.
+    /// The problems of a generation, with own replies where these count.
     ///
     /// # Errors
     /// When they cannot be put to the engine.
@@ -186,7 +193,30 @@ impl Examiner {
         generation: u64,
         count: usize,
     ) -> Result<Exam<E::Batch>, ExamError> {
-        self.exam(engine, self.task.training(self.seed, generation, count), generation)
+        self.training_exam(engine, self.task.training(self.seed, generation, count), generation)
+    }
+
+    /// The problems of a generation that some are to be chosen of.
+    ///
+    /// # Errors
+    /// When they cannot be put to the engine.
+    pub fn candidates<E: Engine>(
+        &self,
+        engine: &E,
+        generation: u64,
+        count: usize,
+    ) -> Result<Exam<E::Batch>, ExamError> {
+        self.exam(engine, self.task.training(self.seed, generation, count), generation, Vec::new())
+    }
+
+    fn training_exam<E: Engine>(
+        &self,
+        engine: &E,
+        problems: Vec<Problem>,
+        generation: u64,
+    ) -> Result<Exam<E::Batch>, ExamError> {
+        let own = self.own.as_ref().map(|own| own.requests(generation, problems.len()));
+        self.exam(engine, problems, generation, own.unwrap_or_default())
     }
 
     /// Of a generation's problems the `count` that tell members apart best, in the same order: those that the codes as they are
@@ -209,7 +239,7 @@ impl Examiner {
         let candidates = exam.asked().zip(scores.iter().map(|score| score.log_likelihood));
         let chosen = most_telling(candidates, count);
         let problems = chosen.into_iter().map(|place| exam.problems[place].clone()).collect();
-        self.exam(engine, problems, generation)
+        self.training_exam(engine, problems, generation)
     }
 
     /// Returns, of every token of the vocabulary, how it fares where the wanted replies to the first generation's problems begin,
@@ -244,7 +274,7 @@ impl Examiner {
         for grammar in self.graders.iter().filter_map(|grader| grader.grammar.as_ref()) {
             engine.follow(grammar, &[])?;
         }
-        let exam = self.exam(engine, self.task.held_out(count), HELD_OUT);
+        let exam = self.exam(engine, self.task.held_out(count), HELD_OUT, Vec::new());
         exam.map_err(|error| self.explained(engine, error))
     }
 
@@ -255,7 +285,8 @@ impl Examiner {
     /// When one cannot, or the engine cannot read a grammar.
     pub fn rehearse<E: Engine>(&self, engine: &E) -> Result<(), ExamError> {
         for problems in self.task.given().chunks(REHEARSED) {
-            let exam = self.exam(engine, problems.iter().copied().cloned().collect(), HELD_OUT);
+            let problems = problems.iter().copied().cloned().collect();
+            let exam = self.exam(engine, problems, HELD_OUT, Vec::new());
             exam.map_err(|error| self.explained(engine, error))?;
         }
         self.held_out(engine, 1).map(drop)
@@ -266,6 +297,7 @@ impl Examiner {
         engine: &E,
         problems: Vec<Problem>,
         stream: u64,
+        own: Vec<Request>,
     ) -> Result<Exam<E::Batch>, ExamError> {
         self.check(&problems, Grader::check)?;
         let asking = self.asking(engine)?;
@@ -281,17 +313,21 @@ impl Examiner {
         let requests = |asked: Vec<Asked>| -> Vec<Request> {
             asked.into_iter().map(|asked| Request { first, ..asked.request }).collect()
         };
-        let requests_wanted = requests(asked);
-        let wanted = prepare(engine, &requests_wanted, &problems, self.new_tokens(chat))?;
+        let mut requests_wanted = requests(asked);
+        if let Some(of_base) = self.own.as_ref().filter(|_| stream != HELD_OUT) {
+            of_base.cut(engine, &mut requests_wanted)?;
+        }
+        requests_wanted.extend(own);
+        let wanted = prepare(engine, &requests_wanted, &problems, stream, self.new_tokens(chat))?;
         let looks_at_rejected = self.graders.iter().any(|grader| grader.kind == RewardKind::Margin);
         let rejected = if looks_at_rejected {
             let asked = ask(|problem| problem.rejected.as_deref())?;
-            Some(prepare(engine, &requests(asked), &problems, None)?)
+            Some(prepare(engine, &requests(asked), &problems, stream, None)?)
         } else {
             None
         };
         let seed = Source::new(self.seed, Domain::Replies).stream(stream).next_u64();
-        Ok(Exam { problems, prompts, wanted, rejected, chat, seed, lead, stop })
+        Ok(Exam { problems, prompts, stream, wanted, rejected, chat, seed, lead, stop })
     }
 
     /// Returns what writes the model's prompts and replies.
@@ -323,7 +359,7 @@ impl Examiner {
         Ok(())
     }
 
-    /// The reward of each problem.
+    /// The reward of each problem, with what an own reply has lost, where these count.
     ///
     /// # Errors
     /// When inference or a judge fails.
@@ -332,8 +368,14 @@ impl Examiner {
         engine: &mut E,
         exam: &Exam<E::Batch>,
     ) -> Result<Vec<f64>, ExamError> {
-        let marks = self.grade(engine, exam, &mut Answers::default())?;
-        Ok(marks.into_iter().map(|mark| mark.reward).collect())
+        let mut answers = Answers::default();
+        let marks = self.grade(engine, exam, &mut answers)?;
+        let mut rewards: Vec<f64> = marks.into_iter().map(|mark| mark.reward).collect();
+        if let (Some(own), Some(scores)) = (&self.own, &answers.own) {
+            let lost = own.rewards(exam.stream, scores.iter().map(|score| score.log_likelihood));
+            rewards.iter_mut().zip(lost).for_each(|(reward, lost)| *reward += lost);
+        }
+        Ok(rewards)
     }
 
     /// What the model says to each problem, whether or not a reward looks at it, and all marks.
@@ -461,16 +503,20 @@ impl Examiner {
     }
 }
 
-/// Prepares requests, perhaps for replies of so many tokens; where that fails because of one of them, the error says where it
-/// stands in the user's data.
+/// Prepares requests of a stream, perhaps for replies of so many tokens; where that fails because of one of them, the error says
+/// where it stands in the user's data.
 fn prepare<E: Engine>(
     engine: &E,
     requests: &[Request],
     problems: &[Problem],
+    stream: u64,
     new_tokens: Option<usize>,
 ) -> Result<E::Batch, ExamError> {
     let prepare = |requests: &[Request]| {
-        let batch = engine.prepare(requests)?;
+        let batch = match stream {
+            HELD_OUT => engine.prepare(requests)?,
+            _ => engine.prepare_for_members(requests)?,
+        };
         new_tokens.map_or(Ok(()), |new_tokens| engine.check_room(&batch, new_tokens))?;
         Ok::<_, EngineError>(batch)
     };

@@ -14,8 +14,8 @@ use tracing::{debug, info};
 
 use crate::block::Arrangement;
 use crate::engine::{
-    Decoding, Engine, EngineError, Length, Reply, Request, Score, Spelled, TensorBytes, TokenTally,
-    Vocabulary,
+    Decoding, Engine, EngineError, Length, Reply, Request, Score, ScoredToken, Spelled, TensorBytes,
+    TokenTally, Vocabulary,
 };
 use crate::store::{StoreError, WorkingCopy};
 use crate::tensor_type::TensorType;
@@ -27,6 +27,7 @@ mod displacement;
 mod estimate;
 mod grammar;
 mod lanes;
+mod lasting;
 mod layout;
 mod log;
 mod model;
@@ -53,6 +54,7 @@ pub use uneditable::Uneditable;
 use budget::Cost;
 use context::Context;
 use displacement::Displacement;
+use lasting::Edited;
 use layout::Node;
 use model::{Layout, Model};
 use size::{Buffers, Size};
@@ -78,6 +80,7 @@ pub struct LlamaEngine {
     slots: Vec<TensorSlot>,
     /// Where inference reads each of the slots' tensors.
     homes: Vec<Home>,
+    edited: Edited,
     size: Size,
     context_bytes: u64,
 }
@@ -111,7 +114,8 @@ impl LlamaEngine {
         // SAFETY: the engine owns contexts and model, and drops them in this order.
         let lane = |_| unsafe { Context::new(&model, size, |_| ()) };
         let lanes = (0..lanes).map(lane).collect::<Result<_, _>>().map_err(failed)?;
-        let engine = Self { lanes, model, working, slots: tunable, homes, size, context_bytes };
+        let edited = Edited::by(&tunable);
+        let engine = Self { lanes, model, working, slots: tunable, homes, edited, size, context_bytes };
         info!(
             model = ?path,
             contexts = engine.lanes.len(),
@@ -205,6 +209,12 @@ impl LlamaEngine {
         Ok(self.replies_until(batch, how, is_over)?.into_iter().map(|reply| reply.text).collect())
     }
 
+    /// Prepares requests, of which what `edited` spares stays in memory between evaluations.
+    fn prepare_with(&self, requests: &[Request], edited: &Edited) -> Result<Prepared, EngineError> {
+        Prepared::new(&self.model, requests, self.size, edited)
+            .map_err(|source| EngineError::new("preparing the requests", source))
+    }
+
     fn replies_until(
         &mut self,
         batch: &Prepared,
@@ -259,13 +269,25 @@ impl Engine for LlamaEngine {
         Some(Spelled { prompt: self.model.spell(prompt), scored: self.model.spell(scored) })
     }
 
+    fn scored_tokens(&self, batch: &Prepared, request: usize) -> Vec<ScoredToken> {
+        let Some(tokens) = batch.requests.get(request) else { return Vec::new() };
+        let scored = |&token| {
+            let text = self.model.spell(&[token]);
+            usize::try_from(token).ok().map(|token| ScoredToken { token, text })
+        };
+        tokens.all[tokens.prompt_len..].iter().filter_map(scored).collect()
+    }
+
     fn spelled_token(&self, token: usize) -> String {
         i32::try_from(token).map_or_else(|_| String::new(), |token| self.model.spell(&[token]))
     }
 
     fn prepare(&self, requests: &[Request]) -> Result<Prepared, EngineError> {
-        Prepared::new(&self.model, requests, self.size)
-            .map_err(|source| EngineError::new("preparing the requests", source))
+        self.prepare_with(requests, &Edited::Anything)
+    }
+
+    fn prepare_for_members(&self, requests: &[Request]) -> Result<Prepared, EngineError> {
+        self.prepare_with(requests, &self.edited)
     }
 
     fn measure(&self, requests: &[Request]) -> Result<Vec<Length>, EngineError> {

@@ -118,6 +118,7 @@ pub fn probe<E: Engine>(
     let most = MEMBERS.min(header.settings.population as usize);
     let share_of = |share: f64| ((most as f64 * share).round() as usize).max(4);
     let planned = (share_of(1.0) + share_of(MIRRORED) + share_of(0.5)) as u64;
+    examiners.learn_own_replies(engine, header)?;
     let exams = examiners.exams(engine, &header.task, 0)?;
     let held_out =
         examiners.task.held_out(engine, header.task.eval_problems as usize)?.asked().count() as u64;

@@ -84,6 +84,9 @@ pub fn eval_every(in_rows: bool) -> u64 {
     if in_rows { ROW_EVAL_EVERY } else { EVAL_EVERY }
 }
 
+/// Default weight of the base model's own replies in a member's fitness, where the rows of a few tokens are tuned.
+pub const OWN_REPLIES: f64 = 1.0;
+
 /// Default problems of what is to be retained that each member is evaluated on.
 pub const RETAIN_PROMPTS: u32 = 16;
 

@@ -17,7 +17,7 @@ use crate::exam::{ExamError, Examiner};
 const REPLIES: usize = 64;
 
 /// Most tokens of a reply that are its opening.
-const OPENING: usize = 8;
+pub const OPENING: usize = 8;
 
 /// A token stands out when replies have it so many times more than expected, on average.
 const LEAST_MORE: f64 = 0.1;

@@ -131,7 +131,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
     /// When the log's settings do not hold together or the held-out problems cannot be put to the engine.
     pub fn new(
         mut engine: E,
-        examiners: Examiners,
+        mut examiners: Examiners,
         log: SeedLog,
         journal: &'a mut dyn Journal,
         mode: ResidualMode,
@@ -145,6 +145,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
         let held_out = examiners.task.held_out(&engine, count)?;
         let mut watch = Watch::start();
         // While the engine holds the base model.
+        examiners.learn_own_replies(&mut engine, &log.header)?;
         let drift = Drifting::begin(
             &mut engine,
             &examiners,

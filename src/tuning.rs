@@ -98,6 +98,7 @@ impl Tuning {
                 definition: Definition::new("code", Problems::Code, RewardKind::Code),
                 data_sha256: None,
                 retain: None,
+                own_replies: None,
                 patience: None,
                 drift: Some(Neutral::built_in().spec(BUILT_IN_NAME, Some(recipe::MAX_DRIFT))),
                 prompts: recipe::PROMPTS,

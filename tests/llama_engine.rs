@@ -195,6 +195,51 @@ fn edits_take_effect_at_once_and_can_be_undone() {
     assert_eq!(scores(&mut engine, &requests), before);
 }
 
+/// An engine that lends the row of a token in the embeddings and in the output matrix, and nothing else.
+fn engine_of_token(path: &Path, token: usize) -> LlamaEngine {
+    let gguf = Gguf::parse(&fs::read(path).unwrap()).unwrap();
+    let slot = |name| {
+        let tensor = gguf.tensor(name).unwrap();
+        let row = tensor.byte_range().len() / tensor.shape[1] as usize;
+        let start = tensor.byte_range().start + token * row;
+        TensorSlot::of(tensor, std::iter::once(start..start + row))
+    };
+    let slots = vec![slot("token_embd.weight"), slot("output.weight")];
+    let options = LlamaOptions { threads: 1, repack: false, ..LlamaOptions::default() };
+    LlamaEngine::load(WorkingCopy::open(path).unwrap(), slots, &options).unwrap()
+}
+
+/// What is evaluated once for all members does not tell in their scores, whatever was evaluated in between.
+#[test]
+fn what_lasts_in_memory_is_what_would_be_evaluated_again() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/arith-tiny-q8_0.gguf");
+    let mut engine = engine_with(&path, false);
+    let batch = engine.prepare(&[Request::new("1+6=", "7")]).unwrap();
+    let seven = engine.scored_tokens(&batch, 0)[0].token;
+    assert_eq!(engine.spelled_token(seven), "7");
+    let requests = requests(24);
+    let whole = scores(&mut engine, &requests);
+
+    let mut engine = engine_of_token(&path, seven);
+    let batch = engine.prepare_for_members(&requests).unwrap();
+    let other = engine.prepare_for_members(&requests[..3]).unwrap();
+    let before = engine.score(&batch).unwrap();
+    for (a, b) in before.iter().zip(&whole) {
+        assert!((a.log_likelihood - b.log_likelihood).abs() < 0.05, "{a:?}, but {b:?}");
+    }
+    flip(&mut engine);
+    let edited = engine.score(&batch).unwrap();
+    assert!(before.iter().zip(&edited).all(|(a, b)| a.log_likelihood != b.log_likelihood));
+    let mut fresh = engine_of_token(&path, seven);
+    flip(&mut fresh);
+    let of_fresh = fresh.prepare_for_members(&requests).unwrap();
+    assert_eq!(fresh.score(&of_fresh).unwrap(), edited);
+    engine.score(&other).unwrap();
+    assert_eq!(engine.score(&batch).unwrap(), edited);
+    flip(&mut engine);
+    assert_eq!(engine.score(&batch).unwrap(), before);
+}
+
 #[test]
 fn a_read_only_file_is_tuned_without_being_changed() {
     let dir = tempfile::tempdir().unwrap();

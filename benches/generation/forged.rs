@@ -57,6 +57,7 @@ pub fn header(
         definition: Definition::new("arith", Problems::Arith(ArithOptions::default()), RewardKind::Loglik),
         data_sha256: None,
         retain: None,
+        own_replies: None,
         patience: None,
         drift: None,
         prompts: recipe::PROMPTS,

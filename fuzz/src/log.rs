@@ -65,6 +65,7 @@ pub fn header() -> Header {
             eval_problems: 16,
             eval_every: 2,
             retain: None,
+            own_replies: None,
             patience: Some(2),
             drift: None,
         },

@@ -72,6 +72,7 @@ pub fn of_tokens(header: Header, args: &RunArgs, model: &Model, tokens: &[u64]) 
     let mut task = header.task;
     task.prompts = search.prompts.unwrap_or(recipe::prompts(&task.definition, true));
     task.eval_every = search.eval_every.unwrap_or(recipe::eval_every(true));
+    task.own_replies = own_replies(args.retain.retain_own, true)?;
     Ok(pin_noise(Header { tensors, settings, task, ..header })?)
 }
 
@@ -219,6 +220,17 @@ fn type_settings(
     entries.iter().map(of_entry).collect()
 }
 
+/// Checks what own replies are to count, which they can where rows of tokens are tuned.
+fn own_replies(given: Option<f64>, in_rows: bool) -> Result<Option<f64>> {
+    match given {
+        Some(weight) if !(0.0..=1e6).contains(&weight) => {
+            Err(UsageError(format!("--retain-own is {weight}, but must be from 0 to 1000000")).into())
+        }
+        Some(weight) => Ok(Some(weight).filter(|weight| in_rows && *weight > 0.0)),
+        None => Ok(in_rows.then_some(recipe::OWN_REPLIES)),
+    }
+}
+
 fn task(args: &RunArgs, subject: Subject, in_rows: bool) -> Result<TaskSpec> {
     let search = &args.search;
     if args.retain.patience == Some(0) {
@@ -234,6 +246,7 @@ fn task(args: &RunArgs, subject: Subject, in_rows: bool) -> Result<TaskSpec> {
         definition: subject.definition,
         data_sha256: subject.data_sha256,
         retain: subject.retain,
+        own_replies: own_replies(args.retain.retain_own, in_rows)?,
         patience: args.retain.patience,
         drift: drift::spec(&args.drift)?,
         prompts: at_least_one("--prompts", search.prompts, prompts)?,

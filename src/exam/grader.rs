@@ -9,6 +9,8 @@ use crate::task::{Problem, RewardKind};
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     pub(super) wanted: Option<Vec<Score>>,
+    /// How the model rates own replies, where some are scored with the wanted ones.
+    pub(super) own: Option<Vec<Score>>,
     replies: Option<Vec<String>>,
 }
 
@@ -19,8 +21,12 @@ impl Answers {
         engine: &mut E,
         exam: &Exam<E::Batch>,
     ) -> Result<&[Score], ExamError> {
-        let scores = self.wanted.take().map_or_else(|| engine.score(&exam.wanted), Ok)?;
-        Ok(self.wanted.insert(scores))
+        if self.wanted.is_none() {
+            let mut scores = engine.score(&exam.wanted)?;
+            let own = scores.split_off(exam.problems.len().min(scores.len()));
+            (self.wanted, self.own) = (Some(scores), Some(own));
+        }
+        Ok(self.wanted.get_or_insert_default())
     }
 
     /// By how much it likes the wanted replies better than the rejected ones.

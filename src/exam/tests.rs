@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::json;
 
 use super::*;
-use crate::engine::{Score, TensorBytes, Vocabulary};
+use crate::engine::{Score, ScoredToken, TensorBytes, Vocabulary};
 use crate::judge::Asked;
 use crate::task::{DataOptions, Message, Place, Problems, Prompt};
 
@@ -15,6 +15,8 @@ use crate::task::{DataOptions, Message, Place, Problems, Prompt};
 struct Parrot {
     vocabulary: Vocabulary,
     asked: RefCell<Vec<&'static str>>,
+    /// By how much it likes every completion less, however short.
+    dislike: f64,
 }
 
 impl Engine for Parrot {
@@ -41,11 +43,18 @@ impl Engine for Parrot {
     fn score(&mut self, batch: &Self::Batch) -> Result<Vec<Score>, EngineError> {
         self.asked.borrow_mut().push("score");
         let score = |request: &Request| Score {
-            log_likelihood: -(request.completion.len() as f64),
+            log_likelihood: -(request.completion.len().min(request.first.unwrap_or(usize::MAX)) as f64)
+                - self.dislike,
             is_greedy: request.completion == request.prompt.to_uppercase(),
             tokens: request.completion.len(),
         };
         Ok(batch.iter().map(score).collect())
+    }
+
+    /// Its tokens are the letters.
+    fn scored_tokens(&self, batch: &Self::Batch, request: usize) -> Vec<ScoredToken> {
+        let letter = |letter: char| ScoredToken { token: letter as usize, text: letter.to_string() };
+        batch[request].completion.chars().map(letter).collect()
     }
 
     fn complete(&mut self, batch: &Self::Batch, _: &Decoding) -> Result<Vec<String>, EngineError> {
@@ -318,4 +327,36 @@ fn every_given_problem_is_tried_before_a_run() {
         assert!(error.clone().err().unwrap_or_default().starts_with(part), "{part}: {error:?}");
         assert_eq!(error.is_ok(), part.is_empty(), "{error:?}");
     }
+}
+
+/// The requests that a generation's members are scored on, as prompts and completions.
+fn put(examiner: &Examiner, engine: &Parrot, generation: u64) -> Vec<(String, String)> {
+    let exam = examiner.training(engine, generation, 1).unwrap();
+    exam.wanted.into_iter().map(|request| (request.prompt, request.completion)).collect()
+}
+
+#[test]
+fn own_replies_follow_the_openings_of_wanted_ones_and_count_by_what_they_have_lost() {
+    let problems = vec![
+        problem("ab", Some("Aye! No, not that."), None),
+        problem("cd", Some("Nothing of the kind"), None),
+    ];
+    let mut examiner = examiner(same(problems), rewards(&[(RewardKind::Loglik, 1.0)]));
+    let mut engine = Parrot::default();
+    let of_opening = |token: usize| ['A', '!', '.'].map(|letter| letter as usize).contains(&token);
+    let wanted = ("ab".to_owned(), "Aye! No, not that.".to_owned());
+    assert_eq!(put(&examiner, &engine, 0), [wanted.clone()]);
+    examiner.learn_own_replies(&mut engine, Box::new(of_opening), 8, 2.0).unwrap();
+    // The second problem's reply has no such token where it begins, and the last one of the first is not in its opening.
+    let own = ("abAye!".to_owned(), " AB".to_owned());
+    assert_eq!(put(&examiner, &engine, 0), [wanted.clone(), own.clone()]);
+    assert_eq!(put(&examiner, &engine, 7), [wanted, own]);
+    let exam = examiner.training(&engine, 0, 1).unwrap();
+    // Of the wanted reply the opening alone counts.
+    assert_eq!(examiner.rewards(&mut engine, &exam).unwrap(), [-4.0]);
+    engine.dislike = 1.5;
+    assert_eq!(examiner.rewards(&mut engine, &exam).unwrap(), [-4.0 - 1.5 - 2.0 * 1.5]);
+    // Evaluations know nothing of it.
+    let held_out = examiner.held_out(&engine, 1).unwrap();
+    assert_eq!((held_out.wanted.len(), examiner.rewards(&mut engine, &held_out).unwrap()), (1, vec![-19.5]));
 }

@@ -16,9 +16,10 @@ use llama_cpp_sys_2::{
 };
 
 use super::Failure;
-use super::layout::{self, Node};
+use super::layout::{self, Chunk, Node};
 use super::log;
 use super::model::Model;
+use super::prepare::ChunkId;
 use super::schedule::Move;
 use super::size::{Buffers, MAX_SEQUENCES, Size};
 
@@ -40,6 +41,8 @@ pub(super) struct Context {
     vocabulary: usize,
     size: Size,
     buffers: Buffers,
+    /// The chunk whose lasting nodes are in memory.
+    holds: Option<ChunkId>,
 }
 
 // SAFETY: llama.cpp ties a context to no thread; it is used by one at a time, since all use needs `&mut`. What contexts
@@ -75,7 +78,8 @@ impl Context {
         // caller answers for the rest.
         let raw = unsafe { llama_init_from_model(model.as_ptr(), params) };
         let raw = NonNull::new(raw).ok_or_else(|| log::take_errors("llama.cpp gave no reason"))?;
-        Ok(Self { raw, vocabulary: model.vocabulary_len(), size, buffers: log::take_buffers() })
+        let vocabulary = model.vocabulary_len();
+        Ok(Self { raw, vocabulary, size, buffers: log::take_buffers(), holds: None })
     }
 
     /// The sizes of its buffers.
@@ -85,8 +89,22 @@ impl Context {
 
     /// Forgets all tokens.
     pub(super) fn clear(&mut self) {
+        self.holds = None;
         // SAFETY: the context is valid. Clearing the bookkeeping is enough: cells without an owner are masked.
         unsafe { llama_memory_clear(llama_get_memory(self.raw.as_ptr()), false) };
+    }
+
+    /// Sees to it that the lasting nodes of a chunk, and nothing else, are in memory; evaluates them where they are not.
+    pub(super) fn begin(&mut self, chunk: &Chunk, id: ChunkId) -> Result<(), Failure> {
+        if chunk.lasting > 0 && self.holds == Some(id) {
+            let keep = |(sequence, tokens)| Move::Keep { sequence, tokens };
+            let moves: Vec<Move> = chunk.lasting_tokens().into_iter().enumerate().map(keep).collect();
+            return self.rearrange(&moves);
+        }
+        self.clear();
+        self.evaluate(chunk.parts().0, |_, _| Ok(()))?;
+        self.holds = Some(id);
+        Ok(())
     }
 
     /// Changes what sequences have in memory. Cells that no sequence owns any more are free.

@@ -21,13 +21,50 @@ pub(super) struct Node {
     pub(super) readers: Vec<usize>,
 }
 
-/// Sequences that are evaluated together, starting from an empty memory.
+/// Sequences that are evaluated together, starting from an empty memory, or from what a former evaluation left there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Chunk {
     /// Depth first; sequences part after the tokens they share.
     pub(super) nodes: Vec<Node>,
     /// The requests that each sequence answers; equal ones share a sequence.
     pub(super) sequences: Vec<Vec<usize>>,
+    /// How many of the nodes, the first ones, stay in memory from one evaluation to the next.
+    pub(super) lasting: usize,
+}
+
+impl Chunk {
+    /// Puts the nodes first that need to be evaluated only once: those that no request reads, nor any node before them, and whose
+    /// tokens are all such that `lasts`.
+    pub(super) fn put_lasting_first(&mut self, lasts: impl Fn(Token) -> bool) {
+        // Whether the node at each position of the sequence that the walk is in lasts.
+        let mut path: Vec<bool> = Vec::new();
+        let mut node_lasts = |node: &Node| {
+            path.truncate(node.position);
+            let lasting =
+                path.last().is_none_or(|&last| last) && node.readers.is_empty() && lasts(node.token);
+            path.push(lasting);
+            lasting
+        };
+        let (mut first, rest): (Vec<Node>, Vec<Node>) =
+            std::mem::take(&mut self.nodes).into_iter().partition(|node| node_lasts(node));
+        self.lasting = first.len();
+        first.extend(rest);
+        self.nodes = first;
+    }
+
+    /// Returns the nodes that stay in memory, and those that are evaluated each time.
+    pub(super) fn parts(&self) -> (&[Node], &[Node]) {
+        self.nodes.split_at(self.lasting)
+    }
+
+    /// Returns how many tokens of each sequence stay in memory.
+    pub(super) fn lasting_tokens(&self) -> Vec<usize> {
+        let mut tokens = vec![0; self.sequences.len()];
+        for node in &self.nodes[..self.lasting] {
+            tokens[node.sequences.clone()].iter_mut().for_each(|tokens| *tokens += 1);
+        }
+        tokens
+    }
 }
 
 /// What a chunk may hold.
@@ -236,6 +273,19 @@ mod tests {
         assert_eq!(sizes(4, 8), [22, 22, 22, 22]);
         assert_eq!(sizes(4, 30), [42, 42], "as many as leave enough to each");
         assert_eq!(sizes(4, 50), [82]);
+    }
+
+    #[test]
+    fn nodes_that_last_come_first() {
+        // Token 6 does not last, and what follows token 8 is read.
+        let mut paths = paths(&[&[1, 2, 3, 4], &[1, 2, 6, 3], &[1, 8, 3, 4]]);
+        paths[2].read_from = 1;
+        let mut chunk = chunks(&paths, ROOM).remove(0);
+        chunk.put_lasting_first(|token| token != 6);
+        let tokens = |nodes: &[Node]| -> Vec<Token> { nodes.iter().map(|node| node.token).collect() };
+        let (lasting, rest) = chunk.parts();
+        assert_eq!((tokens(lasting), tokens(rest)), (vec![1, 2, 3], vec![4, 6, 3, 8, 3, 4]));
+        assert_eq!(chunk.lasting_tokens(), [3, 2, 1]);
     }
 
     #[test]

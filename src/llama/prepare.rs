@@ -1,7 +1,10 @@
 //! Requests as tokens, laid out for scoring.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::Failure;
 use super::budget::is_small;
+use super::lasting::Edited;
 use super::layout::{self, Chunk, Path, Room, Token};
 use super::model::Model;
 use super::size::Size;
@@ -22,9 +25,14 @@ const LEAST_NODES: usize = 40;
 /// Fewest prompts to complete side by side on a lane, when there are several lanes.
 const LEAST_PROMPTS: usize = 8;
 
+/// The number of the next batch.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 /// Requests that have been tokenized and laid out.
 #[derive(Clone, Debug)]
 pub struct Prepared {
+    /// Tells it from other batches.
+    number: u64,
     pub(super) requests: Vec<Tokens>,
     /// For scoring: every sequence is a prompt and its wanted completion.
     pub(super) chunks: Vec<Chunk>,
@@ -33,7 +41,12 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    pub(super) fn new(model: &Model, requests: &[Request], size: Size) -> Result<Self, Failure> {
+    pub(super) fn new(
+        model: &Model,
+        requests: &[Request],
+        size: Size,
+        edited: &Edited,
+    ) -> Result<Self, Failure> {
         let requests =
             requests.iter().map(|request| tokens(model, request, size)).collect::<Result<Vec<_>, _>>()?;
         let room = Room {
@@ -48,12 +61,22 @@ impl Prepared {
         let cells = size.cells.min((4 * longest).next_multiple_of(CHUNK_NODES));
         let room_of_chunk = Room { cells, ..room };
         let is_small = is_small(model.bytes());
-        let chunks = if is_small {
+        let mut chunks = if is_small {
             layout::even_chunks(&paths, room_of_chunk, EVEN_CHUNKS, LEAST_NODES)
         } else {
             layout::chunks(&paths, room_of_chunk)
         };
-        Ok(Self { requests, chunks, room, is_small })
+        // A memory that cannot share the beginning of a sequence cannot go back to it either.
+        if room.sharing {
+            chunks.iter_mut().for_each(|chunk| chunk.put_lasting_first(|token| edited.spares(token)));
+        }
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { number, requests, chunks, room, is_small })
+    }
+
+    /// Returns what tells a chunk of this batch from those of all batches.
+    pub(super) fn id(&self, chunk: &Chunk) -> ChunkId {
+        ChunkId { batch: self.number, first: chunk.sequences.first().and_then(|of| of.first()).copied() }
     }
 
     /// Tokens that scoring evaluates: those that requests share count once.
@@ -103,6 +126,13 @@ impl Prepared {
         let stream = |(number, prompts)| Stream { prompts, first: number * part };
         prompts.tokens.chunks(part).enumerate().map(stream).collect()
     }
+}
+
+/// Tells a chunk from all others, by its batch and its first request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ChunkId {
+    batch: u64,
+    first: Option<usize>,
 }
 
 /// Prompts that are different, in the order of their tokens.

@@ -32,8 +32,8 @@ fn chunk_scores(
     chunk: &Chunk,
 ) -> Result<Vec<(usize, Score)>, Failure> {
     let mut scores = Vec::new();
-    context.clear();
-    context.evaluate(&chunk.nodes, |node, logits| {
+    context.begin(chunk, batch.id(chunk))?;
+    context.evaluate(chunk.parts().1, |node, logits| {
         let row = Row::new(logits)?;
         for &request in &node.readers {
             let wanted = usize::try_from(batch.requests[request].all[node.position + 1])?;
@@ -62,8 +62,8 @@ pub(super) fn tally(lanes: &mut [Context], batch: &Prepared) -> Result<Vec<Token
 /// The tally of a chunk. A place that several requests share counts for each.
 fn chunk_tally(context: &mut Context, batch: &Prepared, chunk: &Chunk) -> Result<Vec<TokenTally>, Failure> {
     let mut tally = Vec::new();
-    context.clear();
-    context.evaluate(&chunk.nodes, |node, logits| {
+    context.begin(chunk, batch.id(chunk))?;
+    context.evaluate(chunk.parts().1, |node, logits| {
         tally.resize(logits.len(), TokenTally::default());
         let row = Row::new(logits)?;
         let readers = node.readers.len() as f64;
@@ -88,6 +88,7 @@ mod tests {
 
     use llama_cpp_sys_2::{GGML_TYPE_F32, LLAMA_FLASH_ATTN_TYPE_DISABLED};
 
+    use super::super::lasting::Edited;
     use super::super::log;
     use super::super::model::{Layout, Model};
     use super::super::size::Size;
@@ -118,8 +119,11 @@ mod tests {
         // SAFETY: the model is dropped last, and nothing else is pointed to.
         let mut context = unsafe { Context::new(&model, size, adjust) }.unwrap();
         let mut scores = |requests: &[Request]| {
-            score(std::slice::from_mut(&mut context), &Prepared::new(&model, requests, size).unwrap())
-                .unwrap()
+            score(
+                std::slice::from_mut(&mut context),
+                &Prepared::new(&model, requests, size, &Edited::Anything).unwrap(),
+            )
+            .unwrap()
         };
 
         let requests = requests();

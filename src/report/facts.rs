@@ -90,6 +90,7 @@ impl List {
         let every =
             if task.eval_every == 0 { "first and last only".to_owned() } else { task.eval_every.to_string() };
         self.add("generations between evaluations", every);
+        self.add_some("weight of own replies", task.own_replies);
         self.add_some("patience", task.patience);
         if let Some(drift) = &task.drift {
             self.add("neutral set path", &drift.neutral);

@@ -191,6 +191,10 @@ pub struct TaskSpec {
     /// What must not get worse meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retain: Option<RetainSpec>,
+    /// What the base model's own replies count, put after the openings that a run in rows of tokens teaches; `None` where they do
+    /// not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_replies: Option<f64>,
     /// Held-out evaluations without a new best one after which the run ends; at least 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u64>,

@@ -74,6 +74,7 @@ pub fn header(settings: Settings) -> Header {
             ),
             data_sha256: None,
             retain: None,
+            own_replies: None,
             patience: None,
             drift: None,
             prompts: 8,

@@ -5,7 +5,8 @@ use crate::drift::Neutral;
 use crate::engine::Engine;
 use crate::exam::{Exam, ExamError, Examiner, FreePrompt};
 use crate::fitness::mean;
-use crate::seed_log::{RetainSpec, TaskSpec};
+use crate::seed_log::{Header, RetainSpec, TaskSpec};
+use crate::surprise::OPENING;
 
 /// Those who examine the members of a run.
 pub struct Examiners {
@@ -51,6 +52,18 @@ impl Examiners {
         Ok(retained + self.task.skip_long(engine)?)
     }
 
+    /// Has the base model, which `engine` must hold, reply to what it is tuned on, where its own replies count.
+    ///
+    /// # Errors
+    /// When inference fails.
+    pub fn learn_own_replies<E: Engine>(&mut self, engine: &mut E, header: &Header) -> Result<(), ExamError> {
+        let Some(weight) = header.task.own_replies else { return Ok(()) };
+        let rows = header.tensors.iter().filter_map(|tensor| tensor.rows);
+        let rows: Vec<_> = rows.map(|rows| rows.first..rows.end()).collect();
+        let is_tuned = move |token: usize| rows.iter().any(|rows| rows.contains(&(token as u64)));
+        self.task.learn_own_replies(engine, Box::new(is_tuned), OPENING, weight)
+    }
+
     /// Returns what the judges have to say of the replies so far, beside rewards.
     pub fn hints(&self) -> Vec<String> {
         let retained = self.retain.iter().flat_map(Examiner::hints);
@@ -93,7 +106,7 @@ impl Examiners {
         let task = match spec.candidates {
             None => self.task.training(engine, generation, prompts)?,
             Some(candidates) => {
-                let drawn = self.task.training(engine, generation, candidates as usize)?;
+                let drawn = self.task.candidates(engine, generation, candidates as usize)?;
                 self.task.most_telling(engine, drawn, generation, prompts)?
             }
         };

@@ -16,6 +16,10 @@ pub struct RetainArgs {
     /// Its problems that each member is evaluated on, where it counts [default: 16]
     #[arg(long, value_name = "N", requires = "retain")]
     pub retain_prompts: Option<u32>,
+    /// What replies of the base model's own count in a member's fitness, put after the openings that a run in rows of tokens
+    /// teaches; 0 for not at all [default: 1]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub retain_own: Option<f64>,
     /// End the run after this many held-out evaluations in a row without a new highest mean reward within the limit on
     /// drift; the tuned model is then the best one's
     #[arg(long, value_name = "N")]
@@ -25,7 +29,11 @@ pub struct RetainArgs {
 impl RetainArgs {
     /// The first flag that is given.
     pub fn first_given(&self) -> Option<&'static str> {
-        let given = [("--retain", self.retain.is_some()), ("--patience", self.patience.is_some())];
+        let given = [
+            ("--retain", self.retain.is_some()),
+            ("--retain-own", self.retain_own.is_some()),
+            ("--patience", self.patience.is_some()),
+        ];
         given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
     }
 }

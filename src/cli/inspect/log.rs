@@ -61,6 +61,9 @@ fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
         let of_retained = task(&retain.definition, &format!("{} problems", retain.prompts));
         lines.push(format!("  retained    {of_retained}, weight {}", retain.weight));
     }
+    if let Some(weight) = header.task.own_replies {
+        lines.push(format!("  retained    the base model's own replies after openings, weight {weight}"));
+    }
     if let Some(patience) = header.task.patience {
         lines.push(format!("  patience    {patience} evaluations"));
     }
