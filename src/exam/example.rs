@@ -47,7 +47,7 @@ impl Examiner {
             matches!(kind, RewardKind::Loglik | RewardKind::SoftLoglik | RewardKind::Margin)
         };
         let is_scored = problem.wanted.is_some() && self.graders.iter().any(|grader| scores(grader.kind));
-        let exam = self.exam(engine, vec![problem], super::HELD_OUT, Vec::new())?;
+        let exam = self.exam(engine, vec![problem], super::putting::HELD_OUT, Vec::new())?;
         let spelled = engine.spelled(&exam.wanted, 0);
         Ok(spelled.map(|Spelled { prompt, scored }| Example {
             place,

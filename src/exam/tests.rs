@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::json;
 
 use super::*;
-use crate::engine::{Score, ScoredToken, TensorBytes, Vocabulary};
+use crate::engine::{Request, Score, ScoredToken, TensorBytes, Vocabulary};
 use crate::judge::Asked;
 use crate::task::{DataOptions, Message, Place, Problems, Prompt};
 
