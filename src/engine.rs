@@ -150,11 +150,11 @@ pub struct TensorBytes<'a> {
     pub base: &'a [u8],
 }
 
-/// A model that can be evaluated and whose codes can be changed between evaluations.
-pub trait Engine {
+/// A model that can be evaluated and whose codes can be changed between evaluations, on whatever thread.
+pub trait Engine: Send {
     /// Requests brought into the form the engine evaluates (tokens, laid out in batches), made once and used for
     /// every member of a generation.
-    type Batch;
+    type Batch: Send;
 
     /// How the model's texts begin, end, and carry conversations.
     fn vocabulary(&self) -> &Vocabulary;

@@ -1,7 +1,7 @@
 //! Exams of a fake model whose replies and likelihoods are known.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -118,7 +118,7 @@ fn problem(plain: &str, wanted: Option<&str>, rejected: Option<&str>) -> Problem
         wanted: wanted.map(str::to_owned),
         rejected: rejected.map(str::to_owned),
         place: Place { file: "data.jsonl".into(), line: Some(plain.len() as u64) },
-        facts: Rc::new(json!({"note": plain}).as_object().cloned().unwrap_or_default()),
+        facts: Arc::new(json!({"note": plain}).as_object().cloned().unwrap_or_default()),
         ..Problem::default()
     }
 }
