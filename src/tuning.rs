@@ -302,9 +302,9 @@ impl Ready {
         discard: impl FnOnce(),
     ) -> Result<Finished, TuneError> {
         let mode = ResidualMode::usual(&self.log.header, &History::new(&self.log.header)?);
-        let mut journal = Witnessed { log: file, model: self.witness };
+        let journal = Witnessed { log: file, model: self.witness };
         let mut tuner =
-            Tuner::new(self.engine, self.examiners, self.log, &mut journal, mode).inspect_err(|_| discard())?;
+            Tuner::new(self.engine, self.examiners, self.log, journal, mode).inspect_err(|_| discard())?;
         let outcome = tuner.run(stop, observer)?;
         Ok(Finished { outcome, summary: tuner.summary(), log: tuner.log().clone() })
     }
