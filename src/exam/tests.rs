@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::*;
-use crate::engine::{Score, TensorBytes, Vocabulary};
+use crate::engine::{Score, TensorEdit, Vocabulary};
 use crate::judge::Asked;
 use crate::task::{DataOptions, Message, Place, Problems, Prompt};
 
@@ -57,7 +57,7 @@ impl Engine for Parrot {
         Ok(texts.iter().map(|text| text.starts_with(grammar)).collect())
     }
 
-    fn edit_codes(&mut self, _: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError> {
+    fn edit_codes(&mut self, _: &TensorEdit<'_>) -> Result<(), EngineError> {
         Ok(())
     }
 

@@ -60,9 +60,7 @@ impl<E: Engine> Local<E> {
         // While the engine holds the base model.
         let drift = Drifting::begin(&mut engine, &examiners, &held_out, &task.definition.stop, &mut watch)?;
         if !history.is_empty() {
-            engine.edit_codes(&mut |codes| {
-                rebuild_all(codes, &history, &mut residual);
-            })?;
+            rebuild_all(&history, &mut residual).on(&mut engine)?;
             check_digest(log, history.len(), &live_digest(&mut engine)?)?;
         }
         let stored = matches!(residual, ResidualStore::Stored(_));
@@ -79,7 +77,8 @@ impl<E: Engine> Local<E> {
     }
 
     /// Evaluates some members of a generation, these numbers of them, as [`Population::evaluate`] does all: a part of what several
-    /// machines share.
+    /// machines share. Where problems are chosen of candidates, it chooses by its own scores, whose last bits another kind of
+    /// processor may compute otherwise, and with them perhaps other problems.
     ///
     /// # Errors
     /// When inference or a judge fails.
@@ -170,12 +169,7 @@ impl<E: Engine> Population for Local<E> {
     fn apply(&mut self, record: &GenerationRecord) -> Result<Moves, TuneError> {
         let Self { engine, history, residual, watch, .. } = self;
         history.push(record);
-        let mut moves = Moves::default();
-        watch.time(
-            |split| &mut split.update,
-            || engine.edit_codes(&mut |tensors| moves = update_all(tensors, history, residual)),
-        )?;
-        Ok(moves)
+        Ok(watch.time(|split| &mut split.update, || update_all(history, residual).on(engine))?)
     }
 
     fn digest(&mut self) -> Result<String, TuneError> {

@@ -1,5 +1,6 @@
 //! The loop with an engine that computes rewards from the codes themselves.
 
+mod device;
 mod drift;
 mod fake;
 mod fleet;
@@ -8,7 +9,6 @@ use std::sync::atomic::AtomicBool;
 
 use super::*;
 use crate::block::Q4K;
-use crate::engine::{Engine, TensorBytes};
 use crate::exam::Examiner;
 use crate::model::live_digest;
 use crate::perturb::read_codes;
@@ -138,11 +138,7 @@ fn assert_log_rebuilds((text, codes): &Traces) {
     let log = SeedLog::parse(text.as_bytes()).unwrap();
     let history = History::of_log(&log, 9).unwrap();
     let mut engine = FakeEngine::new(&log.header);
-    engine
-        .edit_codes(&mut |tensors| {
-            rebuild_all(tensors, &history, &mut ResidualStore::Replay);
-        })
-        .unwrap();
+    rebuild_all(&history, &mut ResidualStore::Replay).on(&mut engine).unwrap();
     assert!(engine.tensors == *codes);
     assert_eq!(log.evaluations.last().unwrap().codes_sha256, live_digest(&mut engine).unwrap());
     assert_past(&log, codes);
@@ -160,15 +156,12 @@ fn assert_past(log: &SeedLog, codes: &[Vec<u8>]) {
             tiles.iter().filter_map(|tile| tile.get(number)).for_each(|copy| bytes.extend_from_slice(copy));
         }
     };
-    engine.edit_codes(&mut |tensors| rebuild_past(&points, tensors, &history, &mut show)).unwrap();
+    rebuild_past(&points, &mut engine.lend(), &history, &mut show);
     assert!(engine.tensors == *codes);
     for (past, points) in past.chunks(50).zip(points.chunks(50)) {
         let mut engine = FakeEngine::new(&log.header);
         let history = History::of_log(log, points[0]).unwrap();
-        let rebuild = &mut |tensors: &mut [TensorBytes<'_>]| {
-            rebuild_all(tensors, &history, &mut ResidualStore::Replay);
-        };
-        engine.edit_codes(rebuild).unwrap();
+        rebuild_all(&history, &mut ResidualStore::Replay).on(&mut engine).unwrap();
         let rebuilt = engine.tensors.concat();
         assert!(past.iter().all(|past| *past == rebuilt), "after {} generations", points[0]);
     }
@@ -227,11 +220,7 @@ fn a_record_is_in_the_journal_before_its_update_and_a_failure_leaves_the_logs_co
     assert_eq!(log.generations.len(), 3);
     let history = History::of_log(&log, 3).unwrap();
     let mut rebuilt = FakeEngine::new(&log.header);
-    rebuilt
-        .edit_codes(&mut |tensors| {
-            rebuild_all(tensors, &history, &mut ResidualStore::Replay);
-        })
-        .unwrap();
+    rebuild_all(&history, &mut ResidualStore::Replay).on(&mut rebuilt).unwrap();
     assert!(rebuilt.tensors == codes, "the failed member's perturbation was not taken back");
 }
 

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use crate::block::{Arrangement, Q4K};
-use crate::engine::{Decoding, Engine, EngineError, Request, Score, TensorBytes, Vocabulary};
+use crate::engine::{Decoding, Engine, EngineError, Request, Score, TensorBytes, TensorEdit, Vocabulary};
 use crate::perturb::read_codes;
 use crate::seed_log::Header;
 use crate::store::{Journal, StoreError};
+use crate::sweep::each_tensor;
 use crate::tensor_type::TensorType;
 use crate::tune::{Event, Observer};
 
@@ -37,6 +38,18 @@ impl FakeEngine {
         let half = codes.len() / 2;
         let sum = |codes: &[i16]| codes.iter().map(|&code| f64::from(code)).sum::<f64>();
         (sum(&codes[..half]) - sum(&codes[half..])) / codes.len() as f64
+    }
+}
+
+impl FakeEngine {
+    /// All of its tensors.
+    pub(super) fn lend(&mut self) -> Vec<TensorBytes<'_>> {
+        let mut tensors = Vec::new();
+        for (index, (bytes, base)) in self.tensors.iter_mut().zip(&self.base).enumerate() {
+            let arrangement = Arrangement::plain(self.types[index]);
+            tensors.push(TensorBytes { index, bytes, arrangement, base });
+        }
+        tensors
     }
 }
 
@@ -78,13 +91,8 @@ impl Engine for FakeEngine {
         Ok(vec![false; texts.len()])
     }
 
-    fn edit_codes(&mut self, edit: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError> {
-        let mut tensors = Vec::new();
-        for (index, (bytes, base)) in self.tensors.iter_mut().zip(&self.base).enumerate() {
-            let arrangement = Arrangement::plain(self.types[index]);
-            tensors.push(TensorBytes { index, bytes, arrangement, base });
-        }
-        edit(&mut tensors);
+    fn edit_codes(&mut self, edit: &TensorEdit<'_>) -> Result<(), EngineError> {
+        each_tensor(&mut self.lend(), edit);
         Ok(())
     }
 
