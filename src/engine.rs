@@ -4,11 +4,14 @@
 //! The tuning loop knows only this trait. [`crate::llama`] implements it with llama.cpp; tests drive the loop with a
 //! fake that computes rewards from the codes directly.
 
+mod tensor;
+
 use std::error::Error;
 
 use thiserror::Error;
 
-use crate::block::Arrangement;
+pub use tensor::{Changed, TensorBytes, TensorEdit};
+
 use crate::chat::{ControlNames, Speaker};
 
 /// One text to be completed, with the completion that is wanted.
@@ -146,24 +149,11 @@ pub struct Reply {
     pub ended: bool,
 }
 
-/// The bytes of one tunable tensor, where inference reads them and as they were before tuning.
-#[derive(Debug)]
-pub struct TensorBytes<'a> {
-    /// Position in the list of tunable tensors that the engine was made with.
-    pub index: usize,
-    /// Whole blocks.
-    pub bytes: &'a mut [u8],
-    /// How the blocks lie in them.
-    pub arrangement: Arrangement,
-    /// The same number of bytes as they are in the base model's file.
-    pub base: &'a [u8],
-}
-
-/// A model that can be evaluated and whose codes can be changed between evaluations.
-pub trait Engine {
+/// A model that can be evaluated and whose codes can be changed between evaluations, on whatever thread.
+pub trait Engine: Send {
     /// Requests brought into the form the engine evaluates (tokens, laid out in batches), made once and used for
     /// every member of a generation.
-    type Batch;
+    type Batch: Send;
 
     /// How the model's texts begin, end, and carry conversations.
     fn vocabulary(&self) -> &Vocabulary;
@@ -263,15 +253,19 @@ pub trait Engine {
     /// When the grammar cannot be read.
     fn follow(&self, grammar: &str, texts: &[String]) -> Result<Vec<bool>, EngineError>;
 
-    /// Lends the bytes of all tunable tensors, in the order of the list the engine was made with, and returns once
-    /// inference sees whatever `edit` changed.
+    /// Calls `edit` with each tunable tensor, once and in any order, perhaps several at a time on as many threads, and returns once
+    /// inference sees whatever `edit` changed. What `edit` returns says where that is: an engine whose inference reads a copy,
+    /// as on a device, may lend one tensor at a time and bring these bytes there before it lends the next.
     ///
     /// # Errors
     /// When changed bytes cannot be brought to where inference reads them.
-    fn edit_codes(&mut self, edit: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError>;
+    fn edit_codes(&mut self, edit: &TensorEdit<'_>) -> Result<(), EngineError>;
 
     /// Shows the bytes of all tunable tensors as a file would hold them, in the order of the list the engine was made with,
     /// a piece at a time.
+    ///
+    /// They are read back from where inference reads them, and not from a copy that edits are made in: digests are computed of
+    /// them, which then tell of bytes that inference does not see as the log has them.
     ///
     /// # Errors
     /// When the bytes cannot be brought from where inference reads them.

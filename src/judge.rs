@@ -39,8 +39,8 @@ pub struct Asked<'a> {
     pub example: Option<&'a Map<String, Value>>,
 }
 
-/// Judges replies.
-pub trait Judge {
+/// Judges replies, perhaps on another thread than the one that it was made on.
+pub trait Judge: Send {
     /// Whether replies to an example can be judged at all, to be asked of every example before any work is done.
     ///
     /// # Errors

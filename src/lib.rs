@@ -38,7 +38,7 @@
 //! | [`task`], [`judge`] | what a model is asked, and what a reply is worth |
 //! | [`chat`] | how conversations are written: chat templates |
 //! | [`settings`], [`recipe`] | the hyper-parameters of a run, and their defaults |
-//! | [`tune`] | what a run tells those who watch it, and how it ends |
+//! | [`tune`] | what a run tells those who watch it, how it ends, and who evaluates its members |
 //! | [`drift`] | how far a model has moved from its base |
 //! | [`seed_log`] | a run's log: records, hash chain, validation |
 //! | [`model`] | a base model: which file it is, and where logs lead from it |
@@ -101,14 +101,14 @@
 //! | [`drift`] | how far a model has moved from its base, and whether its replies loop |
 //! | `surprise` | tokens that replies surprise a model with |
 //! | `text` | numbers and words as people read them |
-//! | `sweep` | work on all tiles, in parallel |
+//! | `sweep` | work on all tiles, in parallel, wherever the tensors are |
 //! | `store` | mappings, atomic files, the append-only log, files of data |
 //! | `reward_command` | the user's own program as a judge |
 //! | [`llama`] | the engine on llama.cpp; the only foreign code |
 //! | [`model`] | a base model: which file it is, and where logs lead from it |
 //! | [`export`] | base model and logs or diffs to tuned model, and back |
 //! | [`recipe`] | default hyper-parameters |
-//! | [`tune`] | the loop over generations |
+//! | [`tune`] | the loop over generations, and the population that it has evaluated |
 //! | [`tuning`] | a run from code |
 //! | `probe` | what a run will meet, measured before it starts |
 //! | [`report`] | pictures of logs: a page, figures, event files; model cards |

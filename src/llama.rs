@@ -15,9 +15,10 @@ use tracing::{debug, info};
 use crate::block::Arrangement;
 use crate::engine::{
     Decoding, Engine, EngineError, Length, Reply, Request, Score, ScoredToken, Spelled, TensorBytes,
-    TokenTally, Vocabulary,
+    TensorEdit, TokenTally, Vocabulary,
 };
 use crate::store::{StoreError, WorkingCopy};
+use crate::sweep::each_tensor;
 use crate::tensor_type::TensorType;
 
 mod budget;
@@ -333,10 +334,10 @@ impl Engine for LlamaEngine {
             .map_err(|source| EngineError::new("judging replies by the grammar", source))
     }
 
-    fn edit_codes(&mut self, edit: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError> {
+    fn edit_codes(&mut self, edit: &TensorEdit<'_>) -> Result<(), EngineError> {
         let tensors = self.lend();
         let mut tensors = tensors.map_err(|source| EngineError::new("lending the codes", source))?;
-        edit(&mut tensors);
+        each_tensor(&mut tensors, edit);
         Ok(())
     }
 

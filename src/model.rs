@@ -131,7 +131,7 @@ impl Model {
     /// When the log was made for another model or has fewer generations.
     pub fn replay(&mut self, log: &SeedLog, generations: u64) -> Result<String, ModelError> {
         let rebuild = |tensors: &mut [TensorBytes<'_>], history: &History| {
-            rebuild_all(tensors, history, &mut ResidualStore::Replay)
+            rebuild_all(history, &mut ResidualStore::Replay).over(tensors)
         };
         Ok(self.rebuild(log, generations, rebuild)?.1)
     }

@@ -228,9 +228,7 @@ fn time_update<E: Engine>(engine: &mut E, header: &Header) -> Result<f64, TuneEr
         false => ResidualStore::Replay,
     };
     let start = Instant::now();
-    engine.edit_codes(&mut |tensors| {
-        update_all(tensors, &history, &mut residual);
-    })?;
+    update_all(&history, &mut residual).on(engine)?;
     Ok(start.elapsed().as_secs_f64())
 }
 

@@ -1,14 +1,15 @@
-//! Runs the work on tiles over all tuned tensors, in parallel with rayon. No result depends on the number of threads:
-//! a tile's outcome is a function of the tile alone.
+//! Runs the work on tiles over all tuned tensors, in parallel with rayon. No result depends on the number of threads, nor on
+//! the order in which an engine lends its tensors: a tile's outcome is a function of the tile alone.
 
 mod past;
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
 use crate::block::{Arrangement, Codes, Field, Integers, integers_of_block};
-use crate::engine::TensorBytes;
+use crate::engine::{Changed, Engine, EngineError, TensorBytes, TensorEdit};
 use crate::perturb::{self, Applied, Edit, Member};
 use crate::replay::{History, Residual, Scratch};
 use crate::seed_log::TensorSpec;
@@ -18,25 +19,23 @@ use crate::with_integers;
 
 pub use past::rebuild_past;
 
-/// Something kept for each tile of each tensor of each field, in the order of [`History::fields`], from call to call. A tensor
-/// without the field has no tiles.
+/// Something kept for each tile of each field of each tensor, fields in the order of [`History::fields`], from call to call. A
+/// field that a tensor lacks has no tiles.
 pub type PerTile<T> = Vec<Vec<Vec<T>>>;
 
 /// Returns one `T` for each tile.
 pub fn per_tile<T: Clone + Default>(history: &History) -> PerTile<T> {
-    history.fields().iter().map(|&field| per_tile_of(history, field)).collect()
+    (0..history.specs().len()).map(|index| tiles_of(history, index)).collect()
 }
 
-/// Returns one `T` for each tile of one field.
-fn per_tile_of<T: Clone + Default>(history: &History, field: Field) -> Vec<Vec<T>> {
-    let tiles = |(tensor, index)| match history.tile_len(index, field) {
-        Some(tile_len) => {
-            let spec: &TensorSpec = tensor;
-            vec![T::default(); spec.integers(field).div_ceil(tile_len as u64) as usize]
-        }
+/// Returns one `T` for each tile of one tensor.
+fn tiles_of<T: Clone + Default>(history: &History, index: usize) -> Vec<Vec<T>> {
+    let spec: &TensorSpec = &history.specs()[index];
+    let of_field = |&field: &Field| match history.tile_len(index as u32, field) {
+        Some(tile_len) => vec![T::default(); spec.integers(field).div_ceil(tile_len as u64) as usize],
         None => Vec::new(),
     };
-    history.specs().iter().zip(0_u32..).map(tiles).collect()
+    history.fields().iter().map(of_field).collect()
 }
 
 /// The blocks of one tile, in whatever layout.
@@ -100,66 +99,173 @@ fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// Calls `work(blocks, tile, state, scratch)` for every tile, field by field, and adds up the answers.
+/// Hands tensors that lie in main memory to `edit`, side by side.
+pub fn each_tensor(tensors: &mut [TensorBytes<'_>], edit: &TensorEdit<'_>) {
+    tensors.par_iter_mut().for_each(|tensor| {
+        edit(tensor);
+    });
+}
+
+/// What was done to some tiles.
+#[derive(Debug, Default)]
+struct Done {
+    moves: Moves,
+    /// Where bytes may have changed.
+    changed: Vec<Range<usize>>,
+}
+
+impl Done {
+    /// Adds a range of bytes; one that follows the last is made one with it.
+    fn add_changed(&mut self, range: Range<usize>) {
+        match self.changed.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => self.changed.push(range),
+        }
+    }
+
+    /// Adds what was done to the tiles that follow.
+    fn join(mut self, next: Self) -> Self {
+        self.moves = self.moves + next.moves;
+        next.changed.into_iter().for_each(|range| self.add_changed(range));
+        self
+    }
+}
+
+/// What work did to a tile: what it moved, and whether any byte may have changed.
+type DoneToTile = (Moves, bool);
+
+fn moved(moves: Moves) -> DoneToTile {
+    (moves, moves.moved + moves.pulled > 0)
+}
+
+/// Work on all tiles of all tensors, ready to be done where these are.
+#[must_use = "nothing is done until it has the tensors"]
+pub struct Sweep<'a> {
+    of_tensor: Box<dyn Fn(&mut TensorBytes<'_>) -> Done + Sync + 'a>,
+    moves: Mutex<Moves>,
+}
+
+impl<'a> Sweep<'a> {
+    /// Calls `work(blocks, tile, state, scratch)` for every tile, with what is kept of it.
+    fn keeping<T: Send>(
+        history: &'a History,
+        state: &'a mut PerTile<T>,
+        work: impl Fn(&mut TileBlocks<'_>, &Tile, &mut T, &mut Scratch) -> DoneToTile + Sync + 'a,
+    ) -> Self {
+        let of_each: Vec<Mutex<Option<&mut Vec<Vec<T>>>>> =
+            state.iter_mut().map(|of_tensor| Mutex::new(Some(of_tensor))).collect();
+        let of_tensor = move |tensor: &mut TensorBytes<'_>| {
+            // Taken out, so that nothing is locked while the tiles are worked on.
+            let state = of_each[tensor.index].lock().unwrap_or_else(PoisonError::into_inner).take();
+            let state = state.unwrap_or_else(|| unreachable!("each tensor is lent once"));
+            each_tile(tensor, history, state, &work)
+        };
+        Self { of_tensor: Box::new(of_tensor), moves: Mutex::default() }
+    }
+
+    /// The same where nothing is kept.
+    fn forgetting(
+        history: &'a History,
+        work: impl Fn(&mut TileBlocks<'_>, &Tile, &mut Scratch) -> DoneToTile + Sync + 'a,
+    ) -> Self {
+        let work = move |blocks: &mut TileBlocks<'_>, tile: &Tile, (): &mut (), scratch: &mut Scratch| {
+            work(blocks, tile, scratch)
+        };
+        let of_tensor = move |tensor: &mut TensorBytes<'_>| {
+            each_tile(tensor, history, &mut tiles_of(history, tensor.index), &work)
+        };
+        Self { of_tensor: Box::new(of_tensor), moves: Mutex::default() }
+    }
+
+    /// Does the work on one tensor, and returns where bytes may have changed. It can be done once for each tensor.
+    pub fn tensor(&self, tensor: &mut TensorBytes<'_>) -> Changed {
+        let Done { moves, changed } = (self.of_tensor)(tensor);
+        // A sum, so the order in which tensors come to be done does not matter.
+        let mut sum = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
+        *sum = *sum + moves;
+        Changed::of(changed)
+    }
+
+    /// Does the work on the tensors of an engine, and returns what it moved.
+    ///
+    /// # Errors
+    /// When changed bytes cannot be brought to where inference reads them.
+    pub fn on<E: Engine>(self, engine: &mut E) -> Result<Moves, EngineError> {
+        engine.edit_codes(&|tensor| self.tensor(tensor))?;
+        Ok(self.moves.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Does the work on tensors in main memory, and returns what it moved.
+    pub fn over(self, tensors: &mut [TensorBytes<'_>]) -> Moves {
+        each_tensor(tensors, &|tensor| self.tensor(tensor));
+        self.moves.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Calls `work(blocks, tile, state, scratch)` for every tile of a tensor, field by field, and adds up the answers.
 fn each_tile<T: Send>(
-    tensors: &mut [TensorBytes<'_>],
+    tensor: &mut TensorBytes<'_>,
     history: &History,
-    state: &mut PerTile<T>,
-    work: impl Fn(&mut TileBlocks<'_>, &Tile, &mut T, &mut Scratch) -> Moves + Sync,
-) -> Moves {
+    state: &mut [Vec<T>],
+    work: &(impl Fn(&mut TileBlocks<'_>, &Tile, &mut T, &mut Scratch) -> DoneToTile + Sync),
+) -> Done {
     let fields = history.fields().iter().zip(state);
-    fields.fold(Moves::default(), |moves, (&field, state)| {
-        moves + each_tile_of(field, tensors, history, state, &work)
+    fields.fold(Done::default(), |done, (&field, state)| {
+        done.join(each_tile_of(field, tensor, history, state, work))
     })
 }
 
 /// The same for one field.
 fn each_tile_of<T: Send>(
     field: Field,
-    tensors: &mut [TensorBytes<'_>],
+    tensor: &mut TensorBytes<'_>,
     history: &History,
-    state: &mut [Vec<T>],
-    work: &(impl Fn(&mut TileBlocks<'_>, &Tile, &mut T, &mut Scratch) -> Moves + Sync),
-) -> Moves {
-    let of_tensor = |(tensor, state): (&mut TensorBytes<'_>, &mut Vec<T>)| {
-        let (index, arrangement, base) = (tensor.index as u32, tensor.arrangement, tensor.base);
-        let Some(cut) = Cut::new(history, index, field, arrangement) else { return Moves::default() };
-        let integers = history.specs()[tensor.index].integers(field);
-        let units = tensor.bytes.par_chunks_mut(cut.together * cut.bytes);
-        let of_unit = |scratch: &mut Scratch, (unit, (bytes, state)): (usize, (&mut [u8], &mut [T]))| {
-            let mut moves = Moves::default();
-            for (number, state) in state.iter_mut().enumerate() {
-                let tile = unit * cut.together + number;
-                let base = &base[tile * cut.bytes..base.len().min((tile + 1) * cut.bytes)];
-                let first_block = number * cut.blocks;
-                let mut blocks = TileBlocks { bytes: &mut *bytes, arrangement, first_block, base };
-                moves = moves + work(&mut blocks, &cut.tile(index, field, tile, integers), state, scratch);
-            }
-            moves
-        };
-        let units = units.zip(state.par_chunks_mut(cut.together)).enumerate();
-        let units = units.with_min_len((LEAST_WORK / (cut.together * cut.tile_len)).max(1));
-        units.map_init(Scratch::default, of_unit).reduce(Moves::default, |a, b| a + b)
+    state: &mut [T],
+    work: &(impl Fn(&mut TileBlocks<'_>, &Tile, &mut T, &mut Scratch) -> DoneToTile + Sync),
+) -> Done {
+    let (index, arrangement, base) = (tensor.index as u32, tensor.arrangement, tensor.base);
+    let Some(cut) = Cut::new(history, index, field, arrangement) else { return Done::default() };
+    let integers = history.specs()[tensor.index].integers(field);
+    let unit_bytes = cut.together * cut.bytes;
+    let add_unit = |(mut scratch, mut done): (Scratch, Done),
+                    (unit, (bytes, state)): (usize, (&mut [u8], &mut [T]))| {
+        let mut any_changed = false;
+        for (number, state) in state.iter_mut().enumerate() {
+            let tile = unit * cut.together + number;
+            let base = &base[tile * cut.bytes..base.len().min((tile + 1) * cut.bytes)];
+            let first_block = number * cut.blocks;
+            let mut blocks = TileBlocks { bytes: &mut *bytes, arrangement, first_block, base };
+            let tile = cut.tile(index, field, tile, integers);
+            let (moves, changed) = work(&mut blocks, &tile, state, &mut scratch);
+            done.moves = done.moves + moves;
+            any_changed |= changed;
+        }
+        if any_changed {
+            done.add_changed(unit * unit_bytes..unit * unit_bytes + bytes.len());
+        }
+        (scratch, done)
     };
-    tensors.par_iter_mut().zip(state.par_iter_mut()).map(of_tensor).reduce(Moves::default, |a, b| a + b)
+    let units = tensor.bytes.par_chunks_mut(unit_bytes).zip(state.par_chunks_mut(cut.together)).enumerate();
+    let units = units.with_min_len((LEAST_WORK / (cut.together * cut.tile_len)).max(1));
+    units.fold(Default::default, add_unit).map(|(_, done)| done).reduce(Done::default, Done::join)
 }
 
 /// Edits all tensors by perturbations of members, one after the other, in a single pass over the tiles of each field.
-pub fn edit_all(
-    edits: &[(Edit, Member<'_>)],
-    tensors: &mut [TensorBytes<'_>],
-    history: &History,
-    applied: &mut PerTile<Applied>,
-) {
-    each_tile(tensors, history, applied, |blocks, tile, applied, _| {
-        let Some(noise) = history.noise(tile.tensor, tile.field) else { return Moves::default() };
+pub fn edit_all<'a>(
+    edits: &'a [(Edit, Member<'a>)],
+    history: &'a History,
+    applied: &'a mut PerTile<Applied>,
+) -> Sweep<'a> {
+    Sweep::keeping(history, applied, move |blocks, tile, applied, _| {
+        let Some(noise) = history.noise(tile.tensor, tile.field) else { return DoneToTile::default() };
         for &(what, member) in edits {
             with_integers!(blocks.arrangement, tile.field, I => {
                 perturb::edit::<I>(what, &mut blocks.blocks::<I>(), tile, noise, member, applied);
             });
         }
-        Moves::default()
-    });
+        // There is hardly a tile that the noise passes by.
+        (Moves::default(), !edits.is_empty())
+    })
 }
 
 /// Where the residual of the next update comes from, where there is one. Both give the same codes, bit for bit.
@@ -173,45 +279,37 @@ pub enum ResidualStore {
 }
 
 /// Applies the newest generation of the history to all tensors.
-pub fn update_all(tensors: &mut [TensorBytes<'_>], history: &History, residual: &mut ResidualStore) -> Moves {
+pub fn update_all<'a>(history: &'a History, residual: &'a mut ResidualStore) -> Sweep<'a> {
     match residual {
-        ResidualStore::Replay => {
-            each_tile(tensors, history, &mut per_tile::<()>(history), |blocks, tile, (), scratch| {
-                with_integers!(blocks.arrangement, tile.field, I => {
-                    history.update_replayed(&mut blocks.tuned::<I>(), tile, scratch)
-                })
-            })
-        }
+        ResidualStore::Replay => Sweep::forgetting(history, |blocks, tile, scratch| {
+            moved(with_integers!(blocks.arrangement, tile.field, I => {
+                history.update_replayed(&mut blocks.tuned::<I>(), tile, scratch)
+            }))
+        }),
         ResidualStore::Stored(residuals) => {
-            each_tile(tensors, history, residuals, |blocks, tile, residual, scratch| {
-                with_integers!(blocks.arrangement, tile.field, I => {
+            Sweep::keeping(history, residuals, move |blocks, tile, residual, scratch| {
+                moved(with_integers!(blocks.arrangement, tile.field, I => {
                     history.update_stored(&mut blocks.tuned::<I>(), tile, residual, scratch)
-                })
+                }))
             })
         }
     }
 }
 
 /// Applies the whole history to the base model's integers; a stored residual ends ready for the next update.
-pub fn rebuild_all(
-    tensors: &mut [TensorBytes<'_>],
-    history: &History,
-    residual: &mut ResidualStore,
-) -> Moves {
+pub fn rebuild_all<'a>(history: &'a History, residual: &'a mut ResidualStore) -> Sweep<'a> {
     match residual {
-        ResidualStore::Replay => {
-            each_tile(tensors, history, &mut per_tile::<()>(history), |blocks, tile, (), scratch| {
-                let residual = &mut Residual::default();
-                with_integers!(blocks.arrangement, tile.field, I => {
-                    history.rebuild(&mut blocks.tuned::<I>(), tile, residual, scratch)
-                })
-            })
-        }
+        ResidualStore::Replay => Sweep::forgetting(history, |blocks, tile, scratch| {
+            let residual = &mut Residual::default();
+            moved(with_integers!(blocks.arrangement, tile.field, I => {
+                history.rebuild(&mut blocks.tuned::<I>(), tile, residual, scratch)
+            }))
+        }),
         ResidualStore::Stored(residuals) => {
-            each_tile(tensors, history, residuals, |blocks, tile, residual, scratch| {
-                with_integers!(blocks.arrangement, tile.field, I => {
+            Sweep::keeping(history, residuals, move |blocks, tile, residual, scratch| {
+                moved(with_integers!(blocks.arrangement, tile.field, I => {
                     history.rebuild(&mut blocks.tuned::<I>(), tile, residual, scratch)
-                })
+                }))
             })
         }
     }
@@ -224,7 +322,7 @@ pub fn rebuild_counting(tensors: &mut [TensorBytes<'_>], history: &History, span
     let spans = history.len().div_ceil(span) as usize;
     let none = || Mutex::new(vec![Moves::default(); spans]);
     let counts: Vec<Mutex<Vec<Moves>>> = history.specs().iter().map(|_| none()).collect();
-    each_tile(tensors, history, &mut per_tile::<()>(history), |blocks, tile, (), scratch| {
+    let sweep = Sweep::forgetting(history, |blocks, tile, scratch| {
         let mut of_tile = vec![Moves::default(); spans];
         let watch = |generation: u64, moves| {
             let count = &mut of_tile[(generation / span) as usize];
@@ -237,8 +335,9 @@ pub fn rebuild_counting(tensors: &mut [TensorBytes<'_>], history: &History, span
         // Sums, so the order in which tiles come to be done does not matter.
         let mut count = counts[tile.tensor as usize].lock().unwrap_or_else(PoisonError::into_inner);
         count.iter_mut().zip(of_tile).for_each(|(sum, moves)| *sum = *sum + moves);
-        moves
+        moved(moves)
     });
+    sweep.over(tensors);
     counts.into_iter().map(|count| count.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
 }
 

@@ -16,7 +16,7 @@ pub mod number;
 mod split;
 
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -52,7 +52,7 @@ pub struct Problem {
     /// Where the problem stands in the user's data; a generated one stands nowhere.
     pub place: Place,
     /// What else is known of the problem: the user's own line, or what the task's judgement goes by.
-    pub facts: Rc<Map<String, Value>>,
+    pub facts: Arc<Map<String, Value>>,
 }
 
 impl Problem {
@@ -68,7 +68,7 @@ impl Problem {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// The file's name; empty for no place.
-    pub file: Rc<str>,
+    pub file: Arc<str>,
     /// The line that the example begins on, from 1; `None` for a piece of a plain text.
     pub line: Option<u64>,
 }
@@ -99,8 +99,8 @@ impl Verdict {
     }
 }
 
-/// A source of problems and a judge of replies.
-pub trait Task {
+/// A source of problems and a judge of replies, perhaps on another thread than the one that it was made on.
+pub trait Task: Send {
     /// Problems to tune on, drawn from (seed, generation): the same for every member of a generation, and never one of
     /// the held-out problems.
     fn training(&self, seed: u64, generation: u64, count: usize) -> Vec<Problem>;

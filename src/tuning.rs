@@ -74,7 +74,7 @@ pub struct Finished {
 /// A function as a judge.
 struct Function<F>(F);
 
-impl<F: FnMut(&Asked<'_>) -> f64> Judge for Function<F> {
+impl<F: FnMut(&Asked<'_>) -> f64 + Send> Judge for Function<F> {
     fn judge(&mut self, asked: &[Asked<'_>]) -> Result<Vec<f64>, JudgeError> {
         Ok(asked.iter().map(&mut self.0).collect())
     }
@@ -84,10 +84,11 @@ impl Tuning {
     /// A run with the defaults of `qes-gguf tune`: the model's file, the problems, and the reward of a reply, a finite number,
     /// more is better. The reward should depend on nothing but what it is asked, so that a resumed run is the same as one
     /// that was never interrupted.
+    /// Task and reward are `Send`, since a run may go on on another thread than the one that it was made on.
     pub fn new(
         model: impl Into<PathBuf>,
         task: impl Task + 'static,
-        reward: impl FnMut(&Asked<'_>) -> f64 + 'static,
+        reward: impl FnMut(&Asked<'_>) -> f64 + Send + 'static,
     ) -> Self {
         let method = Method::Qes;
         Self {
@@ -302,9 +303,9 @@ impl Ready {
         discard: impl FnOnce(),
     ) -> Result<Finished, TuneError> {
         let mode = ResidualMode::usual(&self.log.header, &History::new(&self.log.header)?);
-        let mut journal = Witnessed { log: file, model: self.witness };
-        let mut tuner = Tuner::new(self.engine, self.examiners, self.log, &mut journal, mode)
-            .inspect_err(|_| discard())?;
+        let journal = Witnessed { log: file, model: self.witness };
+        let mut tuner =
+            Tuner::new(self.engine, self.examiners, self.log, journal, mode).inspect_err(|_| discard())?;
         let outcome = tuner.run(stop, observer)?;
         Ok(Finished { outcome, summary: tuner.summary(), log: tuner.log().clone() })
     }

@@ -236,8 +236,11 @@ fn no_modules_lean_on_each_other_in_a_circle() {
 fn pure_rows_have_no_io_no_clock_no_threads_and_no_output() {
     assert!(ROWS.pure > 10, "{:?}", ROWS.names);
     let pure = sources().iter().filter(|source| source.row() < ROWS.pure);
-    let impure = r"\bstd::(fs|time|thread|net|env|process|sync)\b|\brayon\b|\be?print(ln)?!|\bdbg!";
-    assert_none(&all_matches(pure, impure), "a pure row does more than compute");
+    // An `Arc` is a count and no lock; it lets values go to another thread as a whole.
+    let shared = r"\bstd::sync::(?:[^A]|A[^r])";
+    let impure = r"\bstd::(fs|time|thread|net|env|process)\b|\brayon\b|\be?print(ln)?!|\bdbg!";
+    let impure = [impure, shared].join("|");
+    assert_none(&all_matches(pure, &impure), "a pure row does more than compute");
 }
 
 /// A pattern for calls of what the standard library leaves to the platform's C library, where the last bits differ from

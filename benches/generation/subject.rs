@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use qes_gguf::block::integers_of_block;
-use qes_gguf::engine::{Engine, Request, TensorBytes};
+use qes_gguf::engine::{Engine, Request};
 use qes_gguf::llama::{LlamaEngine, LlamaOptions, Prepared, TensorSlot};
 use qes_gguf::model::Model;
 use qes_gguf::noise::NoiseSeed;
@@ -194,14 +194,13 @@ impl Subject {
 
     fn edit(&mut self, what: Edit, member: Member<'_>) -> Result<()> {
         let Self { history, engine, applied, .. } = self;
-        Ok(engine.edit_codes(&mut |codes| edit_all(&[(what, member)], codes, history, applied))?)
+        edit_all(&[(what, member)], history, applied).on(engine)?;
+        Ok(())
     }
 
     fn update(&mut self, pool: &ThreadPool, first: &mut Option<Moves>) -> Result<()> {
         let Self { history, residual, engine, .. } = self;
-        let mut update = |codes: &mut [TensorBytes<'_>]| update_all(codes, history, residual);
-        let mut moves = Moves::default();
-        engine.edit_codes(&mut |codes| moves = pool.install(|| update(codes)))?;
+        let moves = pool.install(|| update_all(history, residual).on(engine))?;
         first.get_or_insert(moves);
         Ok(())
     }

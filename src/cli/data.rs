@@ -1,6 +1,6 @@
 //! The user's data as the problems of a task.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
@@ -183,12 +183,12 @@ struct Making {
 
 impl Making {
     fn problems(&self, file: &DataFile, examples: Vec<Example>) -> Result<Vec<Problem>> {
-        let name: Rc<str> = file.path.display().to_string().into();
+        let name: Arc<str> = file.path.display().to_string().into();
         let problem = |example: Example| {
-            let place = Place { file: Rc::clone(&name), line: example.line };
+            let place = Place { file: Arc::clone(&name), line: example.line };
             let weight = (example.weight != 1.0).then_some(example.weight);
             let made = self.of_content(example.content).with_context(|| place.to_string())?;
-            Ok(Problem { place, weight, facts: Rc::new(example.object), ..made })
+            Ok(Problem { place, weight, facts: Arc::new(example.object), ..made })
         };
         examples.into_iter().map(problem).collect()
     }

@@ -79,7 +79,7 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     if let Some(found) = probed {
         display.tell(&found, plan.mode);
     }
-    let tuner = Tuner::new(engine, examiners, log, &mut journal, plan.mode);
+    let tuner = Tuner::new(engine, examiners, log, journal, plan.mode);
     if tuner.is_err() && !args.resume {
         discard_log(&path);
     }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::*;
-use crate::engine::{TensorBytes, Vocabulary};
+use crate::engine::{TensorEdit, Vocabulary};
 
 /// Takes so many nats for a byte, and loops on the first prompts of a batch.
 struct Talker {
@@ -71,7 +71,7 @@ impl Engine for Talker {
         Ok(vec![true; texts.len()])
     }
 
-    fn edit_codes(&mut self, _: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError> {
+    fn edit_codes(&mut self, _: &TensorEdit<'_>) -> Result<(), EngineError> {
         Ok(())
     }
 

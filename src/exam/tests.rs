@@ -1,12 +1,12 @@
 //! Exams of a fake model whose replies and likelihoods are known.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::json;
 
 use super::*;
-use crate::engine::{Request, Score, ScoredToken, TensorBytes, Vocabulary};
+use crate::engine::{Request, Score, ScoredToken, TensorEdit, Vocabulary};
 use crate::judge::Asked;
 use crate::task::{DataOptions, Message, Place, Problems, Prompt};
 
@@ -66,7 +66,7 @@ impl Engine for Parrot {
         Ok(texts.iter().map(|text| text.starts_with(grammar)).collect())
     }
 
-    fn edit_codes(&mut self, _: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError> {
+    fn edit_codes(&mut self, _: &TensorEdit<'_>) -> Result<(), EngineError> {
         Ok(())
     }
 
@@ -127,7 +127,7 @@ fn problem(plain: &str, wanted: Option<&str>, rejected: Option<&str>) -> Problem
         wanted: wanted.map(str::to_owned),
         rejected: rejected.map(str::to_owned),
         place: Place { file: "data.jsonl".into(), line: Some(plain.len() as u64) },
-        facts: Rc::new(json!({"note": plain}).as_object().cloned().unwrap_or_default()),
+        facts: Arc::new(json!({"note": plain}).as_object().cloned().unwrap_or_default()),
         ..Problem::default()
     }
 }

@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 
-use crate::engine::{Decoding, Engine, EngineError, Request, Score, TensorBytes, Vocabulary};
+use crate::engine::{Decoding, Engine, EngineError, Request, Score, TensorEdit, Vocabulary};
 use crate::store::WorkingCopy;
 
 mod budget;
@@ -81,7 +81,7 @@ impl Engine for LlamaEngine {
         match self.0 {}
     }
 
-    fn edit_codes(&mut self, _: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError> {
+    fn edit_codes(&mut self, _: &TensorEdit<'_>) -> Result<(), EngineError> {
         match self.0 {}
     }
 

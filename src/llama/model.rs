@@ -46,6 +46,10 @@ pub(super) struct Model {
     positions: usize,
 }
 
+// SAFETY: llama.cpp ties a model to no thread: it is memory, a vocabulary and, on the CPU, nothing that a thread has of its own.
+// What it logs by thread is taken by the call that it belongs to.
+unsafe impl Send for Model {}
+
 // SAFETY: a loaded model is only read, by its vocabulary functions as by inference, and llama.cpp lets any number of
 // threads do that. Redirecting its tensors takes place before any other thread knows of it.
 unsafe impl Sync for Model {}

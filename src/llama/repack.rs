@@ -94,6 +94,10 @@ pub(super) struct Held {
     arrangement: Arrangement,
 }
 
+// SAFETY: it points to main memory of a model, which may be used on any thread; an engine owns both and so sends them together,
+// and nobody reads or writes there but by way of a borrow of the engine.
+unsafe impl Send for Held {}
+
 impl Held {
     /// The tensor of a loaded model if llama.cpp holds it in an interleaved layout.
     ///

@@ -38,7 +38,7 @@ impl Replica {
         let mut tensors = model.tensors(ranges, &log.header)?;
         for record in log.generations.iter().skip(history.len() as usize) {
             history.push(record);
-            update_all(&mut tensors, history, residual);
+            update_all(history, residual).over(&mut tensors);
         }
         Ok(digest::of(&tensors))
     }

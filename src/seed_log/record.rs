@@ -256,11 +256,11 @@ pub struct GenerationRecord {
     pub generation: u64,
     /// Step size used, per entry of `settings.types`.
     pub alpha: Vec<f64>,
-    /// Weight of each perturbation: of each member, or of each mirrored pair.
+    /// Weight of each perturbation: of each member, or of each mirrored pair. 0 of one that was not evaluated, too.
     pub weights: Vec<f32>,
-    /// The members' fitness.
+    /// The fitness of the members that were evaluated.
     pub fitness: FitnessSummary,
-    /// Evaluations of a problem by the model: members times prompts, and one of each candidate.
+    /// Evaluations of a problem by the model: members that were evaluated times prompts, and one of each candidate.
     pub evaluations: u64,
 }
 

@@ -29,7 +29,7 @@ fn read_bounded(file: &mut File, path: &Path) -> Result<Vec<u8>, StoreError> {
 }
 
 /// Where the lines of a run's log go.
-pub trait Journal {
+pub trait Journal: Send {
     /// Appends a line, newline included; when this returns, the line survives a loss of power.
     ///
     /// # Errors

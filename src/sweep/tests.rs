@@ -4,7 +4,7 @@ use super::*;
 use crate::block::{CodeBlock, CodeLayout};
 use crate::noise::NoiseSeed;
 use crate::perturb::Sign;
-use crate::seed_log::{Header, test_log};
+use crate::seed_log::{GenerationRecord, Header, test_log};
 use crate::tensor_type::TensorType;
 use crate::with_layout;
 
@@ -98,17 +98,17 @@ fn no_result_depends_on_the_layout() {
         let member = Member { seed: &NoiseSeed::new(3), sign: Sign::Plus };
         let applied = &mut per_tile(&history);
         for what in [Edit::Perturb, Edit::Mirror] {
-            edit_all(&[(what, member)], &mut memory.lend(), &history, applied);
+            edit_all(&[(what, member)], &history, applied).over(&mut memory.lend());
             traces.push(memory.integers(&header));
         }
         let member = Member { sign: Sign::Minus, ..member };
-        edit_all(&[(Edit::Restore, member)], &mut memory.lend(), &history, applied);
+        edit_all(&[(Edit::Restore, member)], &history, applied).over(&mut memory.lend());
         traces.push(memory.integers(&header));
-        let mut moves = vec![update_all(&mut memory.lend(), &history, &mut ResidualStore::Replay)];
+        let mut moves = vec![update_all(&history, &mut ResidualStore::Replay).over(&mut memory.lend())];
         traces.push(memory.integers(&header));
         let mut stored = ResidualStore::Stored(per_tile(&history));
-        moves.push(rebuild_all(&mut memory.lend(), &history, &mut stored));
-        moves.push(update_all(&mut memory.lend(), &history, &mut stored));
+        moves.push(rebuild_all(&history, &mut stored).over(&mut memory.lend()));
+        moves.push(update_all(&history, &mut stored).over(&mut memory.lend()));
         traces.push(memory.integers(&header));
         (traces, moves)
     };
@@ -149,7 +149,9 @@ fn moves_are_counted_for_each_tensor_and_span() {
     // What the generations moved one by one, all tensors together.
     let mut live = plain();
     let each: Vec<Moves> = (1..=5)
-        .map(|generations| update_all(&mut live.lend(), &history(generations), &mut ResidualStore::Replay))
+        .map(|generations| {
+            update_all(&history(generations), &mut ResidualStore::Replay).over(&mut live.lend())
+        })
         .collect();
     let mut rebuilt = plain();
     let counted = rebuild_counting(&mut rebuilt.lend(), &history(5), 1);
@@ -161,5 +163,41 @@ fn moves_are_counted_for_each_tensor_and_span() {
     let in_twos = rebuild_counting(&mut plain().lend(), &history(5), 2);
     for (twos, ones) in in_twos.iter().zip(&counted) {
         assert_eq!(*twos, [ones[0] + ones[1], ones[2] + ones[3], ones[4]]);
+    }
+}
+
+#[test]
+fn bytes_change_only_where_a_sweep_says_so() {
+    let header = header();
+    let arranged = |spec: &TensorSpec| arranged(spec, 0);
+    let plain = |spec: &TensorSpec| Arrangement::plain(spec.tensor_type);
+    let member = [(Edit::Perturb, Member { seed: &NoiseSeed::new(3), sign: Sign::Plus })];
+    for arrange in [&plain as &dyn Fn(&TensorSpec) -> Arrangement, &arranged] {
+        let mut memory = Memory::new(&header, arrange);
+        let mut history = History::new(&header).unwrap();
+        let mut changed_by = |sweep: Sweep<'_>| {
+            let mut changed = 0;
+            for tensor in &mut memory.lend() {
+                let before = tensor.bytes.to_vec();
+                let told = sweep.tensor(tensor);
+                let is_told = |at: &usize| told.ranges().iter().any(|range| range.contains(at));
+                let differs = |at: &usize| before[*at] != tensor.bytes[*at];
+                let all: Vec<usize> = (0..before.len()).filter(differs).collect();
+                assert!(all.iter().all(is_told));
+                assert!(told.ranges().last().is_none_or(|last| last.end <= before.len()));
+                changed += told.len();
+            }
+            changed
+        };
+        let bytes: usize = changed_by(edit_all(&member, &history, &mut per_tile(&history)));
+        assert_eq!(changed_by(edit_all(&[], &history, &mut per_tile(&history))), 0);
+        history.push(&test_log::generation(&header, 0));
+        let moved = changed_by(update_all(&history, &mut ResidualStore::Replay));
+        assert!((1..=bytes).contains(&moved), "{moved} of {bytes}");
+        let still = test_log::generation(&header, 1);
+        let weights = vec![0.0; still.weights.len()];
+        let mut settled = History::new(&header).unwrap();
+        settled.push(&GenerationRecord { weights, ..still });
+        assert_eq!(changed_by(update_all(&settled, &mut ResidualStore::Replay)), 0);
     }
 }

@@ -3,7 +3,7 @@
 use crate::model::ModelError;
 
 /// Someone who knows by other means what the codes should be.
-pub trait Auditor {
+pub trait Auditor: Send {
     /// Fails unless the tuned tensors should have this digest after so many generations.
     ///
     /// # Errors

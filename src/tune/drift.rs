@@ -1,6 +1,6 @@
 //! Drift from the base model, in the course of a run.
 
-use super::{Examiners, TuneError, Tuner, Watch};
+use super::{Examiners, TuneError, Watch};
 use crate::drift::{Drift, DriftMeter, FREE_REPLIES, FreeReply, Kind};
 use crate::engine::Engine;
 use crate::exam::Exam;
@@ -73,19 +73,21 @@ impl<B> Drifting<B> {
         };
         of_kind(Kind::Neutral, 1).chain(of_kind(Kind::HeldOut, HELD_OUT_SAMPLES)).map(sample).collect()
     }
-}
 
-impl<E: Engine> Tuner<'_, E> {
-    /// How far the codes as they are have drifted. Those of the base have been measured.
-    pub(super) fn measure_drift(&mut self) -> Result<Drift, TuneError> {
-        let Self { engine, drift, history, watch, .. } = self;
-        if history.is_empty() {
-            return Ok(drift.meter.base().clone());
+    /// Measures how far the model after so many generations, which the engine must hold, has drifted. The base has been measured.
+    pub(super) fn measure<E: Engine<Batch = B>>(
+        &mut self,
+        engine: &mut E,
+        generations: u64,
+        watch: &mut Watch,
+    ) -> Result<Drift, TuneError> {
+        if generations == 0 {
+            return Ok(self.meter.base().clone());
         }
         let before = watch.total().inference;
-        let found = watch.time(|split| &mut split.inference, || drift.meter.measure(engine))?;
-        drift.seconds += watch.total().inference - before;
-        drift.replies.push((history.len(), found.replies.clone()));
+        let found = watch.time(|split| &mut split.inference, || self.meter.measure(engine))?;
+        self.seconds += watch.total().inference - before;
+        self.replies.push((generations, found.replies.clone()));
         Ok(found)
     }
 }

@@ -42,8 +42,7 @@ impl Members {
                 restored.into_iter().chain(perturbed).collect()
             }
         };
-        let applied = &mut self.applied;
-        engine.edit_codes(&mut |tensors| edit_all(&edits, tensors, history, applied))?;
+        edit_all(&edits, history, &mut self.applied).on(engine)?;
         self.perturbed = next.map(|Member { seed, sign }| (seed.clone(), sign));
         Ok(())
     }

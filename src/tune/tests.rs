@@ -1,134 +1,23 @@
 //! The loop with an engine that computes rewards from the codes themselves.
 
+mod device;
 mod drift;
+mod fake;
+mod fleet;
 
-use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 
 use super::*;
-use crate::block::{Arrangement, Q4K};
-use crate::engine::{Decoding, Request, Score, TensorBytes, Vocabulary};
+use crate::block::Q4K;
 use crate::exam::Examiner;
+use crate::model::live_digest;
 use crate::perturb::read_codes;
 use crate::seed_log::{Header, TaskSpec, test_log};
 use crate::settings::{Settings, Window};
-use crate::sweep::rebuild_past;
+use crate::sweep::{ResidualStore, rebuild_all, rebuild_past};
 use crate::task::arith::Arith;
-use crate::tensor_type::TensorType;
 
-/// Likes large codes in the first half of its first tensor, and small ones in the second; the more alike, the likelier
-/// every reply.
-struct FakeEngine {
-    base: Vec<Vec<u8>>,
-    tensors: Vec<Vec<u8>>,
-    types: Vec<TensorType>,
-    /// Scores given; the run is asked to stop after this many.
-    scored: usize,
-    fail_at: Option<usize>,
-}
-
-impl FakeEngine {
-    fn new(header: &Header) -> Self {
-        let bytes = |spec: &crate::seed_log::TensorSpec| {
-            vec![0x88; spec.tensor_type.bytes_of(spec.codes).unwrap() as usize]
-        };
-        let types = header.tensors.iter().map(|spec| spec.tensor_type).collect();
-        let base: Vec<Vec<u8>> = header.tensors.iter().map(bytes).collect();
-        Self { tensors: base.clone(), base, types, scored: 0, fail_at: None }
-    }
-
-    fn likeness(&self) -> f64 {
-        let codes = read_codes::<Q4K>(&self.tensors[0]);
-        let half = codes.len() / 2;
-        let sum = |codes: &[i16]| codes.iter().map(|&code| f64::from(code)).sum::<f64>();
-        (sum(&codes[..half]) - sum(&codes[half..])) / codes.len() as f64
-    }
-}
-
-impl Engine for FakeEngine {
-    type Batch = Vec<Request>;
-
-    fn vocabulary(&self) -> &Vocabulary {
-        static NOTHING: LazyLock<Vocabulary> = LazyLock::new(Vocabulary::default);
-        &NOTHING
-    }
-
-    fn prepare(&self, requests: &[Request]) -> Result<Self::Batch, EngineError> {
-        Ok(requests.to_vec())
-    }
-
-    fn check_room(&self, _: &Self::Batch, _: usize) -> Result<(), EngineError> {
-        Ok(())
-    }
-
-    fn score(&mut self, batch: &Self::Batch) -> Result<Vec<Score>, EngineError> {
-        if self.fail_at == Some(self.scored) {
-            return Err(EngineError::new("scoring", "the fake is tired"));
-        }
-        self.scored += 1;
-        let log_likelihood = self.likeness() - 20.0;
-        let score = |request: &Request| Score {
-            log_likelihood,
-            is_greedy: log_likelihood > -19.9,
-            tokens: request.completion.len() + 1,
-        };
-        Ok(batch.iter().map(score).collect())
-    }
-
-    fn complete(&mut self, batch: &Self::Batch, _: &Decoding) -> Result<Vec<String>, EngineError> {
-        Ok(vec![String::new(); batch.len()])
-    }
-
-    fn follow(&self, _: &str, texts: &[String]) -> Result<Vec<bool>, EngineError> {
-        Ok(vec![false; texts.len()])
-    }
-
-    fn edit_codes(&mut self, edit: &mut dyn FnMut(&mut [TensorBytes<'_>])) -> Result<(), EngineError> {
-        let mut tensors = Vec::new();
-        for (index, (bytes, base)) in self.tensors.iter_mut().zip(&self.base).enumerate() {
-            let arrangement = Arrangement::plain(self.types[index]);
-            tensors.push(TensorBytes { index, bytes, arrangement, base });
-        }
-        edit(&mut tensors);
-        Ok(())
-    }
-
-    fn read_tensors(&mut self, read: &mut dyn FnMut(&[u8])) -> Result<(), EngineError> {
-        self.tensors.iter().for_each(|bytes| read(bytes));
-        Ok(())
-    }
-}
-
-/// A journal in memory.
-#[derive(Default)]
-struct Lines(String);
-
-impl Journal for Lines {
-    fn append(&mut self, line: &str) -> Result<(), StoreError> {
-        self.0 += line;
-        Ok(())
-    }
-}
-
-/// Sets the flag when a member of some number is about to be evaluated.
-struct StopAt<'a>(u32, &'a AtomicBool);
-
-impl Observer for StopAt<'_> {
-    fn event(&mut self, event: &Event<'_>) {
-        if let Event::Member { generation, member, of } = event
-            && *generation as u32 * of + member == self.0
-        {
-            self.1.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Watches nothing.
-struct Nobody;
-
-impl Observer for Nobody {
-    fn event(&mut self, _: &Event<'_>) {}
-}
+use fake::{FakeEngine, Lines, Nobody, StopAt};
 
 fn examiners() -> Examiners {
     let Header { settings, task, .. } = header();
@@ -160,12 +49,12 @@ fn whole_run(mode: ResidualMode) -> Traces {
 
 fn whole_run_of(header: &Header, mode: ResidualMode) -> Traces {
     let (log, first) = SeedLog::start(header.clone()).unwrap();
-    let mut journal = Lines(first);
-    let mut tuner = Tuner::new(FakeEngine::new(header), examiners(), log, &mut journal, mode).unwrap();
+    let journal = Lines::of(first);
+    let mut tuner = Tuner::new(FakeEngine::new(header), examiners(), log, journal.clone(), mode).unwrap();
     assert_eq!(tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap(), Outcome::Done);
     let codes = std::mem::take(&mut tuner.engine().tensors);
     drop(tuner);
-    (journal.0, codes)
+    (journal.text(), codes)
 }
 
 #[test]
@@ -173,16 +62,16 @@ fn codes_are_those_of_the_log_wherever_a_run_stops() {
     // Before a pair's first member, between its two, and in a later generation.
     for member in [0, 1, 4, 7, 16, 35] {
         let (log, _) = SeedLog::start(header()).unwrap();
-        let mut journal = Lines::default();
+        let journal = Lines::default();
         let stop = AtomicBool::new(false);
         let engine = FakeEngine::new(&header());
-        let mut tuner = Tuner::new(engine, examiners(), log, &mut journal, ResidualMode::Replay).unwrap();
+        let mut tuner = Tuner::new(engine, examiners(), log, journal.clone(), ResidualMode::Replay).unwrap();
         assert_eq!(tuner.run(&stop, &mut StopAt(member, &stop)).unwrap(), Outcome::Stopped);
         let log = tuner.log().clone();
         let codes = std::mem::take(&mut tuner.engine().tensors);
         drop(tuner);
         let mut again =
-            Tuner::new(FakeEngine::new(&header()), examiners(), log, &mut journal, ResidualMode::Replay)
+            Tuner::new(FakeEngine::new(&header()), examiners(), log, journal.clone(), ResidualMode::Replay)
                 .unwrap();
         assert!(again.engine().tensors == codes, "stopped at member {member}");
     }
@@ -191,17 +80,17 @@ fn codes_are_those_of_the_log_wherever_a_run_stops() {
 /// Runs until a member is reached, then resumes from the text of the log, to the end.
 fn interrupted_run(header: &Header, member: u32, mode: ResidualMode) -> Traces {
     let (log, first) = SeedLog::start(header.clone()).unwrap();
-    let mut journal = Lines(first);
+    let journal = Lines::of(first);
     let stop = AtomicBool::new(false);
-    let mut tuner = Tuner::new(FakeEngine::new(header), examiners(), log, &mut journal, mode).unwrap();
+    let mut tuner = Tuner::new(FakeEngine::new(header), examiners(), log, journal.clone(), mode).unwrap();
     assert_eq!(tuner.run(&stop, &mut StopAt(member, &stop)).unwrap(), Outcome::Stopped);
     drop(tuner);
-    let log = SeedLog::parse(journal.0.as_bytes()).unwrap();
-    let mut tuner = Tuner::new(FakeEngine::new(header), examiners(), log, &mut journal, mode).unwrap();
+    let log = SeedLog::parse(journal.text().as_bytes()).unwrap();
+    let mut tuner = Tuner::new(FakeEngine::new(header), examiners(), log, journal.clone(), mode).unwrap();
     assert_eq!(tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap(), Outcome::Done);
     let codes = std::mem::take(&mut tuner.engine().tensors);
     drop(tuner);
-    (journal.0, codes)
+    (journal.text(), codes)
 }
 
 #[test]
@@ -249,11 +138,7 @@ fn assert_log_rebuilds((text, codes): &Traces) {
     let log = SeedLog::parse(text.as_bytes()).unwrap();
     let history = History::of_log(&log, 9).unwrap();
     let mut engine = FakeEngine::new(&log.header);
-    engine
-        .edit_codes(&mut |tensors| {
-            rebuild_all(tensors, &history, &mut ResidualStore::Replay);
-        })
-        .unwrap();
+    rebuild_all(&history, &mut ResidualStore::Replay).on(&mut engine).unwrap();
     assert!(engine.tensors == *codes);
     assert_eq!(log.evaluations.last().unwrap().codes_sha256, live_digest(&mut engine).unwrap());
     assert_past(&log, codes);
@@ -271,15 +156,12 @@ fn assert_past(log: &SeedLog, codes: &[Vec<u8>]) {
             tiles.iter().filter_map(|tile| tile.get(number)).for_each(|copy| bytes.extend_from_slice(copy));
         }
     };
-    engine.edit_codes(&mut |tensors| rebuild_past(&points, tensors, &history, &mut show)).unwrap();
+    rebuild_past(&points, &mut engine.lend(), &history, &mut show);
     assert!(engine.tensors == *codes);
     for (past, points) in past.chunks(50).zip(points.chunks(50)) {
         let mut engine = FakeEngine::new(&log.header);
         let history = History::of_log(log, points[0]).unwrap();
-        let rebuild = &mut |tensors: &mut [TensorBytes<'_>]| {
-            rebuild_all(tensors, &history, &mut ResidualStore::Replay);
-        };
-        engine.edit_codes(rebuild).unwrap();
+        rebuild_all(&history, &mut ResidualStore::Replay).on(&mut engine).unwrap();
         let rebuilt = engine.tensors.concat();
         assert!(past.iter().all(|past| *past == rebuilt), "after {} generations", points[0]);
     }
@@ -326,28 +208,25 @@ fn an_anchor_keeps_codes_near_those_of_the_base() {
 #[test]
 fn a_record_is_in_the_journal_before_its_update_and_a_failure_leaves_the_logs_codes() {
     let (log, first) = SeedLog::start(header()).unwrap();
-    let mut journal = Lines(first);
+    let journal = Lines::of(first);
     // One score before the run, sixteen for each generation: this fails in the fourth.
     let engine = FakeEngine { fail_at: Some(1 + 16 * 3 + 5), ..FakeEngine::new(&header()) };
-    let mut tuner = Tuner::new(engine, examiners(), log, &mut journal, ResidualMode::Replay).unwrap();
+    let mut tuner = Tuner::new(engine, examiners(), log, journal.clone(), ResidualMode::Replay).unwrap();
     let error = tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap_err();
     assert!(matches!(error, TuneError::Exam(ExamError::Engine(_))), "{error}");
     let codes = tuner.engine().tensors.clone();
     drop(tuner);
-    let log = SeedLog::parse(journal.0.as_bytes()).unwrap();
+    let log = SeedLog::parse(journal.text().as_bytes()).unwrap();
     assert_eq!(log.generations.len(), 3);
     let history = History::of_log(&log, 3).unwrap();
     let mut rebuilt = FakeEngine::new(&log.header);
-    rebuilt
-        .edit_codes(&mut |tensors| {
-            rebuild_all(tensors, &history, &mut ResidualStore::Replay);
-        })
-        .unwrap();
+    rebuild_all(&history, &mut ResidualStore::Replay).on(&mut rebuilt).unwrap();
     assert!(rebuilt.tensors == codes, "the failed member's perturbation was not taken back");
 }
 
 /// A journal that takes so many lines and no more.
-struct Full(usize, String);
+#[derive(Clone)]
+struct Full(usize, Lines);
 
 impl Journal for Full {
     fn append(&mut self, line: &str) -> Result<(), StoreError> {
@@ -358,8 +237,7 @@ impl Journal for Full {
             });
         }
         self.0 -= 1;
-        self.1 += line;
-        Ok(())
+        self.1.append(line)
     }
 }
 
@@ -369,20 +247,23 @@ fn a_journal_that_fails_stops_the_run_before_the_update_and_the_log_has_what_the
     for (lines, generations) in [(0, 0), (1, 0), (2, 1), (3, 2), (4, 2), (14, 9)] {
         let header = Header { task: TaskSpec { eval_every: 2, ..header().task }, ..header() };
         let (log, first) = SeedLog::start(header.clone()).unwrap();
-        let mut journal = Full(lines, first);
+        let journal = Full(lines, Lines::of(first));
         let mut tuner =
-            Tuner::new(FakeEngine::new(&header), examiners(), log, &mut journal, ResidualMode::Replay)
+            Tuner::new(FakeEngine::new(&header), examiners(), log, journal.clone(), ResidualMode::Replay)
                 .unwrap();
         let error = tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap_err();
         assert!(matches!(error, TuneError::Store(_)), "{error}");
         let (log, done) = (tuner.log().clone(), tuner.summary());
         let codes = std::mem::take(&mut tuner.engine().tensors);
         drop(tuner);
-        assert_eq!(log, SeedLog::parse(journal.1.as_bytes()).unwrap(), "{lines} lines");
+        assert_eq!(log, SeedLog::parse(journal.1.text().as_bytes()).unwrap(), "{lines} lines");
         assert_eq!((log.generations.len(), done.generations), (generations, generations as u64));
-        assert_eq!((done.log_bytes, done.after), (journal.1.len() as u64, log.evaluations.last().cloned()));
+        assert_eq!(
+            (done.log_bytes, done.after),
+            (journal.1.text().len() as u64, log.evaluations.last().cloned())
+        );
         let resumed =
-            Tuner::new(FakeEngine::new(&header), examiners(), log, &mut journal, ResidualMode::Replay);
+            Tuner::new(FakeEngine::new(&header), examiners(), log, journal.clone(), ResidualMode::Replay);
         assert!(resumed.unwrap().engine().tensors == codes, "{lines} lines");
     }
 }
@@ -391,14 +272,14 @@ fn a_journal_that_fails_stops_the_run_before_the_update_and_the_log_has_what_the
 fn an_evaluation_is_told_after_its_generation() {
     let header = Header { task: TaskSpec { eval_every: 3, ..header().task }, ..header() };
     let (log, first) = SeedLog::start(header.clone()).unwrap();
-    let mut journal = Lines(first);
+    let journal = Lines::of(first);
     let mut told = Vec::new();
     let mut observer = |event: &Event<'_>| match event {
         Event::Generation { record, .. } => told.push(("generation", record.generation + 1)),
         Event::Evaluation(record) => told.push(("evaluation", record.generations)),
         _ => {}
     };
-    Tuner::new(FakeEngine::new(&header), examiners(), log, &mut journal, ResidualMode::Replay)
+    Tuner::new(FakeEngine::new(&header), examiners(), log, journal.clone(), ResidualMode::Replay)
         .unwrap()
         .run(&AtomicBool::new(false), &mut observer)
         .unwrap();
@@ -425,9 +306,9 @@ fn an_auditor_sees_every_generation_and_stops_a_run_whose_codes_are_others() {
         }
     }
     let (log, first) = SeedLog::start(header()).unwrap();
-    let mut journal = Lines(first);
+    let journal = Lines::of(first);
     let engine = FakeEngine::new(&header());
-    let tuner = Tuner::new(engine, examiners(), log, &mut journal, ResidualMode::Replay).unwrap();
+    let tuner = Tuner::new(engine, examiners(), log, journal.clone(), ResidualMode::Replay).unwrap();
     let mut tuner = tuner.audited_by(Box::new(Strict(Vec::new(), 4)));
     let error = tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap_err();
     assert!(matches!(error, TuneError::Model(_)), "{error}");
@@ -438,9 +319,10 @@ fn an_auditor_sees_every_generation_and_stops_a_run_whose_codes_are_others() {
 fn nothing_planned_is_nothing_done() {
     let header = test_log::header(Settings { generations: 0, ..test_log::settings() });
     let (log, first) = SeedLog::start(header.clone()).unwrap();
-    let mut journal = Lines(first);
+    let journal = Lines::of(first);
     let mut tuner =
-        Tuner::new(FakeEngine::new(&header), examiners(), log, &mut journal, ResidualMode::Replay).unwrap();
+        Tuner::new(FakeEngine::new(&header), examiners(), log, journal.clone(), ResidualMode::Replay)
+            .unwrap();
     assert_eq!(tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap(), Outcome::Done);
     assert_eq!(tuner.summary().generations, 0);
 }

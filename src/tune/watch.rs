@@ -17,25 +17,30 @@ pub struct Seconds {
     pub seconds: f64,
 }
 
+impl Seconds {
+    /// Returns the part of it that was not there `before`.
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            perturb: self.perturb - before.perturb,
+            inference: self.inference - before.inference,
+            restore: self.restore - before.restore,
+            update: self.update - before.update,
+            seconds: self.seconds - before.seconds,
+        }
+    }
+}
+
 /// A stopwatch over a run.
 #[derive(Clone, Debug)]
 pub struct Watch {
     start: Instant,
-    generation_start: Instant,
-    before_generation: Seconds,
     total: Seconds,
 }
 
 impl Watch {
     /// Starts now.
     pub fn start() -> Self {
-        let now = Instant::now();
-        Self {
-            start: now,
-            generation_start: now,
-            before_generation: Seconds::default(),
-            total: Seconds::default(),
-        }
+        Self { start: Instant::now(), total: Seconds::default() }
     }
 
     /// Does some work and adds its time to a part of the split.
@@ -46,31 +51,8 @@ impl Watch {
         result
     }
 
-    /// A generation begins.
-    pub fn begin_generation(&mut self) {
-        self.generation_start = Instant::now();
-        self.before_generation = self.total;
-    }
-
-    /// The generation ended: where its time went.
-    pub fn end_generation(&self) -> Seconds {
-        let (now, before) = (&self.total, &self.before_generation);
-        Seconds {
-            perturb: now.perturb - before.perturb,
-            inference: now.inference - before.inference,
-            restore: now.restore - before.restore,
-            update: now.update - before.update,
-            seconds: self.generation_start.elapsed().as_secs_f64(),
-        }
-    }
-
     /// Where all time so far went.
     pub fn total(&self) -> Seconds {
-        Seconds { seconds: self.seconds(), ..self.total }
-    }
-
-    /// Seconds since the start.
-    pub fn seconds(&self) -> f64 {
-        self.start.elapsed().as_secs_f64()
+        Seconds { seconds: self.start.elapsed().as_secs_f64(), ..self.total }
     }
 }

@@ -201,7 +201,7 @@ fn assert_live(header: &Header, expected: &[Vec<Vec<i16>>], arrange: &dyn Fn(&Te
     for generation in 0..GENERATIONS {
         history.push(&record(header, generation));
         for (memory, store) in &mut runs {
-            update_all(&mut memory.lend(), &history, store);
+            update_all(&history, store).over(&mut memory.lend());
             assert!(
                 memory.integers(header) == expected[generation as usize],
                 "{name}, generation {generation}"
@@ -211,14 +211,14 @@ fn assert_live(header: &Header, expected: &[Vec<Vec<i16>>], arrange: &dyn Fn(&Te
             // From here on also as resumed from the log.
             for mut store in stores(&history) {
                 let mut memory = Memory::new(header, arrange);
-                rebuild_all(&mut memory.lend(), &history, &mut store);
+                rebuild_all(&history, &mut store).over(&mut memory.lend());
                 assert!(memory.integers(header) == expected[3], "{name}, resumed");
                 runs.push((memory, store));
             }
         }
     }
     let mut exported = Memory::new(header, arrange);
-    rebuild_all(&mut exported.lend(), &history, &mut ResidualStore::Replay);
+    rebuild_all(&history, &mut ResidualStore::Replay).over(&mut exported.lend());
     assert!(exported.integers(header) == expected[GENERATIONS as usize - 1], "{name}, exported");
 }
 
@@ -240,7 +240,7 @@ fn exported(header: &Header, generations: u64) -> (Vec<Vec<i16>>, Moves) {
     let mut history = History::new(header).unwrap();
     (0..generations).for_each(|generation| history.push(&record(header, generation)));
     let mut memory = plain(header);
-    let moves = rebuild_all(&mut memory.lend(), &history, &mut ResidualStore::Replay);
+    let moves = rebuild_all(&history, &mut ResidualStore::Replay).over(&mut memory.lend());
     (memory.integers(header), moves)
 }
 
@@ -299,7 +299,7 @@ fn a_full_anchor_and_no_steps_bring_every_code_back_one_step_at_a_time() {
                 .zip(types)
                 .for_each(|(of_type, of)| *of_type = alpha * of.sigma / f64::from(of.hit));
             history.push(&record);
-            let moves = update_all(&mut memory.lend(), &history, &mut store);
+            let moves = update_all(&history, &mut store).over(&mut memory.lend());
             (memory.integers(&header), moves)
         };
         let (mut codes, _) = update(0.7, 0);

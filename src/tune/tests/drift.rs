@@ -11,25 +11,25 @@ fn with_neutral() -> Examiners {
 }
 
 /// Runs `log` until a member is reached or to the end, and returns what it then tells.
-fn run(log: SeedLog, journal: &mut Lines, stop_at: u32) -> (Summary, Vec<Vec<u8>>) {
+fn run(log: SeedLog, journal: &Lines, stop_at: u32) -> (Summary, Vec<Vec<u8>>) {
     let stop = AtomicBool::new(false);
     let engine = FakeEngine::new(&log.header);
-    let mut tuner = Tuner::new(engine, with_neutral(), log, journal, ResidualMode::Replay).unwrap();
+    let mut tuner = Tuner::new(engine, with_neutral(), log, journal.clone(), ResidualMode::Replay).unwrap();
     tuner.run(&stop, &mut StopAt(stop_at, &stop)).unwrap();
     (tuner.summary(), std::mem::take(&mut tuner.engine().tensors))
 }
 
 fn begun() -> (SeedLog, Lines) {
     let (log, first) = SeedLog::start(header()).unwrap();
-    (log, Lines(first))
+    (log, Lines::of(first))
 }
 
 #[test]
 fn evaluations_hold_the_drift_from_the_base_however_often_a_run_is_interrupted() {
-    let (log, mut whole) = begun();
-    let (summary, codes) = run(log, &mut whole, u32::MAX);
+    let (log, whole) = begun();
+    let (summary, codes) = run(log, &whole, u32::MAX);
     let record = |log: &SeedLog, at: usize| log.evaluations[at].drift.unwrap();
-    let log = SeedLog::parse(whole.0.as_bytes()).unwrap();
+    let log = SeedLog::parse(whole.text().as_bytes()).unwrap();
     let (first, last) = (record(&log, 0), record(&log, log.evaluations.len() - 1));
     assert_eq!((first.texts, first.own_replies), (Some(0.0), Some(0.0)));
     // A text is rated from its second word on; the fake counts a token more.
@@ -42,11 +42,11 @@ fn evaluations_hold_the_drift_from_the_base_however_often_a_run_is_interrupted()
     assert_eq!((summary.samples[0].is_held_out, summary.samples[1].is_held_out), (false, true));
 
     for member in [1, 20, 70] {
-        let (log, mut cut) = begun();
-        let (stopped, _) = run(log, &mut cut, member);
+        let (log, cut) = begun();
+        let (stopped, _) = run(log, &cut, member);
         assert!(stopped.samples.is_empty(), "nothing was evaluated yet");
-        run(SeedLog::parse(cut.0.as_bytes()).unwrap(), &mut cut, u32::MAX);
-        assert!(cut.0 == whole.0, "stopped at member {member}");
+        run(SeedLog::parse(cut.text().as_bytes()).unwrap(), &cut, u32::MAX);
+        assert!(cut.text() == whole.text(), "stopped at member {member}");
     }
 }
 

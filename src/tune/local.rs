@@ -1,0 +1,206 @@
+//! A population in this process: one engine that becomes every member in turn.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tracing::info;
+
+use super::drift::Drifting;
+use super::{
+    Event, Examiners, Exams, HeldOut, Members, Observer, Population, ResidualMode, Sample, Seconds,
+    TuneError, Watch,
+};
+use crate::engine::Engine;
+use crate::es::Generation;
+use crate::exam::{Exam, Grade};
+use crate::fitness::mean;
+use crate::model::{check_digest, live_digest};
+use crate::perturb::Member;
+use crate::replay::History;
+use crate::seed_log::{GenerationRecord, SeedLog, TaskSpec};
+use crate::sweep::{ResidualStore, per_tile, rebuild_all, update_all};
+use crate::update::Moves;
+
+/// A model and those who examine it.
+pub struct Local<E: Engine> {
+    engine: E,
+    members: Members,
+    examiners: Examiners,
+    task: TaskSpec,
+    history: History,
+    residual: ResidualStore,
+    held_out: Exam<E::Batch>,
+    /// What is to be retained, as evaluations see it.
+    retained: Option<Exam<E::Batch>>,
+    drift: Drifting<E::Batch>,
+    watch: Watch,
+}
+
+impl<E: Engine> Local<E> {
+    /// Brings an engine that holds the base model to where `log` ends.
+    ///
+    /// # Errors
+    /// When the log's settings do not hold together, it leads to other codes than the run had, or the held-out problems cannot be
+    /// put to the engine.
+    pub fn new(
+        mut engine: E,
+        mut examiners: Examiners,
+        log: &SeedLog,
+        mode: ResidualMode,
+    ) -> Result<Self, TuneError> {
+        let history = History::of_log(log, log.generations.len() as u64)?;
+        let mut residual = match mode {
+            ResidualMode::Replay if !history.must_store() => ResidualStore::Replay,
+            _ => ResidualStore::Stored(per_tile(&history)),
+        };
+        let task = log.header.task.clone();
+        let count = task.eval_problems as usize;
+        let held_out = examiners.task.held_out(&engine, count)?;
+        let mut watch = Watch::start();
+        // While the engine holds the base model.
+        examiners.learn_own_replies(&mut engine, &log.header)?;
+        let drift = Drifting::begin(&mut engine, &examiners, &held_out, &task.definition.stop, &mut watch)?;
+        if !history.is_empty() {
+            rebuild_all(&history, &mut residual).on(&mut engine)?;
+            check_digest(log, history.len(), &live_digest(&mut engine)?)?;
+        }
+        let stored = matches!(residual, ResidualStore::Stored(_));
+        info!(generations_done = history.len(), residual_stored = stored, "the run is set up");
+        let retained =
+            examiners.retain.as_ref().map(|examiner| examiner.held_out(&engine, count)).transpose()?;
+        let members = Members::new(&history);
+        Ok(Self { engine, members, examiners, task, history, residual, held_out, retained, drift, watch })
+    }
+
+    /// The engine, holding the model as tuned so far.
+    pub fn engine(&mut self) -> &mut E {
+        &mut self.engine
+    }
+
+    /// Evaluates some members of a generation, these numbers of them, as [`Population::evaluate`] does all: a part of what several
+    /// machines share. Where problems are chosen of candidates, it chooses by its own scores, whose last bits another kind of
+    /// processor may compute otherwise, and with them perhaps other problems.
+    ///
+    /// # Errors
+    /// When inference or a judge fails.
+    pub fn evaluate_some(
+        &mut self,
+        generation: &Generation,
+        numbers: Range<usize>,
+        stop: &AtomicBool,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Vec<f64>>, TuneError> {
+        let fitness = self.fitness_of(generation, numbers, stop, observer);
+        // Even after inference failed, the codes shall be those of the log again.
+        self.turn_into(None)?;
+        fitness
+    }
+
+    /// Returns the fitness of members, or nothing when the run was asked to stop. Leaves the last member in place.
+    fn fitness_of(
+        &mut self,
+        generation: &Generation,
+        numbers: Range<usize>,
+        stop: &AtomicBool,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Vec<f64>>, TuneError> {
+        let exams = self.exams(generation.number)?;
+        let of = generation.size() as u32;
+        let mut fitness = Vec::with_capacity(numbers.len());
+        for (number, member) in (0..).zip(generation.members()).skip(numbers.start).take(numbers.len()) {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            observer.event(&Event::Member { generation: generation.number, member: number, of });
+            self.turn_into(Some(member))?;
+            fitness.push(self.fitness(&exams)?);
+        }
+        Ok(Some(fitness))
+    }
+
+    /// The problems of a generation, as they are for the codes of the log.
+    fn exams(&mut self, generation: u64) -> Result<Exams<E::Batch>, TuneError> {
+        let Self { engine, examiners, task, watch, .. } = self;
+        let exams = || examiners.exams(engine, task, generation);
+        Ok(watch.time(|split| &mut split.inference, exams)?)
+    }
+
+    /// Fitness of the codes as they are.
+    fn fitness(&mut self, exams: &Exams<E::Batch>) -> Result<f64, TuneError> {
+        let Self { engine, examiners, watch, .. } = self;
+        let rewards = watch.time(|split| &mut split.inference, || examiners.rewards(engine, exams))?;
+        Ok(rewards.fitness())
+    }
+
+    /// Turns the codes into those of a member, or into those of the log.
+    fn turn_into(&mut self, next: Option<Member<'_>>) -> Result<(), TuneError> {
+        let Self { engine, members, history, watch, .. } = self;
+        let part: fn(&mut Seconds) -> &mut f64 =
+            if next.is_some() { |split| &mut split.perturb } else { |split| &mut split.restore };
+        Ok(watch.time(part, || members.turn_into(next, engine, history))?)
+    }
+
+    /// How the codes as they are do on the held-out problems.
+    fn grade(&mut self) -> Result<Grade, TuneError> {
+        let Self { engine, held_out, examiners, watch, .. } = self;
+        let marks = watch.time(|split| &mut split.inference, || examiners.task.marks(engine, held_out))?;
+        Ok(Grade::of(&marks))
+    }
+
+    /// Their mean reward on what is to be retained.
+    fn retained(&mut self) -> Result<Option<f64>, TuneError> {
+        let Self { engine, retained, examiners, watch, .. } = self;
+        let (Some(examiner), Some(exam)) = (&mut examiners.retain, retained) else { return Ok(None) };
+        let rewards = watch.time(|split| &mut split.inference, || examiner.rewards(engine, exam))?;
+        Ok(Some(mean(&rewards)))
+    }
+}
+
+impl<E: Engine> Population for Local<E> {
+    fn evaluate(
+        &mut self,
+        generation: &Generation,
+        stop: &AtomicBool,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Vec<Option<f64>>>, TuneError> {
+        let all = self.evaluate_some(generation, 0..generation.size(), stop, observer)?;
+        Ok(all.map(|fitness| fitness.into_iter().map(Some).collect()))
+    }
+
+    fn apply(&mut self, record: &GenerationRecord) -> Result<Moves, TuneError> {
+        let Self { engine, history, residual, watch, .. } = self;
+        history.push(record);
+        Ok(watch.time(|split| &mut split.update, || update_all(history, residual).on(engine))?)
+    }
+
+    fn digest(&mut self) -> Result<String, TuneError> {
+        Ok(live_digest(&mut self.engine)?)
+    }
+
+    fn held_out(&mut self) -> Result<HeldOut, TuneError> {
+        let (grade, retained) = (self.grade()?, self.retained()?);
+        let Self { engine, drift, history, watch, .. } = self;
+        let drift = drift.measure(engine, history.len(), watch)?;
+        Ok(HeldOut { grade, retained, drift, displacement: engine.displacement()? })
+    }
+
+    fn spent(&self) -> Seconds {
+        self.watch.total()
+    }
+
+    fn drift_seconds(&self) -> f64 {
+        self.drift.seconds()
+    }
+
+    fn note(&self) -> Option<&str> {
+        self.drift.note()
+    }
+
+    fn hints(&self) -> Vec<String> {
+        self.examiners.hints()
+    }
+
+    fn samples(&self, generations: u64) -> Vec<Sample> {
+        self.drift.samples(generations)
+    }
+}
