@@ -87,6 +87,7 @@
 //! | [`task`] | problems, rewards, and what a reply is worth |
 //! | [`seed_log`] | a run's log: records, hash chain, validation |
 //! | `replay` | the residual and the codes from a log |
+//! | [`recipe`] | default hyper-parameters |
 //! | `es` | `ask` and `tell` over generations |
 //! | `select` | which tensors are tuned |
 //! | `diff` | what changed between two models, both ways |
@@ -107,7 +108,6 @@
 //! | [`llama`] | the engine on llama.cpp; the only foreign code |
 //! | [`model`] | a base model: which file it is, and where logs lead from it |
 //! | [`export`] | base model and logs or diffs to tuned model, and back |
-//! | [`recipe`] | default hyper-parameters |
 //! | [`tune`] | the loop over generations |
 //! | [`tuning`] | a run from code |
 //! | `probe` | what a run will meet, measured before it starts |

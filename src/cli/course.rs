@@ -145,7 +145,7 @@ fn judge(reward: &Reward) -> Result<Option<Box<dyn Judge>>, JudgeError> {
         | RewardKind::Exact
         | RewardKind::Grammar
         | RewardKind::Code => None,
-        RewardKind::Numeric => Some(Box::new(Numeric { same: data::same_number })),
+        RewardKind::Numeric => Some(Box::new(Numeric)),
         RewardKind::Regex => Some(Box::new(match &reward.pattern {
             Some(pattern) => Pattern::for_all(pattern)?,
             None => Pattern::of_each(),
