@@ -8,10 +8,7 @@ mod apply;
 mod args;
 mod audit;
 mod chat;
-mod course;
-mod data;
 mod data_command;
-mod data_facts;
 mod definition;
 mod drift;
 mod eval;
@@ -45,12 +42,16 @@ use crate::export::ExportError;
 use crate::model::ModelError;
 use crate::store::explain_file_signals;
 use crate::text;
+use crate::workload::WorkloadError;
 use args::{Args, Command};
 
 /// Arguments that parse but make no sense.
 #[derive(Debug, Error)]
-#[error("{0}\n\nFor more information, try '--help'.")]
+#[error("{0}")]
 struct UsageError(String);
+
+/// What the message of such an error ends with.
+const HINT: &str = "\n\nFor more information, try '--help'.";
 
 /// How a command that did not fail ended.
 enum Ending {
@@ -97,7 +98,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
         Ok(Ending::Damaged) => 3,
         Ok(Ending::Interrupted) => 130,
         Err(error) => {
-            out::warn(format!("error: {}", sentence(&error)));
+            let hint = if is_misuse(&error) { HINT } else { "" };
+            out::warn(format!("error: {}{hint}", sentence(&error)));
             exit_code(&error)
         }
     }
@@ -130,12 +132,17 @@ fn sentence(error: &anyhow::Error) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
+/// Whether the command line makes no sense, whatever is in the files that it names.
+fn is_misuse(error: &anyhow::Error) -> bool {
+    error.is::<UsageError>() || error.downcast_ref().is_some_and(WorkloadError::is_misuse)
+}
+
 fn exit_code(error: &anyhow::Error) -> u8 {
     let of_model = match error.downcast_ref() {
         Some(ExportError::Model(error)) => Some(error),
         _ => error.downcast_ref(),
     };
-    let usage = error.is::<UsageError>()
+    let usage = is_misuse(error)
         || matches!(error.downcast_ref(), Some(ExportError::OntoBase(_)))
         || matches!(of_model, Some(ModelError::NoSuchGeneration { .. }));
     if usage { 2 } else { 1 }

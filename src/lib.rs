@@ -109,6 +109,7 @@
 //! | [`model`] | a base model: which file it is, and where logs lead from it |
 //! | [`export`] | base model and logs or diffs to tuned model, and back |
 //! | [`tune`] | the loop over generations |
+//! | `workload` | from a definition and the user's data to problems and judges |
 //! | [`tuning`] | a run from code |
 //! | `probe` | what a run will meet, measured before it starts |
 //! | [`report`] | pictures of logs: a page, figures, event files; model cards |
@@ -191,3 +192,5 @@ pub mod tune;
 pub mod tuning;
 #[doc(hidden)]
 pub mod update;
+#[doc(hidden)]
+pub mod workload;

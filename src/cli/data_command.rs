@@ -8,14 +8,13 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::args::{DataArgs, InferenceArgs, TaskArgs};
-use super::course::Course;
-use super::data::Facts;
 use super::{Ending, UsageError, definition, out, setup};
 use crate::exam::{Examiner, Example};
 use crate::llama::{LlamaEngine, check_built_in};
 use crate::model::Model;
 use crate::store::today;
 use crate::task::{Definition, Problem};
+use crate::workload::{Facts, Workload};
 use lengths::Lengths;
 use told::Told;
 
@@ -24,14 +23,14 @@ pub fn run(args: &DataArgs) -> Result<Ending> {
         let message = "the data are named twice; give the file alone, without --data".to_owned();
         return Err(UsageError(message).into());
     }
-    let definition = definition(args)?;
-    let course = Course::load(&definition)?;
-    let Some(facts) = course.facts().cloned() else {
+    let workload = Workload::load(definition(args)?)?;
+    let definition = workload.definition().clone();
+    let Some(facts) = workload.facts().cloned() else {
         let message = format!("--task {} has no data of yours; leave --task out", definition.name);
         return Err(UsageError(message).into());
     };
     // Nothing is judged, so no reward program is needed either.
-    let examiner = course.unjudged_examiner(&definition)?;
+    let examiner = workload.unjudged_examiner()?;
     let mut warnings = facts.warnings();
     let (lengths, examples) = match &args.model {
         Some(path) => {

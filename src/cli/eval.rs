@@ -7,8 +7,6 @@ use serde_json::{Value, json};
 use tracing::debug;
 
 use super::args::EvalArgs;
-use super::course::Course;
-use super::data::Facts;
 use super::{Ending, UsageError, chat, definition, out, progress, setup, text};
 use crate::exam::{Difference, Examiner, Example, Grade, Mark};
 use crate::llama::{LlamaEngine, Uneditable, check_built_in};
@@ -16,6 +14,7 @@ use crate::model::Model;
 use crate::seed_log::SeedLog;
 use crate::select::{select, spec};
 use crate::task::Definition;
+use crate::workload::{Facts, Workload, moved};
 
 pub fn run(args: &EvalArgs) -> Result<Ending> {
     check_built_in()?;
@@ -29,10 +28,11 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
         return Err(UsageError(message.to_owned()).into());
     }
     let log = args.log.as_deref().map(setup::read_log).transpose()?;
-    let (definition, course) = task(args, log.as_ref())?;
-    let warnings: Vec<String> = course.facts().into_iter().flat_map(Facts::warnings).collect();
+    let workload = workload(args, log.as_ref())?;
+    let definition = workload.definition().clone();
+    let warnings: Vec<String> = workload.facts().into_iter().flat_map(Facts::warnings).collect();
     let seed = log.as_ref().map_or(0, |log| log.header.settings.seed);
-    let mut examiner = course.examiner(&definition, seed)?;
+    let mut examiner = workload.examiner(seed)?;
     // One model after the other, lest both are in memory.
     let mut marks_of = |path: &Path, log: Option<&SeedLog>| {
         let engine = engine(args, path, log, threads)?;
@@ -85,22 +85,19 @@ fn engine(args: &EvalArgs, path: &Path, log: Option<&SeedLog>, threads: usize) -
 }
 
 /// The task that is named, else the log's.
-fn task(args: &EvalArgs, log: Option<&SeedLog>) -> Result<(Definition, Course)> {
+fn workload(args: &EvalArgs, log: Option<&SeedLog>) -> Result<Workload> {
     if let (None, Some(log)) = (&args.task.task, log) {
         if let Some(flag) = args.task.first_given_but("--data") {
             let message = format!("{flag} needs --task: without one, the log's task is taken as it is");
             return Err(UsageError(message).into());
         }
         let spec = &log.header.task;
-        let moved = definition::moved(&spec.definition, args.task.data.as_deref())?;
-        let definition = moved.unwrap_or_else(|| spec.definition.clone());
-        let course = Course::of_log(&definition, spec.data_sha256.as_deref(), args.trust_log)?;
-        return Ok((definition, course));
+        let definition = moved(&spec.definition, args.task.data.as_deref())?;
+        return Ok(Workload::of_log(definition, spec.data_sha256.as_deref(), args.trust_log)?);
     }
     let mut definition = definition::of_args(&args.task, args.inference.ctx_size())?;
     definition.chat.date.get_or_insert_with(crate::store::today);
-    let course = Course::load(&definition)?;
-    Ok((definition, course))
+    Ok(Workload::load(definition)?)
 }
 
 /// What is told of an evaluation.

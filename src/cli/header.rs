@@ -3,46 +3,35 @@
 use anyhow::{Context, Result};
 use regex::RegexBuilder;
 
+use super::UsageError;
 use super::args::{Residual, RunArgs, SearchArgs, Tokens};
 use super::sizes::{self, Size};
-use super::{UsageError, drift};
 use crate::block::Field;
 use crate::fitness::Shaping;
 use crate::model::Model;
 use crate::recipe::{self, Scope};
 use crate::seed_log::{
-    BaseModel, FORMAT_VERSION, Header, MAX_PROBLEMS, RetainSpec, TOOL, TaskSpec, TensorSpec, pin_noise,
+    BaseModel, FORMAT_VERSION, Header, MAX_PROBLEMS, TOOL, TaskSpec, TensorSpec, pin_noise,
 };
 use crate::select::{self, select, spec};
 use crate::settings::{Settings, TypeSettings, Window};
-use crate::task::Definition;
 use crate::tensor_type::TensorType;
 use crate::update::Method;
+use crate::workload::Objective;
 
 /// A pattern compiles to at most this many bytes.
 const PATTERN_BYTES: usize = 1 << 20;
 
-/// What a run is about.
-#[derive(Clone, Debug)]
-pub struct Subject {
-    /// The task.
-    pub definition: Definition,
-    /// SHA-256 over the user's data, where there is some.
-    pub data_sha256: Option<String>,
-    /// What must not get worse.
-    pub retain: Option<RetainSpec>,
-}
-
 /// The header of a new run on this model.
-pub fn header(args: &RunArgs, model: &Model, subject: Subject) -> Result<Header> {
-    header_with(args, model, subject, || model.identity().clone())
+pub fn header(args: &RunArgs, model: &Model, objective: Objective) -> Result<Header> {
+    header_with(args, model, objective, || model.identity().clone())
 }
 
 /// The header of a new run on a model whose identity is known, or of no account.
 pub fn header_with(
     args: &RunArgs,
     model: &Model,
-    subject: Subject,
+    objective: Objective,
     identity: impl FnOnce() -> BaseModel,
 ) -> Result<Header> {
     // Settings are checked before the model's bytes are read for their hash, so that nonsense is told at once.
@@ -52,7 +41,7 @@ pub fn header_with(
         None | Some(Tokens::Auto | Tokens::All) => None,
     };
     let (tensors, settings) = scope(&args.search, model, tokens)?;
-    let task = task(args, subject, tokens.is_some())?;
+    let task = task(args, objective, tokens.is_some())?;
     let header = Header {
         version: FORMAT_VERSION,
         tool: TOOL.to_owned(),
@@ -219,23 +208,20 @@ fn type_settings(
     entries.iter().map(of_entry).collect()
 }
 
-fn task(args: &RunArgs, subject: Subject, in_rows: bool) -> Result<TaskSpec> {
+fn task(args: &RunArgs, objective: Objective, in_rows: bool) -> Result<TaskSpec> {
     let search = &args.search;
-    if args.retain.patience == Some(0) {
-        return Err(UsageError("--patience is 0, but must be at least 1 evaluation".to_owned()).into());
-    }
     let at_least_one = |flag: &str, given: Option<u32>, default: u32| match given.unwrap_or(default) {
         number @ 1..=MAX_PROBLEMS => Ok(number),
         number => Err(UsageError(format!("{flag} is {number}, but must be from 1 to {MAX_PROBLEMS}"))),
     };
     let candidates = search.candidates.map(|number| at_least_one("--candidates", Some(number), number));
-    let prompts = recipe::prompts(&subject.definition, in_rows);
+    let prompts = recipe::prompts(&objective.definition, in_rows);
     let task = TaskSpec {
-        definition: subject.definition,
-        data_sha256: subject.data_sha256,
-        retain: subject.retain,
-        patience: args.retain.patience,
-        drift: drift::spec(&args.drift)?,
+        definition: objective.definition,
+        data_sha256: objective.data_sha256,
+        retain: objective.retain,
+        patience: objective.patience,
+        drift: objective.drift,
         prompts: at_least_one("--prompts", search.prompts, prompts)?,
         candidates: candidates.transpose()?,
         eval_problems: at_least_one("--eval-problems", search.eval_problems, recipe::EVAL_PROBLEMS)?,

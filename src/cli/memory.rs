@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use tracing::debug;
 
 use super::args::{Residual, RunArgs, TuneArgs};
-use super::header::{Subject, header_with};
+use super::header::header_with;
 use super::{UsageError, definition, setup, text};
 use crate::block::Arrangement;
 use crate::llama::estimated_context_bytes;
@@ -16,6 +16,7 @@ use crate::noise::Noise;
 use crate::replay::History;
 use crate::seed_log::{BaseModel, Header, TensorSpec};
 use crate::tune::ResidualMode;
+use crate::workload::Objective;
 
 /// The program itself, the system's libraries, and buffers that llama.cpp grows as it works.
 const OVERHEAD: u64 = 17_500_000;
@@ -119,12 +120,8 @@ pub fn forecast(model: &Model) -> Result<Option<Forecast>> {
     let Some(contexts) = estimated_context_bytes(&model.gguf, &options) else { return Ok(None) };
     // The hash of a large file takes long, and no plan depends on it.
     let nobody = || BaseModel { file: String::new(), bytes: 0, sha256: String::new() };
-    let subject = Subject {
-        definition: definition::of_args(&args.task, args.inference.ctx_size())?,
-        data_sha256: None,
-        retain: None,
-    };
-    let header = header_with(&args, model, subject, nobody)?;
+    let objective = Objective::new(definition::of_args(&args.task, args.inference.ctx_size())?);
+    let header = header_with(&args, model, objective, nobody)?;
     let mut plan_with = |residual| {
         args.search.residual = residual;
         plan(&args, &header, weights(&args, model), threads)

@@ -7,7 +7,6 @@ use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
 use super::args::{ProbeArgs, SearchArgs};
-use super::course::Courses;
 use super::{Ending, chat, definition, header, interrupt, memory, out, progress, setup, text, tokens};
 use crate::block::Field;
 use crate::llama::{LlamaEngine, check_built_in};
@@ -20,6 +19,7 @@ use crate::seed_log::{Header, pin_noise};
 use crate::settings::{Settings, TypeSettings};
 use crate::tensor_type::TensorType;
 use crate::tune::{Examiners, ResidualMode};
+use crate::workload::Workloads;
 
 /// Probes for the run that `words`, the program's arguments, would make if they said `tune`.
 pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
@@ -27,12 +27,12 @@ pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
     let ProbeArgs { model: path, json: as_json, run: args } = args;
     let threads = setup::threads(&args.inference)?;
     let model = Model::open(path)?;
-    let mut definition = definition::of_args(&args.task, args.inference.ctx_size())?;
-    chat::settle_date(&mut definition, &model);
-    let (courses, subject) = Courses::load(definition, &args.retain)?;
-    let header = header::header(args, &model, subject)?;
-    let warnings = courses.warnings();
-    let mut examiners = courses.examiners(&header)?;
+    let mut objective = definition::objective(args, args.inference.ctx_size())?;
+    chat::settle_date(&mut objective.definition, &model);
+    let workloads = Workloads::load(objective)?;
+    let header = header::header(args, &model, workloads.objective().clone())?;
+    let warnings = workloads.warnings();
+    let mut examiners = workloads.examiners(header.settings.seed)?;
     let stop = interrupt::flag()?;
     let tuned_tokens = tokens::settle(args, &model, &mut examiners, &header, threads)?;
     let header = tuned_tokens.as_ref().map_or(header, |(of_tokens, _)| of_tokens.clone());

@@ -3,13 +3,13 @@
 use anyhow::{Context, Result};
 
 use super::args::ReportArgs;
-use super::course::Course;
 use super::setup;
 use crate::exam::{ExamError, Examiner};
 use crate::llama::LlamaEngine;
 use crate::model::Model;
 use crate::report::{Reply, Sample};
 use crate::seed_log::SeedLog;
+use crate::workload::Workload;
 
 /// Who puts the problems of a log's task.
 ///
@@ -17,8 +17,8 @@ use crate::seed_log::SeedLog;
 /// When the task cannot be made again, or would run a program and the log is not trusted.
 pub fn examiner(args: &ReportArgs, log: &SeedLog) -> Result<Examiner> {
     let spec = &log.header.task;
-    let course = Course::of_log(&spec.definition, spec.data_sha256.as_deref(), args.trust_log);
-    course.context("--samples")?.examiner(&spec.definition, log.header.settings.seed)
+    let workload = Workload::of_log(spec.definition.clone(), spec.data_sha256.as_deref(), args.trust_log);
+    Ok(workload.context("--samples")?.examiner(log.header.settings.seed)?)
 }
 
 /// What the base model, and what this log makes of it, reply to the first `count` held-out problems. One model

@@ -9,7 +9,6 @@ use serde_json::json;
 
 use super::args::TuneArgs;
 use super::audit::FileAuditor;
-use super::course::Courses;
 use super::header;
 use super::probe::Probed;
 use super::progress::{self, JsonReport, Outline, TextReport};
@@ -22,6 +21,7 @@ use crate::settings::TypeSettings;
 use crate::store::{Artefact, LogFile, StoreError, Witnessed, discard_log, read_log_file};
 use crate::surprise::Surprise;
 use crate::tune::{Observer, Outcome, ResidualMode, TuneError, Tuner, record};
+use crate::workload::Workloads;
 
 pub fn run(args: &TuneArgs) -> Result<Ending> {
     check_built_in()?;
@@ -29,10 +29,10 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let path = log_path(args);
     check_export(args, &path)?;
     let model = Model::open(&args.model)?;
-    let Start { mut log, journal, courses, plan: new_plan } =
+    let Start { mut log, journal, workloads, plan: new_plan } =
         if args.resume { resume(args, &path, &model)? } else { begin(args, &path, &model)? };
-    let (of_data, warnings) = (courses.line(), courses.warnings());
-    let mut examiners = courses.examiners(&log.header)?;
+    let (of_data, warnings) = (workloads.line(), workloads.warnings());
+    let mut examiners = workloads.examiners(log.header.settings.seed)?;
     let stop = interrupt::flag()?;
     let tuned_tokens = if args.resume {
         None
@@ -132,21 +132,21 @@ struct Start {
     log: SeedLog,
     /// The log's file, where there is one already.
     journal: Option<LogFile>,
-    courses: Courses,
+    workloads: Workloads,
     /// Generations in all, where that is not what the log says.
     plan: Option<u64>,
 }
 
 /// A new run, its log in memory.
 fn begin(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
-    let mut definition = definition::of_args(&args.run.task, args.run.inference.ctx_size())?;
-    chat::settle_date(&mut definition, model);
+    let mut objective = definition::objective(&args.run, args.run.inference.ctx_size())?;
+    chat::settle_date(&mut objective.definition, model);
     if path.exists() {
         refuse_overwriting(args, path)?;
     }
-    let (courses, subject) = Courses::load(definition, &args.run.retain)?;
-    let (log, _) = SeedLog::start(header::header(&args.run, model, subject)?)?;
-    Ok(Start { log, journal: None, courses, plan: None })
+    let workloads = Workloads::load(objective)?;
+    let (log, _) = SeedLog::start(header::header(&args.run, model, workloads.objective().clone())?)?;
+    Ok(Start { log, journal: None, workloads, plan: None })
 }
 
 /// Lets an existing file be overwritten only when that was asked for and it is a seed log, or the beginning of one.
@@ -172,7 +172,6 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
     refuse_settings(args)?;
     let (mut file, bytes) = LogFile::open(path)?;
     let mut log = setup::parse_log(path, &bytes)?;
-    let moved = definition::moved(&log.header.task.definition, args.run.task.data.as_deref())?;
     // Refuses another model before the file is touched.
     model.check_base(&log.header.base)?;
     let of_log = &log.header.task.definition;
@@ -182,7 +181,8 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
         return Err(UsageError(format!("--task is {task}, but the log's task is {}", of_log.name)).into());
     }
     header::check_method(&args.run.search, log.header.settings.method)?;
-    let courses = Courses::of_log(&log.header.task, moved.as_ref(), args.trust_log)?;
+    let data = args.run.task.data.as_deref();
+    let workloads = Workloads::of_log(&log.header.task, data, args.trust_log)?;
     if log.torn_bytes > 0 {
         out::warn(format!("warning: {}: {}", path.display(), setup::torn(&log)));
         file.truncate(log.whole_bytes)?;
@@ -199,7 +199,7 @@ fn resume(args: &TuneArgs, path: &Path, model: &Model) -> Result<Start> {
         log.header.settings.generations = generations;
         log.header.settings.validate().map_err(|e| UsageError(e.to_string()))?;
     }
-    Ok(Start { log, journal: Some(file), courses, plan })
+    Ok(Start { log, journal: Some(file), workloads, plan })
 }
 
 /// A log's settings cannot be changed half-way: replay would no longer be one rule.
