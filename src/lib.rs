@@ -110,6 +110,7 @@
 //! | [`export`] | base model and logs or diffs to tuned model, and back |
 //! | [`tune`] | the loop over generations |
 //! | `workload` | from a definition and the user's data to problems and judges |
+//! | `plan` | from hyper-parameters to a log's header and to memory; logs that are continued |
 //! | [`tuning`] | a run from code |
 //! | `probe` | what a run will meet, measured before it starts |
 //! | [`report`] | pictures of logs: a page, figures, event files; model cards |
@@ -162,6 +163,8 @@ pub mod model;
 pub mod noise;
 #[doc(hidden)]
 pub mod perturb;
+#[doc(hidden)]
+pub mod plan;
 #[doc(hidden)]
 pub mod probe;
 pub mod recipe;

@@ -110,6 +110,7 @@ impl ResidualMode {
 /// A run: a model, an examiner, and the log that connects them.
 pub struct Tuner<'a, E: Engine> {
     engine: E,
+    es: Es,
     members: Members,
     examiners: Examiners,
     log: SeedLog,
@@ -164,6 +165,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
             examiners.retain.as_ref().map(|examiner| examiner.held_out(&engine, count)).transpose()?;
         Ok(Self {
             engine,
+            es: Es::new(log.settings(), history.len()),
             members: Members::new(&history),
             examiners,
             log,
@@ -205,8 +207,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
         if self.history.is_empty() || self.is_evaluation_due() {
             self.evaluate(observer)?;
         }
-        let mut es = Es::new(self.log.header.settings.clone(), self.history.len());
-        while let Some(population) = es.ask() {
+        while let Some(population) = self.es.ask() {
             if self.log.is_out_of_patience() {
                 return Ok(Outcome::OutOfPatience);
             }
@@ -217,7 +218,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
             let Some(fitness) = fitness? else { return Ok(Outcome::Stopped) };
             let members = u64::from(self.log.header.settings.population);
             let evaluations = self.log.header.task.evaluations(members);
-            let record = es.tell(&fitness, evaluations, restraint(&self.log));
+            let record = self.es.tell(&fitness, evaluations, restraint(&self.log));
             if !(record.fitness.mean.is_finite() && record.fitness.spread.is_finite()) {
                 return Err(TuneError::NotFinite { generation: population.generation });
             }
@@ -339,7 +340,7 @@ impl<'a, E: Engine> Tuner<'a, E> {
 
     fn is_evaluation_due(&self) -> bool {
         let (done, every) = (self.history.len(), self.log.header.task.eval_every);
-        every > 0 && done.is_multiple_of(every) && done < self.log.header.settings.generations
+        every > 0 && done.is_multiple_of(every) && done < self.log.planned()
     }
 
     /// Evaluates on the held-out problems and logs it, unless the log ends with an evaluation of these very codes.

@@ -14,6 +14,7 @@ use crate::llama::{LlamaEngine, check_built_in};
 use crate::model::Model;
 use crate::store::today;
 use crate::task::{Definition, Problem};
+use crate::tuning::engine;
 use crate::workload::{Facts, Workload};
 use lengths::Lengths;
 use told::Told;
@@ -34,7 +35,7 @@ pub fn run(args: &DataArgs) -> Result<Ending> {
     let mut warnings = facts.warnings();
     let (lengths, examples) = match &args.model {
         Some(path) => {
-            let engine = engine(path, &args.inference)?;
+            let engine = load(path, &args.inference)?;
             warnings.extend(examiner.notes(&engine)?.into_iter().map(|note| format!("note: {note}")));
             let lengths = Lengths::of(&examiner, &engine, &definition)?;
             let examples = shown(&examiner, &engine, &facts, &lengths, args.show)?;
@@ -61,10 +62,10 @@ fn definition(args: &DataArgs) -> Result<Definition> {
 }
 
 /// Starts llama.cpp on a model of which nothing is tuned.
-fn engine(path: &Path, args: &InferenceArgs) -> Result<LlamaEngine> {
+fn load(path: &Path, args: &InferenceArgs) -> Result<LlamaEngine> {
     check_built_in()?;
-    let threads = setup::threads(args)?;
-    setup::engine(Model::open(path)?, &[], args, threads, None)
+    let inference = setup::inference(args)?;
+    Ok(engine(Model::open(path)?, &[], &inference)?)
 }
 
 /// One example as the model gets it.

@@ -6,19 +6,20 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use tracing::debug;
 
-use super::args::EvalArgs;
+use super::args::{EvalArgs, Until};
 use super::{Ending, UsageError, chat, definition, out, progress, setup, text};
 use crate::exam::{Difference, Examiner, Example, Grade, Mark};
-use crate::llama::{LlamaEngine, Uneditable, check_built_in};
+use crate::llama::{LlamaEngine, LlamaOptions, Uneditable, check_built_in};
 use crate::model::Model;
 use crate::seed_log::SeedLog;
 use crate::select::{select, spec};
 use crate::task::Definition;
+use crate::tuning::engine;
 use crate::workload::{Facts, Workload, moved};
 
 pub fn run(args: &EvalArgs) -> Result<Ending> {
     check_built_in()?;
-    let threads = setup::threads(&args.inference)?;
+    let inference = setup::inference(&args.inference)?;
     if args.problems == 0 {
         return Err(UsageError("--problems is 0, but must be at least 1".to_owned()).into());
     }
@@ -35,7 +36,7 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
     let mut examiner = workload.examiner(seed)?;
     // One model after the other, lest both are in memory.
     let mut marks_of = |path: &Path, log: Option<&SeedLog>| {
-        let engine = engine(args, path, log, threads)?;
+        let engine = load(path, log, args.generation, &inference)?;
         marks(&mut examiner, engine, args.problems as usize)
     };
     let of_base = args.compare.as_deref().map(|base| marks_of(base, None)).transpose()?;
@@ -64,21 +65,25 @@ fn marks(
 }
 
 /// A model, as tuned by a log where there is one.
-fn engine(args: &EvalArgs, path: &Path, log: Option<&SeedLog>, threads: usize) -> Result<LlamaEngine> {
-    let inference = &args.inference;
+fn load(
+    path: &Path,
+    log: Option<&SeedLog>,
+    until: Option<Until>,
+    inference: &LlamaOptions,
+) -> Result<LlamaEngine> {
     if let Some(log) = log {
-        let generations = setup::generations(log, args.generation)?.unwrap_or(log.generations.len() as u64);
-        return setup::tuned_engine(Model::open(path)?, log, generations, inference, threads);
+        let generations = setup::generations(log, until)?.unwrap_or(log.generations.len() as u64);
+        return setup::tuned_engine(Model::open(path)?, log, generations, inference);
     }
     let model = Model::open(path)?;
     // What a run of whole tensors would tune, so that the model is laid out, and its last bits come out, as in one.
     let specs = select(&model.gguf, None)
         .map_or_else(|_| Vec::new(), |tensors| tensors.into_iter().map(spec).collect::<Vec<_>>());
-    match setup::engine(model, &specs, inference, threads, None) {
+    match engine(model, &specs, inference).map_err(anyhow::Error::from) {
         // Inference may not use all of a model's tensors, or not as they are, which only matters where they are tuned.
         Err(error) if error.chain().any(|cause| cause.is::<Uneditable>()) => {
             debug!(%error, "the model is loaded again, with no tensor to be tuned");
-            setup::engine(Model::open(path)?, &[], inference, threads, None)
+            Ok(engine(Model::open(path)?, &[], inference)?)
         }
         engine => engine,
     }
@@ -87,10 +92,6 @@ fn engine(args: &EvalArgs, path: &Path, log: Option<&SeedLog>, threads: usize) -
 /// The task that is named, else the log's.
 fn workload(args: &EvalArgs, log: Option<&SeedLog>) -> Result<Workload> {
     if let (None, Some(log)) = (&args.task.task, log) {
-        if let Some(flag) = args.task.first_given_but("--data") {
-            let message = format!("{flag} needs --task: without one, the log's task is taken as it is");
-            return Err(UsageError(message).into());
-        }
         let spec = &log.header.task;
         let definition = moved(&spec.definition, args.task.data.as_deref())?;
         return Ok(Workload::of_log(definition, spec.data_sha256.as_deref(), args.trust_log)?);

@@ -169,11 +169,6 @@ impl TaskArgs {
             ("--stop", !self.stop.is_empty(), &OF_REPLIES),
         ]
     }
-
-    /// Returns the first flag that is given, `--task` and this one apart.
-    pub fn first_given_but(&self, but: &str) -> Option<&'static str> {
-        self.flags().iter().find(|(flag, given, _)| *given && *flag != but).map(|(flag, ..)| *flag)
-    }
 }
 
 /// Meaning of control tokens' names in the user's data.
