@@ -12,7 +12,6 @@ mod members;
 mod restraint;
 mod watch;
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use thiserror::Error;
@@ -64,16 +63,6 @@ pub enum TuneError {
          export what the log has, or start a new run with a smaller --sigma"
     )]
     NotFinite { generation: u64 },
-    #[error(
-        "the log was begun with another neutral set, so its drift would be measured by two measures; give it the set that it \
-         was begun with"
-    )]
-    OtherNeutral,
-    #[error(
-        "{} is the log of the task {has}, not of {wanted}, or of other rules for replies; resume it with the program that \
-         began it", path.display()
-    )]
-    OtherTask { path: PathBuf, has: String, wanted: String },
 }
 
 /// Generations at the start after which it is told that all members had the same fitness in each.
