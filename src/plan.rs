@@ -145,3 +145,6 @@ fn entries(
         None => Ok(entries),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ pub use inference::{InferenceArgs, ThreadsArgs};
 pub use probe::ProbeArgs;
 pub use pull::{PullArgs, Wanted, What};
 pub use retain::RetainArgs;
-pub use search::SearchArgs;
+pub use search::{FieldArg, SearchArgs};
 pub use short::command;
 pub use task::{OF_DATA, OnTimeout, TaskArgs};
 pub use together::misuse;

@@ -154,18 +154,7 @@ fn named(task: &str, args: &TaskArgs) -> Result<Definition> {
         "gsm8k" => Problems::Gsm8k(data(task, args)?),
         _ => Problems::Data(data(task, args)?),
     };
-    let kind = match task {
-        "arith" => args.reward.map_or(RewardKind::Loglik, Into::into),
-        "countdown" | "gsm8k" => args.reward.map_or(RewardKind::Exact, Into::into),
-        "sft" => RewardKind::Loglik,
-        "exact" => RewardKind::Exact,
-        "numeric" => RewardKind::Numeric,
-        "regex" => RewardKind::Regex,
-        "prefer" => RewardKind::Margin,
-        "json" => RewardKind::Json,
-        "grammar" => RewardKind::Grammar,
-        _ => RewardKind::Command,
-    };
+    let kind = reward_kind(task, args.reward.map(Into::into));
     let grammar = text(("--grammar", &args.grammar), ("--grammar-file", &args.grammar_file))?;
     match kind {
         RewardKind::Grammar if grammar.is_none() => {
@@ -187,6 +176,22 @@ fn named(task: &str, args: &TaskArgs) -> Result<Definition> {
         ..kind.into()
     };
     Ok(Definition::new(task, problems, reward))
+}
+
+/// Returns what a task with a name rewards; of some, that can be asked for.
+fn reward_kind(task: &str, asked: Option<RewardKind>) -> RewardKind {
+    match task {
+        "arith" => asked.unwrap_or(RewardKind::Loglik),
+        "countdown" | "gsm8k" => asked.unwrap_or(RewardKind::Exact),
+        "sft" => RewardKind::Loglik,
+        "exact" => RewardKind::Exact,
+        "numeric" => RewardKind::Numeric,
+        "regex" => RewardKind::Regex,
+        "prefer" => RewardKind::Margin,
+        "json" => RewardKind::Json,
+        "grammar" => RewardKind::Grammar,
+        _ => RewardKind::Command,
+    }
 }
 
 /// Returns the usual options for the user's examples.

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::args::{RunArgs, SearchArgs};
+use super::args::{FieldArg, RunArgs, SearchArgs};
 use super::{UsageError, setup};
 use crate::llama::LlamaOptions;
 use crate::model::Model;
@@ -35,54 +35,30 @@ impl RunOptions {
     }
 }
 
-/// Returns the hyper-parameters that are given. Each field is named, so that none that is added is forgotten here.
-///
-/// # Errors
-/// When sizes make no sense.
+/// Returns the hyper-parameters that are given.
 fn search(args: &SearchArgs) -> Result<Search> {
-    let SearchArgs {
-        generations,
-        population,
-        mirror,
-        fields,
-        sigma,
-        alpha,
-        alpha_final,
-        method,
-        decay,
-        window,
-        anchor,
-        prompts,
-        candidates,
-        shaping,
-        tensors,
-        tokens,
-        residual,
-        eval_every,
-        eval_problems,
-        seed,
-    } = args;
+    let fields = |given: &Vec<FieldArg>| given.iter().map(|&field| field.into()).collect();
     Ok(Search {
-        generations: *generations,
-        population: *population,
-        mirror: *mirror,
-        fields: fields.as_ref().map(|fields| fields.iter().map(|field| (*field).into()).collect()),
-        sigma: sizes("--sigma", sigma.as_deref())?,
-        alpha: sizes("--alpha", alpha.as_deref())?,
-        alpha_final: sizes("--alpha-final", alpha_final.as_deref())?,
-        method: method.map(Into::into),
-        decay: *decay,
-        window: *window,
-        anchor: *anchor,
-        prompts: *prompts,
-        candidates: *candidates,
-        shaping: shaping.map(Into::into),
-        tensors: tensors.clone(),
-        tokens: tokens.clone(),
-        residual: residual.map(Into::into),
-        eval_every: *eval_every,
-        eval_problems: *eval_problems,
-        seed: *seed,
+        generations: args.generations,
+        population: args.population,
+        mirror: args.mirror,
+        fields: args.fields.as_ref().map(fields),
+        sigma: sizes("--sigma", args.sigma.as_deref())?,
+        alpha: sizes("--alpha", args.alpha.as_deref())?,
+        alpha_final: sizes("--alpha-final", args.alpha_final.as_deref())?,
+        method: args.method.map(Into::into),
+        decay: args.decay,
+        window: args.window,
+        anchor: args.anchor,
+        prompts: args.prompts,
+        candidates: args.candidates,
+        shaping: args.shaping.map(Into::into),
+        tensors: args.tensors.clone(),
+        tokens: args.tokens.clone(),
+        residual: args.residual.map(Into::into),
+        eval_every: args.eval_every,
+        eval_problems: args.eval_problems,
+        seed: args.seed,
     })
 }
 

@@ -246,3 +246,17 @@ impl OnTimeout {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_flag_says_which_tasks_it_is_for() {
+        let command = TaskArgs::augment_args(clap::Command::new("task"));
+        let all: BTreeSet<String> =
+            command.get_arguments().filter_map(|arg| Some(format!("--{}", arg.get_long()?))).collect();
+        let told = TaskArgs::default().flags().into_iter().map(|(flag, ..)| flag);
+        assert_eq!(told.chain(["--task", "--jinja"]).map(str::to_owned).collect::<BTreeSet<_>>(), all);
+    }
+}
