@@ -133,7 +133,7 @@ impl Job {
     }
 }
 
-/// A model's marks, and the first example as it sees it.
+/// Returns a model's marks, and the first example as it sees it.
 fn marks(
     examiner: &mut Examiner,
     mut engine: LlamaEngine,

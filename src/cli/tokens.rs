@@ -39,7 +39,7 @@ pub fn find(
     Ok(found.ok())
 }
 
-/// Why tokens cannot be looked for.
+/// Returns why tokens cannot be looked for.
 fn hindrance(model: &Model, examiners: &Examiners, definition: &Definition) -> Option<&'static str> {
     let is_tunable = select::output_matrix(&model.gguf).is_some_and(|matrix| matrix.tensor_type.is_tunable());
     let is_scored = |reward: &Reward| reward.kind == RewardKind::Loglik && reward.weight > 0.0;
@@ -75,7 +75,7 @@ pub fn line(found: &Surprise) -> String {
     )
 }
 
-/// The same for programs.
+/// Says the same to programs.
 pub fn object(found: &Surprise) -> Value {
     let token =
         |Standout { token, text, more }: &Standout| json!({"token": token, "text": text, "more": more});

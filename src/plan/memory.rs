@@ -154,19 +154,20 @@ impl Forecast {
         }))
     }
 
-    /// Bytes in all, with the residual where it would be kept.
+    /// Returns the bytes in all, with the residual where it would be kept.
     pub fn peak(&self) -> u64 {
         if self.mode == ResidualMode::Stored { self.stored } else { self.replayed }
     }
 }
 
-/// Bytes of the base model's tensors that stay mapped beside their tuned form, since the anchor reads some of every page.
+/// Returns the bytes of the base model's tensors that stay mapped beside their tuned form, since the anchor reads some of every page.
 fn anchored(header: &Header) -> u64 {
     let bytes = |tensor: &TensorSpec| tensor.tensor_type.bytes_of(tensor.codes).unwrap_or(0);
     if header.settings.anchor > 0.0 { header.tensors.iter().map(bytes).sum() } else { 0 }
 }
 
-/// Bytes of a second copy that llama.cpp makes of an embedding which is its output matrix too, where it interleaves the latter.
+/// Returns the bytes of a second copy that llama.cpp makes of an embedding which is its output matrix too, where it interleaves
+/// the latter.
 fn tied_output(model: &Model) -> u64 {
     let tensor = |name| model.gguf.tensor(name);
     let tied = tensor("token_embd.weight").filter(|_| tensor("output.weight").is_none());
@@ -174,12 +175,12 @@ fn tied_output(model: &Model) -> u64 {
         .map_or(0, |tied| tied.range.end - tied.range.start)
 }
 
-/// Bytes that storing the residual takes.
+/// Returns the bytes that storing the residual takes.
 fn stored(header: &Header, history: &History) -> u64 {
     history.residual_bytes() * header.integers()
 }
 
-/// Bytes of the lists that hold a bit for each hit.
+/// Returns the bytes of the lists that hold a bit for each hit.
 fn applied(history: &History) -> u64 {
     let of_part = |(noise, tile_len, integers): (&Noise, u64, u64)| {
         let hits = (integers as f64 * noise.probability()).ceil() as u64;
@@ -189,12 +190,12 @@ fn applied(history: &History) -> u64 {
     parts(history).map(of_part).sum()
 }
 
-/// Integers of the longest tile.
+/// Returns the integers of the longest tile.
 fn longest_tile(history: &History) -> u64 {
     parts(history).map(|(_, tile_len, _)| tile_len).max().unwrap_or(0)
 }
 
-/// Noise, length of a tile, and integers of each field of each tensor.
+/// Returns noise, length of a tile, and integers of each field of each tensor.
 fn parts(history: &History) -> impl Iterator<Item = (&Noise, u64, u64)> {
     let of_tensor = move |(index, tensor)| {
         let tensor: TensorSpec = Clone::clone(tensor);
@@ -213,7 +214,7 @@ mod tests {
     use crate::seed_log::test_log;
     use crate::settings::Window;
 
-    /// Where a run keeps its residual whose tensors have these many codes, and the second as many scales as blocks.
+    /// Returns where a run keeps its residual whose tensors have these many codes, and the second as many scales as blocks.
     fn mode_for(first: u64, second: u64) -> ResidualMode {
         let mut header = test_log::header(test_log::settings());
         (header.tensors[0].codes, header.tensors[1].codes) = (first, second);

@@ -158,7 +158,7 @@ impl Run<'_> {
         command + &self.export_flags()
     }
 
-    /// The flags that write the tuned model.
+    /// Returns the flags that write the tuned model.
     fn export_flags(&self) -> String {
         let Some(export::Job { output: Some(place), form, card, .. }) = &self.job.export else {
             return String::new();

@@ -42,7 +42,7 @@ impl Start {
         }
     }
 
-    /// A new run, its log in memory.
+    /// Begins a new run, its log in memory.
     fn at_base(job: &Job, objective: &Objective, overwrite: bool, model: &Model) -> Result<Self> {
         if job.log.exists() {
             refuse_overwriting(&job.log, overwrite)?;
@@ -52,7 +52,7 @@ impl Start {
         Ok(Self { log, journal: None, goal: None, examiners, tokens, told })
     }
 
-    /// A run to be continued, its log's file without a torn tail.
+    /// Continues a run, and cuts a torn tail off its log's file.
     fn at_log(
         job: &Job,
         task: Option<&str>,
