@@ -7,29 +7,25 @@
 mod apply;
 mod args;
 mod audit;
+mod begin;
 mod chat;
-mod course;
-mod data;
 mod data_command;
-mod data_facts;
 mod definition;
 mod drift;
 mod eval;
 mod export;
 mod given;
-mod header;
 mod inspect;
 mod interrupt;
 mod manual;
-mod memory;
 mod out;
 mod probe;
 mod progress;
 mod pull;
 mod report;
+mod resolve;
 mod samples;
 mod setup;
-mod sizes;
 mod tokens;
 mod tune;
 mod verbosity;
@@ -38,19 +34,25 @@ mod verify;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::FromArgMatches;
 use thiserror::Error;
 
 use crate::export::ExportError;
 use crate::model::ModelError;
+use crate::plan::PlanError;
 use crate::store::{explain_file_signals, return_freed_memory};
 use crate::text;
+use crate::workload::WorkloadError;
 use args::{Args, Command};
 
 /// Arguments that parse but make no sense.
 #[derive(Debug, Error)]
-#[error("{0}\n\nFor more information, try '--help'.")]
+#[error("{0}")]
 struct UsageError(String);
+
+/// What the message of such an error ends with.
+const HINT: &str = "\n\nFor more information, try '--help'.";
 
 /// How a command that did not fail ended.
 enum Ending {
@@ -76,10 +78,27 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     let matches = args::command().get_matches_from(canonical(&words));
     let Args { command, verbose } = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     verbosity::start(verbose);
-    let outcome = match command {
+    let misuse = args::misuse(&args::command(), &matches);
+    let outcome = misuse.map_or_else(|| obey(command, &words), |misuse| Err(UsageError(misuse).into()));
+    match outcome {
+        Ok(Ending::Success) => 0,
+        Ok(Ending::Negative) => 1,
+        Ok(Ending::Damaged) => 3,
+        Ok(Ending::Interrupted) => 130,
+        Err(error) => {
+            let hint = if is_misuse(&error) { HINT } else { "" };
+            out::warn(format!("error: {}{hint}", sentence(&error)));
+            exit_code(&error)
+        }
+    }
+}
+
+/// Does what a command says. `words` are the program's arguments.
+fn obey(command: Command, words: &[OsString]) -> Result<Ending> {
+    match command {
         Command::Tune(args) => tune::run(&args),
         Command::Data(args) => data_command::run(&args),
-        Command::Probe(args) => probe::run(&args, &words),
+        Command::Probe(args) => probe::run(&args, words),
         Command::Eval(args) => eval::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Apply(args) => apply::run(&args),
@@ -91,16 +110,6 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
         Command::Pull(args) => pull::run(&args),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man(args) => manual::man(&args),
-    };
-    match outcome {
-        Ok(Ending::Success) => 0,
-        Ok(Ending::Negative) => 1,
-        Ok(Ending::Damaged) => 3,
-        Ok(Ending::Interrupted) => 130,
-        Err(error) => {
-            out::warn(format!("error: {}", sentence(&error)));
-            exit_code(&error)
-        }
     }
 }
 
@@ -131,12 +140,19 @@ fn sentence(error: &anyhow::Error) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
+/// Whether the command line makes no sense, whatever is in the files that it names.
+fn is_misuse(error: &anyhow::Error) -> bool {
+    error.is::<UsageError>()
+        || error.downcast_ref().is_some_and(WorkloadError::is_misuse)
+        || error.downcast_ref().is_some_and(PlanError::is_misuse)
+}
+
 fn exit_code(error: &anyhow::Error) -> u8 {
     let of_model = match error.downcast_ref() {
         Some(ExportError::Model(error)) => Some(error),
         _ => error.downcast_ref(),
     };
-    let usage = error.is::<UsageError>()
+    let usage = is_misuse(error)
         || matches!(error.downcast_ref(), Some(ExportError::OntoBase(_)))
         || matches!(of_model, Some(ModelError::NoSuchGeneration { .. }));
     if usage { 2 } else { 1 }

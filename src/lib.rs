@@ -87,6 +87,7 @@
 //! | [`task`] | problems, rewards, and what a reply is worth |
 //! | [`seed_log`] | a run's log: records, hash chain, validation |
 //! | `replay` | the residual and the codes from a log |
+//! | [`recipe`] | default hyper-parameters |
 //! | `es` | `ask` and `tell` over generations |
 //! | `select` | which tensors are tuned |
 //! | `diff` | what changed between two models, both ways |
@@ -107,8 +108,9 @@
 //! | [`llama`] | the engine on llama.cpp; the only foreign code |
 //! | [`model`] | a base model: which file it is, and where logs lead from it |
 //! | [`export`] | base model and logs or diffs to tuned model, and back |
-//! | [`recipe`] | default hyper-parameters |
 //! | [`tune`] | the loop over generations, and the population that it has evaluated |
+//! | `workload` | from a definition and the user's data to problems and judges |
+//! | `plan` | from hyper-parameters to a log's header and to memory; logs that are continued |
 //! | [`tuning`] | a run from code |
 //! | `probe` | what a run will meet, measured before it starts |
 //! | [`report`] | pictures of logs: a page, figures, event files; model cards |
@@ -162,6 +164,8 @@ pub mod noise;
 #[doc(hidden)]
 pub mod perturb;
 #[doc(hidden)]
+pub mod plan;
+#[doc(hidden)]
 pub mod probe;
 pub mod recipe;
 #[doc(hidden)]
@@ -191,3 +195,5 @@ pub mod tune;
 pub mod tuning;
 #[doc(hidden)]
 pub mod update;
+#[doc(hidden)]
+pub mod workload;

@@ -20,6 +20,7 @@ pub use error::LogError;
 pub use record::*;
 
 use crate::noise::Noise;
+use crate::settings::Settings;
 use check::{check_evaluation, check_generation, check_header, check_plan};
 
 /// Bytes between the JSON text of a line's content and its hash, and after the hash.
@@ -180,6 +181,11 @@ impl SeedLog {
     /// Generations that the run is to have in all, as planned last.
     pub fn planned(&self) -> u64 {
         self.plans.last().map_or(self.header.settings.generations, |plan| plan.generations)
+    }
+
+    /// Returns the run's settings, its generations as planned last.
+    pub fn settings(&self) -> Settings {
+        Settings { generations: self.planned(), ..self.header.settings.clone() }
     }
 
     /// The hash of the line that ends the first `generations` generations, if there are so many: it stands for all that

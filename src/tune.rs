@@ -17,8 +17,6 @@ mod population;
 mod restraint;
 mod watch;
 
-use std::path::PathBuf;
-
 use thiserror::Error;
 
 pub use audit::Auditor;
@@ -65,16 +63,6 @@ pub enum TuneError {
         "generation {generation}: not one of its members was evaluated; resume the run when there is somebody to evaluate them"
     )]
     NotEvaluated { generation: u64 },
-    #[error(
-        "the log was begun with another neutral set, so its drift would be measured by two measures; give it the set that it \
-         was begun with"
-    )]
-    OtherNeutral,
-    #[error(
-        "{} is the log of the task {has}, not of {wanted}, or of other rules for replies; resume it with the program that \
-         began it", path.display()
-    )]
-    OtherTask { path: PathBuf, has: String, wanted: String },
 }
 
 /// How a run ended.

@@ -9,10 +9,10 @@
 //!
 //! use qes_gguf::judge::Asked;
 //! use qes_gguf::task::arith::Arith;
-//! use qes_gguf::tune::{Event, TuneError};
-//! use qes_gguf::tuning::Tuning;
+//! use qes_gguf::tune::Event;
+//! use qes_gguf::tuning::{Tuning, TuningError};
 //!
-//! # fn main() -> Result<(), TuneError> {
+//! # fn main() -> Result<(), TuningError> {
 //! let brevity = |asked: &Asked<'_>| 1.0 / (1.0 + asked.reply.len() as f64);
 //! let finished = Tuning::new("model.gguf", Arith::default(), brevity).generations(20).run(
 //!     "model.qes",
@@ -31,32 +31,67 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use thiserror::Error;
+
 use crate::drift::{BUILT_IN_NAME, Neutral};
-use crate::exam::Examiner;
-use crate::fitness::Shaping;
 use crate::judge::{Asked, Judge, JudgeError};
 use crate::llama::{LlamaEngine, LlamaOptions, TensorSlot};
 use crate::model::{Model, ModelError};
-use crate::recipe::{self, Scope};
-use crate::replay::History;
-use crate::seed_log::{FORMAT_VERSION, Header, SeedLog, TOOL, TaskSpec, TensorSpec, pin_noise};
-use crate::select::{Part, fields, find, select, spec};
+use crate::plan::{Continued, Memory, Plan, PlanError, Search};
+use crate::recipe;
+use crate::seed_log::{SeedLog, TensorSpec};
+use crate::select::{Part, find};
 use crate::settings::Settings;
-use crate::store::{LogFile, Witness, Witnessed, discard_log, today};
+use crate::store::{LogFile, StoreError, Witness, Witnessed, discard_log, today};
 use crate::task::{Definition, Problems, RewardKind, Task};
 use crate::tune::{Examiners, Observer, Outcome, ResidualMode, Summary, TuneError, Tuner};
-use crate::update::Method;
+use crate::workload::{Objective, WorkloadError, Workloads};
 
 /// A run that can be started or resumed.
 pub struct Tuning {
     model: PathBuf,
     task: Box<dyn Task>,
     reward: Box<dyn Judge>,
-    spec: TaskSpec,
-    settings: Settings,
+    objective: Objective,
+    search: Search,
     change: Box<dyn FnOnce(&mut Settings)>,
     inference: LlamaOptions,
     neutral: Option<Neutral>,
+}
+
+/// Why a run did not begin, or ended early. Everything before the fault is in the log.
+#[derive(Debug, Error)]
+#[allow(missing_docs)] // Each message says what its variant means.
+#[non_exhaustive]
+pub enum TuningError {
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    #[error(transparent)]
+    Tune(#[from] TuneError),
+    #[error(
+        "the log was begun with another neutral set, so its drift would be measured by two measures; give it the set that it \
+         was begun with"
+    )]
+    OtherNeutral,
+    #[error(
+        "{} is the log of the task {has}, not of {wanted}, or of other rules for replies; resume it with the program that \
+         began it", path.display()
+    )]
+    OtherTask { path: PathBuf, has: String, wanted: String },
+}
+
+impl From<StoreError> for TuningError {
+    fn from(error: StoreError) -> Self {
+        Self::Tune(error.into())
+    }
+}
+
+impl From<ModelError> for TuningError {
+    fn from(error: ModelError) -> Self {
+        Self::Tune(error.into())
+    }
 }
 
 /// What a run came to.
@@ -90,88 +125,68 @@ impl Tuning {
         task: impl Task + 'static,
         reward: impl FnMut(&Asked<'_>) -> f64 + Send + 'static,
     ) -> Self {
-        let method = Method::Qes;
+        let neutral = Neutral::built_in();
+        let definition = Definition::new("code", Problems::Code, RewardKind::Code);
+        let drift = Some(neutral.spec(BUILT_IN_NAME, Some(recipe::MAX_DRIFT)));
         Self {
             model: model.into(),
             task: Box::new(task),
             reward: Box::new(Function(reward)),
-            spec: TaskSpec {
-                definition: Definition::new("code", Problems::Code, RewardKind::Code),
-                data_sha256: None,
-                retain: None,
-                own_replies: None,
-                patience: None,
-                drift: Some(Neutral::built_in().spec(BUILT_IN_NAME, Some(recipe::MAX_DRIFT))),
-                prompts: recipe::PROMPTS,
-                candidates: None,
-                eval_problems: recipe::EVAL_PROBLEMS,
-                eval_every: recipe::EVAL_EVERY,
-            },
-            settings: Settings {
-                seed: 0,
-                population: recipe::POPULATION,
-                mirror: false,
-                generations: recipe::GENERATIONS,
-                types: Vec::new(),
-                method,
-                decay: recipe::decay(method),
-                window: recipe::window(method),
-                anchor: 0.0,
-                shaping: Shaping::Zscore,
-            },
+            objective: Objective { drift, ..Objective::new(definition) },
+            search: Search::default(),
             change: Box::new(|_| ()),
             inference: LlamaOptions::default(),
-            neutral: Some(Neutral::built_in()),
+            neutral: Some(neutral),
         }
     }
 
     /// What drift from the base model is measured on in every evaluation, and how far the model may drift to be the best: a
     /// share of the base's perplexity. By default it is the built-in set, and 5%.
     pub fn neutral(mut self, neutral: Option<Neutral>, max: Option<f64>) -> Self {
-        self.spec.drift = neutral.as_ref().map(|set| set.spec("code", max));
+        self.objective.drift = neutral.as_ref().map(|set| set.spec("code", max));
         self.neutral = neutral;
         self
     }
 
     /// What the log, and whoever reads it, calls the task.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.spec.definition.name = name.into();
+        self.objective.definition.name = name.into();
         self
     }
 
     /// The number that problems and perturbations are drawn by.
     pub fn seed(mut self, seed: u64) -> Self {
-        self.settings.seed = seed;
+        self.search.seed = Some(seed);
         self
     }
 
     /// Generations in all.
     pub fn generations(mut self, generations: u64) -> Self {
-        self.settings.generations = generations;
+        self.search.generations = Some(generations);
         self
     }
 
     /// Members of a generation. The default step sizes follow it.
     pub fn population(mut self, population: u32) -> Self {
-        self.settings.population = population;
+        self.search.population = Some(population);
         self
     }
 
     /// Problems that each member replies to.
     pub fn prompts(mut self, prompts: u32) -> Self {
-        self.spec.prompts = prompts;
+        self.search.prompts = Some(prompts);
         self
     }
 
     /// Generations between evaluations, 0 for one before and one after the run, and held-out problems of each.
     pub fn evaluations(mut self, every: u64, problems: u32) -> Self {
-        (self.spec.eval_every, self.spec.eval_problems) = (every, problems);
+        (self.search.eval_every, self.search.eval_problems) = (Some(every), Some(problems));
         self
     }
 
     /// Most tokens of a reply, where the task's own number does not suit.
     pub fn reply_tokens(mut self, most: usize) -> Self {
-        self.spec.definition.predict = Some(most);
+        self.objective.definition.predict = Some(most);
         self
     }
 
@@ -197,12 +212,17 @@ impl Tuning {
         log: impl AsRef<Path>,
         stop: &AtomicBool,
         observer: &mut dyn Observer,
-    ) -> Result<Finished, TuneError> {
+    ) -> Result<Finished, TuningError> {
         let path = log.as_ref();
         let model = Model::open(&self.model)?;
-        let header = self.header(&model)?;
-        let (log, first) = SeedLog::start(header)?;
-        let ready = self.ready(model, log)?;
+        let template = model.gguf.metadata_str("tokenizer.chat_template");
+        self.objective.definition.chat.settle_date(template, today());
+        let mut plan = Plan::new(self.search, self.objective.clone(), &model)?;
+        (self.change)(&mut plan.settings);
+        let header = plan.header(|| model.identity().clone())?;
+        let (log, first) = SeedLog::start(header).map_err(PlanError::Log)?;
+        let workloads = Workloads::of_code(self.objective, self.task, self.reward, self.neutral);
+        let ready = Ready::new(model, log, workloads, &self.inference)?;
         let file = LogFile::create(path, &first)?;
         ready.run(file, stop, observer, || discard_log(path))
     }
@@ -217,71 +237,23 @@ impl Tuning {
         log: impl AsRef<Path>,
         stop: &AtomicBool,
         observer: &mut dyn Observer,
-    ) -> Result<Finished, TuneError> {
+    ) -> Result<Finished, TuningError> {
         let path = log.as_ref();
-        let (mut file, bytes) = LogFile::open(path)?;
-        let mut log = SeedLog::parse(&bytes)?;
         let model = Model::open(&self.model)?;
-        model.check_base(&log.header.base)?;
-        let mut wanted = self.spec.definition.clone();
-        wanted.chat.date = log.header.task.definition.chat.date;
-        let (has, wanted) = (&log.header.task.definition, &wanted);
-        if has != wanted {
-            let (has, wanted) = (has.name.clone(), wanted.name.clone());
-            return Err(TuneError::OtherTask { path: path.to_owned(), has, wanted });
+        let found = Continued::open(path, &model)?;
+        let (has, mut wanted) = (&found.log.header.task, self.objective);
+        wanted.definition.chat.date = has.definition.chat.date;
+        if has.definition != wanted.definition {
+            let (has, wanted) = (has.definition.name.clone(), wanted.definition.name);
+            return Err(TuningError::OtherTask { path: path.to_owned(), has, wanted });
         }
-        log.header.settings.generations = log.planned();
-        let whole = log.whole_bytes;
-        if std::mem::take(&mut log.torn_bytes) > 0 {
-            file.truncate(whole)?;
+        let (drift, neutral) = (has.drift.as_ref(), self.neutral.as_ref());
+        if drift.map(|spec| spec.sha256.as_str()) != neutral.map(Neutral::sha256) {
+            return Err(TuningError::OtherNeutral);
         }
-        self.ready(model, log)?.run(file, stop, observer, || ())
-    }
-
-    /// What the first line of a new log says.
-    fn header(&mut self, model: &Model) -> Result<Header, TuneError> {
-        let tensors = select(&model.gguf, None).map_err(|source| {
-            let path = model.working.path().to_owned();
-            ModelError::Select { path, source }
-        })?;
-        let tensors: Vec<TensorSpec> = tensors.into_iter().map(spec).collect();
-        let mut settings = self.settings.clone();
-        let Settings { population, mirror, .. } = settings;
-        let weights = tensors.iter().map(|tensor| tensor.codes).sum();
-        let entries = fields(&tensors, &recipe::FIELDS);
-        let of_entry = |&(of_type, field)| {
-            let scope = Scope::of(of_type, &entries, weights, population, mirror);
-            recipe::type_settings(of_type, field, scope)
-        };
-        settings.types = entries.iter().map(of_entry).collect();
-        let template = model.gguf.metadata_str("tokenizer.chat_template");
-        self.spec.definition.chat.settle_date(template, today());
-        std::mem::replace(&mut self.change, Box::new(|_| ()))(&mut settings);
-        Ok(pin_noise(Header {
-            version: FORMAT_VERSION,
-            tool: TOOL.to_owned(),
-            base: model.identity().clone(),
-            tensors,
-            settings,
-            noise: Vec::new(),
-            task: self.spec.clone(),
-        })?)
-    }
-
-    /// Loads the model and tries the problems, before there is a file.
-    fn ready(self, model: Model, log: SeedLog) -> Result<Ready, TuneError> {
-        let witness = model.working.witness().clone();
-        let engine = engine(model, &log.header.tensors, &self.inference)?;
-        let (definition, seed) = (&log.header.task.definition, log.header.settings.seed);
-        let mut reward = Some(self.reward);
-        let examiner = Examiner::new(self.task, definition, seed, |_| Ok(reward.take()))?;
-        let spec = log.header.task.drift.as_ref();
-        if spec.map(|spec| spec.sha256.as_str()) != self.neutral.as_ref().map(Neutral::sha256) {
-            return Err(TuneError::OtherNeutral);
-        }
-        let examiners = Examiners { task: examiner, retain: None, neutral: self.neutral };
-        examiners.rehearse(&engine)?;
-        Ok(Ready { engine, examiners, witness, log })
+        let workloads = Workloads::of_code(has.into(), self.task, self.reward, self.neutral);
+        let (log, file) = found.mended()?;
+        Ready::new(model, log, workloads, &self.inference)?.run(file, stop, observer, || ())
     }
 }
 
@@ -291,21 +263,36 @@ struct Ready {
     examiners: Examiners,
     witness: Witness,
     log: SeedLog,
+    mode: ResidualMode,
 }
 
 impl Ready {
-    /// `discard` is called when the run does not even begin.
+    /// Loads the model and tries the problems, before there is a file.
+    fn new(
+        model: Model,
+        log: SeedLog,
+        workloads: Workloads,
+        inference: &LlamaOptions,
+    ) -> Result<Self, TuningError> {
+        let mode = Memory::of(&model, inference, None, None).plan(&log.header)?.mode;
+        let witness = model.working.witness().clone();
+        let engine = engine(model, &log.header.tensors, inference)?;
+        let examiners = workloads.examiners(log.header.settings.seed)?;
+        examiners.rehearse(&engine)?;
+        Ok(Self { engine, examiners, witness, log, mode })
+    }
+
+    /// Runs the generations. `discard` is called when the run does not even begin.
     fn run(
         self,
         file: LogFile,
         stop: &AtomicBool,
         observer: &mut dyn Observer,
         discard: impl FnOnce(),
-    ) -> Result<Finished, TuneError> {
-        let mode = ResidualMode::usual(&self.log.header, &History::new(&self.log.header)?);
-        let journal = Witnessed { log: file, model: self.witness };
-        let mut tuner =
-            Tuner::new(self.engine, self.examiners, self.log, journal, mode).inspect_err(|_| discard())?;
+    ) -> Result<Finished, TuningError> {
+        let Self { engine, examiners, witness, log, mode } = self;
+        let journal = Witnessed { log: file, model: witness };
+        let mut tuner = Tuner::new(engine, examiners, log, journal, mode).inspect_err(|_| discard())?;
         let outcome = tuner.run(stop, observer)?;
         Ok(Finished { outcome, summary: tuner.summary(), log: tuner.log().clone() })
     }

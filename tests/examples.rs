@@ -48,7 +48,7 @@ mod tuning {
     use qes_gguf::seed_log::SeedLog;
     use qes_gguf::task::{Examples, Problem};
     use qes_gguf::tune::{Event, Outcome, TuneError};
-    use qes_gguf::tuning::Tuning;
+    use qes_gguf::tuning::{Tuning, TuningError};
 
     use super::*;
 
@@ -102,7 +102,7 @@ mod tuning {
         let stopped = short("lengths").run(path("parts.qes"), &stop, &mut after_one).unwrap();
         assert_eq!((stopped.outcome, stopped.summary.generations), (Outcome::Stopped, 1));
         let again = short("lengths").run(path("parts.qes"), &never, &mut |_: &Event<'_>| ());
-        assert!(matches!(again, Err(TuneError::Store(_))), "a log is never written over");
+        assert!(matches!(again, Err(TuningError::Tune(TuneError::Store(_)))), "a log is never written over");
         let other = short("others").resume(path("parts.qes"), &never, &mut |_: &Event<'_>| ());
         let said = other.unwrap_err().to_string();
         assert!(said.contains("the task lengths, not of others"), "{said}");

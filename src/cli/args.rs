@@ -10,9 +10,9 @@ mod retain;
 mod search;
 mod short;
 mod task;
+mod together;
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand};
@@ -20,14 +20,15 @@ use clap_complete::Shell;
 
 pub use data::DataArgs;
 pub use drift::DriftArgs;
-pub use files::{ApplyArgs, ExportArgs, FormArgs, MergeArgs, RevertArgs};
+pub use files::{ApplyArgs, ExportArgs, MergeArgs, RevertArgs};
 pub use inference::{InferenceArgs, ThreadsArgs};
 pub use probe::ProbeArgs;
 pub use pull::{PullArgs, Wanted, What};
 pub use retain::RetainArgs;
-pub use search::{Residual, SearchArgs, Tokens};
+pub use search::{FieldArg, SearchArgs};
 pub use short::command;
 pub use task::{OF_DATA, OnTimeout, TaskArgs};
+pub use together::misuse;
 
 use crate::llama;
 use crate::recipe;
@@ -151,20 +152,6 @@ pub struct RunArgs {
     pub search: SearchArgs,
     #[command(flatten)]
     pub inference: InferenceArgs,
-}
-
-impl TuneArgs {
-    /// What a bare `tune` of this model has. Of its task, nothing depends on here.
-    ///
-    /// # Errors
-    /// When a variable of the environment makes no sense.
-    pub fn bare(model: &Path) -> Result<Box<Self>, clap::Error> {
-        let line = ["qes-gguf", "tune", "--task", "arith", "--"].map(OsStr::new);
-        match Args::try_parse_from(line.into_iter().chain([model.as_os_str()]))?.command {
-            Command::Tune(args) => Ok(args),
-            _ => Err(clap::Error::new(clap::error::ErrorKind::InvalidSubcommand)),
-        }
-    }
 }
 
 #[derive(Clone, Debug, ClapArgs)]

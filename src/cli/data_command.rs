@@ -8,14 +8,14 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::args::{DataArgs, InferenceArgs, TaskArgs};
-use super::course::Course;
-use super::data::Facts;
 use super::{Ending, UsageError, definition, out, setup};
 use crate::exam::{Examiner, Example};
 use crate::llama::{LlamaEngine, check_built_in};
 use crate::model::Model;
 use crate::store::today;
 use crate::task::{Definition, Problem};
+use crate::tuning::engine;
+use crate::workload::{Facts, Workload};
 use lengths::Lengths;
 use told::Told;
 
@@ -24,18 +24,18 @@ pub fn run(args: &DataArgs) -> Result<Ending> {
         let message = "the data are named twice; give the file alone, without --data".to_owned();
         return Err(UsageError(message).into());
     }
-    let definition = definition(args)?;
-    let course = Course::load(&definition)?;
-    let Some(facts) = course.facts().cloned() else {
+    let workload = Workload::load(definition(args)?)?;
+    let definition = workload.definition().clone();
+    let Some(facts) = workload.facts().cloned() else {
         let message = format!("--task {} has no data of yours; leave --task out", definition.name);
         return Err(UsageError(message).into());
     };
     // Nothing is judged, so no reward program is needed either.
-    let examiner = course.unjudged_examiner(&definition)?;
+    let examiner = workload.unjudged_examiner()?;
     let mut warnings = facts.warnings();
     let (lengths, examples) = match &args.model {
         Some(path) => {
-            let engine = engine(path, &args.inference)?;
+            let engine = load(path, &args.inference)?;
             warnings.extend(examiner.notes(&engine)?.into_iter().map(|note| format!("note: {note}")));
             let lengths = Lengths::of(&examiner, &engine, &definition)?;
             let examples = shown(&examiner, &engine, &facts, &lengths, args.show)?;
@@ -62,10 +62,10 @@ fn definition(args: &DataArgs) -> Result<Definition> {
 }
 
 /// Starts llama.cpp on a model of which nothing is tuned.
-fn engine(path: &Path, args: &InferenceArgs) -> Result<LlamaEngine> {
+fn load(path: &Path, args: &InferenceArgs) -> Result<LlamaEngine> {
     check_built_in()?;
-    let threads = setup::threads(args)?;
-    setup::engine(Model::open(path)?, &[], args, threads, None)
+    let inference = setup::inference(args)?;
+    Ok(engine(Model::open(path)?, &[], &inference)?)
 }
 
 /// One example as the model gets it.

@@ -1,18 +1,20 @@
 //! From the flags of a task, or a task file, to its definition.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 
-use super::args::{OF_DATA, OnTimeout, TaskArgs};
+use super::args::{OF_DATA, OnTimeout, RetainArgs, RunArgs, TaskArgs};
 use super::given::text;
-use super::{UsageError, chat};
+use super::{UsageError, chat, drift};
 use crate::dataset::HELD_OUT_SHARE;
 use crate::llama::context_tokens;
-use crate::store::{folder_of, read_text, same_file};
+use crate::recipe;
+use crate::seed_log::RetainSpec;
 use crate::task::arith::ArithOptions;
 use crate::task::countdown::CountdownOptions;
 use crate::task::{DataOptions, Definition, Problems, Reward, RewardKind};
+use crate::workload::{Objective, as_given, data_of_task_file, read_task_file};
 
 /// The tasks whose problems are generated; the others with names are [`OF_DATA`].
 const GENERATED: [&str; 2] = ["arith", "countdown"];
@@ -37,6 +39,21 @@ const OF_FILES: [&str; 14] = [
 
 fn is_named(task: &str) -> bool {
     GENERATED.contains(&task) || OF_DATA.contains(&task)
+}
+
+/// Returns what the flags ask a run to be for; `context` is the number of tokens that they ask for.
+///
+/// # Errors
+/// When they make no sense, or a file cannot be read.
+pub fn objective(args: &RunArgs, context: Option<u32>) -> Result<Objective> {
+    Ok(Objective {
+        definition: of_args(&args.task, context)?,
+        data_sha256: None,
+        retain: retained(&args.retain)?,
+        own_replies: args.retain.retain_own,
+        patience: args.retain.patience,
+        drift: drift::spec(&args.drift)?,
+    })
 }
 
 /// Returns the definition that the flags ask for; `context` is the number of tokens that they ask for.
@@ -85,11 +102,19 @@ fn resolve(options: &mut DataOptions, args: &TaskArgs, context: Option<u32>) {
     options.shared = None;
 }
 
-/// What is to be retained: a task as for `--task`, or else examples whose log-likelihood counts.
-///
-/// # Errors
-/// When it is neither.
-pub fn of_retained(retained: &str) -> Result<Definition> {
+/// Returns what is to be retained, where something is.
+fn retained(args: &RetainArgs) -> Result<Option<RetainSpec>> {
+    let Some(retained) = &args.retain else { return Ok(None) };
+    Ok(Some(RetainSpec {
+        definition: of_retained(retained)?,
+        data_sha256: None,
+        weight: args.retain_weight.unwrap_or(0.0),
+        prompts: args.retain_prompts.unwrap_or(recipe::RETAIN_PROMPTS),
+    }))
+}
+
+/// Returns what is to be retained: a task as for `--task`, or else examples whose log-likelihood counts.
+fn of_retained(retained: &str) -> Result<Definition> {
     let path = Path::new(retained);
     let args = if GENERATED.contains(&retained) || is_file(retained) {
         TaskArgs { task: Some(retained.to_owned()), ..TaskArgs::default() }
@@ -118,7 +143,7 @@ fn is_file(task: &str) -> bool {
 /// # Errors
 /// When it is a task file that cannot be read.
 pub fn name(task: &str) -> Result<String> {
-    if is_file(task) { Ok(read_file(Path::new(task))?.name) } else { Ok(task.to_owned()) }
+    if is_file(task) { Ok(read_task_file(Path::new(task))?.name) } else { Ok(task.to_owned()) }
 }
 
 /// A task with a name.
@@ -130,18 +155,7 @@ fn named(task: &str, args: &TaskArgs) -> Result<Definition> {
         "gsm8k" => Problems::Gsm8k(data(task, args)?),
         _ => Problems::Data(data(task, args)?),
     };
-    let kind = match task {
-        "arith" => args.reward.map_or(RewardKind::Loglik, Into::into),
-        "countdown" | "gsm8k" => args.reward.map_or(RewardKind::Exact, Into::into),
-        "sft" => RewardKind::Loglik,
-        "exact" => RewardKind::Exact,
-        "numeric" => RewardKind::Numeric,
-        "regex" => RewardKind::Regex,
-        "prefer" => RewardKind::Margin,
-        "json" => RewardKind::Json,
-        "grammar" => RewardKind::Grammar,
-        _ => RewardKind::Command,
-    };
+    let kind = reward_kind(task, args.reward.map(Into::into));
     let grammar = text(("--grammar", &args.grammar), ("--grammar-file", &args.grammar_file))?;
     match kind {
         RewardKind::Grammar if grammar.is_none() => {
@@ -165,50 +179,27 @@ fn named(task: &str, args: &TaskArgs) -> Result<Definition> {
     Ok(Definition::new(task, problems, reward))
 }
 
+/// Returns what a task with a name rewards; of some, that can be asked for.
+fn reward_kind(task: &str, asked: Option<RewardKind>) -> RewardKind {
+    match task {
+        "arith" => asked.unwrap_or(RewardKind::Loglik),
+        "countdown" | "gsm8k" => asked.unwrap_or(RewardKind::Exact),
+        "sft" => RewardKind::Loglik,
+        "exact" => RewardKind::Exact,
+        "numeric" => RewardKind::Numeric,
+        "regex" => RewardKind::Regex,
+        "prefer" => RewardKind::Margin,
+        "json" => RewardKind::Json,
+        "grammar" => RewardKind::Grammar,
+        _ => RewardKind::Command,
+    }
+}
+
 /// Returns the usual options for the user's examples.
 fn data(task: &str, args: &TaskArgs) -> Result<DataOptions> {
     let path = args.data.as_ref();
     let path = path.ok_or_else(|| usage(format!("--task {task} needs your examples: --data PATH")))?;
     Ok(DataOptions { held_out: HELD_OUT_SHARE, ..DataOptions::new(as_given(path, "--data")?) })
-}
-
-/// Returns the definition of a log whose data are somewhere else now, where that is said.
-///
-/// # Errors
-/// When the log's task has no data, or there is nothing at that place.
-pub fn moved(of_log: &Definition, data: Option<&Path>) -> Result<Option<Definition>> {
-    let Some(data) = data else { return Ok(None) };
-    let mut moved = of_log.clone();
-    let Some(options) = moved.problems.data_mut() else {
-        return Err(usage(format!("--data says nothing to the log's task {}; leave it out", of_log.name)));
-    };
-    options.path = as_given(data, "--data")?;
-    Ok(Some(moved))
-}
-
-/// Returns a path of data as it was given, for a log that others may read; it has to be there.
-pub fn as_given(path: &Path, of: &str) -> Result<String> {
-    if !path.exists() {
-        let message = format!("{of}: {} cannot be found; check that the path is right", path.display());
-        return Err(anyhow!(message));
-    }
-    let text = path.to_str().ok_or_else(|| usage(format!("{of}: {path:?} is not UTF-8; rename it")))?;
-    Ok(text.to_owned())
-}
-
-/// Returns a path without `.` and without what a `..` takes back, where that leads to the same place.
-fn shortened(path: &Path) -> PathBuf {
-    let mut short = PathBuf::new();
-    for part in path.components() {
-        let goes_down = matches!(short.components().next_back(), Some(Component::Normal(_)));
-        match part {
-            Component::CurDir => (),
-            Component::ParentDir if goes_down => drop(short.pop()),
-            part => short.push(part),
-        }
-    }
-    // A link to a folder elsewhere leads back to its own parent.
-    if same_file(&short, path) { short } else { path.to_owned() }
 }
 
 /// Refuses flags that say nothing to a task.
@@ -271,27 +262,13 @@ fn schema(args: &TaskArgs) -> Result<Option<serde_json::Value>> {
 
 /// A task from the user's task file. Paths in it are meant from the file's own folder.
 fn of_file(path: &Path, args: &TaskArgs) -> Result<Definition> {
-    let mut definition = read_file(path)?;
+    let mut definition = read_task_file(path)?;
     refuse_foreign_to_file(path, &definition, args)?;
     if let Some(options) = definition.problems.data_mut() {
         options.path = match &args.data {
             Some(data) => as_given(data, "--data")?,
-            None => {
-                let data = shortened(&folder_of(path).join(&options.path));
-                as_given(&data, &path.display().to_string())?
-            }
+            None => data_of_task_file(path, &options.path)?,
         };
-    }
-    Ok(definition)
-}
-
-/// What a task file says, with the file's name where it gives itself none.
-fn read_file(path: &Path) -> Result<Definition> {
-    let text = read_text(path).context("--task")?;
-    let mut definition: Definition = toml::from_str(&text)
-        .map_err(|e| usage(format!("{}: {}", path.display(), e.to_string().trim_end())))?;
-    if definition.name.is_empty() {
-        definition.name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     }
     Ok(definition)
 }

@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::args::DriftArgs;
 use super::{UsageError, text};
-use crate::drift::{BUILT_IN_NAME, Neutral};
 use crate::recipe;
 use crate::seed_log::{DRIFT_RANGE, DriftRecord, DriftSpec, SeedLog};
-use crate::store::read_text;
 use crate::tune::{Sample, Summary};
+use crate::workload::drift_spec;
 
 /// Characters of a prompt and of a reply in the summary.
 const PROMPT: usize = 90;
@@ -33,17 +32,7 @@ pub fn spec(args: &DriftArgs) -> Result<Option<DriftSpec>> {
         )
         .into()),
         Some(NONE) => Ok(None),
-        None => Ok(Some(Neutral::built_in().spec(BUILT_IN_NAME, max))),
-        Some(file) => {
-            let path = Path::new(file);
-            let set = read(path).context("--neutral")?;
-            // So that a run can be continued from any folder.
-            let path = path.canonicalize().with_context(|| format!("--neutral: {file}"))?;
-            let path = path.into_os_string().into_string();
-            let path =
-                path.map_err(|path| UsageError(format!("--neutral: {path:?} is not UTF-8; rename it")))?;
-            Ok(Some(set.spec(&path, max)))
-        }
+        file => Ok(Some(drift_spec(file.map(Path::new), max)?)),
     }
 }
 
@@ -73,31 +62,6 @@ fn limit(typed: &str) -> Result<Option<f64>> {
         );
     }
     Ok(Some(share))
-}
-
-/// The neutral set of a run.
-///
-/// # Errors
-/// When it cannot be read, or is not what it was when the run began.
-pub fn neutral(spec: Option<&DriftSpec>) -> Result<Option<Neutral>> {
-    let Some(spec) = spec else { return Ok(None) };
-    let set = if spec.neutral == BUILT_IN_NAME {
-        Neutral::built_in()
-    } else {
-        read(Path::new(&spec.neutral)).context("the log's neutral set")?
-    };
-    if set.sha256() != spec.sha256 {
-        bail!(
-            "the log's neutral set, {}, is not what it was when the run began; bring it back as it was, or start a new run with \
-             another -o",
-            spec.neutral.escape_debug()
-        );
-    }
-    Ok(Some(set))
-}
-
-fn read(path: &Path) -> Result<Neutral> {
-    Neutral::parse(&read_text(path)?).with_context(|| path.display().to_string())
 }
 
 /// What the closing summary tells of drift.

@@ -1,48 +1,41 @@
 //! `qes-gguf eval`: how a model does on held-out problems, and how it compares with another.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::{Value, json};
 use tracing::debug;
 
-use super::args::EvalArgs;
-use super::course::Course;
-use super::data::Facts;
+use super::args::{EvalArgs, Until};
 use super::{Ending, UsageError, chat, definition, out, progress, setup, text};
 use crate::exam::{Difference, Examiner, Example, Grade, Mark};
-use crate::llama::{LlamaEngine, Uneditable, check_built_in};
+use crate::llama::{LlamaEngine, LlamaOptions, Uneditable, check_built_in};
 use crate::model::Model;
 use crate::seed_log::SeedLog;
 use crate::select::{select, spec};
+use crate::store::{peak_rss_bytes, today};
 use crate::task::Definition;
+use crate::tuning::engine;
+use crate::workload::{Facts, Workload, WorkloadError, moved};
 
 pub fn run(args: &EvalArgs) -> Result<Ending> {
     check_built_in()?;
-    let threads = setup::threads(&args.inference)?;
-    if args.problems == 0 {
-        return Err(UsageError("--problems is 0, but must be at least 1".to_owned()).into());
-    }
-    if args.task.skip_long && args.compare.is_some() {
-        let message = "--skip-long leaves out what is too long for one model, and --compare needs two on the same problems; make \
-                       the context larger (-c), or give shorter examples";
-        return Err(UsageError(message.to_owned()).into());
-    }
-    let log = args.log.as_deref().map(setup::read_log).transpose()?;
-    let (definition, course) = task(args, log.as_ref())?;
-    let warnings: Vec<String> = course.facts().into_iter().flat_map(Facts::warnings).collect();
-    let seed = log.as_ref().map_or(0, |log| log.header.settings.seed);
-    let mut examiner = course.examiner(&definition, seed)?;
+    let job = Job::new(args)?;
+    let workload = job.workload()?;
+    let warnings: Vec<String> = workload.facts().into_iter().flat_map(Facts::warnings).collect();
+    let log = job.log.as_ref().map(|(_, log)| log);
+    let seed = log.map_or(0, |log| log.header.settings.seed);
+    let mut examiner = workload.examiner(seed)?;
     // One model after the other, lest both are in memory.
     let mut marks_of = |path: &Path, log: Option<&SeedLog>| {
-        let engine = engine(args, path, log, threads)?;
-        marks(&mut examiner, engine, args.problems as usize)
+        let engine = job.load(path, log)?;
+        marks(&mut examiner, engine, job.problems)
     };
-    let of_base = args.compare.as_deref().map(|base| marks_of(base, None)).transpose()?;
-    let (marks, example) = marks_of(&args.model, log.as_ref())?;
-    let report = Report { args, definition: &definition, grade: Grade::of(&marks), example };
+    let of_base = job.compare.as_deref().map(|base| marks_of(base, None)).transpose()?;
+    let (marks, example) = marks_of(&job.model, log)?;
+    let report = Report { job: &job, grade: Grade::of(&marks), example };
     let difference = of_base.map(|(of_base, _)| (Grade::of(&of_base), Difference::of(&of_base, &marks)));
-    out::line(if args.json { report.object(difference).to_string() } else { report.lines(difference) })?;
+    out::line(if job.json { report.object(difference).to_string() } else { report.lines(difference) })?;
     warnings.iter().for_each(out::warn);
     for hint in examiner.hints() {
         out::warn(format!("note: {hint}"));
@@ -50,7 +43,97 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
     Ok(Ending::Success)
 }
 
-/// A model's marks, and the first example as it sees it.
+/// What is evaluated, and on what.
+struct Job {
+    model: PathBuf,
+    /// The log that the model is tuned by, and its file.
+    log: Option<(PathBuf, SeedLog)>,
+    /// How much of the log counts; `None` for all of it.
+    until: Option<Until>,
+    /// Another model.
+    compare: Option<PathBuf>,
+    definition: Definition,
+    /// Where the definition is that of the log.
+    of_log: Option<OfLog>,
+    /// Held-out problems at most.
+    problems: usize,
+    json: bool,
+    inference: LlamaOptions,
+}
+
+/// What a log's task has besides its definition.
+struct OfLog {
+    data_sha256: Option<String>,
+    /// Whether a program that the log names is run.
+    trusted: bool,
+}
+
+impl Job {
+    /// Resolves the flags.
+    fn new(args: &EvalArgs) -> Result<Self> {
+        let inference = setup::inference(&args.inference)?;
+        if args.problems == 0 {
+            return Err(UsageError("--problems is 0, but must be at least 1".to_owned()).into());
+        }
+        if args.task.skip_long && args.compare.is_some() {
+            let message = "--skip-long leaves out what is too long for one model, and --compare needs two on the same problems; make \
+                           the context larger (-c), or give shorter examples";
+            return Err(UsageError(message.to_owned()).into());
+        }
+        let read = |path: &PathBuf| Ok::<_, anyhow::Error>((path.clone(), setup::read_log(path)?));
+        let log = args.log.as_ref().map(read).transpose()?;
+        let (definition, of_log) = match &log {
+            Some((_, log)) if args.task.task.is_none() => {
+                let spec = &log.header.task;
+                let definition = moved(&spec.definition, args.task.data.as_deref())?;
+                let data_sha256 = spec.data_sha256.clone();
+                (definition, Some(OfLog { data_sha256, trusted: args.trust_log }))
+            }
+            _ => {
+                let mut definition = definition::of_args(&args.task, inference.ctx_size)?;
+                definition.chat.date.get_or_insert_with(today);
+                (definition, None)
+            }
+        };
+        let EvalArgs { model, generation: until, compare, problems, json, .. } = args.clone();
+        let problems = problems as usize;
+        Ok(Self { model, log, until, compare, definition, of_log, problems, json, inference })
+    }
+
+    /// Reads the data and makes the task.
+    fn workload(&self) -> Result<Workload, WorkloadError> {
+        let definition = self.definition.clone();
+        match &self.of_log {
+            None => Workload::load(definition),
+            Some(OfLog { data_sha256, trusted }) => {
+                Workload::of_log(definition, data_sha256.as_deref(), *trusted)
+            }
+        }
+    }
+
+    /// Loads a model, as tuned by a log where there is one.
+    fn load(&self, path: &Path, log: Option<&SeedLog>) -> Result<LlamaEngine> {
+        let inference = &self.inference;
+        if let Some(log) = log {
+            let generations = setup::generations(log, self.until)?.unwrap_or(log.generations.len() as u64);
+            return setup::tuned_engine(Model::open(path)?, log, generations, inference);
+        }
+        let model = Model::open(path)?;
+        // What a run of whole tensors would tune, so that the model is laid out, and its last bits come out, as in one.
+        let specs = select(&model.gguf, None)
+            .map_or_else(|_| Vec::new(), |tensors| tensors.into_iter().map(spec).collect::<Vec<_>>());
+        match engine(model, &specs, inference).map_err(anyhow::Error::from) {
+            // Inference may not use all of a model's tensors, or not as they are, which only matters where they are tuned.
+            Err(error) if error.chain().any(|cause| cause.is::<Uneditable>()) => {
+                debug!(%error, "the model is loaded again, with no tensor to be tuned");
+                Ok(engine(Model::open(path)?, &[], inference)?)
+            }
+            engine => engine,
+        }
+    }
+}
+
+/// Returns a model's marks, and the first example as it sees it.
 fn marks(
     examiner: &mut Examiner,
     mut engine: LlamaEngine,
@@ -63,50 +146,9 @@ fn marks(
     Ok((examiner.marks(&mut engine, &exam)?, example))
 }
 
-/// A model, as tuned by a log where there is one.
-fn engine(args: &EvalArgs, path: &Path, log: Option<&SeedLog>, threads: usize) -> Result<LlamaEngine> {
-    let inference = &args.inference;
-    if let Some(log) = log {
-        let generations = setup::generations(log, args.generation)?.unwrap_or(log.generations.len() as u64);
-        return setup::tuned_engine(Model::open(path)?, log, generations, inference, threads);
-    }
-    let model = Model::open(path)?;
-    // What a run of whole tensors would tune, so that the model is laid out, and its last bits come out, as in one.
-    let specs = select(&model.gguf, None)
-        .map_or_else(|_| Vec::new(), |tensors| tensors.into_iter().map(spec).collect::<Vec<_>>());
-    match setup::engine(model, &specs, inference, threads, None) {
-        // Inference may not use all of a model's tensors, or not as they are, which only matters where they are tuned.
-        Err(error) if error.chain().any(|cause| cause.is::<Uneditable>()) => {
-            debug!(%error, "the model is loaded again, with no tensor to be tuned");
-            setup::engine(Model::open(path)?, &[], inference, threads, None)
-        }
-        engine => engine,
-    }
-}
-
-/// The task that is named, else the log's.
-fn task(args: &EvalArgs, log: Option<&SeedLog>) -> Result<(Definition, Course)> {
-    if let (None, Some(log)) = (&args.task.task, log) {
-        if let Some(flag) = args.task.first_given_but("--data") {
-            let message = format!("{flag} needs --task: without one, the log's task is taken as it is");
-            return Err(UsageError(message).into());
-        }
-        let spec = &log.header.task;
-        let moved = definition::moved(&spec.definition, args.task.data.as_deref())?;
-        let definition = moved.unwrap_or_else(|| spec.definition.clone());
-        let course = Course::of_log(&definition, spec.data_sha256.as_deref(), args.trust_log)?;
-        return Ok((definition, course));
-    }
-    let mut definition = definition::of_args(&args.task, args.inference.ctx_size())?;
-    definition.chat.date.get_or_insert_with(crate::store::today);
-    let course = Course::load(&definition)?;
-    Ok((definition, course))
-}
-
 /// What is told of an evaluation.
 struct Report<'a> {
-    args: &'a EvalArgs,
-    definition: &'a Definition,
+    job: &'a Job,
     grade: Grade,
     example: Option<Example>,
 }
@@ -114,13 +156,14 @@ struct Report<'a> {
 impl Report<'_> {
     /// For people. A comparison is with the other model's grade.
     fn lines(&self, difference: Option<(Grade, Difference)>) -> String {
-        let Self { args, definition, grade, example } = self;
-        let tuned = args.log.as_ref().map_or(String::new(), |log| format!(" as tuned by {}", log.display()));
-        let (model, problems) = (args.model.display(), text::held_out(grade.problems));
+        let Self { job, grade, example } = self;
+        let tuned =
+            job.log.as_ref().map_or(String::new(), |(path, _)| format!(" as tuned by {}", path.display()));
+        let (model, problems) = (job.model.display(), text::held_out(grade.problems));
         let mut lines: Vec<String> = example.iter().map(chat::lines).collect();
-        lines.push(format!("{model}{tuned} on {}, {problems}", definition.name));
+        lines.push(format!("{model}{tuned} on {}, {problems}", job.definition.name));
         lines.extend(self.measures(grade));
-        if let (Some((of_base, difference)), Some(base)) = (difference, &args.compare) {
+        if let (Some((of_base, difference)), Some(base)) = (difference, &job.compare) {
             lines.push(format!("{} on the same", base.display()));
             lines.extend(self.measures(&of_base));
             let (mean, margin) = (difference.mean, difference.margin);
@@ -140,7 +183,7 @@ impl Report<'_> {
         if grade.correct.is_some() {
             lines.push(format!("  accuracy             {}", text::headline(grade)));
         }
-        let rewards = self.definition.rewards_text();
+        let rewards = self.job.definition.rewards_text();
         if rewards != "loglik" {
             lines.push(format!("  mean reward          {:.4} ({rewards})", grade.mean_reward));
         }
@@ -152,17 +195,17 @@ impl Report<'_> {
 
     /// For programs.
     fn object(&self, difference: Option<(Grade, Difference)>) -> Value {
-        let Self { args, definition, grade, example } = self;
+        let Self { job, grade, example } = self;
         let mut object = progress::grade(grade);
-        object["model"] = json!(args.model.display().to_string());
-        object["log"] = json!(args.log.as_ref().map(|path| path.display().to_string()));
-        object["task"] = json!(definition.name);
-        object["reward"] = json!(definition.rewards_text());
+        object["model"] = json!(job.model.display().to_string());
+        object["log"] = json!(job.log.as_ref().map(|(path, _)| path.display().to_string()));
+        object["task"] = json!(job.definition.name);
+        object["reward"] = json!(job.definition.rewards_text());
         object["example"] = chat::object(example.as_ref());
-        object["peak_rss_bytes"] = json!(crate::store::peak_rss_bytes());
+        object["peak_rss_bytes"] = json!(peak_rss_bytes());
         if let Some((of_base, Difference { mean, margin })) = difference {
             object["compare"] = progress::grade(&of_base);
-            object["compare"]["model"] = json!(args.compare.as_ref().map(|path| path.display().to_string()));
+            object["compare"]["model"] = json!(job.compare.as_ref().map(|path| path.display().to_string()));
             object["difference"] =
                 json!({ "mean": mean, "ci95_low": mean - margin, "ci95_high": mean + margin });
         }

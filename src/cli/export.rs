@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::args::ExportArgs;
+use super::args::{ExportArgs, Until};
 use super::{Ending, out, setup, text};
 use crate::diff::Digest;
 use crate::export::{ExportError, Form, Rebuilt};
@@ -18,13 +18,14 @@ use crate::store::{Artefact, StoreError, folder_of, same_file};
 pub fn run(args: &ExportArgs) -> Result<Ending> {
     let start = Instant::now();
     setup::replay_threads(&args.threads)?;
-    check_places(args)?;
-    let log = setup::read_log(&args.log)?;
-    let generations = setup::generations(&log, args.generation)?.unwrap_or(log.generations.len() as u64);
-    let made = make(args, &log, generations)?;
+    let job = Job::new(args);
+    job.check_places()?;
+    let log = setup::read_log(&job.log)?;
+    let generations = setup::generations(&log, job.until)?.unwrap_or(log.generations.len() as u64);
+    let made = job.make(&log, generations)?;
     let seconds = start.elapsed().as_secs_f64();
     if args.json {
-        out::line(object(args, &made, generations, &log, seconds))?;
+        out::line(object(&job, &made, generations, &log, seconds))?;
     } else {
         out::line(format!(
             "wrote {} after {} of {} generations in {}\ntuned codes SHA-256 {}",
@@ -47,40 +48,115 @@ pub struct Made {
     digest: Option<Digest>,
 }
 
-/// Makes what the flags ask for of the log's first `generations` generations.
-///
-/// # Errors
-/// When the model cannot be rebuilt or a file cannot be written.
-pub fn make(args: &ExportArgs, log: &SeedLog, generations: u64) -> Result<Made> {
-    let model = Model::open(&args.model)?;
-    // Begun before the replay, so that a folder that cannot be written to is told of at once.
-    let mut places = Places::begin(args)?;
-    let rebuilt = Rebuilt::by_log(model, log, generations, args.form.form())?;
-    let mut wrote = Vec::new();
-    if let (Some(artefact), Some(path)) = (&mut places.model, &args.output) {
-        rebuilt.tuned.write(artefact)?;
-        wrote.push(path.display().to_string());
+/// What is to be made of a model and a log, and where it goes.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The base model.
+    pub model: PathBuf,
+    pub log: PathBuf,
+    /// The tuned model.
+    pub output: Option<PathBuf>,
+    /// The diff that leads to it.
+    pub as_diff: Option<PathBuf>,
+    /// Whether there is a model card.
+    pub card: bool,
+    /// Whether the card may replace another file.
+    pub overwrite: bool,
+    /// How much of the log counts; `None` for all of it.
+    pub until: Option<Until>,
+    pub form: Form,
+    /// Whether the tuned model's digest is told.
+    pub digest: bool,
+}
+
+impl Job {
+    /// Resolves the flags.
+    fn new(args: &ExportArgs) -> Self {
+        let ExportArgs { model, log, output, as_diff, card, overwrite, generation, json, form, .. } =
+            args.clone();
+        Self {
+            model,
+            log,
+            output,
+            as_diff,
+            card,
+            overwrite,
+            until: generation,
+            form: form.form(),
+            digest: json,
+        }
     }
-    if let (Some(artefact), Some(path)) = (&mut places.diff, &args.as_diff) {
-        rebuilt.write_diff(artefact)?;
-        wrote.push(path.display().to_string());
+
+    /// Makes it of the log's first `generations` generations.
+    ///
+    /// # Errors
+    /// When the model cannot be rebuilt or a file cannot be written.
+    pub fn make(&self, log: &SeedLog, generations: u64) -> Result<Made> {
+        let model = Model::open(&self.model)?;
+        // Begun before the replay, so that a folder that cannot be written to is told of at once.
+        let mut places = Places::begin(self)?;
+        let rebuilt = Rebuilt::by_log(model, log, generations, self.form)?;
+        let mut wrote = Vec::new();
+        if let (Some(artefact), Some(path)) = (&mut places.model, &self.output) {
+            rebuilt.tuned.write(artefact)?;
+            wrote.push(path.display().to_string());
+        }
+        if let (Some(artefact), Some(path)) = (&mut places.diff, &self.as_diff) {
+            rebuilt.write_diff(artefact)?;
+            wrote.push(path.display().to_string());
+        }
+        if let Some((artefact, path)) = &mut places.card {
+            artefact.write_all(card(&about(self, log, generations, &rebuilt)).as_bytes())?;
+            wrote.push(path.display().to_string());
+        }
+        places.publish(self.overwrite)?;
+        let digest = self.digest.then(|| rebuilt.tuned.digest());
+        Ok(Made { wrote, codes_sha256: rebuilt.codes_sha256, digest })
     }
-    if let Some((artefact, path)) = &mut places.card {
-        artefact.write_all(card(&about(args, log, generations, &rebuilt)).as_bytes())?;
-        wrote.push(path.display().to_string());
+
+    /// Refuses to write over what is read, or one file over another.
+    ///
+    /// # Errors
+    /// When something would be lost.
+    pub fn check_places(&self) -> Result<()> {
+        for place in self.output.iter().chain(&self.as_diff) {
+            if same_file(&self.model, place) {
+                return Err(ExportError::OntoBase(place.clone()).into());
+            }
+            setup::check_place(place, "the log", &self.log)?;
+        }
+        if let (Some(output), Some(diff)) = (&self.output, &self.as_diff) {
+            setup::check_place(diff, "the tuned model", output)?;
+        }
+        self.card_path().map_or(Ok(()), |card| self.check_card(card))
     }
-    places.publish(args.overwrite)?;
-    let digest = args.json.then(|| rebuilt.tuned.digest());
-    Ok(Made { wrote, codes_sha256: rebuilt.codes_sha256, digest })
+
+    fn check_card(&self, card: PathBuf) -> Result<()> {
+        for (what, path) in [("the base model", &self.model), ("the log", &self.log)] {
+            setup::check_place(&card, what, path)?;
+        }
+        for path in self.output.iter().chain(&self.as_diff) {
+            setup::check_place(path, "the model card", &card)?;
+        }
+        if card.exists() && !self.overwrite {
+            return Err(StoreError::Exists { path: card }.into());
+        }
+        Ok(())
+    }
+
+    /// Returns where the model card goes.
+    pub fn card_path(&self) -> Option<PathBuf> {
+        self.output.as_ref().filter(|_| self.card).map(|output| folder_of(output).join("README.md"))
+    }
 }
 
 /// For programs.
-fn object(args: &ExportArgs, made: &Made, generations: u64, log: &SeedLog, seconds: f64) -> Value {
+fn object(job: &Job, made: &Made, generations: u64, log: &SeedLog, seconds: f64) -> Value {
     let path = |path: Option<PathBuf>| path.map(|path| path.display().to_string());
     json!({
-        "output": path(args.output.clone()),
-        "as_diff": path(args.as_diff.clone()),
-        "card": path(card_path(args)),
+        "output": path(job.output.clone()),
+        "as_diff": path(job.as_diff.clone()),
+        "card": path(job.card_path()),
         "generations": generations,
         "generations_logged": log.generations.len(),
         "codes_sha256": made.codes_sha256,
@@ -88,40 +164,6 @@ fn object(args: &ExportArgs, made: &Made, generations: u64, log: &SeedLog, secon
         "sha256": made.digest.as_ref().map(|digest| &digest.sha256),
         "seconds": seconds,
     })
-}
-
-/// Refuses to write over what is read, or one file over another.
-///
-/// # Errors
-/// When something would be lost.
-pub fn check_places(args: &ExportArgs) -> Result<()> {
-    let places = args.output.iter().chain(&args.as_diff);
-    for place in places {
-        if same_file(&args.model, place) {
-            return Err(ExportError::OntoBase(place.clone()).into());
-        }
-        setup::check_place(place, "the log", &args.log)?;
-    }
-    if let (Some(output), Some(diff)) = (&args.output, &args.as_diff) {
-        setup::check_place(diff, "the tuned model", output)?;
-    }
-    if let Some(card) = card_path(args) {
-        for (what, path) in [("the base model", &args.model), ("the log", &args.log)] {
-            setup::check_place(&card, what, path)?;
-        }
-        for path in args.output.iter().chain(&args.as_diff) {
-            setup::check_place(path, "the model card", &card)?;
-        }
-        if card.exists() && !args.overwrite {
-            return Err(StoreError::Exists { path: card }.into());
-        }
-    }
-    Ok(())
-}
-
-/// Where the model card goes.
-pub fn card_path(args: &ExportArgs) -> Option<PathBuf> {
-    args.output.as_ref().filter(|_| args.card).map(|output| folder_of(output).join("README.md"))
 }
 
 /// The files on their way.
@@ -132,12 +174,12 @@ struct Places {
 }
 
 impl Places {
-    fn begin(args: &ExportArgs) -> Result<Self> {
+    fn begin(job: &Job) -> Result<Self> {
         let begin = |path: &PathBuf| Artefact::begin(path);
-        let card = card_path(args).map(|path| Ok::<_, StoreError>((begin(&path)?, path))).transpose()?;
+        let card = job.card_path().map(|path| Ok::<_, StoreError>((begin(&path)?, path))).transpose()?;
         Ok(Self {
-            model: args.output.as_ref().map(begin).transpose()?,
-            diff: args.as_diff.as_ref().map(begin).transpose()?,
+            model: job.output.as_ref().map(begin).transpose()?,
+            diff: job.as_diff.as_ref().map(begin).transpose()?,
             card,
         })
     }
@@ -155,7 +197,7 @@ impl Places {
 }
 
 /// What the card is about.
-fn about<'a>(args: &ExportArgs, log: &'a SeedLog, generations: u64, rebuilt: &'a Rebuilt<'_>) -> Card<'a> {
+fn about<'a>(job: &Job, log: &'a SeedLog, generations: u64, rebuilt: &'a Rebuilt<'_>) -> Card<'a> {
     let name = |path: Option<&PathBuf>| {
         path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned())
     };
@@ -163,22 +205,22 @@ fn about<'a>(args: &ExportArgs, log: &'a SeedLog, generations: u64, rebuilt: &'a
         log,
         generations,
         base: rebuilt.tuned.base(),
-        file: name(args.output.as_ref()).unwrap_or_default(),
+        file: name(job.output.as_ref()).unwrap_or_default(),
         digest: rebuilt.tuned.digest(),
         codes_sha256: &rebuilt.codes_sha256,
-        log_file: name(Some(&args.log)).unwrap_or_default(),
-        diff_file: name(args.as_diff.as_ref()),
-        flags: flags(args),
+        log_file: name(Some(&job.log)).unwrap_or_default(),
+        diff_file: name(job.as_diff.as_ref()),
+        flags: flags(job),
     }
 }
 
 /// The flags that reproducing the file takes.
-fn flags(args: &ExportArgs) -> String {
-    let generation = match args.generation {
-        Some(super::args::Until::Best) => " --generation best".to_owned(),
-        Some(super::args::Until::Generation(number)) => format!(" --generation {number}"),
+fn flags(job: &Job) -> String {
+    let generation = match job.until {
+        Some(Until::Best) => " --generation best".to_owned(),
+        Some(Until::Generation(number)) => format!(" --generation {number}"),
         None => String::new(),
     };
-    let form = if args.form.form() == Form::Bare { " --no-provenance" } else { "" };
+    let form = if job.form == Form::Bare { " --no-provenance" } else { "" };
     generation + form
 }

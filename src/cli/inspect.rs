@@ -6,11 +6,12 @@ mod model;
 
 use anyhow::Result;
 
-use super::args::InspectArgs;
-use super::{Ending, memory, out, setup};
+use super::args::{InferenceArgs, InspectArgs};
+use super::{Ending, UsageError, out, setup};
 use crate::diff::Diff;
 use crate::export::DiffFile;
 use crate::model::Model;
+use crate::plan::Forecast;
 use crate::store::first_bytes;
 
 /// Bytes of a file that tell what it is.
@@ -27,7 +28,7 @@ pub fn run(args: &InspectArgs) -> Result<Ending> {
         (log::text(&args.file, &log), log::json(&log))
     } else {
         let model = Model::open(&args.file)?;
-        let forecast = if model::is_tunable(&model) { memory::forecast(&model)? } else { None };
+        let forecast = if model::is_tunable(&model) { forecast(&model)? } else { None };
         (model::text(&model, forecast), model::json(&model, forecast))
     };
     if args.json {
@@ -36,4 +37,10 @@ pub fn run(args: &InspectArgs) -> Result<Ending> {
         out::line(text)?
     }
     Ok(Ending::Success)
+}
+
+/// Plans what a bare `tune` would plan; `None` where that cannot be told beforehand.
+fn forecast(model: &Model) -> Result<Option<Forecast>> {
+    let inference = InferenceArgs::of_environment().map_err(|error| UsageError(error.to_string()))?;
+    Ok(Forecast::of(model, &setup::inference(&inference)?)?)
 }

@@ -6,12 +6,14 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
-use super::args::{ProbeArgs, SearchArgs};
-use super::course::Courses;
-use super::{Ending, chat, definition, header, interrupt, memory, out, progress, setup, text, tokens};
+use super::args::ProbeArgs;
+use super::begin::Begun;
+use super::resolve::RunOptions;
+use super::{Ending, chat, definition, interrupt, out, progress, setup, text, tokens};
 use crate::block::Field;
-use crate::llama::{LlamaEngine, check_built_in};
+use crate::llama::{LlamaEngine, LlamaOptions, check_built_in};
 use crate::model::Model;
+use crate::plan::Search;
 use crate::probe::{
     Choice, DriftOfNoise, Findings, Fixed, Forecast, Outlook, Trial, choose, forecast, main_type, probe,
 };
@@ -20,44 +22,41 @@ use crate::seed_log::{Header, pin_noise};
 use crate::settings::{Settings, TypeSettings};
 use crate::tensor_type::TensorType;
 use crate::tune::{Examiners, ResidualMode};
+use crate::tuning::engine;
 
 /// Probes for the run that `words`, the program's arguments, would make if they said `tune`.
 pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
     check_built_in()?;
-    let ProbeArgs { model: path, json: as_json, run: args } = args;
-    let threads = setup::threads(&args.inference)?;
-    let model = Model::open(path)?;
-    let mut definition = definition::of_args(&args.task, args.inference.ctx_size())?;
-    chat::settle_date(&mut definition, &model);
-    let (courses, subject) = Courses::load(definition, &args.retain)?;
-    let header = header::header(args, &model, subject)?;
-    let warnings = courses.warnings();
-    let mut examiners = courses.examiners(&header)?;
+    let options = RunOptions::new(&args.run)?;
+    let objective = definition::objective(&args.run, options.inference.ctx_size)?;
+    let as_json = args.json;
+    let model = Model::open(&args.model)?;
+    let Begun { header, mut examiners, tokens: found, told } = Begun::new(&options, objective, &model)?;
     let stop = interrupt::flag()?;
-    let tuned_tokens = tokens::settle(args, &model, &mut examiners, &header, threads)?;
-    let header = tuned_tokens.as_ref().map_or(header, |(of_tokens, _)| of_tokens.clone());
-    let weights = memory::weights(args, &model);
-    let before = memory::plan(args, &header, weights, threads)?;
-    let mut engine = setup::engine(model, &header.tensors, &args.inference, threads, before.contexts)?;
+    let memory = options.memory(&model);
+    let before = memory.plan(&header)?;
+    let inference = LlamaOptions { context_bytes: before.contexts, ..options.inference.clone() };
+    let mut engine = engine(model, &header.tensors, &inference)?;
     setup::rehearse(&mut examiners, &engine)?;
-    warnings.iter().for_each(out::warn);
+    told.warnings.iter().for_each(out::warn);
     chat::warn(&examiners.task, &engine)?;
     let example = examiners.task.example(&engine, false)?;
-    let Some(probed) = Probed::find(&args.search, &mut engine, &mut examiners, &header, before.mode, &stop)?
+    let Some(probed) =
+        Probed::find(&options.search, &mut engine, &mut examiners, &header, before.mode, &stop)?
     else {
         return Ok(Ending::Interrupted);
     };
-    let mode = memory::plan(args, &probed.header, weights, threads)?.mode;
-    let line = tune_line(words, &args.search, &probed);
-    if *as_json {
+    let mode = memory.plan(&probed.header)?.mode;
+    let line = tune_line(words, &options.search, &probed);
+    if as_json {
         let mut object = probed.object(mode);
         object["command"] = json!(line);
         object["example"] = chat::object(example.as_ref());
-        object["rows"] = json!(tuned_tokens.as_ref().map(|(_, found)| tokens::object(found)));
+        object["rows"] = json!(found.as_ref().map(tokens::object));
         out::line(object)?;
     } else {
         example.iter().try_for_each(|example| out::line(chat::lines(example)))?;
-        tuned_tokens.iter().try_for_each(|(_, found)| out::line(tokens::line(found)))?;
+        found.iter().try_for_each(|found| out::line(tokens::line(found)))?;
         out::line(probed.lines(mode, &line))?;
     }
     Ok(Ending::Success)
@@ -80,7 +79,7 @@ impl Probed {
     /// # Errors
     /// When inference fails, or no noise gives rewards that are numbers.
     pub fn find(
-        search: &SearchArgs,
+        search: &Search,
         engine: &mut LlamaEngine,
         examiners: &mut Examiners,
         header: &Header,
@@ -265,7 +264,7 @@ impl Probed {
 }
 
 /// What the flags leave no choice about.
-fn fixed(search: &SearchArgs) -> Fixed {
+fn fixed(search: &Search) -> Fixed {
     Fixed {
         sigma: search.sigma.is_some(),
         alpha: search.alpha.is_some() || search.alpha_final.is_some(),
@@ -277,7 +276,7 @@ fn fixed(search: &SearchArgs) -> Fixed {
 }
 
 /// The command that makes the run that suits.
-fn tune_line(words: &[OsString], search: &SearchArgs, probed: &Probed) -> String {
+fn tune_line(words: &[OsString], search: &Search, probed: &Probed) -> String {
     let (fixed, chosen, sizes) = (fixed(search), &probed.header, &probed.sizes);
     let mut line = "qes-gguf tune".to_owned();
     // The program's name and the command's come first; what it says meanwhile is of no matter to the run.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{drift, out, text};
 use crate::exam::Grade;
-use crate::seed_log::{EvaluationRecord, GenerationRecord, Header, SeedLog};
+use crate::seed_log::{EvaluationRecord, GenerationRecord, SeedLog};
 use crate::tune::{Event, Observer, Seconds, Summary, Warning};
 use crate::update::Moves;
 
@@ -25,11 +25,12 @@ pub struct Outline {
 }
 
 impl Outline {
-    /// The outline of a run that continues after `done` generations.
-    pub fn new(header: &Header, done: u64) -> Self {
+    /// The outline of a run that continues this log.
+    pub fn new(log: &SeedLog) -> Self {
+        let header = &log.header;
         Self {
-            generations: header.settings.generations,
-            done,
+            generations: log.planned(),
+            done: log.generations.len() as u64,
             population: header.settings.population,
             integers: header.integers(),
         }
@@ -320,16 +321,17 @@ fn generation(record: &GenerationRecord, moves: Moves, split: Seconds) -> Value 
 }
 
 /// The first line of `tune --json`.
-pub fn start(header: &Header, done: u64, log: &str, planned: u64) -> Value {
+pub fn start(log: &SeedLog, path: &str, planned: u64) -> Value {
+    let Outline { done, integers, .. } = Outline::new(log);
     json!({
         "event": "start",
-        "log": log,
+        "log": path,
         "generations_done": done,
-        "tensors": text::tensor_count(&header.tensors),
-        "integers": Outline::new(header, done).integers,
+        "tensors": text::tensor_count(&log.header.tensors),
+        "integers": integers,
         "planned_rss_bytes": planned,
-        "settings": header.settings,
-        "task": header.task,
+        "settings": log.settings(),
+        "task": log.header.task,
     })
 }
 

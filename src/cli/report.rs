@@ -10,7 +10,7 @@ use super::args::{ReportArgs, ThreadsArgs};
 use super::samples::{examiner, samples};
 use super::{Ending, out, setup, text};
 use crate::exam::Examiner;
-use crate::llama::check_built_in;
+use crate::llama::{LlamaOptions, check_built_in};
 use crate::model::{Model, ModelError};
 use crate::report::{MOVES_COLUMNS, Run, Subject, Timing, check_png, events, figures, page, png, span};
 use crate::seed_log::SeedLog;
@@ -20,7 +20,7 @@ pub fn run(args: &ReportArgs) -> Result<Ending> {
     if args.png.is_some() {
         check_png()?;
     }
-    let threads = threads(args)?;
+    let inference = inference(args)?;
     let inputs = args
         .logs
         .iter()
@@ -34,7 +34,7 @@ pub fn run(args: &ReportArgs) -> Result<Ending> {
     let names = names(&args.logs);
     // Begun before the replay, so that a folder that cannot be written to is told of at once.
     let place = Artefact::begin(&args.output)?;
-    let runs = runs(args, threads, &logs, &names)?;
+    let runs = runs(args, &inference, &logs, &names)?;
     let subject = Subject(&runs);
     let html = page(subject);
     write(place, html.as_bytes())?;
@@ -80,11 +80,11 @@ fn tensorboard(args: &ReportArgs, logs: &[SeedLog], names: &[String]) -> Result<
 }
 
 /// The runs, each with what else is told of it.
-fn runs(args: &ReportArgs, threads: usize, logs: &[SeedLog], names: &[String]) -> Result<Vec<Run>> {
+fn runs(args: &ReportArgs, inference: &LlamaOptions, logs: &[SeedLog], names: &[String]) -> Result<Vec<Run>> {
     let timings = timings(args, logs)?;
     let runs = match &args.model {
         None => logs.iter().zip(names).map(|(log, name)| Run::of(name, log)).collect(),
-        Some(model) => of_model(args, model, threads, logs, names)?,
+        Some(model) => of_model(args, model, inference, logs, names)?,
     };
     let timed = |(run, timing): (Run, Option<Timing>)| match timing {
         Some(timing) => run.with_timing(&timing),
@@ -93,14 +93,14 @@ fn runs(args: &ReportArgs, threads: usize, logs: &[SeedLog], names: &[String]) -
     Ok(runs.into_iter().zip(timings).map(timed).collect())
 }
 
-/// Threads for inference, where there is any.
-fn threads(args: &ReportArgs) -> Result<usize> {
+/// Returns how inference is to run, where there is any.
+fn inference(args: &ReportArgs) -> Result<LlamaOptions> {
     if args.samples.is_none() {
         setup::replay_threads(&ThreadsArgs::from(&args.inference))?;
-        return Ok(1);
+        return Ok(LlamaOptions::default());
     }
     check_built_in()?;
-    setup::threads(&args.inference)
+    setup::inference(&args.inference)
 }
 
 /// What was told of each log's time. A file that tells of none of these runs is an error.
@@ -154,7 +154,7 @@ fn whose(timing: &Timing, paths: &[PathBuf], logs: &[SeedLog]) -> Result<usize> 
 fn of_model(
     args: &ReportArgs,
     path: &Path,
-    threads: usize,
+    inference: &LlamaOptions,
     logs: &[SeedLog],
     names: &[String],
 ) -> Result<Vec<Run>> {
@@ -162,7 +162,7 @@ fn of_model(
     let fit = fitting(&model, logs, names)?;
     // All of them before the first model is loaded, so that what is missing is told of at once.
     let examiner = |(log, fits): (&SeedLog, &bool)| {
-        (*fits && args.samples.is_some()).then(|| examiner(args, log)).transpose()
+        (*fits && args.samples.is_some()).then(|| examiner(args.trust_log, log)).transpose()
     };
     let examiners = logs.iter().zip(&fit).map(examiner).collect::<Result<Vec<_>>>()?;
     let run = |(((log, name), fits), examiner): (((&SeedLog, &String), bool), Option<Examiner>)| {
@@ -171,7 +171,7 @@ fn of_model(
             return Ok(run);
         }
         let (count, asks) = (args.samples.unwrap_or(0), examiner.into_iter());
-        let samples = asks.map(|examiner| samples(args, &model, log, examiner, count, threads));
+        let samples = asks.map(|examiner| samples(&model, log, examiner, count, inference));
         let samples = samples.collect::<Result<Vec<_>>>()?.concat();
         let span = span(log.generations.len() as u64, MOVES_COLUMNS);
         let moves = model.reopen()?.count_moves(log, span)?;

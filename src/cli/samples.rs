@@ -2,23 +2,22 @@
 
 use anyhow::{Context, Result};
 
-use super::args::ReportArgs;
-use super::course::Course;
 use super::setup;
 use crate::exam::{ExamError, Examiner};
-use crate::llama::LlamaEngine;
+use crate::llama::{LlamaEngine, LlamaOptions};
 use crate::model::Model;
 use crate::report::{Reply, Sample};
 use crate::seed_log::SeedLog;
+use crate::workload::Workload;
 
 /// Who puts the problems of a log's task.
 ///
 /// # Errors
 /// When the task cannot be made again, or would run a program and the log is not trusted.
-pub fn examiner(args: &ReportArgs, log: &SeedLog) -> Result<Examiner> {
+pub fn examiner(trusted: bool, log: &SeedLog) -> Result<Examiner> {
     let spec = &log.header.task;
-    let course = Course::of_log(&spec.definition, spec.data_sha256.as_deref(), args.trust_log);
-    course.context("--samples")?.examiner(&spec.definition, log.header.settings.seed)
+    let workload = Workload::of_log(spec.definition.clone(), spec.data_sha256.as_deref(), trusted);
+    Ok(workload.context("--samples")?.examiner(log.header.settings.seed)?)
 }
 
 /// What the base model, and what this log makes of it, reply to the first `count` held-out problems. One model
@@ -27,15 +26,14 @@ pub fn examiner(args: &ReportArgs, log: &SeedLog) -> Result<Examiner> {
 /// # Errors
 /// When the log was made for another model, or inference or a judge fails.
 pub fn samples(
-    args: &ReportArgs,
     model: &Model,
     log: &SeedLog,
     mut examiner: Examiner,
     count: u32,
-    threads: usize,
+    inference: &LlamaOptions,
 ) -> Result<Vec<Sample>> {
     let mut replies_after = |generations| -> Result<Replies> {
-        let mut engine = setup::tuned_engine(model.reopen()?, log, generations, &args.inference, threads)?;
+        let mut engine = setup::tuned_engine(model.reopen()?, log, generations, inference)?;
         examiner.skip_long(&engine)?;
         Ok(Replies::of(&mut examiner, &mut engine, count as usize)?)
     };

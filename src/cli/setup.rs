@@ -9,14 +9,20 @@ use super::args::{InferenceArgs, ThreadsArgs, Until};
 use super::{UsageError, out, text};
 use crate::llama::{LlamaEngine, LlamaOptions};
 use crate::model::{Model, check_digest};
-use crate::seed_log::{SeedLog, TensorSpec};
+use crate::seed_log::SeedLog;
 use crate::store::{folder_of, read_log_file, same_file, suitable_threads};
 use crate::tune::Examiners;
-use crate::tuning;
+use crate::tuning::engine;
 
-/// Checks the inference flags and sizes rayon's pool.
-pub fn threads(args: &InferenceArgs) -> Result<usize> {
-    pool(args.threads())
+/// Returns how inference is to run, with whatever memory it takes, and sizes rayon's pool.
+pub fn inference(args: &InferenceArgs) -> Result<LlamaOptions> {
+    Ok(LlamaOptions {
+        threads: pool(args.threads())?,
+        parallel: args.parallel(),
+        ctx_size: args.ctx_size(),
+        context_bytes: None,
+        repack: args.repacks(),
+    })
 }
 
 /// Sizes rayon's pool for a command that only replays, which by default takes all processors.
@@ -90,27 +96,15 @@ pub fn torn(log: &SeedLog) -> String {
     )
 }
 
-/// Starts llama.cpp on a model, the tensors of `specs` lent for tuning.
-pub fn engine(
-    model: Model,
-    specs: &[TensorSpec],
-    args: &InferenceArgs,
-    threads: usize,
-    context_bytes: Option<u64>,
-) -> Result<LlamaEngine> {
-    Ok(tuning::engine(model, specs, &LlamaOptions { context_bytes, ..options(args, threads) })?)
-}
-
 /// Starts llama.cpp on a model as so many of a log's generations leave it, laid out as in the log's run.
 pub fn tuned_engine(
     mut model: Model,
     log: &SeedLog,
     generations: u64,
-    args: &InferenceArgs,
-    threads: usize,
+    inference: &LlamaOptions,
 ) -> Result<LlamaEngine> {
     check_digest(log, generations, &model.replay(log, generations)?)?;
-    engine(model, &log.header.tensors, args, threads, None)
+    Ok(engine(model, &log.header.tensors, inference)?)
 }
 
 /// Leaves out the examples that are too long, where that is asked for, and tries the others.
@@ -124,16 +118,5 @@ pub fn tell_skipped(skipped: u64) {
     if skipped > 0 {
         let examples = text::examples(skipped);
         out::warn(format!("note: {examples} too long for the context left out, as --skip-long says"));
-    }
-}
-
-/// How inference is to run, with whatever memory it takes.
-pub fn options(args: &InferenceArgs, threads: usize) -> LlamaOptions {
-    LlamaOptions {
-        threads,
-        parallel: args.parallel(),
-        ctx_size: args.ctx_size(),
-        context_bytes: None,
-        repack: args.repacks(),
     }
 }

@@ -3,62 +3,43 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::args::{RunArgs, SearchArgs, Tokens};
-use super::{header, memory, out, setup, text};
+use super::resolve::RunOptions;
+use super::{out, setup, text};
+use crate::llama::LlamaOptions;
 use crate::model::Model;
-use crate::seed_log::Header;
 use crate::select;
 use crate::surprise::{Standout, Surprise, surprise};
 use crate::task::{Definition, Problems, Reward, RewardKind};
 use crate::tune::Examiners;
+use crate::tuning::engine;
 
-/// The header of a run that tunes the rows of the tokens that stand out, and these; `None` where whole tensors are to be tuned.
-/// The model is loaded for it, and let go of.
+/// Returns the tokens that stand out, whose rows are to be tuned; `None` where whole tensors are, or the rows of tokens that are
+/// given. The model is loaded for it, and let go of.
 ///
 /// # Errors
 /// When inference fails.
-pub fn settle(
-    args: &RunArgs,
+pub fn find(
+    options: &RunOptions,
     model: &Model,
     examiners: &mut Examiners,
-    header: &Header,
-    threads: usize,
-) -> Result<Option<(Header, Surprise)>> {
-    let asked = args.search.tokens.as_ref();
-    if asked.is_some_and(|tokens| *tokens != Tokens::Auto) || asked.is_none() && says_otherwise(&args.search)
-    {
+    definition: &Definition,
+) -> Result<Option<Surprise>> {
+    if !options.search.looks_for_tokens() {
         return Ok(None);
     }
-    let found = match hindrance(model, examiners, &header.task.definition) {
+    let found = match hindrance(model, examiners, definition) {
         Some(why) => Err(why),
-        None => look(args, model, examiners, threads)?
+        None => look(options, model, examiners)?
             .filter(Surprise::is_clear)
             .ok_or("replies do not begin with tokens that stand out"),
     };
-    match found {
-        Ok(found) => {
-            let tokens: Vec<u64> = found.tokens.iter().map(|standout| standout.token).collect();
-            Ok(Some((header::of_tokens(header.clone(), args, model, &tokens)?, found)))
-        }
-        Err(why) => {
-            if asked.is_some() {
-                out::warn(format!("note: --tokens auto tunes whole tensors here, as {why}"));
-            }
-            Ok(None)
-        }
+    if let (Err(why), Some(_)) = (&found, &options.search.tokens) {
+        out::warn(format!("note: --tokens auto tunes whole tensors here, as {why}"));
     }
+    Ok(found.ok())
 }
 
-/// Whether flags say what is tuned, or say sizes in a way that fits whole tensors alone.
-fn says_otherwise(search: &SearchArgs) -> bool {
-    let sizes = [&search.sigma, &search.alpha, &search.alpha_final];
-    let fits_all = |size: &str| size.trim().ends_with('%') && !size.contains(['=', ',']);
-    search.tensors.is_some()
-        || search.fields.is_some()
-        || sizes.into_iter().flatten().any(|size| !fits_all(size))
-}
-
-/// Why tokens cannot be looked for.
+/// Returns why tokens cannot be looked for.
 fn hindrance(model: &Model, examiners: &Examiners, definition: &Definition) -> Option<&'static str> {
     let is_tunable = select::output_matrix(&model.gguf).is_some_and(|matrix| matrix.tensor_type.is_tunable());
     let is_scored = |reward: &Reward| reward.kind == RewardKind::Loglik && reward.weight > 0.0;
@@ -73,15 +54,11 @@ fn hindrance(model: &Model, examiners: &Examiners, definition: &Definition) -> O
     }
 }
 
-/// The tokens that stand out; `None` without a neutral set.
-fn look(
-    args: &RunArgs,
-    model: &Model,
-    examiners: &mut Examiners,
-    threads: usize,
-) -> Result<Option<Surprise>> {
-    let contexts = memory::contexts_alone(args, memory::weights(args, model));
-    let mut engine = setup::engine(model.reopen()?, &[], &args.inference, threads, contexts)?;
+/// Looks for the tokens that stand out; `None` without a neutral set.
+fn look(options: &RunOptions, model: &Model, examiners: &mut Examiners) -> Result<Option<Surprise>> {
+    let context_bytes = options.memory(model).contexts_alone();
+    let inference = LlamaOptions { context_bytes, ..options.inference.clone() };
+    let mut engine = engine(model.reopen()?, &[], &inference)?;
     setup::rehearse(examiners, &engine)?;
     let found = examiners.neutral.as_ref().map(|neutral| surprise(&mut engine, &examiners.task, neutral));
     Ok(found.transpose()?)
@@ -98,7 +75,7 @@ pub fn line(found: &Surprise) -> String {
     )
 }
 
-/// The same for programs.
+/// Says the same to programs.
 pub fn object(found: &Surprise) -> Value {
     let token =
         |Standout { token, text, more }: &Standout| json!({"token": token, "text": text, "more": more});

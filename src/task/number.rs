@@ -14,7 +14,7 @@ use num_rational::Ratio;
 use num_traits::CheckedDiv;
 
 use decimal::decimal;
-pub use reply::{MARK, final_number, marked_number};
+pub use reply::{MARK, final_number, marked_number, same_number};
 
 /// An exact number.
 pub type Number = Ratio<i128>;

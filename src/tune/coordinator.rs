@@ -91,7 +91,7 @@ impl<P: Population> Tuner<P> {
         observer: &mut dyn Observer,
     ) -> Result<Option<Outcome>, TuneError> {
         self.begin(observer)?;
-        let mut es = Es::new(self.log.header.settings.clone(), self.generations());
+        let mut es = Es::new(self.log.settings(), self.generations());
         let Some(generation) = es.ask() else { return self.end(stop, observer).map(Some) };
         if self.log.is_out_of_patience() {
             return Ok(Some(Outcome::OutOfPatience));
@@ -204,7 +204,7 @@ impl<P: Population> Tuner<P> {
 
     fn is_evaluation_due(&self) -> bool {
         let (done, every) = (self.generations(), self.log.header.task.eval_every);
-        every > 0 && done.is_multiple_of(every) && done < self.log.header.settings.generations
+        every > 0 && done.is_multiple_of(every) && done < self.log.planned()
     }
 
     /// Evaluates on the held-out problems and logs it, unless the log ends with an evaluation of these very codes.

@@ -21,10 +21,9 @@ pub(super) fn restraint(log: &SeedLog) -> f64 {
     let square = |displacement: f64| displacement * displacement;
     let made = log.generations.iter().take(done as usize);
     let gone: f64 = made.map(|record| square(displacement_of(header, record))).sum();
-    let (all, perturbations) = (header.settings.generations, header.settings.perturbations() as f64);
-    let planned =
-        |generation| square(displacement(header, &header.settings.alphas_at(generation), perturbations));
-    let rest: f64 = (done..all).map(planned).sum();
+    let (settings, perturbations) = (log.settings(), header.settings.perturbations() as f64);
+    let planned = |generation| square(displacement(header, &settings.alphas_at(generation), perturbations));
+    let rest: f64 = (done..settings.generations).map(planned).sum();
     if rest <= 0.0 {
         return 1.0;
     }

@@ -97,6 +97,8 @@ fn tokens_that_stand_out_in_replies_are_tuned_and_told() {
     let said = tune("-o auto.qes");
     assert!(said.contains("replies begin with 1 token that the model would not say there: \"!\""), "{said}");
     assert!(said.contains("256 integers in 1 row of output.weight (Q4_K.codes)"), "{said}");
+    // As many problems as a member has by default where whole tensors are tuned, but not where rows are.
+    assert!(tune("-o auto.qes --candidates 4").contains("1 of 4 problems each"));
     for whole in [
         "--tokens all",
         "--fields scales",

@@ -15,11 +15,3 @@ pub struct DriftArgs {
     #[arg(long, value_name = "PERCENT|none", allow_hyphen_values = true)]
     pub max_drift: Option<String>,
 }
-
-impl DriftArgs {
-    /// The first flag that is given.
-    pub fn first_given(&self) -> Option<&'static str> {
-        let given = [("--neutral", self.neutral.is_some()), ("--max-drift", self.max_drift.is_some())];
-        given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
-    }
-}

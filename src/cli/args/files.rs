@@ -47,11 +47,6 @@ pub struct FormArgs {
 }
 
 impl FormArgs {
-    /// With provenance unless told otherwise.
-    pub fn new(no_provenance: bool) -> Self {
-        Self { no_provenance }
-    }
-
     /// The form that is asked for.
     pub fn form(&self) -> Form {
         if self.no_provenance { Form::Bare } else { Form::WithProvenance }

@@ -1,6 +1,6 @@
 //! Flags that llama.cpp has too, and those of threads.
 
-use clap::{ArgAction, Args};
+use clap::{ArgAction, Args, Command, FromArgMatches};
 
 /// Flags of every command that runs inference.
 #[derive(Clone, Debug, Args)]
@@ -31,6 +31,15 @@ pub struct InferenceArgs {
 }
 
 impl InferenceArgs {
+    /// What the environment alone says, as where no flag is given.
+    ///
+    /// # Errors
+    /// When a variable makes no sense.
+    pub fn of_environment() -> Result<Self, clap::Error> {
+        let command = Self::augment_args(Command::new("qes-gguf"));
+        Self::from_arg_matches(&command.try_get_matches_from(["qes-gguf"])?)
+    }
+
     /// Threads, where a number is given.
     pub fn threads(&self) -> Option<usize> {
         given(self.threads)

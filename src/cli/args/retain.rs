@@ -25,15 +25,3 @@ pub struct RetainArgs {
     #[arg(long, value_name = "N")]
     pub patience: Option<u64>,
 }
-
-impl RetainArgs {
-    /// The first flag that is given.
-    pub fn first_given(&self) -> Option<&'static str> {
-        let given = [
-            ("--retain", self.retain.is_some()),
-            ("--retain-own", self.retain_own.is_some()),
-            ("--patience", self.patience.is_some()),
-        ];
-        given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
-    }
-}

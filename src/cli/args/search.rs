@@ -4,8 +4,10 @@ use clap::{Args, ValueEnum};
 
 use crate::block::Field;
 use crate::fitness::Shaping;
+use crate::plan::Tokens;
 use crate::recipe;
 use crate::settings::Window;
+use crate::tune::ResidualMode;
 use crate::update::Method;
 
 /// Hyper-parameters. All are optional; a log that is resumed has its own.
@@ -69,7 +71,7 @@ pub struct SearchArgs {
     /// Draw the residual again for every update, or keep it in memory (4 bytes an integer, 8 with a window; faster); the result is
     /// the same [default: stored up to 64 MiB and with qes-gated; else replay]
     #[arg(long, value_enum)]
-    pub residual: Option<Residual>,
+    pub residual: Option<ResidualArg>,
     #[arg(long, value_name = "N", help = format!("Generations between held-out evaluations, 0 for only the first and last [default: {}; with --tokens {}]", recipe::EVAL_EVERY, recipe::ROW_EVAL_EVERY))]
     pub eval_every: Option<u64>,
     #[arg(long, value_name = "N", help = format!("Problems of a held-out evaluation [default: {}]", recipe::EVAL_PROBLEMS))]
@@ -77,67 +79,6 @@ pub struct SearchArgs {
     /// Seed of the run [default: 0]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
-}
-
-impl SearchArgs {
-    /// Returns the first flag that is given and cannot change half-way through a run. Each field is named, so that none that is
-    /// added is forgotten here.
-    pub fn first_fixed(&self) -> Option<&'static str> {
-        let Self {
-            generations: _,
-            population,
-            mirror,
-            fields,
-            sigma,
-            alpha,
-            alpha_final,
-            method,
-            decay,
-            window,
-            anchor,
-            prompts,
-            candidates,
-            shaping,
-            tensors,
-            tokens,
-            residual: _,
-            eval_every,
-            eval_problems,
-            seed,
-        } = self;
-        let given = [
-            ("--population", population.is_some()),
-            ("--mirror", *mirror),
-            ("--fields", fields.is_some()),
-            ("--sigma", sigma.is_some()),
-            ("--alpha", alpha.is_some()),
-            ("--alpha-final", alpha_final.is_some()),
-            ("--method", method.is_some()),
-            ("--decay", decay.is_some()),
-            ("--window", window.is_some()),
-            ("--anchor", anchor.is_some()),
-            ("--prompts", prompts.is_some()),
-            ("--candidates", candidates.is_some()),
-            ("--shaping", shaping.is_some()),
-            ("--tensors", tensors.is_some()),
-            ("--tokens", tokens.is_some()),
-            ("--eval-every", eval_every.is_some()),
-            ("--eval-problems", eval_problems.is_some()),
-            ("--seed", seed.is_some()),
-        ];
-        given.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
-    }
-}
-
-/// Which tokens' rows are tuned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tokens {
-    /// Those that stand out, or whole tensors where none do.
-    Auto,
-    /// Whole tensors.
-    All,
-    /// Those with these numbers.
-    These(Vec<u64>),
 }
 
 fn parse_tokens(text: &str) -> Result<Tokens, String> {
@@ -206,9 +147,18 @@ impl From<MethodArg> for Method {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Residual {
+pub enum ResidualArg {
     Replay,
     Stored,
+}
+
+impl From<ResidualArg> for ResidualMode {
+    fn from(residual: ResidualArg) -> Self {
+        match residual {
+            ResidualArg::Replay => Self::Replay,
+            ResidualArg::Stored => Self::Stored,
+        }
+    }
 }
 
 fn window(text: &str) -> Result<Window, String> {

@@ -169,11 +169,6 @@ impl TaskArgs {
             ("--stop", !self.stop.is_empty(), &OF_REPLIES),
         ]
     }
-
-    /// Returns the first flag that is given, `--task` and this one apart.
-    pub fn first_given_but(&self, but: &str) -> Option<&'static str> {
-        self.flags().iter().find(|(flag, given, _)| *given && *flag != but).map(|(flag, ..)| *flag)
-    }
 }
 
 /// Meaning of control tokens' names in the user's data.
@@ -249,5 +244,19 @@ impl OnTimeout {
             Self::Stop => None,
             Self::Reward(reward) => Some(reward),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_flag_says_which_tasks_it_is_for() {
+        let command = TaskArgs::augment_args(clap::Command::new("task"));
+        let all: BTreeSet<String> =
+            command.get_arguments().filter_map(|arg| Some(format!("--{}", arg.get_long()?))).collect();
+        let told = TaskArgs::default().flags().into_iter().map(|(flag, ..)| flag);
+        assert_eq!(told.chain(["--task", "--jinja"]).map(str::to_owned).collect::<BTreeSet<_>>(), all);
     }
 }

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::Shown;
 use super::lengths::{Lengths, PERCENTS};
 use crate::cli::args::DataArgs;
-use crate::cli::data::Facts;
 use crate::cli::text;
 use crate::task::Definition;
+use crate::workload::Facts;
 
 /// Characters of a prompt and of a reply that are shown at most: so many at the start and at the end.
 const SHOWN: (usize, usize) = (600, 200);

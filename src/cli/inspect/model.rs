@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use crate::block::Field;
 use crate::chat::{ChatSettings, Speaker, Template};
-use crate::cli::memory::Forecast;
 use crate::cli::text;
 use crate::export::{PastTune, past_tunes};
 use crate::gguf::{Gguf, TensorEntry};
 use crate::model::Model;
+use crate::plan::Forecast;
 use crate::recipe::FIELDS;
 use crate::replay::STORED_BYTES;
 use crate::seed_log::TensorSpec;

@@ -5,32 +5,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
-use crate::cli::args::{ExportArgs, FormArgs, ThreadsArgs, TuneArgs, Until};
+use super::job::Job;
+use crate::cli::args::Until;
 use crate::cli::{Ending, audit, drift, export, out, progress, sentence, text};
+use crate::export::Form;
+use crate::llama::LlamaOptions;
 use crate::seed_log::{EvaluationRecord, SeedLog};
 use crate::tune::Summary;
 
-/// The `export` that `tune` does at its end.
-pub fn exported(args: &TuneArgs, log: &Path, generation: Option<Until>) -> ExportArgs {
-    ExportArgs {
-        model: args.model.clone(),
-        log: log.to_owned(),
-        output: args.export.clone(),
-        as_diff: None,
-        card: args.card,
-        overwrite: args.overwrite,
-        generation,
-        json: false,
-        form: FormArgs::new(args.no_provenance),
-        threads: ThreadsArgs::default(),
-    }
-}
-
 /// A run that has ended, one way or another.
 pub struct Run<'a> {
-    pub args: &'a TuneArgs,
-    /// The log's file.
-    pub path: &'a Path,
+    pub job: &'a Job,
     pub summary: Summary,
     pub log: SeedLog,
     /// Bytes of memory that were planned.
@@ -40,16 +25,16 @@ pub struct Run<'a> {
 impl Run<'_> {
     /// All generations are in the log, or its patience has come to an end.
     pub fn done(&self) -> Result<Ending> {
-        let Self { args, summary, log, planned, .. } = self;
-        if args.export.is_some() {
+        let Self { job, summary, log, planned } = self;
+        if let Some(export) = &job.export {
             let until = (!self.is_all()).then_some(Until::Best);
-            export::make(&exported(args, self.path, until), log, log.chosen())?;
+            export::Job { until, ..export.clone() }.make(log, log.chosen())?;
         }
         // Writing the model has compared the same already.
-        if args.export.is_none() || log.chosen() < summary.generations {
-            audit::at_end(&args.model, self.path)?;
+        if job.export.is_none() || log.chosen() < summary.generations {
+            audit::at_end(&job.model, &job.log)?;
         }
-        if args.json {
+        if job.json {
             out::line(self.object("done"))?;
         } else {
             let samples =
@@ -66,8 +51,8 @@ impl Run<'_> {
 
     /// Ctrl-C.
     pub fn stopped(&self) -> Ending {
-        let Self { args, summary, .. } = self;
-        if args.json {
+        let Self { job, summary, .. } = self;
+        if job.json {
             out::progress(self.object("interrupted"));
         }
         out::warn(format!(
@@ -83,8 +68,9 @@ impl Run<'_> {
         let mut object = progress::end(event, &self.summary, &self.log, self.planned);
         let wrote =
             |path: Option<PathBuf>| path.filter(|_| event == "done").map(|path| path.display().to_string());
-        object["export"] = json!(wrote(self.args.export.clone()));
-        object["card"] = json!(wrote(export::card_path(&exported(self.args, self.path, None))));
+        let export = self.job.export.as_ref();
+        object["export"] = json!(wrote(export.and_then(|export| export.output.clone())));
+        object["card"] = json!(wrote(export.and_then(export::Job::card_path)));
         object
     }
 
@@ -95,7 +81,7 @@ impl Run<'_> {
 
     /// An error, after which the run can be continued. It comes first, then what to do.
     pub fn failed(&self, error: &anyhow::Error) -> anyhow::Error {
-        let (path, resume) = (text::quoted(self.path), self.resume_command());
+        let (path, resume) = (text::quoted(&self.job.log), self.resume_command());
         let hint = match self.log.generations.len() {
             0 => format!(
                 "the run stopped before its first generation; continue with\n  {resume}\nor start anew with other flags \
@@ -111,7 +97,7 @@ impl Run<'_> {
 
     /// Says so when the model that the run leaves has got worse elsewhere.
     fn warn_of_damage(&self) -> Ending {
-        let Self { args, path, log, .. } = self;
+        let Self { job, log, .. } = self;
         let damage = drift::damage(log);
         if damage.is_empty() {
             return Ending::Success;
@@ -121,8 +107,8 @@ impl Run<'_> {
             Some(best) => format!(
                 "the best model within the limit is that after {}:\n  qes-gguf export {} {} -o MODEL.gguf --generation best",
                 text::generations(best.generations),
-                text::quoted(&args.model),
-                text::quoted(path)
+                text::quoted(&job.model),
+                text::quoted(&job.log)
             ),
             None => "no evaluated generation gained within the limit; try smaller steps (--alpha), or evaluate more often \
                      (--eval-every)"
@@ -147,53 +133,55 @@ impl Run<'_> {
 
     /// The command that continues the run.
     fn resume_command(&self) -> String {
-        let Self { args, path, .. } = self;
+        let job = self.job;
         let mut command =
-            format!("qes-gguf tune {} -o {} --resume", text::quoted(&args.model), text::quoted(path));
+            format!("qes-gguf tune {} -o {} --resume", text::quoted(&job.model), text::quoted(&job.log));
         let task = &self.log.header.task;
         let mut definitions = task.retain.iter().map(|retain| &retain.definition).chain([&task.definition]);
         if definitions.any(|definition| definition.program().is_some()) {
             command += " --trust-log";
         }
+        let LlamaOptions { ctx_size, parallel, repack, .. } = job.run.inference;
         // Sizes of contexts decide the last bits of rewards, so they have to be the same again.
         for (flag, value) in [
-            ("-c", args.run.inference.ctx_size().map(u64::from)),
-            ("-np", args.run.inference.parallel().map(|number| number as u64)),
-            ("--mem-budget", args.run.mem_budget),
+            ("-c", ctx_size.map(u64::from)),
+            ("-np", parallel.map(|number| number as u64)),
+            ("--mem-budget", job.run.budget),
         ] {
             if let Some(value) = value {
                 command += &format!(" {flag} {value}");
             }
         }
-        if !args.run.inference.repacks() {
+        if !repack {
             command += " --no-repack";
         }
-        if let Some(place) = &args.export {
-            command += &format!(" --export {}", text::quoted(place));
-        }
-        if args.no_provenance {
-            command += " --no-provenance";
-        }
-        if args.card {
-            command += " --card";
-        }
-        command
+        command + &self.export_flags()
+    }
+
+    /// Returns the flags that write the tuned model.
+    fn export_flags(&self) -> String {
+        let Some(export::Job { output: Some(place), form, card, .. }) = &self.job.export else {
+            return String::new();
+        };
+        let form = if *form == Form::Bare { " --no-provenance" } else { "" };
+        let card = if *card { " --card" } else { "" };
+        format!(" --export {}{form}{card}", text::quoted(place))
     }
 
     /// What the user will want to do with a finished run.
     fn next_step(&self) -> String {
-        let Self { args, path, log, .. } = self;
-        let (model, path) = (text::quoted(&args.model), text::quoted(path));
+        let Self { job, log, .. } = self;
+        let (model, path) = (text::quoted(&job.model), text::quoted(&job.log));
         let (chosen, is_all) = (log.chosen(), self.is_all());
-        match &args.export {
-            Some(place) => {
+        match job.export.as_ref().and_then(|export| Some((export, export.output.as_ref()?))) {
+            Some((export, place)) => {
                 let after = if is_all {
                     String::new()
                 } else {
                     format!(", the model after {}", text::generations(chosen))
                 };
-                let card = export::card_path(&exported(args, self.path, None));
-                let card = card.map_or(String::new(), |card| format!(", and {}", card.display()));
+                let card =
+                    export.card_path().map_or(String::new(), |card| format!(", and {}", card.display()));
                 format!(
                     "wrote {}{after}{card}; try it:\n  llama-cli -m {}",
                     place.display(),
@@ -201,7 +189,7 @@ impl Run<'_> {
                 )
             }
             None => {
-                let stem = args.model.file_stem().unwrap_or_default().to_string_lossy();
+                let stem = job.model.file_stem().unwrap_or_default().to_string_lossy();
                 let place = text::quoted(Path::new(&format!("{stem}-tuned.gguf")));
                 let until = if is_all { "" } else { " --generation best" };
                 format!("to write the tuned model:\n  qes-gguf export {model} {path} -o {place}{until}")

@@ -27,6 +27,12 @@ pub fn final_number(reply: &str) -> Option<Number> {
     marked(own).or_else(|| boxed(own)).or_else(|| stated(own)).or_else(|| concluded(own))
 }
 
+/// Returns whether two texts end up with the same number. A text without one is the same as none, not even as itself.
+pub fn same_number(reply: &str, wanted: &str) -> bool {
+    let wanted = final_number(wanted);
+    wanted.is_some() && final_number(reply) == wanted
+}
+
 /// Returns the number after the last `####`, on the same line or, where nothing else is on it, the next. A mark that comes
 /// after a new question does not count.
 pub fn marked_number(text: &str) -> Option<Number> {

@@ -272,3 +272,10 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn numbers_are_compared_and_not_texts() {
+    assert!(same_number("So it is 1,200.", "#### 1200"));
+    assert!(!same_number("none", "none"));
+    assert!(!same_number("12", "13"));
+}

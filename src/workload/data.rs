@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
-
-use crate::dataset::{self, Content, Dataset, Example, Notes, Overlap, Shape};
+use super::{Facts, WorkloadError};
+use crate::dataset::{self, Content, Dataset, Example, Overlap, Shape};
 use crate::store::{Data, DataFile, read_data};
-use crate::task::gsm8k::WordProblem;
-use crate::task::number::final_number;
+use crate::task::gsm8k::{WordProblem, WordProblemError};
+use crate::task::number::same_number;
 use crate::task::{
     DataOptions, Definition, Examples, Message, Place, Problem, Problems, Prompt, PromptForm, Replies,
     Reward, RewardKind, is_wanted,
@@ -24,37 +23,11 @@ pub struct Loaded {
     pub facts: Facts,
 }
 
-/// What was found in the user's data.
-#[derive(Clone, Debug)]
-pub struct Facts {
-    /// The file to train on.
-    pub file: String,
-    /// The file to evaluate on, where there is one of its own.
-    pub held_out_file: Option<String>,
-    /// Files of the folder that are not used, though they could be evaluated on.
-    pub unused_files: Vec<String>,
-    pub shape: Shape,
-    /// Examples of both files: lines, or pieces of a text.
-    pub examples: u64,
-    /// Problems that are tuned on: replies, where a conversation has several.
-    pub training: u64,
-    /// Problems that are held out.
-    pub held_out: u64,
-    /// Problems that are left out since they count nothing.
-    pub weightless: u64,
-    /// Replies before anything was asked, or left out since only the last of a conversation counts.
-    pub passed_over: u64,
-    pub overlap: Overlap,
-    pub notes: Notes,
-    /// Where the problems stand, those that are tuned on first.
-    pub places: Vec<String>,
-}
-
 /// Reads the examples of a definition's data, of which a share is held out where there is no file for that.
 ///
 /// # Errors
 /// When the data cannot be read, or an example is not what the task needs.
-pub fn examples(definition: &Definition, options: &DataOptions) -> Result<Loaded> {
+pub fn examples(definition: &Definition, options: &DataOptions) -> Result<Loaded, WorkloadError> {
     let is_gsm8k = matches!(definition.problems, Problems::Gsm8k(_));
     let shapes = if is_gsm8k { vec![Shape::Question] } else { shapes(&definition.rewards) };
     let data = read_data(options.path.as_ref())?;
@@ -63,7 +36,7 @@ pub fn examples(definition: &Definition, options: &DataOptions) -> Result<Loaded
     let training = counting(training, replies, &mut facts);
     let held_out = counting(held_out, replies, &mut facts);
     if training.is_empty() || held_out.is_empty() {
-        bail!("{}: no example counts, as all have the weight 0; give some a weight of 1", facts.file);
+        return Err(WorkloadError::Weightless { file: facts.file });
     }
     facts.overlap = dataset::overlap(&training, &held_out);
     (facts.training, facts.held_out) = (training.len() as u64, held_out.len() as u64);
@@ -87,11 +60,9 @@ fn sides(
     data: &Data,
     options: &DataOptions,
     shapes: &[Shape],
-) -> Result<(Vec<Example>, Vec<Example>, Facts)> {
+) -> Result<(Vec<Example>, Vec<Example>, Facts), WorkloadError> {
     let name = |file: &DataFile| file.path.display().to_string();
-    let parse = |file: &DataFile| -> Result<Dataset> {
-        Ok(dataset::parse(&name(file), &file.bytes, shapes, PIECE_BYTES)?)
-    };
+    let parse = |file: &DataFile| dataset::parse(&name(file), &file.bytes, shapes, PIECE_BYTES);
     let Dataset { shape, examples: training, mut notes } = parse(&data.training)?;
     let mut examples = training.len();
     let (training, held_out) = match &data.held_out {
@@ -104,7 +75,8 @@ fn sides(
             (training, other.examples)
         }
         None => {
-            let split = dataset::split(training, options.held_out).with_context(|| name(&data.training))?;
+            let named = |source| WorkloadError::Split { file: name(&data.training), source };
+            let split = dataset::split(training, options.held_out).map_err(named)?;
             (split.training, split.held_out)
         }
     };
@@ -182,18 +154,20 @@ struct Making {
 }
 
 impl Making {
-    fn problems(&self, file: &DataFile, examples: Vec<Example>) -> Result<Vec<Problem>> {
+    fn problems(&self, file: &DataFile, examples: Vec<Example>) -> Result<Vec<Problem>, WorkloadError> {
         let name: Arc<str> = file.path.display().to_string().into();
         let problem = |example: Example| {
             let place = Place { file: Arc::clone(&name), line: example.line };
             let weight = (example.weight != 1.0).then_some(example.weight);
-            let made = self.of_content(example.content).with_context(|| place.to_string())?;
+            let made = self.of_content(example.content);
+            let made =
+                made.map_err(|source| WorkloadError::WordProblem { place: place.to_string(), source })?;
             Ok(Problem { place, weight, facts: Arc::new(example.object), ..made })
         };
         examples.into_iter().map(problem).collect()
     }
 
-    fn of_content(&self, content: Content) -> Result<Problem> {
+    fn of_content(&self, content: Content) -> Result<Problem, WordProblemError> {
         Ok(match content {
             Content::Reply { prompt, reply } if self.is_gsm8k => self.word_problem(prompt, &reply)?,
             Content::Reply { prompt, reply } => {
@@ -221,7 +195,7 @@ impl Making {
     }
 
     /// Asks for the number at the end, and makes sure that the wanted answer has one.
-    fn word_problem(&self, asked: dataset::Prompt, answer: &str) -> Result<Problem> {
+    fn word_problem(&self, asked: dataset::Prompt, answer: &str) -> Result<Problem, WordProblemError> {
         let mut messages = match asked {
             dataset::Prompt::Text(text) => vec![Message::user(text)],
             dataset::Prompt::Messages(messages) => messages,
@@ -232,12 +206,6 @@ impl Making {
         let prompt = self.prompt(dataset::Prompt::Messages(messages));
         Ok(Problem { prompt, wanted: Some(answer), ..Problem::default() })
     }
-}
-
-/// Whether two texts end up with the same number.
-pub fn same_number(reply: &str, wanted: &str) -> bool {
-    let wanted = final_number(wanted);
-    wanted.is_some() && final_number(reply) == wanted
 }
 
 #[cfg(test)]
@@ -263,12 +231,5 @@ mod tests {
         assert_eq!(shapes(&[pattern]), any);
         assert_eq!(shapes_of(&[RewardKind::Json]), any);
         assert_eq!(shapes(&[Reward { equal: true, ..RewardKind::Json.into() }]), any[..4]);
-    }
-
-    #[test]
-    fn numbers_are_compared_and_not_texts() {
-        assert!(same_number("So it is 1,200.", "#### 1200"));
-        assert!(!same_number("none", "none"));
-        assert!(!same_number("12", "13"));
     }
 }

@@ -1,8 +1,33 @@
-//! What is said of the user's data when a command begins.
+//! What was found in the user's data, and what is said of it when a command begins.
 
-use super::data::Facts;
-use super::text;
-use crate::dataset::FEWEST_HELD_OUT;
+use crate::dataset::{FEWEST_HELD_OUT, Notes, Overlap, Shape};
+use crate::text;
+
+/// What was found in the user's data.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The file to train on.
+    pub file: String,
+    /// The file to evaluate on, where there is one of its own.
+    pub held_out_file: Option<String>,
+    /// Files of the folder that are not used, though they could be evaluated on.
+    pub unused_files: Vec<String>,
+    pub shape: Shape,
+    /// Examples of both files: lines, or pieces of a text.
+    pub examples: u64,
+    /// Problems that are tuned on: replies, where a conversation has several.
+    pub training: u64,
+    /// Problems that are held out.
+    pub held_out: u64,
+    /// Problems that are left out since they count nothing.
+    pub weightless: u64,
+    /// Replies before anything was asked, or left out since only the last of a conversation counts.
+    pub passed_over: u64,
+    pub overlap: Overlap,
+    pub notes: Notes,
+    /// Where the problems stand, those that are tuned on first.
+    pub places: Vec<String>,
+}
 
 impl Facts {
     /// Returns what is tuned on and what is held out, in a line.

@@ -1,0 +1,60 @@
+//! A new run, up to the header of its log: what `tune` and `probe` begin with.
+
+use anyhow::Result;
+
+use super::resolve::RunOptions;
+use super::{chat, tokens};
+use crate::model::Model;
+use crate::plan::Plan;
+use crate::seed_log::Header;
+use crate::surprise::Surprise;
+use crate::tune::Examiners;
+use crate::workload::{Objective, Workloads};
+
+/// A run that can begin.
+pub struct Begun {
+    /// What its log begins with.
+    pub header: Header,
+    pub examiners: Examiners,
+    /// The tokens that were found to stand out, whose rows are tuned.
+    pub tokens: Option<Surprise>,
+    pub told: Told,
+}
+
+/// What there is to say of a run's data.
+pub struct Told {
+    /// What is tuned on and what is held out.
+    pub line: Option<String>,
+    pub warnings: Vec<String>,
+}
+
+impl Told {
+    pub fn of(workloads: &Workloads) -> Self {
+        Self { line: workloads.line(), warnings: workloads.warnings() }
+    }
+}
+
+impl Begun {
+    /// Reads the data, looks for tokens that stand out, and settles what is tuned and how.
+    ///
+    /// # Errors
+    /// When something does not fit together, or inference fails.
+    pub fn new(options: &RunOptions, mut objective: Objective, model: &Model) -> Result<Self> {
+        chat::settle_date(&mut objective.definition, model);
+        let workloads = Workloads::load(objective)?;
+        let objective = workloads.objective().clone();
+        let plan = Plan::new(options.search.clone(), objective.clone(), model)?;
+        let told = Told::of(&workloads);
+        let mut examiners = workloads.examiners(plan.settings.seed)?;
+        let tokens = tokens::find(options, model, &mut examiners, &objective.definition)?;
+        let plan = match &tokens {
+            Some(found) => {
+                let numbers: Vec<u64> = found.tokens.iter().map(|standout| standout.token).collect();
+                plan.in_rows_of(&numbers, model)?
+            }
+            None => plan,
+        };
+        let header = plan.header(|| model.identity().clone())?;
+        Ok(Self { header, examiners, tokens, told })
+    }
+}

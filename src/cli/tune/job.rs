@@ -1,0 +1,107 @@
+//! What `tune` was told to do.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::cli::args::TuneArgs;
+use crate::cli::resolve::RunOptions;
+use crate::cli::{UsageError, definition, export};
+use crate::export::Form;
+use crate::store::Artefact;
+use crate::workload::Objective;
+
+/// A run that is to be made, or to be continued.
+pub struct Job {
+    /// The model's file.
+    pub model: PathBuf,
+    /// The log's file.
+    pub log: PathBuf,
+    pub from: From,
+    pub run: RunOptions,
+    /// The tuned model that is written at the end.
+    pub export: Option<export::Job>,
+    /// Whether a probe chooses the settings.
+    pub auto: bool,
+    /// Whether the log is replayed after every generation.
+    pub paranoid: bool,
+    /// Whether programs are told and not people.
+    pub json: bool,
+}
+
+/// Where a run starts from.
+pub enum From {
+    /// From the base model, with a new log.
+    Base {
+        objective: Box<Objective>,
+        /// Whether a log that is there is lost.
+        overwrite: bool,
+    },
+    /// From a log.
+    Log {
+        /// The task that the log has to be of.
+        task: Option<String>,
+        /// Where the log's data are now.
+        data: Option<PathBuf>,
+        /// Whether a program that the log names is run.
+        trusted: bool,
+    },
+}
+
+impl Job {
+    /// Resolves the flags.
+    ///
+    /// # Errors
+    /// When a flag makes no sense, or a file that says what the task is cannot be read.
+    pub fn new(args: &TuneArgs) -> Result<Self> {
+        let run = RunOptions::new(&args.run)?;
+        let from = if args.resume {
+            let task = &args.run.task;
+            From::Log { task: task.task.clone(), data: task.data.clone(), trusted: args.trust_log }
+        } else {
+            let objective = Box::new(definition::objective(&args.run, run.inference.ctx_size)?);
+            From::Base { objective, overwrite: args.overwrite }
+        };
+        let of_model = || Path::new(args.model.file_name().unwrap_or_default()).with_extension("qes");
+        let log = args.output.clone().unwrap_or_else(of_model);
+        let export = args.export.clone().map(|output| export::Job {
+            model: args.model.clone(),
+            log: log.clone(),
+            output: Some(output),
+            as_diff: None,
+            card: args.card,
+            overwrite: args.overwrite,
+            until: None,
+            form: if args.no_provenance { Form::Bare } else { Form::WithProvenance },
+            digest: false,
+        });
+        let TuneArgs { model, auto, paranoid, json, .. } = args;
+        let (auto, paranoid, json) = (*auto, *paranoid, *json);
+        Ok(Self { model: model.clone(), log, from, run, export, auto, paranoid, json })
+    }
+
+    /// Returns whether a log is continued.
+    pub fn resumes(&self) -> bool {
+        matches!(self.from, From::Log { .. })
+    }
+
+    /// Finds out before hours of work whether the tuned model can be written.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn check_export(&self) -> Result<()> {
+        let Some(export) = &self.export else { return Ok(()) };
+        if self.resumes()
+            && let Some(card) = export.card_path().filter(|card| card.exists())
+        {
+            return Err(UsageError(format!(
+                "{} exists already, and --resume replaces nothing; move it away, or leave out --card and write it later with \
+                 `export --card --overwrite`",
+                card.display()
+            ))
+            .into());
+        }
+        export.check_places()?;
+        export.output.as_deref().map_or(Ok(()), |place| Ok(Artefact::begin(place).map(drop)?))
+    }
+}

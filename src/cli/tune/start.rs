@@ -1,0 +1,103 @@
+//! Where a run starts from: a header of its own, or a log.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::job::{From, Job};
+use crate::cli::begin::{Begun, Told};
+use crate::cli::{UsageError, definition, out, setup};
+use crate::model::Model;
+use crate::plan::Continued;
+use crate::seed_log::{LogError, PlanRecord, SeedLog};
+use crate::store::{LogFile, StoreError, read_log_file};
+use crate::surprise::Surprise;
+use crate::tune::Examiners;
+use crate::workload::{Objective, Workloads};
+
+/// What a run starts from.
+pub struct Start {
+    pub log: SeedLog,
+    /// The log's file, where there is one already.
+    pub journal: Option<LogFile>,
+    /// How far the run is to go, where that is not what the log says.
+    pub goal: Option<PlanRecord>,
+    pub examiners: Examiners,
+    /// The tokens that were found to stand out, whose rows are tuned.
+    pub tokens: Option<Surprise>,
+    pub told: Told,
+}
+
+impl Start {
+    /// Makes the header of a new log, or reads the log that is continued.
+    ///
+    /// # Errors
+    /// When something does not fit together. No file was changed then.
+    pub fn new(job: &Job, model: &Model) -> Result<Self> {
+        match &job.from {
+            From::Base { objective, overwrite } => Self::at_base(job, objective, *overwrite, model),
+            From::Log { task, data, trusted } => {
+                Self::at_log(job, task.as_deref(), data.as_deref(), *trusted, model)
+            }
+        }
+    }
+
+    /// Begins a new run, its log in memory.
+    fn at_base(job: &Job, objective: &Objective, overwrite: bool, model: &Model) -> Result<Self> {
+        if job.log.exists() {
+            refuse_overwriting(&job.log, overwrite)?;
+        }
+        let Begun { header, examiners, tokens, told } = Begun::new(&job.run, objective.clone(), model)?;
+        let (log, _) = SeedLog::start(header)?;
+        Ok(Self { log, journal: None, goal: None, examiners, tokens, told })
+    }
+
+    /// Continues a run, and cuts a torn tail off its log's file.
+    fn at_log(
+        job: &Job,
+        task: Option<&str>,
+        data: Option<&Path>,
+        trusted: bool,
+        model: &Model,
+    ) -> Result<Self> {
+        let found = Continued::open(&job.log, model)?;
+        let header = &found.log.header;
+        let has = &header.task.definition.name;
+        if let Some(task) = task
+            && definition::name(task)? != *has
+        {
+            return Err(UsageError(format!("--task is {task}, but the log's task is {has}")).into());
+        }
+        job.run.search.check_method(header.settings.method)?;
+        let workloads = Workloads::of_log(&header.task, data, trusted)?;
+        let told = Told::of(&workloads);
+        let examiners = workloads.examiners(header.settings.seed)?;
+        let goal = found.goal(job.run.search.generations)?;
+        if found.log.torn_bytes > 0 {
+            out::warn(format!("warning: {}: {}", job.log.display(), setup::torn(&found.log)));
+        }
+        let (log, journal) = found.mended()?;
+        Ok(Self { log, journal: Some(journal), goal, examiners, tokens: None, told })
+    }
+}
+
+/// Lets an existing file be overwritten only when that was asked for and it is a seed log, or the beginning of one.
+fn refuse_overwriting(path: &Path, overwrite: bool) -> Result<()> {
+    if !overwrite {
+        return Err(StoreError::LogExists { path: path.to_owned() }.into());
+    }
+    match SeedLog::parse(&read_log_file(path)?) {
+        Err(LogError::NotALog) => Err(LogError::NotALog).with_context(|| format!("{} stays", path.display())),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the new run's log file with its first line.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn create(job: &Job, log: &SeedLog) -> Result<LogFile> {
+    let (_, line) = SeedLog::start(log.header.clone())?;
+    let over = matches!(job.from, From::Base { overwrite: true, .. }) && job.log.exists();
+    Ok(if over { LogFile::replace(&job.log, &line)? } else { LogFile::create(&job.log, &line)? })
+}

@@ -1,0 +1,160 @@
+//! From hyper-parameters that may be given to the header of a log: what of the model is tuned, and how.
+//!
+//! A [`Plan`] is a [`Search`] and an [`Objective`] that were checked against a model; its header is made when it is known which
+//! tokens' rows are tuned, if any. [`Memory`] says what a run takes; a [`Continued`] log has its header already.
+
+mod continued;
+mod error;
+mod memory;
+mod search;
+mod sizes;
+
+pub use continued::Continued;
+pub use error::PlanError;
+pub use memory::{Forecast, Memory, MemoryPlan};
+pub use search::{Search, Tokens};
+pub use sizes::{Size, Sizes, SizesError};
+
+use crate::block::Field;
+use crate::model::Model;
+use crate::recipe;
+use crate::seed_log::{BaseModel, FORMAT_VERSION, Header, TOOL, TaskSpec, TensorSpec, pin_noise};
+use crate::select::{self, select, spec};
+use crate::settings::Settings;
+use crate::tensor_type::TensorType;
+use crate::workload::Objective;
+
+/// A new run: what is tuned, how, and what for.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    search: Search,
+    objective: Objective,
+    tensors: Vec<TensorSpec>,
+    /// The hyper-parameters.
+    pub settings: Settings,
+    /// Whether the rows of some tokens are tuned and nothing else.
+    in_rows: bool,
+}
+
+impl Plan {
+    /// Checks what was asked for against a model. Its bytes are not read, so that nonsense is told at once.
+    ///
+    /// # Errors
+    /// When it makes no sense, or the model has nothing that could be tuned so.
+    pub fn new(search: Search, objective: Objective, model: &Model) -> Result<Self, PlanError> {
+        search.check()?;
+        let tokens = match &search.tokens {
+            Some(Tokens::These(tokens)) => Some(&**tokens),
+            None | Some(Tokens::Auto | Tokens::All) => None,
+        };
+        let (tensors, settings) = scope(&search, model, tokens)?;
+        let in_rows = tokens.is_some();
+        Ok(Self { search, objective, tensors, settings, in_rows })
+    }
+
+    /// Tunes the rows of these tokens and nothing else.
+    ///
+    /// # Errors
+    /// When the model lacks them, or settings do not suit them.
+    pub fn in_rows_of(self, tokens: &[u64], model: &Model) -> Result<Self, PlanError> {
+        let (tensors, settings) = scope(&self.search, model, Some(tokens))?;
+        Ok(Self { tensors, settings, in_rows: true, ..self })
+    }
+
+    /// Returns the header of the run's log. `base` says which file the model is, for which all of it may have to be read.
+    ///
+    /// # Errors
+    /// When problems cannot be chosen as was asked for.
+    pub fn header(self, base: impl FnOnce() -> BaseModel) -> Result<Header, PlanError> {
+        let task = self.task()?;
+        Ok(pin_noise(Header {
+            version: FORMAT_VERSION,
+            tool: TOOL.to_owned(),
+            base: base(),
+            tensors: self.tensors,
+            settings: self.settings,
+            noise: Vec::new(),
+            task,
+        })?)
+    }
+
+    fn task(&self) -> Result<TaskSpec, PlanError> {
+        let Self { search, objective, in_rows, .. } = self;
+        let Objective { definition, data_sha256, retain, own_replies, patience, drift } = objective.clone();
+        let task = TaskSpec {
+            prompts: search.prompts.unwrap_or(recipe::prompts(&definition, *in_rows)),
+            candidates: search.candidates,
+            eval_problems: search.eval_problems.unwrap_or(recipe::EVAL_PROBLEMS),
+            eval_every: search.eval_every.unwrap_or(recipe::eval_every(*in_rows)),
+            definition,
+            data_sha256,
+            retain,
+            own_replies: own_replies_in(*in_rows, own_replies)?,
+            patience,
+            drift,
+        };
+        task.unchoosable().map_or(Ok(task), |why| Err(PlanError::Unchoosable(why)))
+    }
+}
+
+/// Returns what own replies count in a run in rows of tokens, or in one that is not.
+fn own_replies_in(in_rows: bool, given: Option<f64>) -> Result<Option<f64>, PlanError> {
+    match given.filter(|&weight| weight > 0.0) {
+        Some(_) if !in_rows => Err(PlanError::OwnReplies),
+        Some(weight) => Ok(Some(weight)),
+        None => Ok((in_rows && given.is_none()).then_some(recipe::OWN_REPLIES)),
+    }
+}
+
+/// Returns what is tuned, whole tensors or the rows of some tokens, and how.
+fn scope(
+    search: &Search,
+    model: &Model,
+    tokens: Option<&[u64]>,
+) -> Result<(Vec<TensorSpec>, Settings), PlanError> {
+    let (mut tensors, default): (_, &[Field]) = match tokens {
+        Some(tokens) => (rows(model, tokens)?, &recipe::ROW_FIELDS),
+        None => (tensors(search, model)?, &recipe::FIELDS),
+    };
+    let weights = tensors.iter().map(|tensor| tensor.codes).sum();
+    let entries = entries(&tensors, search.fields.as_deref(), default)?;
+    tensors.retain(|tensor| entries.iter().any(|(of_type, _)| *of_type == tensor.tensor_type));
+    let settings = search.settings(&entries, weights)?;
+    Ok((tensors, settings))
+}
+
+/// Returns the rows of these tokens.
+fn rows(model: &Model, tokens: &[u64]) -> Result<Vec<TensorSpec>, PlanError> {
+    let path = || model.working.path().to_owned();
+    select::rows_of_tokens(&model.gguf, tokens).map_err(|source| PlanError::Rows { path: path(), source })
+}
+
+/// Returns the whole tensors that are tuned.
+fn tensors(search: &Search, model: &Model) -> Result<Vec<TensorSpec>, PlanError> {
+    let path = || model.working.path().to_owned();
+    let tensors = select(&model.gguf, search.pattern()?.as_ref());
+    let tensors = tensors.map_err(|source| PlanError::Select { path: path(), source })?;
+    Ok(tensors.into_iter().map(spec).collect())
+}
+
+/// Returns the fields that are tuned of each type. Refuses one that was asked for and that no type has.
+fn entries(
+    tensors: &[TensorSpec],
+    asked: Option<&[Field]>,
+    default: &[Field],
+) -> Result<Vec<(TensorType, Field)>, PlanError> {
+    let entries = select::fields(tensors, asked.unwrap_or(default));
+    let lacks = |field: &&Field| !entries.iter().any(|(_, found)| found == *field);
+    match asked.and_then(|asked| asked.iter().find(lacks)) {
+        Some(&field) => {
+            let mut types: Vec<&str> = tensors.iter().map(|tensor| tensor.tensor_type.name()).collect();
+            types.sort_unstable();
+            types.dedup();
+            Err(PlanError::NoField { field, types })
+        }
+        None => Ok(entries),
+    }
+}
+
+#[cfg(test)]
+mod tests;

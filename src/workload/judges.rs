@@ -1,0 +1,36 @@
+//! Who judges replies, by what a reward says.
+
+use std::time::Duration;
+
+use crate::judge::{Json, Judge, JudgeError, Numeric, Pattern};
+use crate::reward_command::{ANSWER_TIMEOUT, RewardCommand};
+use crate::task::{Reward, RewardKind};
+
+/// Makes the judge of a reward that neither the task nor the engine judges; none of the others.
+///
+/// # Errors
+/// When the reward's pattern or schema is none.
+pub fn judge(reward: &Reward) -> Result<Option<Box<dyn Judge>>, JudgeError> {
+    Ok(match reward.kind {
+        RewardKind::Loglik
+        | RewardKind::SoftLoglik
+        | RewardKind::Margin
+        | RewardKind::Exact
+        | RewardKind::Grammar
+        | RewardKind::Code => None,
+        RewardKind::Numeric => Some(Box::new(Numeric)),
+        RewardKind::Regex => Some(Box::new(match &reward.pattern {
+            Some(pattern) => Pattern::for_all(pattern)?,
+            None => Pattern::of_each(),
+        })),
+        RewardKind::Json => {
+            let json = reward.schema.as_ref().map_or_else(|| Ok(Json::any()), Json::of_schema)?;
+            Some(Box::new(if reward.equal { json.equal_to_wanted() } else { json }))
+        }
+        RewardKind::Command => {
+            let timeout = reward.timeout.map_or(ANSWER_TIMEOUT, Duration::from_secs_f64);
+            let command = RewardCommand::new(reward.command.clone().unwrap_or_default(), timeout);
+            Some(Box::new(command.on_timeout(reward.on_timeout)))
+        }
+    })
+}

@@ -1,0 +1,63 @@
+//! What a run is for.
+
+use super::WorkloadError;
+use crate::seed_log::{DriftSpec, MAX_PROBLEMS, RetainSpec, TaskSpec};
+use crate::task::Definition;
+
+/// Weights that what is to be retained may have.
+const WEIGHTS: std::ops::RangeInclusive<f64> = 0.0..=1e6;
+
+/// What a run is for: the part of a header's [`TaskSpec`] that does not depend on how a generation is made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Objective {
+    /// What is tuned on.
+    pub definition: Definition,
+    /// SHA-256 over its data, where it has some.
+    pub data_sha256: Option<String>,
+    /// What must not get worse.
+    pub retain: Option<RetainSpec>,
+    /// What the base model's own replies count where the rows of tokens are tuned, 0 for nothing; `None` for the default there.
+    pub own_replies: Option<f64>,
+    /// Held-out evaluations in a row without a new best one after which the run ends.
+    pub patience: Option<u64>,
+    /// How drift from the base model is measured.
+    pub drift: Option<DriftSpec>,
+}
+
+impl Objective {
+    /// Tunes on a task, retains nothing and measures no drift.
+    pub fn new(definition: Definition) -> Self {
+        Self { definition, data_sha256: None, retain: None, own_replies: None, patience: None, drift: None }
+    }
+
+    /// Checks the numbers.
+    pub(super) fn check(&self) -> Result<(), WorkloadError> {
+        if self.patience == Some(0) {
+            return Err(WorkloadError::Patience);
+        }
+        if let Some(weight) = self.own_replies.filter(|weight| !WEIGHTS.contains(weight)) {
+            return Err(WorkloadError::OwnWeight(weight));
+        }
+        let Some(RetainSpec { weight, prompts, .. }) = self.retain else { return Ok(()) };
+        if !WEIGHTS.contains(&weight) {
+            return Err(WorkloadError::RetainWeight(weight));
+        }
+        if !(1..=MAX_PROBLEMS).contains(&prompts) {
+            return Err(WorkloadError::RetainPrompts(prompts));
+        }
+        Ok(())
+    }
+}
+
+impl From<&TaskSpec> for Objective {
+    fn from(spec: &TaskSpec) -> Self {
+        Self {
+            definition: spec.definition.clone(),
+            data_sha256: spec.data_sha256.clone(),
+            retain: spec.retain.clone(),
+            own_replies: Some(spec.own_replies.unwrap_or(0.0)),
+            patience: spec.patience,
+            drift: spec.drift.clone(),
+        }
+    }
+}
