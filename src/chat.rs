@@ -13,6 +13,7 @@ mod control;
 mod date;
 mod error;
 mod named;
+mod outline;
 mod python;
 mod template;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use control::ControlNames;
 pub use date::Date;
 pub use error::TemplateError;
 pub use named::{NAMES, NONE, named};
+pub use outline::Outline;
 pub use template::{Speaker, Template};
 pub use written::{Written, literally, marked};
 

@@ -1,4 +1,4 @@
-//! `qes-gguf export`: base model and log to tuned model, to a diff between both, and to a model card.
+//! `qes-gguf export`: base model and log to tuned model, to a diff between both, to a model card, and to a Modelfile.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -7,17 +7,22 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::args::ExportArgs;
-use super::{Ending, out, setup, text};
+use super::{Ending, UsageError, out, setup, text};
 use crate::diff::Digest;
 use crate::export::{ExportError, Form, Rebuilt};
 use crate::model::Model;
-use crate::report::{Card, card};
+use crate::report::{Card, Served, card, modelfile};
 use crate::seed_log::SeedLog;
 use crate::store::{Artefact, StoreError, folder_of, same_file};
 
 pub fn run(args: &ExportArgs) -> Result<Ending> {
     let start = Instant::now();
     setup::replay_threads(&args.threads)?;
+    if args.overwrite && !args.card && !args.ollama {
+        let message =
+            "--overwrite is for a README.md or a Modelfile; give --card or --ollama, or leave it out";
+        return Err(UsageError(message.to_owned()).into());
+    }
     check_places(args)?;
     let log = setup::read_log(&args.log)?;
     let generations = setup::generations(&log, args.generation)?.unwrap_or(log.generations.len() as u64);
@@ -69,6 +74,10 @@ pub fn make(args: &ExportArgs, log: &SeedLog, generations: u64) -> Result<Made> 
         artefact.write_all(card(&about(args, log, generations, &rebuilt)).as_bytes())?;
         wrote.push(path.display().to_string());
     }
+    if let Some((artefact, path)) = &mut places.modelfile {
+        artefact.write_all(modelfile(&served(args, log, &rebuilt)).as_bytes())?;
+        wrote.push(path.display().to_string());
+    }
     places.publish(args.overwrite)?;
     let digest = args.json.then(|| rebuilt.tuned.digest());
     Ok(Made { wrote, codes_sha256: rebuilt.codes_sha256, digest })
@@ -81,6 +90,7 @@ fn object(args: &ExportArgs, made: &Made, generations: u64, log: &SeedLog, secon
         "output": path(args.output.clone()),
         "as_diff": path(args.as_diff.clone()),
         "card": path(card_path(args)),
+        "modelfile": path(modelfile_path(args)),
         "generations": generations,
         "generations_logged": log.generations.len(),
         "codes_sha256": made.codes_sha256,
@@ -105,15 +115,16 @@ pub fn check_places(args: &ExportArgs) -> Result<()> {
     if let (Some(output), Some(diff)) = (&args.output, &args.as_diff) {
         setup::check_place(diff, "the tuned model", output)?;
     }
-    if let Some(card) = card_path(args) {
+    let beside = [("the model card", card_path(args)), ("the Modelfile", modelfile_path(args))];
+    for (name, place) in beside.into_iter().filter_map(|(name, place)| place.map(|place| (name, place))) {
         for (what, path) in [("the base model", &args.model), ("the log", &args.log)] {
-            setup::check_place(&card, what, path)?;
+            setup::check_place(&place, what, path)?;
         }
         for path in args.output.iter().chain(&args.as_diff) {
-            setup::check_place(path, "the model card", &card)?;
+            setup::check_place(path, name, &place)?;
         }
-        if card.exists() && !args.overwrite {
-            return Err(StoreError::Exists { path: card }.into());
+        if place.exists() && !args.overwrite {
+            return Err(StoreError::Exists { path: place }.into());
         }
     }
     Ok(())
@@ -124,33 +135,46 @@ pub fn card_path(args: &ExportArgs) -> Option<PathBuf> {
     args.output.as_ref().filter(|_| args.card).map(|output| folder_of(output).join("README.md"))
 }
 
+/// Returns where the Modelfile goes.
+fn modelfile_path(args: &ExportArgs) -> Option<PathBuf> {
+    args.output.as_ref().filter(|_| args.ollama).map(|output| folder_of(output).join("Modelfile"))
+}
+
 /// The files on their way.
 struct Places {
     model: Option<Artefact>,
     diff: Option<Artefact>,
     card: Option<(Artefact, PathBuf)>,
+    modelfile: Option<(Artefact, PathBuf)>,
 }
 
 impl Places {
     fn begin(args: &ExportArgs) -> Result<Self> {
         let begin = |path: &PathBuf| Artefact::begin(path);
-        let card = card_path(args).map(|path| Ok::<_, StoreError>((begin(&path)?, path))).transpose()?;
+        let beside = |path: Option<PathBuf>| {
+            path.map(|path| Ok::<_, StoreError>((Artefact::begin(&path)?, path))).transpose()
+        };
+        let (card, modelfile) = (beside(card_path(args))?, beside(modelfile_path(args))?);
         Ok(Self {
+            modelfile,
             model: args.output.as_ref().map(begin).transpose()?,
             diff: args.as_diff.as_ref().map(begin).transpose()?,
             card,
         })
     }
 
-    /// Moves all to their places, the card last.
+    /// Moves all to their places, card and Modelfile last.
     fn publish(self, overwrite: bool) -> Result<()> {
         self.model.map_or(Ok(()), Artefact::publish)?;
         self.diff.map_or(Ok(()), Artefact::publish)?;
-        match self.card {
-            Some((card, _)) if overwrite => Ok(card.publish()?),
-            Some((card, _)) => Ok(card.publish_beside()?),
-            None => Ok(()),
+        for (artefact, _) in self.card.into_iter().chain(self.modelfile) {
+            if overwrite {
+                artefact.publish()?;
+            } else {
+                artefact.publish_beside()?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -168,7 +192,19 @@ fn about<'a>(args: &ExportArgs, log: &'a SeedLog, generations: u64, rebuilt: &'a
         codes_sha256: &rebuilt.codes_sha256,
         log_file: name(Some(&args.log)).unwrap_or_default(),
         diff_file: name(args.as_diff.as_ref()),
+        has_modelfile: args.ollama,
         flags: flags(args),
+    }
+}
+
+/// Returns what the Modelfile is about.
+fn served<'a>(args: &ExportArgs, log: &'a SeedLog, rebuilt: &'a Rebuilt<'_>) -> Served<'a> {
+    let name = args.output.as_ref().and_then(|path| path.file_name());
+    Served {
+        log,
+        base: rebuilt.tuned.base(),
+        speaker: rebuilt.tuned.speaker(),
+        file: name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
     }
 }
 

@@ -18,6 +18,7 @@ pub fn exported(args: &TuneArgs, log: &Path, generation: Option<Until>) -> Expor
         output: args.export.clone(),
         as_diff: None,
         card: args.card,
+        ollama: false,
         overwrite: args.overwrite,
         generation,
         json: false,
