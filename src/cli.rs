@@ -14,6 +14,7 @@ mod data_command;
 mod data_facts;
 mod definition;
 mod drift;
+mod environment;
 mod eval;
 mod export;
 mod given;
@@ -72,7 +73,12 @@ pub fn main() -> ExitCode {
 pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     explain_file_signals();
     let words: Vec<OsString> = arguments.collect();
-    let matches = args::command().get_matches_from(canonical(&words));
+    let known = args::command();
+    let matches = known
+        .clone()
+        .try_get_matches_from(canonical(&words))
+        .unwrap_or_else(|error| environment::named(&known, &words, error).exit());
+    let variables = environment::variables(&known, &matches);
     let Args { command, verbose } = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     verbosity::start(verbose);
     let outcome = match command {
@@ -97,7 +103,10 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
         Ok(Ending::Damaged) => 3,
         Ok(Ending::Interrupted) => 130,
         Err(error) => {
-            out::warn(format!("error: {}", sentence(&error)));
+            let text = sentence(&error);
+            let note = environment::note(&variables, &text);
+            out::warn(format!("error: {text}"));
+            note.into_iter().for_each(out::warn);
             exit_code(&error)
         }
     }
