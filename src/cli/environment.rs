@@ -64,6 +64,9 @@ pub fn named(command: &Command, words: &[OsString], mut error: clap::Error) -> c
         return error;
     };
     let is_typed = |word: &OsString| word.to_string_lossy().ends_with(&value);
+    // Arguments can be shown once the command has been built.
+    let mut command = command.clone();
+    command.build();
     let all = command.get_subcommands().flat_map(Command::get_arguments);
     let mut meant = all.filter(|arg| arg.to_string() == argument).filter_map(variable);
     let found = meant.find(|variable| variable.value == value).filter(|_| !words.iter().any(is_typed));
