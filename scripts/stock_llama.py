@@ -89,18 +89,18 @@ def debian_server(folder):
 
 
 @contextmanager
-def serving(server, model):
-    """A function that asks a server with this model."""
+def serving(server, model, *more):
+    """A function that asks a server with this model, started with more options."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = ["--host", "127.0.0.1", "--port", port, "-c", 512, "-t", 1, "-np", 1, "--no-warmup"]
-    command = [str(part) for part in (server, "-m", ROOT / model, *options)]
+    command = [str(part) for part in (server, "-m", ROOT / model, *options, *more)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def ask(path, body=None):
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", data, timeout=60) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", data, timeout=PATIENCE) as answer:
             return json.load(answer)
 
     try:

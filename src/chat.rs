@@ -2,17 +2,18 @@
 //!
 //! A template is a Jinja program that comes with the model (`tokenizer.chat_template`). [`Template`] runs it the way that
 //! `transformers` and llama.cpp's server do, with the same variables, functions and rules about white space. Templates come
-//! from files that anyone may have made, so time, recursion and the memory of texts are bounded (that
-//! of lists which are joined to themselves again and again is not). [`ChatSettings`] is what the user says
+//! from files that anyone may have made, so time, recursion and memory are bounded. [`ChatSettings`] is what the user says
 //! about all this, and part of a task's definition. This module is pure: no llama.cpp is needed to write a prompt.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+mod bounds;
 mod control;
 mod date;
 mod error;
 mod named;
+mod outline;
 mod python;
 mod template;
 #[cfg(test)]
@@ -23,7 +24,8 @@ pub use control::ControlNames;
 pub use date::Date;
 pub use error::TemplateError;
 pub use named::{NAMES, NONE, named};
-pub use template::{Speaker, Template};
+pub use outline::Outline;
+pub use template::{Speaker, Template, knows_thoughts};
 pub use written::{Written, literally, marked};
 
 /// Settings of how conversations are written.

@@ -12,6 +12,7 @@ mod chat;
 mod data_command;
 mod definition;
 mod drift;
+mod environment;
 mod eval;
 mod export;
 mod given;
@@ -75,7 +76,12 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     explain_file_signals();
     return_freed_memory();
     let words: Vec<OsString> = arguments.collect();
-    let matches = args::command().get_matches_from(canonical(&words));
+    let known = args::command();
+    let matches = known
+        .clone()
+        .try_get_matches_from(canonical(&words))
+        .unwrap_or_else(|error| environment::named(&known, &words, error).exit());
+    let variables = environment::variables(&known, &matches);
     let Args { command, verbose } = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     verbosity::start(verbose);
     let misuse = args::misuse(&args::command(), &matches);
@@ -87,7 +93,10 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
         Ok(Ending::Interrupted) => 130,
         Err(error) => {
             let hint = if is_misuse(&error) { HINT } else { "" };
-            out::warn(format!("error: {}{hint}", sentence(&error)));
+            let text = sentence(&error);
+            let note = environment::note(&variables, &text);
+            out::warn(format!("error: {text}{hint}"));
+            note.into_iter().for_each(out::warn);
             exit_code(&error)
         }
     }

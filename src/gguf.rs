@@ -142,6 +142,11 @@ impl Gguf {
         self.metadata.unsigned(key)
     }
 
+    /// Returns what is under `key`, where that is true or false.
+    pub fn metadata_bool(&self, key: &str) -> Option<bool> {
+        self.metadata.boolean(key)
+    }
+
     /// The strings under `key`; `None` where the key is absent, or holds something else or strings that are not UTF-8.
     /// `file` are the bytes that were parsed.
     pub fn metadata_texts(&self, file: &[u8], key: &str) -> Option<Vec<String>> {

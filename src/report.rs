@@ -1,5 +1,5 @@
 //! What a seed log tells, drawn: a page for the browser that stands by itself, figures as files of their own, and event
-//! files that TensorBoard opens. And written: the card of an exported model.
+//! files that TensorBoard opens. And written: the card of an exported model, and a Modelfile for Ollama.
 //!
 //! [`Run`] takes from a log what is shown, and from elsewhere what no log knows: where the time went ([`Timing`]) and what the
 //! model replies ([`Sample`]). `charts` says which curves there are, `plot` and `heat` draw, `page` puts it
@@ -14,6 +14,7 @@ mod events;
 mod facts;
 mod figure;
 mod heat;
+mod modelfile;
 mod page;
 mod plot;
 #[cfg(feature = "png")]
@@ -34,6 +35,7 @@ pub use card::{Card, card};
 pub use charts::Subject;
 pub use events::events;
 pub use figure::figures;
+pub use modelfile::{Served, modelfile};
 pub use page::page;
 pub use png::{PngError, check_png, png};
 pub use run::{MOVES_COLUMNS, Run, span};

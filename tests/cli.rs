@@ -28,6 +28,7 @@ mod cli {
     mod manual;
     mod merge;
     mod methods;
+    mod ollama;
     mod probe;
     mod provenance;
     mod pull;

@@ -13,6 +13,7 @@ mod replay;
 mod reply;
 mod sealed;
 mod task;
+mod template;
 mod used;
 
 // The builder of GGUF files names it so, from the crate that holds it.
@@ -38,7 +39,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "gguf", run: gguf::run, seeds: gguf::seeds },
     Target { name: "seed_log", run: log::run, seeds: log::seeds },
     Target { name: "sealed_log", run: sealed::run, seeds: sealed::seeds },
@@ -47,6 +48,7 @@ pub const TARGETS: [Target; 8] = [
     Target { name: "task", run: task::run, seeds: task::seeds },
     Target { name: "reply", run: reply::run, seeds: reply::seeds },
     Target { name: "judge", run: judge::run, seeds: judge::seeds },
+    Target { name: "template", run: template::run, seeds: template::seeds },
 ];
 
 fn target(name: &str) -> &'static Target {

@@ -8,7 +8,7 @@ use minijinja_contrib::pycompat::unknown_method_callback;
 use regex::Regex;
 
 use super::error::Refusal;
-use super::{ChatSettings, Date, TemplateError, python};
+use super::{ChatSettings, Date, TemplateError, bounds, python};
 use crate::dataset::Message;
 
 /// The name that a template has in its environment.
@@ -29,6 +29,12 @@ const RECURSION: usize = 200;
 /// Most digits of a width in a format.
 const WIDTH_DIGITS: usize = 4;
 
+/// Begins thoughts before a reply.
+const THINK: &str = "<think>";
+
+/// Keys under which templates look for thoughts that stand apart from a reply.
+const PARTED: [&str; 2] = ["reasoning_content", "thinking"];
+
 /// Names of a model's tokens that templates write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Speaker {
@@ -44,6 +50,8 @@ pub struct Template {
     environment: Environment<'static>,
     /// Variables that are the same for every conversation.
     common: Vec<(String, Value)>,
+    /// Whether it wants thoughts apart from replies.
+    parts_thoughts: bool,
 }
 
 impl Template {
@@ -58,7 +66,7 @@ impl Template {
         }
         let mut environment = environment(settings.date);
         environment
-            .add_template_owned(NAME, without_generation_tags(text).into_owned())
+            .add_template_owned(NAME, bounds::bounded(&without_generation_tags(text)))
             .map_err(|error| TemplateError::of_syntax(&error))?;
         let variables = [
             // A template may ask whether these are there, or whether they are none.
@@ -71,7 +79,8 @@ impl Template {
             variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         // What the user says comes last, and counts.
         common.extend(settings.kwargs.iter().map(|(name, value)| (name.clone(), python::value(value))));
-        Ok(Self { environment, common })
+        let parts_thoughts = !text.contains(THINK) && PARTED.iter().any(|key| text.contains(key));
+        Ok(Self { environment, common, parts_thoughts })
     }
 
     /// The conversation as the template writes it, up to where the assistant's reply begins where `begins_reply`.
@@ -79,7 +88,7 @@ impl Template {
     /// # Errors
     /// When the template refuses it, fails, or does not come to an end.
     pub fn render(&self, conversation: &[Message], begins_reply: bool) -> Result<String, TemplateError> {
-        let messages: Vec<Value> = conversation.iter().map(message).collect();
+        let messages: Vec<Value> = conversation.iter().map(|one| message(one, self.parts_thoughts)).collect();
         let own = [("messages", Value::from(messages)), ("add_generation_prompt", begins_reply.into())];
         let common = self.common.iter().map(|(name, value)| (name.as_str(), value.clone()));
         let variables = Value::from_pairs(own.into_iter().chain(common));
@@ -91,8 +100,23 @@ impl Template {
     }
 }
 
-fn message(message: &Message) -> Value {
-    Value::from_pairs([("role", message.role.as_str()), ("content", message.content.as_str())])
+/// Returns a message as templates get it, thoughts at its beginning apart where the template wants that.
+fn message(message: &Message, parts_thoughts: bool) -> Value {
+    let (role, content) = (message.role.as_str(), message.content.as_str());
+    let parted = content.trim_start().strip_prefix(THINK).and_then(|rest| rest.split_once("</think>"));
+    match parted.filter(|_| parts_thoughts && role == "assistant") {
+        Some((thoughts, reply)) => {
+            let (thoughts, reply) = (thoughts.trim(), reply.trim_start());
+            let own = [("role", role), ("content", reply)];
+            Value::from_pairs(own.into_iter().chain(PARTED.map(|key| (key, thoughts))))
+        }
+        None => Value::from_pairs([("role", role), ("content", content)]),
+    }
+}
+
+/// Returns whether a template knows thoughts that stand before a reply, as part of it or apart.
+pub fn knows_thoughts(text: &str) -> bool {
+    text.contains(THINK) || text.contains("</think>") || PARTED.iter().any(|key| text.contains(key))
 }
 
 /// Jinja as `transformers` sets it up.
@@ -104,6 +128,7 @@ fn environment(date: Option<Date>) -> Environment<'static> {
     environment.set_unknown_method_callback(method);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.add_filter("tojson", python::tojson);
+    bounds::set_up(&mut environment);
     environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
         let kind = ErrorKind::InvalidOperation;
         Err(Error::new(kind, "the template raised an exception").with_source(Refusal(message)))

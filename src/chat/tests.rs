@@ -139,6 +139,19 @@ fn templates_of_reasoning_models_write_replies_with_and_without_it() {
 }
 
 #[test]
+fn thoughts_are_apart_where_a_template_has_a_place_for_them() {
+    let reply = "<think>\nWhy not?\n</think>\n\nYes.";
+    let apart = "{% for m in messages %}[{{ m.role }}{% if m.reasoning_content %}: {{ m.reasoning_content }}{% endif %}] \
+                 {{ m.content }}{% endfor %}{% if add_generation_prompt %}[assistant{% endif %}";
+    let of_apart = Template::new(apart, &speaker(), &settings(&json!({}))).unwrap();
+    assert_eq!(of_apart.write(&[Message::user("Hi")], reply).unwrap().completion, ": Why not?] Yes.");
+    assert_eq!(of_apart.write(&[Message::user("Hi")], "Yes.").unwrap().completion, "] Yes.");
+    // One that knows the marks, or nothing of thoughts, gets the reply as it is.
+    assert!(written("chatml", &json!({}), reply).1.starts_with(reply));
+    assert!(knows_thoughts(apart) && knows_thoughts("<think>") && !knows_thoughts("{{ messages }}"));
+}
+
+#[test]
 fn a_template_without_replies_says_nothing_of_their_end() {
     let (prompt, completion, lead, end) = written("{{ messages[0].content }}>", &json!({}), "Yes.");
     assert_eq!((&*prompt, &*completion, &*lead, &*end), ("Hi >", "Yes.", "", ""));
@@ -230,12 +243,75 @@ fn hostile_templates_come_to_an_end() {
         "{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}",
         "{{ range(10000000000)|list }}",
         "{% set x = 'a' %}{{ x|replace('a', 'b' * 1000000)|replace('b', 'c' * 1000000) }}",
+        "{% set ns = namespace(l=[0] * 50000000) %}{% for a in range(40) %}{% set ns.l = [] + ns.l %}{% endfor %}",
+        "{% set s = 'x' * 100000 %}{% set ns = namespace(l=[s] * 100000) %}{{ ns.l }}",
+        "{% macro f(a, b=[a, a]) %}{{ f(b) }}{% endmacro %}{{ f(1) }}",
+        "{% set ns = namespace() %}{% set ns.a = ns %}{{ ns }}",
+        "{% set ns = namespace() %}{% set ns.a = [ns] %}{{ ns.a }}",
+        "{% set ns = namespace(a=1) %}{% for x in range(60) %}{% set ns.a = namespace(b=ns.a, c=ns.a) %}{% endfor %}",
+        "{% set ns = namespace(a=[1]) %}{% for x in range(60) %}{% set ns.a = (ns.a|list) * 2 %}{% endfor %}",
     ] {
-        let template = Template::new(text, &speaker(), &ChatSettings::default()).unwrap();
-        let error = template.render(&[Message::user("Hi")], true);
-        let known = |e: &TemplateError| matches!(e, TemplateError::Endless | TemplateError::Fails { .. });
-        assert!(error.as_ref().is_err_and(known), "{text}: {:?}", error.map(|text| text.len()));
+        refused_in_bounds(text);
     }
+    for grown in [
+        "ns.l + ns.l",
+        "ns.l|chain(ns.l)",
+        "[ns.l, ns.l]",
+        "{'a': ns.l, 'b': ns.l}",
+        "(ns.l, ns.l)",
+        "ns.l, ns.l",
+        "dict(a=ns.l, b=ns.l)",
+        "ns.l|zip(ns.l)|list",
+        "[ns.l]",
+    ] {
+        let rounds = "{% set ns = namespace(l=[1]) %}{% for a in range(20000) %}{% set ns.l = ";
+        refused_in_bounds(&format!("{rounds}{grown} %}}{{% endfor %}}{{{{ ns.l|tojson }}}}"));
+    }
+}
+
+/// Checks that a template is refused.
+fn refused_in_bounds(text: &str) {
+    let template = Template::new(text, &speaker(), &ChatSettings::default()).unwrap();
+    let error = template.render(&[Message::user("Hi")], true);
+    let known = |e: &TemplateError| matches!(e, TemplateError::Endless | TemplateError::Fails { .. });
+    assert!(error.as_ref().is_err_and(known), "{text}: {:?}", error.map(|text| text.len()));
+}
+
+#[test]
+fn measured_templates_write_the_same() {
+    let written = |text: &str| template_of(text).render(&[Message::user("Hi")], true).unwrap();
+    for (text, says) in [
+        (
+            "{% for t in [1,2]+messages %}{{ t.role or t }}{% endfor %}{{ 'a'+'b'*2 }}{{ messages[0]['content']+messages[-1].role+'x'|upper }}{{ (1+2)*3 - -4 + 1 }}",
+            "12userabbHiuserX14",
+        ),
+        (
+            "{{- '+' + \"}}\" + 'it\\'s' -}} {%- set x = [1, 2, (3, 4), {'a': [1]}] -%} {{ x[0] + x[1] }}{{ x[2][1] }}{{ x[3]['a'][0] }}{% raw %}{{ [a + b] }}{% endraw %}{# [x + y #}",
+            "+}}it's341{{ [a + b] }}",
+        ),
+        (
+            "{% for k, v in {'a': 1, 'b': 2}.items() %}{{ k + '=' ~ v }}{% endfor %}{% set a, b = 1 + 1, [2] %}{{ a }}{{ b }}{% set (c, d) = (3, 4) %}{{ c + d }}",
+            "a=1b=22[2]7",
+        ),
+        (
+            "{%+ if 'x' in ['x', 'y'] and 1 + 1 == 2 +%}yes{% endif %}{{ [1,2,3][1:] + [4] }}{{ 'a' if [] + [] else 'b' + 'c' }}",
+            "yes[2, 3, 4]bc",
+        ),
+        (
+            "{% macro m() %}{{ caller(1, 2) }}{% endmacro %}{% call(x, y) m() %}{{ x + y }}{% endcall %}{% set t %} x {% endset %}{{ t }}",
+            "3 x ",
+        ),
+        (
+            "{% set ns = namespace(x='', y=[]) %}{% set ns.x = ns.x + 'a' %}{% set ns.y = ns.y + [ns.x] %}{{ ns.y }}",
+            "['a']",
+        ),
+    ] {
+        assert_eq!(written(text), says, "{text}");
+    }
+}
+
+fn template_of(text: &str) -> Template {
+    Template::new(text, &speaker(), &ChatSettings::default()).unwrap()
 }
 
 #[test]

@@ -7,12 +7,13 @@ use terminal_size::{Width, terminal_size_of};
 use super::args::TaskArgs;
 use super::given::text;
 use super::{UsageError, out};
-use crate::chat::ChatSettings;
+use crate::chat::{ChatSettings, knows_thoughts};
+use crate::engine::Engine;
 use crate::exam::{Examiner, Example};
 use crate::llama::LlamaEngine;
 use crate::model::Model;
 use crate::store::today;
-use crate::task::Definition;
+use crate::task::{Definition, Problem};
 
 /// Columns of an example's lines where the output is no terminal, and at most.
 const COLUMNS: usize = 160;
@@ -65,7 +66,25 @@ pub fn settle_date(definition: &mut Definition, model: &Model) {
 pub fn warn(examiner: &Examiner, engine: &LlamaEngine) -> Result<()> {
     warn_of_model(engine);
     examiner.notes(engine)?.into_iter().for_each(|note| out::warn(format!("warning: {note}")));
+    note_on_thoughts(examiner, engine).into_iter().for_each(out::warn);
     Ok(())
+}
+
+/// Returns a note on thoughts before replies that the model's own template does not know.
+fn note_on_thoughts(examiner: &Examiner, engine: &LlamaEngine) -> Option<String> {
+    let given = examiner.given();
+    let thinks = |problem: &&&Problem| {
+        problem.wanted.as_ref().is_some_and(|wanted| wanted.trim_start().starts_with("<think>"))
+    };
+    let count = given.iter().filter(thinks).count();
+    let template = engine.vocabulary().chat_template.as_deref().unwrap_or_default();
+    (count > 0 && !knows_thoughts(template)).then(|| {
+        format!(
+            "note: {count} of {} replies begin with <think>, which the model's own chat template does not know: thoughts are learned as \
+             the text of replies, and stay in the earlier turns of conversations",
+            given.len()
+        )
+    })
 }
 
 /// Warns of what llama.cpp says of the model's quality.

@@ -1,4 +1,4 @@
-//! `qes-gguf export`: base model and log to tuned model, to a diff between both, and to a model card.
+//! `qes-gguf export`: base model and log to tuned model, to a diff between both, to a model card, and to a Modelfile.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -7,17 +7,22 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::args::{ExportArgs, Until};
-use super::{Ending, out, setup, text};
+use super::{Ending, UsageError, out, setup, text};
 use crate::diff::Digest;
 use crate::export::{ExportError, Form, Rebuilt};
 use crate::model::Model;
-use crate::report::{Card, card};
+use crate::report::{Card, Served, card, modelfile};
 use crate::seed_log::SeedLog;
 use crate::store::{Artefact, StoreError, folder_of, same_file};
 
 pub fn run(args: &ExportArgs) -> Result<Ending> {
     let start = Instant::now();
     setup::replay_threads(&args.threads)?;
+    if args.overwrite && !args.card && !args.ollama {
+        let message =
+            "--overwrite is for a README.md or a Modelfile; give --card or --ollama, or leave it out";
+        return Err(UsageError(message.to_owned()).into());
+    }
     let job = Job::new(args);
     job.check_places()?;
     let log = setup::read_log(&job.log)?;
@@ -60,7 +65,9 @@ pub struct Job {
     pub as_diff: Option<PathBuf>,
     /// Whether there is a model card.
     pub card: bool,
-    /// Whether the card may replace another file.
+    /// Whether there is a Modelfile.
+    pub ollama: bool,
+    /// Whether card and Modelfile may replace other files.
     pub overwrite: bool,
     /// How much of the log counts; `None` for all of it.
     pub until: Option<Until>,
@@ -72,14 +79,16 @@ pub struct Job {
 impl Job {
     /// Resolves the flags.
     fn new(args: &ExportArgs) -> Self {
-        let ExportArgs { model, log, output, as_diff, card, overwrite, generation, json, form, .. } =
-            args.clone();
+        let ExportArgs {
+            model, log, output, as_diff, card, ollama, overwrite, generation, json, form, ..
+        } = args.clone();
         Self {
             model,
             log,
             output,
             as_diff,
             card,
+            ollama,
             overwrite,
             until: generation,
             form: form.form(),
@@ -109,6 +118,10 @@ impl Job {
             artefact.write_all(card(&about(self, log, generations, &rebuilt)).as_bytes())?;
             wrote.push(path.display().to_string());
         }
+        if let Some((artefact, path)) = &mut places.modelfile {
+            artefact.write_all(modelfile(&served(self, log, &rebuilt)).as_bytes())?;
+            wrote.push(path.display().to_string());
+        }
         places.publish(self.overwrite)?;
         let digest = self.digest.then(|| rebuilt.tuned.digest());
         Ok(Made { wrote, codes_sha256: rebuilt.codes_sha256, digest })
@@ -128,18 +141,20 @@ impl Job {
         if let (Some(output), Some(diff)) = (&self.output, &self.as_diff) {
             setup::check_place(diff, "the tuned model", output)?;
         }
-        self.card_path().map_or(Ok(()), |card| self.check_card(card))
+        self.card_path().map_or(Ok(()), |card| self.check_beside("the model card", card))?;
+        self.modelfile_path().map_or(Ok(()), |file| self.check_beside("the Modelfile", file))
     }
 
-    fn check_card(&self, card: PathBuf) -> Result<()> {
+    /// Refuses to write what goes beside the tuned model over something else.
+    fn check_beside(&self, name: &str, place: PathBuf) -> Result<()> {
         for (what, path) in [("the base model", &self.model), ("the log", &self.log)] {
-            setup::check_place(&card, what, path)?;
+            setup::check_place(&place, what, path)?;
         }
         for path in self.output.iter().chain(&self.as_diff) {
-            setup::check_place(path, "the model card", &card)?;
+            setup::check_place(path, name, &place)?;
         }
-        if card.exists() && !self.overwrite {
-            return Err(StoreError::Exists { path: card }.into());
+        if place.exists() && !self.overwrite {
+            return Err(StoreError::Exists { path: place }.into());
         }
         Ok(())
     }
@@ -147,6 +162,11 @@ impl Job {
     /// Returns where the model card goes.
     pub fn card_path(&self) -> Option<PathBuf> {
         self.output.as_ref().filter(|_| self.card).map(|output| folder_of(output).join("README.md"))
+    }
+
+    /// Returns where the Modelfile goes.
+    fn modelfile_path(&self) -> Option<PathBuf> {
+        self.output.as_ref().filter(|_| self.ollama).map(|output| folder_of(output).join("Modelfile"))
     }
 }
 
@@ -157,6 +177,7 @@ fn object(job: &Job, made: &Made, generations: u64, log: &SeedLog, seconds: f64)
         "output": path(job.output.clone()),
         "as_diff": path(job.as_diff.clone()),
         "card": path(job.card_path()),
+        "modelfile": path(job.modelfile_path()),
         "generations": generations,
         "generations_logged": log.generations.len(),
         "codes_sha256": made.codes_sha256,
@@ -171,28 +192,36 @@ struct Places {
     model: Option<Artefact>,
     diff: Option<Artefact>,
     card: Option<(Artefact, PathBuf)>,
+    modelfile: Option<(Artefact, PathBuf)>,
 }
 
 impl Places {
     fn begin(job: &Job) -> Result<Self> {
         let begin = |path: &PathBuf| Artefact::begin(path);
-        let card = job.card_path().map(|path| Ok::<_, StoreError>((begin(&path)?, path))).transpose()?;
+        let beside = |path: Option<PathBuf>| {
+            path.map(|path| Ok::<_, StoreError>((Artefact::begin(&path)?, path))).transpose()
+        };
+        let (card, modelfile) = (beside(job.card_path())?, beside(job.modelfile_path())?);
         Ok(Self {
+            modelfile,
             model: job.output.as_ref().map(begin).transpose()?,
             diff: job.as_diff.as_ref().map(begin).transpose()?,
             card,
         })
     }
 
-    /// Moves all to their places, the card last.
+    /// Moves all to their places, card and Modelfile last.
     fn publish(self, overwrite: bool) -> Result<()> {
         self.model.map_or(Ok(()), Artefact::publish)?;
         self.diff.map_or(Ok(()), Artefact::publish)?;
-        match self.card {
-            Some((card, _)) if overwrite => Ok(card.publish()?),
-            Some((card, _)) => Ok(card.publish_beside()?),
-            None => Ok(()),
+        for (artefact, _) in self.card.into_iter().chain(self.modelfile) {
+            if overwrite {
+                artefact.publish()?;
+            } else {
+                artefact.publish_beside()?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -210,7 +239,19 @@ fn about<'a>(job: &Job, log: &'a SeedLog, generations: u64, rebuilt: &'a Rebuilt
         codes_sha256: &rebuilt.codes_sha256,
         log_file: name(Some(&job.log)).unwrap_or_default(),
         diff_file: name(job.as_diff.as_ref()),
+        has_modelfile: job.ollama,
         flags: flags(job),
+    }
+}
+
+/// Returns what the Modelfile is about.
+fn served<'a>(job: &Job, log: &'a SeedLog, rebuilt: &'a Rebuilt<'_>) -> Served<'a> {
+    let name = job.output.as_ref().and_then(|path| path.file_name());
+    Served {
+        log,
+        base: rebuilt.tuned.base(),
+        speaker: rebuilt.tuned.speaker(),
+        file: name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
     }
 }
 

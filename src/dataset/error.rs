@@ -99,8 +99,8 @@ pub enum Fault {
     #[error("{what} cannot be put to a model by this program; remove it or the line")]
     Unshowable { what: String },
     #[error(
-        "{what} cannot be put into every model's template; write it into the reply the way that the model is to write it, such as \
-         <think>...</think> before the answer, or remove it"
+        "thoughts stand beside {what}, which is no reply of the assistant's or has a </think> of its own; write them into the reply once, \
+         as <think>...</think> before the answer, or remove them"
     )]
     Reasoning { what: String },
 }

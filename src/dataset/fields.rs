@@ -50,7 +50,13 @@ pub(super) fn prompt(object: &Map<String, Value>, key: &str) -> Result<Prompt, F
 /// Reads a reply: a string, an answer that is a number, or messages of which the last counts and the others repeat the prompt.
 pub(super) fn reply(object: &Map<String, Value>, key: &str, prompt: &Prompt) -> Result<String, Fault> {
     match object.get(key) {
-        Some(Value::String(text)) => Ok(not_blank(text, key)?.to_owned()),
+        Some(Value::String(text)) => {
+            let reply = not_blank(text, key)?;
+            match messages::reasoning(object, None)?.filter(|_| of_one_reply(object)) {
+                Some(thoughts) => messages::with_reasoning(thoughts, reply, &quoted(key)),
+                None => Ok(reply.to_owned()),
+            }
+        }
         Some(Value::Number(number)) if key == "answer" => Ok(number.to_string()),
         Some(Value::Array(list)) => {
             let (before, reply) = messages::reply(bare(messages::read(list, key)?), key)?;
@@ -81,11 +87,21 @@ pub(super) fn conversation(object: &Map<String, Value>, key: &str) -> Result<Vec
 const UNSHOWABLE: [&str; 9] =
     ["tools", "functions", "images", "image", "videos", "video", "audios", "audio", "reasoning_content"];
 
+/// Whether thoughts beside everything else are those of the one reply that there is.
+fn of_one_reply(object: &Map<String, Value>) -> bool {
+    ["completion", "response", "output", "answer"]
+        .iter()
+        .any(|key| object.get(*key).is_some_and(Value::is_string))
+}
+
 /// Refuses what a model cannot be shown.
 pub(super) fn check_showable(object: &Map<String, Value>) -> Result<(), Fault> {
     let is_there = |key: &&&str| object.get(**key).is_some_and(|value| !is_nothing(value));
     match UNSHOWABLE.iter().find(is_there) {
-        Some(&"reasoning_content") => Err(Fault::Reasoning { what: quoted("reasoning_content") }),
+        Some(&"reasoning_content") if of_one_reply(object) => Ok(()),
+        Some(&"reasoning_content") => {
+            Err(Fault::Reasoning { what: "several messages or replies".to_owned() })
+        }
         Some(key) => Err(Fault::Unshowable { what: quoted(key) }),
         None => Ok(()),
     }

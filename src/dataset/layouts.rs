@@ -20,7 +20,7 @@ pub(super) struct Layout {
 }
 
 /// Keys that any layout may have beside its own.
-const BESIDE: [&str; 5] = ["system", "history", "weight", "input", "context"];
+const BESIDE: [&str; 6] = ["system", "history", "weight", "input", "context", "reasoning_content"];
 
 /// All keys that mean something.
 pub(super) const KNOWN: [&str; 18] = [

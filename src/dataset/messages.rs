@@ -86,6 +86,11 @@ fn message(value: &Value, what: &str) -> Result<Turn, Fault> {
         meant: meant(name),
     })?;
     let content = content(field(object, content_key, what)?, content_key, what)?;
+    let content = match reasoning(object, Some(what))? {
+        Some(_) if role != "assistant" => return Err(Fault::Reasoning { what: what.to_owned() }),
+        Some(thoughts) => with_reasoning(thoughts, &content, what)?,
+        None => content,
+    };
     let weight = weight(object, || format!("\"weight\" in {what}"))?;
     Ok(Turn { message: Message { role: role.to_owned(), content }, weight })
 }
@@ -101,10 +106,36 @@ fn check_showable(object: &Map<String, Value>, what: &str) -> Result<(), Fault> 
     if let Some(key) = ["images", "audio"].iter().find(is_full) {
         return Err(Fault::Unshowable { what: of_key(key) });
     }
-    match ["reasoning_content", "reasoning", "thinking"].iter().find(is_full) {
-        Some(key) => Err(Fault::Reasoning { what: of_key(key) }),
-        None => Ok(()),
+    Ok(())
+}
+
+/// Keys under which the thoughts before a reply stand.
+const REASONING: [&str; 3] = ["reasoning_content", "reasoning", "thinking"];
+
+/// Returns the thoughts that stand beside a reply, `what` being the message that has both. Of the keys of a whole example only the first
+/// means thoughts.
+pub(super) fn reasoning<'a>(
+    object: &'a Map<String, Value>,
+    what: Option<&str>,
+) -> Result<Option<&'a str>, Fault> {
+    let is_full = |key: &&&str| object.get(**key).is_some_and(|value| !is_nothing(value));
+    let keys = if what.is_some() { &REASONING[..] } else { &REASONING[..1] };
+    let Some(key) = keys.iter().find(is_full) else { return Ok(None) };
+    let what = what.map_or(format!("\"{key}\""), |what| format!("\"{key}\" in {what}"));
+    match object.get(*key).map(|value| (value.as_str(), kind(value))) {
+        Some((Some(text), _)) => Ok(Some(text)),
+        Some((None, found)) => Err(Fault::WrongType { what, found, expected: "a string" }),
+        None => Ok(None),
     }
+}
+
+/// Returns a reply with the thoughts before it as most models write them. A template that has a place of its own for thoughts finds
+/// them by these marks.
+pub(super) fn with_reasoning(thoughts: &str, reply: &str, what: &str) -> Result<String, Fault> {
+    if thoughts.contains("</think>") || reply.contains("</think>") {
+        return Err(Fault::Reasoning { what: what.to_owned() });
+    }
+    Ok(format!("<think>\n{}\n</think>\n\n{}", thoughts.trim(), reply.trim_start()))
 }
 
 fn field<'a>(object: &'a Map<String, Value>, key: &str, what: &str) -> Result<&'a Value, Fault> {

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use super::{ExportError, provenance};
+use crate::chat::Speaker;
 use crate::diff::{DiffHeader, Digest, FORMAT_VERSION, encode_header, encode_start, encode_tensor};
 use crate::gguf::{Gguf, Start};
 use crate::model::{Model, check_digest};
@@ -41,6 +42,17 @@ impl Tuned {
     /// The header of the model that it was made from.
     pub fn base(&self) -> &Gguf {
         &self.model.gguf
+    }
+
+    /// Returns the names of the tokens that begin and end the model's texts, as its metadata have them; empty where there are none.
+    pub fn speaker(&self) -> Speaker {
+        let (gguf, file) = (&self.model.gguf, self.model.working.base());
+        let tokens = gguf.metadata_texts(file, "tokenizer.ggml.tokens").unwrap_or_default();
+        let name = |key: &str| {
+            let token = gguf.metadata_u64(key).and_then(|token| tokens.get(usize::try_from(token).ok()?));
+            token.cloned().unwrap_or_default()
+        };
+        Speaker { bos: name("tokenizer.ggml.bos_token_id"), eos: name("tokenizer.ggml.eos_token_id") }
     }
 
     /// Which file it is.

@@ -1,5 +1,5 @@
-//! Keys and values. Strings and integers are kept; floats, booleans and arrays (the vocabulary, above all) are
-//! walked over for their length and not decoded.
+//! Keys and values. Strings, integers and booleans are kept; floats and arrays (the vocabulary, above all) are walked over for
+//! their length and not decoded.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
@@ -30,6 +30,7 @@ pub(super) struct Metadata {
 enum Value {
     Text(String),
     Unsigned(u64),
+    Boolean(bool),
     /// Of a kind, or with a sign, that nobody asks for.
     Other,
 }
@@ -97,6 +98,14 @@ impl Metadata {
             _ => None,
         }
     }
+
+    /// Returns what is under `key`, where that is true or false.
+    pub fn boolean(&self, key: &str) -> Option<bool> {
+        match self.values.get(key) {
+            Some(Value::Boolean(truth)) => Some(*truth),
+            _ => None,
+        }
+    }
 }
 
 fn read_value(cursor: &mut Cursor<'_>, key: &str) -> Result<Value, GgufError> {
@@ -120,6 +129,9 @@ fn read_type(cursor: &mut Cursor<'_>, key: &str) -> Result<GGUFValueType, GgufEr
 /// The value of fixed size that `bytes` hold.
 fn scalar(mut bytes: &[u8], value_type: GGUFValueType) -> Value {
     let value = MetadataValue::read_from(&mut bytes, value_type).ok();
+    if let Some(MetadataValue::Bool(truth)) = value {
+        return Value::Boolean(truth);
+    }
     let signed = |value: &MetadataValue| value.as_i64().and_then(|number| u64::try_from(number).ok());
     value.and_then(|value| value.as_u64().or_else(|| signed(&value))).map_or(Value::Other, Value::Unsigned)
 }

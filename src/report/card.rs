@@ -3,18 +3,19 @@
 //! It says what the log says, and nothing that is not known: where the base model does not tell its repository or licence, a
 //! comment stands in the place where the user may fill it in.
 
+mod usage;
+
 use std::fmt::Write;
 use std::path::Path;
 
 use super::facts::facts;
 use super::words::shown;
 use crate::block::Field;
-use crate::chat::NONE;
 use crate::diff::Digest;
 use crate::gguf::Gguf;
 use crate::seed_log::{EvaluationRecord, SeedLog};
-use crate::task::Message;
 use crate::text;
+use usage::usage;
 
 /// What a card is about.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct Card<'a> {
     pub log_file: String,
     /// Name of a diff between both, where there is one.
     pub diff_file: Option<String>,
+    /// Whether there is a Modelfile beside it.
+    pub has_modelfile: bool,
     /// Flags that `export` needs to make the same file, with a space before each.
     pub flags: String,
 }
@@ -171,38 +174,6 @@ fn tuned_on(log: &SeedLog) -> String {
     }
 }
 
-/// How it is run as it was tuned: with the same system message, prompts in the same form, and the same ends of replies.
-fn usage(card: &Card<'_>) -> String {
-    let file = shell(&card.file);
-    let task = &card.log.header.task.definition;
-    let template = task.chat.template.as_deref().filter(|template| *template != NONE);
-    let template =
-        template.map_or(String::new(), |template| format!(" --jinja --chat-template {}", shell(template)));
-    let system = task.system.as_deref().map_or(String::new(), |system| format!(" -sys {}", shell(system)));
-    let mut text = format!(
-        "## Use\n\n```sh\nllama-cli -m {file}{template}{system}\nllama-server -m {file}{template}\n```\n\n"
-    );
-    if !system.is_empty() {
-        text += "With a server, the system message begins each conversation.\n\n";
-    }
-    let asks_plainly = template.is_empty() && card.base.metadata_str("tokenizer.chat_template").is_none();
-    let form = task.problems.data().and_then(|options| options.prompt_form.as_ref());
-    if let Some(form) = form.filter(|_| asks_plainly) {
-        let example = literal(&form.written(&[Message::user("{prompt}")]));
-        let _ = write!(
-            text,
-            "The model has no chat template: it was asked conversations as {}.\n\n",
-            code(&example)
-        );
-    }
-    if !task.stop.is_empty() {
-        let stops: Vec<String> = task.stop.iter().map(|stop| code(&literal(stop))).collect();
-        let _ =
-            write!(text, "Replies end at {}, which is to be given as a stop string.\n\n", stops.join(" or "));
-    }
-    text
-}
-
 fn reproduction(card: &Card<'_>) -> String {
     let base = &card.log.header.base;
     let (base_file, file, log) = (shell(&base.file), shell(&card.file), shell(&card.log_file));
@@ -295,6 +266,7 @@ mod tests {
             codes_sha256: "ab",
             log_file: "run of May.qes".to_owned(),
             diff_file: None,
+            has_modelfile: false,
             flags: String::new(),
         }
     }
@@ -371,17 +343,25 @@ mod tests {
             "llama-cli -m tuned.gguf -sys 'You'\\''re terse.'\n",
             "llama-server -m tuned.gguf\n",
             "the system message begins each conversation",
-            "asked conversations as `\"### Instruction:\\n{prompt}\\n\\n### Response:\\n\"`",
+            "asked prompts as they stand, and conversations as `\"### Instruction:\\n{prompt}\\n\\n### Response:\\n\"`",
             r#"Replies end at `"\n\n"`, which"#,
         ] {
             assert!(text.contains(part), "no {part:?} in {text}");
         }
         let chat = base(Builder::new().text("tokenizer.chat_template", "{{ messages }}"));
-        assert!(!card(&about(&log, &chat, 0)).contains("no chat template"));
+        assert!(card(&about(&log, &chat, 0)).contains("It was asked in its own chat template.\n"));
+        header.task.definition.chat.kwargs.insert("enable_thinking".to_owned(), false.into());
         header.task.definition.chat.template = Some("zephyr".to_owned());
         let (log, _) = SeedLog::start(header).unwrap();
         let text = card(&about(&log, &base(Builder::new()), 0));
-        assert!(text.contains("llama-server -m tuned.gguf --jinja --chat-template zephyr\n"), "{text}");
+        assert!(text.contains("It was asked in the chat template `zephyr`."), "{text}");
+        // llama.cpp, told to use the template "zephyr", would write the word.
+        let flags = "llama-server -m tuned.gguf --jinja --chat-template '{% for message in messages %}<|{{ message.role }}|>\n";
+        assert!(text.contains(flags), "{text}");
+        assert!(
+            text.contains("{% endif %}' --chat-template-kwargs '{\"enable_thinking\":false}'\n"),
+            "{text}"
+        );
     }
 
     #[test]

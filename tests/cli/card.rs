@@ -44,7 +44,8 @@ fn a_readme_that_is_there_stays_unless_told_otherwise() {
     assert_eq!((dir.text("README.md").as_str(), dir.path("x.gguf").exists()), ("mine", false));
     dir.run("export base.gguf run.qes -o x.gguf --card --overwrite").ok();
     assert!(dir.text("README.md").starts_with("---\n"));
-    dir.run("export base.gguf run.qes -o x.gguf --overwrite").fails(2, &["--card"]);
+    dir.run("export base.gguf run.qes -o x.gguf --overwrite")
+        .fails(2, &["--overwrite", "give --card or --ollama"]);
     dir.run("export base.gguf run.qes --as-diff x.qesdiff --card").fails(2, &["--output"]);
 }
 

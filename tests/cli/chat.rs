@@ -16,7 +16,7 @@ fn model() -> Vec<u8> {
 }
 
 /// The bundled model with a chat template, and behind it a comment that makes the entry as long as tensors' places need it.
-fn with_template(template: &str) -> Dir {
+pub fn with_template(template: &str) -> Dir {
     let key = "tokenizer.chat_template";
     let template = template.strip_suffix('\n').unwrap_or(template);
     let bytes = 8 + key.len() + 4 + 8 + template.len() + "{##}".len();

@@ -255,3 +255,15 @@ fn output_that_cannot_be_written_is_told() {
     let stderr = String::from_utf8(done.stderr).unwrap();
     assert!(done.status.code() == Some(1) && stderr.starts_with("error: "), "{}: {stderr}", done.status);
 }
+
+#[test]
+fn an_error_names_the_variable_that_a_wrong_value_comes_from() {
+    let dir = Dir::new();
+    let line = "eval base.gguf --task arith --problems 4";
+    dir.run_with(&[("LLAMA_ARG_CTX_SIZE", "-5")], line)
+        .fails(2, &["-1 or 0 for the default", "the environment variable LLAMA_ARG_CTX_SIZE"]);
+    let typed = dir.run_with(&[("LLAMA_ARG_CTX_SIZE", "-5")], &format!("{line} -c -6")).ends(2).stderr;
+    assert!(!typed.contains("LLAMA_ARG"), "{typed}");
+    dir.run_with(&[("LLAMA_ARG_MODEL", "gone.gguf")], "eval --task arith --problems 4")
+        .fails(1, &["gone.gguf", "note: LLAMA_ARG_MODEL is gone.gguf in the environment"]);
+}

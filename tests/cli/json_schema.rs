@@ -53,7 +53,7 @@ const LINES: [(&str, &str); 16] = [
     ("data", "data sums.jsonl"),
     ("data", "data long.jsonl --model base.gguf --show 1"),
     ("probe", "probe base.gguf --task arith --population 8 --prompts 8 --eval-problems 8 --generations 2"),
-    ("export", "export base.gguf run.qes -o out.gguf --as-diff out.qesdiff --card"),
+    ("export", "export base.gguf run.qes -o out.gguf --as-diff out.qesdiff --card --ollama"),
     ("export", "export base.gguf run.qes --as-diff other.qesdiff --generation 0"),
     ("apply", "apply base.gguf out.qesdiff -o there.gguf"),
     ("revert", "revert there.gguf out.qesdiff -o back.gguf"),

@@ -22,8 +22,11 @@ pub struct ExportArgs {
     /// Also write a model card for Hugging Face, README.md beside the tuned model
     #[arg(long, requires = "output")]
     pub card: bool,
-    /// Replace a README.md that is there
-    #[arg(long, requires = "card")]
+    /// Also write a Modelfile beside the tuned model, with which Ollama asks it as it was asked
+    #[arg(long, requires = "output")]
+    pub ollama: bool,
+    /// Replace a README.md or a Modelfile that is there
+    #[arg(long)]
     pub overwrite: bool,
     /// Stop after this many generations, or where a held-out evaluation within the limit on drift had the highest
     /// mean reward [default: all]

@@ -70,6 +70,7 @@ impl Job {
             output: Some(output),
             as_diff: None,
             card: args.card,
+            ollama: false,
             overwrite: args.overwrite,
             until: None,
             form: if args.no_provenance { Form::Bare } else { Form::WithProvenance },

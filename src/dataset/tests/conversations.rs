@@ -160,10 +160,18 @@ fn what_a_model_cannot_be_shown_is_refused_by_name() {
         (with("image", json!("a.png")), "\"image\" cannot be put"),
         (inside("tool_calls", json!([])), "\"tool_calls\" in message 2"),
         (
-            inside("reasoning_content", json!("Hm.")),
-            "\"reasoning_content\" in message 2 of \"messages\" cannot be put into every",
+            inside("thinking", json!(["Hm."])),
+            "\"thinking\" in message 2 of \"messages\" is a list; expected a string",
         ),
-        (inside("thinking", json!("Hm.")), "\"thinking\" in message 2"),
+        (with("reasoning_content", json!("Hm.")), "thoughts stand beside several messages or replies"),
+        (
+            json!({"prompt": "a", "completion": "<think>x</think>b", "reasoning_content": "Hm."}),
+            "thoughts stand beside \"completion\"",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": "a", "thinking": "Hm."}, {"role": "assistant", "content": "b"}]}),
+            "thoughts stand beside message 1 of \"messages\"",
+        ),
         (json!({"prompt": "a", "completion": "b", "images": ["a.png"]}), "\"images\" cannot be put"),
         (
             json!({"instruction": "Extract.", "output": {"name": "Bob"}}),
@@ -179,4 +187,23 @@ fn what_a_model_cannot_be_shown_is_refused_by_name() {
     {
         assert_eq!(one(&nothing).0, Shape::Chat, "{nothing}");
     }
+}
+
+#[test]
+fn thoughts_stand_before_their_reply() {
+    let mut list = talk();
+    list[5]["reasoning_content"] = json!(" Hm.\nYes. ");
+    let reply = |object: Value| {
+        let bytes = object.to_string();
+        let Content::Reply { reply, .. } =
+            parse("x.jsonl", bytes.as_bytes(), &Shape::ALL, 9).unwrap().examples.remove(0).content
+        else {
+            panic!("{object}")
+        };
+        reply
+    };
+    let written = reply(json!({ "messages": list }));
+    assert!(written.starts_with("<think>\nHm.\nYes.\n</think>\n\n"), "{written}");
+    let beside = json!({"prompt": "a", "completion": "b", "reasoning_content": "Hm."});
+    assert_eq!(reply(beside), "<think>\nHm.\n</think>\n\nb");
 }
