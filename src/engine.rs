@@ -131,15 +131,6 @@ impl std::ops::AddAssign for TokenTally {
     }
 }
 
-/// A token that is scored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScoredToken {
-    /// Its number in the vocabulary.
-    pub token: usize,
-    /// Its text.
-    pub text: String,
-}
-
 /// What a model replied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -200,8 +191,8 @@ pub trait Engine: Send {
         String::new()
     }
 
-    /// Returns the tokens of a request that are scored; none for an engine that has no tokens.
-    fn scored_tokens(&self, _batch: &Self::Batch, _request: usize) -> Vec<ScoredToken> {
+    /// Returns the tokens of a request that are scored, by their numbers; none for an engine that has no tokens.
+    fn scored_tokens(&self, _batch: &Self::Batch, _request: usize) -> Vec<usize> {
         Vec::new()
     }
 

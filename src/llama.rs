@@ -14,8 +14,8 @@ use tracing::{debug, info};
 
 use crate::block::Arrangement;
 use crate::engine::{
-    Decoding, Engine, EngineError, Length, Reply, Request, Score, ScoredToken, Spelled, TensorBytes,
-    TensorEdit, TokenTally, Vocabulary,
+    Decoding, Engine, EngineError, Length, Reply, Request, Score, Spelled, TensorBytes, TensorEdit,
+    TokenTally, Vocabulary,
 };
 use crate::store::{StoreError, WorkingCopy};
 use crate::sweep::each_tensor;
@@ -270,13 +270,9 @@ impl Engine for LlamaEngine {
         Some(Spelled { prompt: self.model.spell(prompt), scored: self.model.spell(scored) })
     }
 
-    fn scored_tokens(&self, batch: &Prepared, request: usize) -> Vec<ScoredToken> {
+    fn scored_tokens(&self, batch: &Prepared, request: usize) -> Vec<usize> {
         let Some(tokens) = batch.requests.get(request) else { return Vec::new() };
-        let scored = |&token| {
-            let text = self.model.spell(&[token]);
-            usize::try_from(token).ok().map(|token| ScoredToken { token, text })
-        };
-        tokens.all[tokens.prompt_len..].iter().filter_map(scored).collect()
+        tokens.all[tokens.prompt_len..].iter().filter_map(|&token| usize::try_from(token).ok()).collect()
     }
 
     fn spelled_token(&self, token: usize) -> String {

@@ -21,6 +21,7 @@ use crate::recipe;
 use crate::seed_log::{BaseModel, FORMAT_VERSION, Header, TOOL, TaskSpec, TensorSpec, pin_noise};
 use crate::select::{self, select, spec};
 use crate::settings::Settings;
+use crate::task::{Reward, RewardKind};
 use crate::tensor_type::TensorType;
 use crate::workload::Objective;
 
@@ -49,6 +50,10 @@ impl Plan {
         };
         let (tensors, settings) = scope(&search, model, tokens)?;
         let in_rows = tokens.is_some();
+        if objective.own_replies.is_some_and(|weight| weight > 0.0) && !in_rows && !search.looks_for_tokens()
+        {
+            return Err(PlanError::OwnReplies);
+        }
         Ok(Self { search, objective, tensors, settings, in_rows })
     }
 
@@ -81,6 +86,10 @@ impl Plan {
     fn task(&self) -> Result<TaskSpec, PlanError> {
         let Self { search, objective, in_rows, .. } = self;
         let Objective { definition, data_sha256, retain, own_replies, patience, drift } = objective.clone();
+        let is_likelihood =
+            |reward: &Reward| matches!(reward.kind, RewardKind::Loglik | RewardKind::SoftLoglik);
+        let can_have_own = *in_rows && definition.rewards.iter().all(is_likelihood);
+        let were_found = !matches!(search.tokens, Some(Tokens::These(_)));
         let task = TaskSpec {
             prompts: search.prompts.unwrap_or(recipe::prompts(&definition, *in_rows)),
             candidates: search.candidates,
@@ -89,7 +98,7 @@ impl Plan {
             definition,
             data_sha256,
             retain,
-            own_replies: own_replies_in(*in_rows, own_replies)?,
+            own_replies: weight_of_own(own_replies, can_have_own, were_found)?,
             patience,
             drift,
         };
@@ -97,12 +106,12 @@ impl Plan {
     }
 }
 
-/// Returns what own replies count in a run in rows of tokens, or in one that is not.
-fn own_replies_in(in_rows: bool, given: Option<f64>) -> Result<Option<f64>, PlanError> {
+/// Returns the weight of own replies in a run that `can` have some; by default there are some where the tokens `were_found`.
+fn weight_of_own(given: Option<f64>, can: bool, were_found: bool) -> Result<Option<f64>, PlanError> {
     match given.filter(|&weight| weight > 0.0) {
-        Some(_) if !in_rows => Err(PlanError::OwnReplies),
+        Some(_) if !can => Err(PlanError::OwnReplies),
         Some(weight) => Ok(Some(weight)),
-        None => Ok((in_rows && given.is_none()).then_some(recipe::OWN_REPLIES)),
+        None => Ok((can && were_found && given.is_none()).then_some(recipe::OWN_REPLIES)),
     }
 }
 

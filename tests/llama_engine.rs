@@ -215,7 +215,7 @@ fn what_lasts_in_memory_is_what_would_be_evaluated_again() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/arith-tiny-q8_0.gguf");
     let mut engine = engine_with(&path, false);
     let batch = engine.prepare(&[Request::new("1+6=", "7")]).unwrap();
-    let seven = engine.scored_tokens(&batch, 0)[0].token;
+    let seven = engine.scored_tokens(&batch, 0)[0];
     assert_eq!(engine.spelled_token(seven), "7");
     let requests = requests(24);
     let whole = scores(&mut engine, &requests);

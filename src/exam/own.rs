@@ -6,7 +6,7 @@
 //! it is worth.
 
 use super::{ExamError, Examiner};
-use crate::engine::{Decoding, Engine, Length, Reply, Request, ScoredToken};
+use crate::engine::{Decoding, Engine, Length, Request};
 use crate::task::Problem;
 
 /// Problems whose own replies are used.
@@ -27,7 +27,7 @@ pub(super) struct OwnReplies {
     requests: Vec<Request>,
     /// The log-likelihood of each by the base model.
     base: Vec<f64>,
-    /// What they count beside the reward.
+    /// The weight of their log-likelihood beside the reward.
     weight: f64,
 }
 
@@ -39,9 +39,15 @@ impl OwnReplies {
         (0..count as u64).map(move |number| ((first + number) % all) as usize)
     }
 
-    /// Has only the openings of wanted replies scored, where they have one: what follows is for the own replies to say.
+    /// Has only the openings of wanted replies scored, where they have one: what follows is for the own replies to say. Without own
+    /// replies, whole wanted ones are.
     pub(super) fn cut<E: Engine>(&self, engine: &E, wanted: &mut [Request]) -> Result<(), ExamError> {
-        let batch = engine.prepare(wanted)?;
+        if self.requests.is_empty() {
+            return Ok(());
+        }
+        let whole: Vec<Request> =
+            wanted.iter().map(|request| Request { first: None, ..request.clone() }).collect();
+        let batch = engine.prepare(&whole)?;
         for (number, request) in wanted.iter_mut().enumerate() {
             let opening = opening_tokens(&engine.scored_tokens(&batch, number), &self.is_tuned, self.most);
             request.first = opening.into_iter().chain(request.first).min();
@@ -64,8 +70,9 @@ impl OwnReplies {
 
 impl Examiner {
     /// Has the base model, which `engine` must hold, reply to the first problems that the run is tuned on, and lets these replies
-    /// count by `weight` from now on; none where wanted replies do not begin with tokens that are
-    /// tuned. Of wanted replies only such openings, of `most` tokens, count from then on. Does nothing the second time.
+    /// count by `weight` from now on, put after the openings of wanted replies. An opening ends with the last tuned one of the first
+    /// `most` tokens. There are none where wanted replies do not begin so, or a template writes something before them. Does nothing
+    /// the second time.
     ///
     /// # Errors
     /// When inference fails.
@@ -79,17 +86,9 @@ impl Examiner {
         if self.own.is_some() {
             return Ok(());
         }
-        let openings = fitting(engine, self.openings(engine, &is_tuned, most)?)?;
-        let prompts: Vec<Request> = openings.iter().map(|opening| opening.prompt.clone()).collect();
-        let how = Decoding { stop: self.decoding.stop.clone(), ..Decoding::greedy(NEW_TOKENS) };
-        let replies = engine.reply(&engine.prepare(&prompts)?, &how)?;
-        let said = |reply: &Reply| !reply.text.trim().is_empty();
-        let requests: Vec<Request> = openings
-            .into_iter()
-            .zip(replies)
-            .filter(|(_, reply)| said(reply))
-            .map(|(opening, reply)| opening.with_reply(&reply.text, reply.ended))
-            .collect();
+        let openings = self.openings(engine, &is_tuned, most)?;
+        let requests = self.own_replies(engine, openings)?;
+        let requests = fitting(engine, requests, 0)?;
         let scores =
             if requests.is_empty() { Vec::new() } else { engine.score(&engine.prepare(&requests)?)? };
         let base = scores.iter().map(|score| score.log_likelihood).collect();
@@ -97,7 +96,23 @@ impl Examiner {
         Ok(())
     }
 
-    /// Returns the openings of wanted replies, each of another problem.
+    /// Has the model reply to the problems of these openings. Returns the requests that score the replies after them.
+    fn own_replies<E: Engine>(
+        &self,
+        engine: &mut E,
+        openings: Vec<Opening>,
+    ) -> Result<Vec<Request>, ExamError> {
+        let prompts: Vec<Request> = openings.iter().map(|opening| opening.prompt.clone()).collect();
+        let mut how = Decoding { stop: self.decoding.stop.clone(), ..Decoding::greedy(NEW_TOKENS) };
+        how.stop.extend(openings.iter().find_map(|opening| opening.stop.clone()));
+        // A reply that such a text has ended may not be one that the model would end there.
+        let may_end = how.stop.is_empty();
+        let replies = engine.reply(&engine.prepare(&prompts)?, &how)?;
+        let said = openings.into_iter().zip(replies).filter(|(_, reply)| !reply.text.trim().is_empty());
+        Ok(said.map(|(opening, reply)| opening.with_reply(&reply.text, may_end && reply.ended)).collect())
+    }
+
+    /// Returns the openings of wanted replies, each of another problem, that leave room for a reply.
     fn openings<E: Engine>(
         &self,
         engine: &E,
@@ -112,16 +127,27 @@ impl Examiner {
             }
         }
         let ask = |problem: &Problem| asking.ask(problem, problem.wanted.as_deref());
-        let asked = problems.iter().map(ask).collect::<Result<Vec<_>, _>>()?;
-        let requests: Vec<Request> = asked.iter().map(|asked| asked.request.clone()).collect();
-        let batch = engine.prepare(&requests)?;
-        let opening = |(number, asked): (usize, super::asking::Asked)| {
-            let scored = engine.scored_tokens(&batch, number);
-            let opening = &scored[..opening_tokens(&scored, is_tuned, most)?];
-            let length = opening.iter().map(|scored| scored.text.len()).sum();
-            Opening::of(asked.request, length, asked.stop.is_some())
+        let mut asked = problems.iter().map(ask).collect::<Result<Vec<_>, _>>()?;
+        // The base model would not be asked after what a template writes before replies.
+        let mut wanted =
+            problems.iter().map(|problem| problem.wanted.as_deref().unwrap_or_default().trim_start());
+        asked.retain(|asked| {
+            wanted.next().is_some_and(|wanted| asked.request.completion.trim_start().starts_with(wanted))
+        });
+        let stop = asked.iter().find_map(|asked| asked.stop.clone());
+        let requests = asked.into_iter().map(|asked| asked.request).collect();
+        let requests: Vec<Request> = fitting(engine, requests, NEW_TOKENS)?;
+        let tokens = engine.prepare(&requests)?;
+        let first = |number| opening_tokens(&engine.scored_tokens(&tokens, number), is_tuned, most);
+        let begun = requests.into_iter().enumerate();
+        let begun: Vec<Request> = begun
+            .filter_map(|(number, request)| Some(Request { first: Some(first(number)?), ..request }))
+            .collect();
+        let texts = engine.prepare(&begun)?;
+        let opening = |(number, request): (usize, Request)| {
+            Opening::of(request, &engine.spelled(&texts, number)?.scored, stop.clone())
         };
-        Ok(asked.into_iter().enumerate().filter_map(opening).collect())
+        Ok(begun.into_iter().enumerate().filter_map(opening).collect())
     }
 }
 
@@ -133,53 +159,44 @@ struct Opening {
     /// The opening, and the white space after it.
     text: String,
     space: String,
-    /// Whether replies end with a text that is no token.
-    goes_on: bool,
+    /// A text that ends replies, where no token does.
+    stop: Option<String>,
 }
 
 impl Opening {
-    /// Cuts the opening of so many bytes out of a request; `None` where they are not whole characters.
-    fn of(request: Request, length: usize, goes_on: bool) -> Option<Self> {
-        let (text, rest) = request.completion.split_at_checked(length)?;
-        let space = &rest[..rest.len() - rest.trim_start().len()];
-        let (text, space) = (text.to_owned(), space.to_owned());
-        Some(Self { prompt: Request { completion: String::new(), ..request }, text, space, goes_on })
+    /// Cuts the opening out of a request; `None` where the request does not begin with this text, as where a token of it has
+    /// letters of the prompt, or a part of a character.
+    fn of(request: Request, text: &str, stop: Option<String>) -> Option<Self> {
+        let rest = request.completion.strip_prefix(text)?;
+        let space = rest[..rest.len() - rest.trim_start().len()].to_owned();
+        let prompt = Request { completion: String::new(), first: None, ..request };
+        Some(Self { prompt, text: text.to_owned(), space, stop })
     }
 
-    /// The request that scores a reply after the opening, and nothing of the opening.
-    fn with_reply(self, reply: &str, ended: bool) -> Request {
+    /// Returns the request that scores a reply after the opening, and nothing of the opening.
+    fn with_reply(self, reply: &str, ends: bool) -> Request {
         let prompt = format!("{}{}", self.prompt.prompt, self.text);
         let literal = self.prompt.literal.iter().copied().filter(|&place| place < prompt.len()).collect();
-        Request {
-            completion: format!("{}{}", self.space, reply.trim()),
-            goes_on: self.goes_on || !ended,
-            literal,
-            prompt,
-            first: None,
-        }
+        let completion = format!("{}{}", self.space, reply.trim());
+        Request { completion, goes_on: !ends, literal, prompt, first: None }
     }
 }
 
-/// Leaves out openings whose own replies may not fit into the context.
-fn fitting<E: Engine>(engine: &E, openings: Vec<Opening>) -> Result<Vec<Opening>, ExamError> {
-    let begun: Vec<Request> = openings
-        .iter()
-        .map(|opening| Request { completion: opening.text.clone(), ..opening.prompt.clone() })
-        .collect();
-    // The end of a reply is a token too.
-    let fits = |length: &Length| length.both.saturating_add(NEW_TOKENS + 1) <= engine.room();
-    let lengths = engine.measure(&begun)?;
-    Ok(openings
+/// Leaves out requests that do not fit into the context with so many tokens more.
+fn fitting<E: Engine>(engine: &E, requests: Vec<Request>, more: usize) -> Result<Vec<Request>, ExamError> {
+    let lengths = engine.measure(&requests)?;
+    let fits = |length: &Length| length.both.saturating_add(more) <= engine.room();
+    Ok(requests
         .into_iter()
         .zip(&lengths)
         .filter(|(_, length)| fits(length))
-        .map(|(opening, _)| opening)
+        .map(|(request, _)| request)
         .collect())
 }
 
 /// Returns how many tokens a reply's opening has: up to the last of the tuned ones among the first, half of all at most. `None` where
 /// none of them is.
-fn opening_tokens(scored: &[ScoredToken], is_tuned: &IsTuned, most: usize) -> Option<usize> {
+fn opening_tokens(scored: &[usize], is_tuned: &IsTuned, most: usize) -> Option<usize> {
     let most = (scored.len() / 2).clamp(1, most);
-    scored.iter().take(most).rposition(|scored| is_tuned(scored.token)).map(|last| last + 1)
+    scored.iter().take(most).rposition(|&token| is_tuned(token)).map(|last| last + 1)
 }

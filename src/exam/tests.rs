@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::*;
-use crate::engine::{Request, Score, ScoredToken, TensorEdit, Vocabulary};
+use crate::engine::{Request, Score, Spelled, TensorEdit, Vocabulary};
 use crate::judge::Asked;
 use crate::task::{DataOptions, Message, Place, Problems, Prompt};
 
@@ -52,9 +52,19 @@ impl Engine for Parrot {
     }
 
     /// Its tokens are the letters.
-    fn scored_tokens(&self, batch: &Self::Batch, request: usize) -> Vec<ScoredToken> {
-        let letter = |letter: char| ScoredToken { token: letter as usize, text: letter.to_string() };
-        batch[request].completion.chars().map(letter).collect()
+    fn scored_tokens(&self, batch: &Self::Batch, request: usize) -> Vec<usize> {
+        self.spelled(batch, request)
+            .unwrap_or_default()
+            .scored
+            .chars()
+            .map(|letter| letter as usize)
+            .collect()
+    }
+
+    fn spelled(&self, batch: &Self::Batch, request: usize) -> Option<Spelled> {
+        let Request { prompt, completion, first, .. } = batch.get(request)?;
+        let scored = completion.chars().take(first.unwrap_or(usize::MAX)).collect();
+        Some(Spelled { prompt: prompt.clone(), scored })
     }
 
     fn complete(&mut self, batch: &Self::Batch, _: &Decoding) -> Result<Vec<String>, EngineError> {
@@ -345,7 +355,7 @@ fn own_replies_follow_the_openings_of_wanted_ones_and_count_by_what_they_have_lo
     let mut engine = Parrot::default();
     let of_opening = |token: usize| ['A', '!', '.'].map(|letter| letter as usize).contains(&token);
     let wanted = ("ab".to_owned(), "Aye! No, not that.".to_owned());
-    assert_eq!(put(&examiner, &engine, 0), [wanted.clone()]);
+    assert_eq!(put(&examiner, &engine, 0), std::slice::from_ref(&wanted));
     examiner.learn_own_replies(&mut engine, Box::new(of_opening), 8, 2.0).unwrap();
     // The second problem's reply has no such token where it begins, and the last one of the first is not in its opening.
     let own = ("abAye!".to_owned(), " AB".to_owned());

@@ -58,13 +58,13 @@ mod tests {
     use super::*;
     use crate::tensor_type::TensorType;
 
-    /// A matrix of 10 rows of 2 blocks, after 100 other bytes, with tuned parts of so many rows.
-    fn slot(name: &str, tuned: &[Range<usize>]) -> TensorSlot {
+    /// A matrix of 10 rows of 2 blocks, after 100 other bytes, with tuned parts, each from one row to before another.
+    fn slot(name: &str, tuned: &[(usize, usize)]) -> TensorSlot {
         let row = 2 * TensorType::Q8_0.block_bytes() as usize;
-        let bytes = |rows: &Range<usize>| 100 + rows.start * row..100 + rows.end * row;
+        let bytes = |&(start, end): &(usize, usize)| 100 + start * row..100 + end * row;
         TensorSlot {
             name: name.to_owned(),
-            range: bytes(&(0..10)),
+            range: bytes(&(0, 10)),
             tuned: tuned.iter().map(bytes).collect(),
             tensor_type: TensorType::Q8_0,
             row_blocks: 2,
@@ -78,12 +78,12 @@ mod tests {
             let edited = Edited::by(slots);
             (0..10).filter(|token| edited.spares(*token)).collect()
         };
-        let embeddings = slot(EMBEDDINGS, &[2..3, 5..8]);
+        let embeddings = slot(EMBEDDINGS, &[(2, 3), (5, 8)]);
         assert_eq!(spared(std::slice::from_ref(&embeddings)), [0, 1, 3, 4, 8, 9]);
-        assert_eq!(spared(&[slot(OUTPUT, &[2..3])]), (0..10).collect::<Vec<_>>());
-        assert_eq!(spared(&[embeddings, slot(OUTPUT, &[0..1])]), [0, 1, 3, 4, 8, 9]);
+        assert_eq!(spared(&[slot(OUTPUT, &[(2, 3)])]), (0..10).collect::<Vec<_>>());
+        assert_eq!(spared(&[embeddings, slot(OUTPUT, &[(0, 1)])]), [0, 1, 3, 4, 8, 9]);
         let anything: [&[TensorSlot]; 3] =
-            [&[], &[slot(EMBEDDINGS, &[0..10])], &[slot("blk.0.attn_q.weight", &[2..3])]];
+            [&[], &[slot(EMBEDDINGS, &[(0, 10)])], &[slot("blk.0.attn_q.weight", &[(2, 3)])]];
         for slots in anything {
             assert!(spared(slots).is_empty(), "{slots:?}");
         }

@@ -42,8 +42,8 @@ pub enum PlanError {
     #[error("--candidates: {0}")]
     Unchoosable(String),
     #[error(
-        "--retain-own is for runs in the rows of a few tokens, but this one tunes whole tensors; name tokens with --tokens, or leave \
-         it out"
+        "--retain-own is for runs in the rows of a few tokens (--tokens) whose reward is the likelihood of wanted replies, and this \
+         is none; leave it out"
     )]
     OwnReplies,
     #[error("{flag} cannot be used with the method {}, which has no residual", method.name())]

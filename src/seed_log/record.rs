@@ -191,8 +191,8 @@ pub struct TaskSpec {
     /// What must not get worse meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retain: Option<RetainSpec>,
-    /// What the base model's own replies count, put after the openings that a run in rows of tokens teaches; `None` where they do
-    /// not.
+    /// Weight of the base model's own replies beside the likelihood of wanted replies' openings, in a run in rows of tokens; `None`
+    /// where they do not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_replies: Option<f64>,
     /// Held-out evaluations without a new best one after which the run ends; at least 1.

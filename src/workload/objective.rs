@@ -16,7 +16,7 @@ pub struct Objective {
     pub data_sha256: Option<String>,
     /// What must not get worse.
     pub retain: Option<RetainSpec>,
-    /// What the base model's own replies count where the rows of tokens are tuned, 0 for nothing; `None` for the default there.
+    /// Weight of the base model's own replies in a run in rows of tokens, 0 for none; `None` for the default there.
     pub own_replies: Option<f64>,
     /// Held-out evaluations in a row without a new best one after which the run ends.
     pub patience: Option<u64>,

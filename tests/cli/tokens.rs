@@ -154,6 +154,29 @@ fn why_there_are_none_is_told_where_they_were_asked_for() {
     }
 }
 
+/// The base's own replies count in such a run unless told otherwise, and nowhere else.
+#[test]
+fn own_replies_count_where_rows_are_tuned() {
+    let dir = Dir::new();
+    let run = |flags: &str| dir.run(&format!("tune base.gguf --overwrite -o run.qes {RUN} {flags}"));
+    let weight = |flags: &str| {
+        run(flags).ok();
+        dir.run("inspect run.qes --json").json()["header"]["task"]["own_replies"].as_f64()
+    };
+    // Tokens that the user names may be there for something else than openings.
+    assert_eq!(weight(TOKENS), None);
+    assert_eq!(weight(&format!("{TOKENS} --retain-own 0.5")), Some(0.5));
+    assert!(dir.run("inspect run.qes").ok().contains("own replies after openings, weight 0.5"));
+    assert_eq!(weight(&format!("{TOKENS} --reward exact")), None);
+    for (flags, part) in [
+        (format!("{TOKENS} --retain-own -1"), "--retain-own is -1, but must be from 0 to 1000000"),
+        ("--retain-own 1".to_owned(), "--retain-own is for runs in the rows of a few tokens"),
+        (format!("{TOKENS} --reward exact --retain-own 1"), "--retain-own is for runs in the rows"),
+    ] {
+        run(&flags).fails(2, &[part]);
+    }
+}
+
 #[test]
 fn tokens_that_cannot_be_tuned_are_told() {
     let dir = Dir::new();

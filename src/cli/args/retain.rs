@@ -16,8 +16,8 @@ pub struct RetainArgs {
     /// Its problems that each member is evaluated on, where it counts [default: 16]
     #[arg(long, value_name = "N", requires = "retain")]
     pub retain_prompts: Option<u32>,
-    /// What replies of the base model's own count in a member's fitness, put after the openings that a run in rows of tokens
-    /// teaches; 0 for not at all [default: 1]
+    /// Weight of the base model's own replies in a member's fitness, put after the openings of wanted ones, of which only the
+    /// openings are scored then; for runs in rows of tokens [default: 1 where the tokens were found, else 0]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub retain_own: Option<f64>,
     /// End the run after this many held-out evaluations in a row without a new highest mean reward within the limit on

@@ -79,8 +79,11 @@ fn introduction(job: &Job, log: &SeedLog, outline: Outline, planned: u64) -> Str
         0 => format!("tuning {} into {}", job.model.display(), job.log.display()),
         done => format!("continuing {} after {}", job.log.display(), text::generations(done)),
     };
+    let own = log.header.task.own_replies.map_or("", |_| {
+        "\nmembers are scored on how replies begin, and on what the base model itself says after that (--retain-own)"
+    });
     format!(
-        "{start}\n{} integers in {} ({}), {} generations of {} members, {} each, up to {} of memory",
+        "{start}\n{} integers in {} ({}), {} generations of {} members, {} each, up to {} of memory{own}",
         text::count(outline.integers),
         text::tensors(&log.header.tensors),
         types.join(", "),
