@@ -52,7 +52,7 @@ use args::{Args, Command};
 #[error("{0}")]
 struct UsageError(String);
 
-/// What the message of such an error ends with.
+/// The end of the message of such an error.
 const HINT: &str = "\n\nFor more information, try '--help'.";
 
 /// How a command that did not fail ended.
@@ -149,7 +149,7 @@ fn sentence(error: &anyhow::Error) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
-/// Whether the command line makes no sense, whatever is in the files that it names.
+/// Returns whether the command line makes no sense, whatever is in the files that it names.
 fn is_misuse(error: &anyhow::Error) -> bool {
     error.is::<UsageError>()
         || error.downcast_ref().is_some_and(WorkloadError::is_misuse)

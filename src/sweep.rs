@@ -106,7 +106,7 @@ pub fn each_tensor(tensors: &mut [TensorBytes<'_>], edit: &TensorEdit<'_>) {
     });
 }
 
-/// What was done to some tiles.
+/// The outcome of work on some tiles.
 #[derive(Debug, Default)]
 struct Done {
     moves: Moves,
@@ -131,7 +131,7 @@ impl Done {
     }
 }
 
-/// What work did to a tile: what it moved, and whether any byte may have changed.
+/// The outcome of work on a tile: its moves, and whether any byte may have changed.
 type DoneToTile = (Moves, bool);
 
 fn moved(moves: Moves) -> DoneToTile {

@@ -36,7 +36,7 @@ pub struct Workload {
     definition: Definition,
     task: Box<dyn Task>,
     data_sha256: Option<String>,
-    /// What was found in the user's data.
+    /// Findings about the user's data.
     facts: Option<Facts>,
     /// Judges replies in place of what the definition says.
     own_judge: Option<Box<dyn Judge>>,
@@ -137,7 +137,7 @@ impl Workload {
     }
 }
 
-/// What a model is tuned on, and what it must not lose.
+/// The problems that a model is tuned on, and those that it must not get worse at.
 pub struct Workloads {
     objective: Objective,
     task: Workload,

@@ -1,4 +1,4 @@
-//! What a template may make of lists and dictionaries.
+//! Bounds on the lists and dictionaries that a template may make.
 //!
 //! The engine counts instructions and the bytes of texts, but neither lists that are joined to themselves again and again nor lists
 //! inside of lists, which one text of a few hundred letters makes larger than any memory, or deeper than any stack. So the text of a
@@ -173,7 +173,7 @@ fn after_raw(text: &str, from: usize) -> usize {
     text.len()
 }
 
-/// What an open bracket is, or the tag itself.
+/// The meaning of an open bracket, or the tag itself.
 struct Frame {
     open: usize,
     /// Whether it is a value: a list or dictionary, or a tuple once there is a comma.

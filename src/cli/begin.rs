@@ -21,7 +21,7 @@ pub struct Begun {
     pub told: Told,
 }
 
-/// What there is to say of a run's data.
+/// Messages about a run's data.
 pub struct Told {
     /// What is tuned on and what is held out.
     pub line: Option<String>,

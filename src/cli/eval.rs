@@ -43,7 +43,7 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
     Ok(Ending::Success)
 }
 
-/// What is evaluated, and on what.
+/// A model, and the problems that it is evaluated on.
 struct Job {
     model: PathBuf,
     /// The log that the model is tuned by, and its file.
@@ -61,7 +61,7 @@ struct Job {
     inference: LlamaOptions,
 }
 
-/// What a log's task has besides its definition.
+/// The parts of a log's task besides its definition.
 struct OfLog {
     data_sha256: Option<String>,
     /// Whether a program that the log names is run.

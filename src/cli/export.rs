@@ -53,7 +53,7 @@ pub struct Made {
     digest: Option<Digest>,
 }
 
-/// What is to be made of a model and a log, and where it goes.
+/// The files to be made of a model and a log, and their places.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The base model.

@@ -87,7 +87,7 @@ pub(super) fn conversation(object: &Map<String, Value>, key: &str) -> Result<Vec
 const UNSHOWABLE: [&str; 9] =
     ["tools", "functions", "images", "image", "videos", "video", "audios", "audio", "reasoning_content"];
 
-/// Whether thoughts beside everything else are those of the one reply that there is.
+/// Returns whether thoughts beside everything else are those of the one reply that there is.
 fn of_one_reply(object: &Map<String, Value>) -> bool {
     ["completion", "response", "output", "answer"]
         .iter()

@@ -14,7 +14,7 @@ const EMBEDDINGS: &str = "token_embd.weight";
 /// The matrix whose rows make the logits, in a model whose embeddings do not.
 const OUTPUT: &str = "output.weight";
 
-/// What an edit may change for a token by itself, whatever stands before it.
+/// The tokens whose keys and values an edit may change by themselves, whatever stands before them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Edited {
     /// The keys and values of any token.

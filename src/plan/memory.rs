@@ -22,7 +22,7 @@ const OVERHEAD: u64 = 17_500_000;
 /// Bytes of scratch that a thread needs for an integer of a tile, at most: sums, their copy, and two residuals, all f32.
 const SCRATCH_BYTES: u64 = 16;
 
-/// What decides the memory of runs on a model, besides their headers.
+/// Everything but a header that decides the memory of a run on a model.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
     /// Bytes that the model's weights take.
@@ -110,7 +110,7 @@ fn remedy(mode: ResidualMode, history: &History) -> &'static str {
     }
 }
 
-/// What a bare `tune` of a model would plan, its contexts by estimate.
+/// The memory plan of a bare `tune` of a model, its contexts by estimate.
 #[derive(Clone, Copy, Debug)]
 pub struct Forecast {
     /// Where the residual would be kept.

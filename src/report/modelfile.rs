@@ -11,7 +11,7 @@ use crate::gguf::Gguf;
 use crate::seed_log::SeedLog;
 use crate::task::{Definition, Message};
 
-/// What a Modelfile is about.
+/// The model that a Modelfile serves, and how it was asked.
 #[derive(Clone, Debug)]
 pub struct Served<'a> {
     /// The run.

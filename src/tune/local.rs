@@ -78,7 +78,7 @@ impl<E: Engine> Local<E> {
     }
 
     /// Evaluates some members of a generation, these numbers of them, as [`Population::evaluate`] does all: a part of what several
-    /// machines share. Where problems are chosen of candidates, it chooses by its own scores, whose last bits another kind of
+    /// machines share. Where own replies count, they are this engine's own. Where problems are chosen of candidates, it chooses by its own scores, whose last bits another kind of
     /// processor may compute otherwise, and with them perhaps other problems.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
-//! What was found in the user's data, and what is said of it when a command begins.
+//! Findings about the user's data, and the messages about them when a command begins.
 
 use crate::dataset::{FEWEST_HELD_OUT, Notes, Overlap, Shape};
 use crate::text;
 
-/// What was found in the user's data.
+/// Findings about the user's data.
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// The file to train on.

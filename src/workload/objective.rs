@@ -1,4 +1,4 @@
-//! What a run is for.
+//! The objective of a run.
 
 use super::WorkloadError;
 use crate::seed_log::{DriftSpec, MAX_PROBLEMS, RetainSpec, TaskSpec};

@@ -1,4 +1,4 @@
-//! What is told of a run while it goes on: text or JSON, as asked for.
+//! Progress of a run: text or JSON, as asked for.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What `tune` was told to do.
+//! The resolved flags of `tune`.
 
 use std::path::{Path, PathBuf};
 

@@ -15,7 +15,7 @@ use crate::surprise::Surprise;
 use crate::tune::Examiners;
 use crate::workload::{Objective, Workloads};
 
-/// What a run starts from.
+/// The start of a run: its log and all that is known before the model is loaded.
 pub struct Start {
     pub log: SeedLog,
     /// The log's file, where there is one already.
