@@ -154,6 +154,20 @@ fn why_there_are_none_is_told_where_they_were_asked_for() {
     }
 }
 
+/// What the base model itself says is found again when the engine has been brought back to it.
+#[test]
+fn a_run_with_own_replies_can_be_resumed() {
+    let dir = Dir::new();
+    marked(&dir);
+    let flags = "--generations 4 --population 4 --prompts 3 --eval-problems 8 --eval-every 2 --max-drift none";
+    dir.run(&format!("tune base.gguf -o whole.qes {MARKED} {flags}")).ok();
+    let header = dir.run("inspect whole.qes --json").json()["header"]["task"].clone();
+    assert_eq!(header["own_replies"], 1.0);
+    dir.cut("whole.qes", 3, "part.qes");
+    dir.run("tune base.gguf -o part.qes --resume").ok();
+    assert_eq!(dir.text("whole.qes"), dir.text("part.qes"));
+}
+
 /// The base's own replies count in such a run unless told otherwise, and nowhere else.
 #[test]
 fn own_replies_count_where_rows_are_tuned() {
