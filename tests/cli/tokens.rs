@@ -159,7 +159,8 @@ fn why_there_are_none_is_told_where_they_were_asked_for() {
 fn a_run_with_own_replies_can_be_resumed() {
     let dir = Dir::new();
     marked(&dir);
-    let flags = "--generations 4 --population 4 --prompts 3 --eval-problems 8 --eval-every 2 --max-drift none";
+    let flags =
+        "--generations 4 --population 4 --prompts 3 --eval-problems 8 --eval-every 2 --max-drift none";
     dir.run(&format!("tune base.gguf -o whole.qes {MARKED} {flags}")).ok();
     let header = dir.run("inspect whole.qes --json").json()["header"]["task"].clone();
     assert_eq!(header["own_replies"], 1.0);
