@@ -78,8 +78,8 @@ impl<E: Engine> Local<E> {
     }
 
     /// Evaluates some members of a generation, these numbers of them, as [`Population::evaluate`] does all: a part of what several
-    /// machines share. Where own replies count, they are this engine's own. Where problems are chosen of candidates, it chooses by its own scores, whose last bits another kind of
-    /// processor may compute otherwise, and with them perhaps other problems.
+    /// machines share. The base model's own replies, where they count, and the choice of candidates come from this engine's
+    /// scores; another kind of processor may compute their last bits otherwise, and so have other replies and problems.
     ///
     /// # Errors
     /// When inference or a judge fails.
