@@ -49,6 +49,9 @@ impl Home {
 /// The learned positions of architectures that have some, of which there are no more than the tensor has rows.
 const POSITIONS: &str = "position_embd.weight";
 
+/// Bytes that are compared at a time.
+const PIECE: usize = 1 << 22;
+
 /// What is known of a model once a token went through it.
 pub(super) struct Placed {
     /// Where inference reads each slot's tensor.
@@ -191,14 +194,25 @@ fn redirect_one(
     let data: *const u8 = tensor.data.cast();
     // SAFETY: a tensor in main memory has as many bytes as was just checked, and nobody writes them.
     let held = unsafe { std::slice::from_raw_parts(data, bytes.len()) };
-    if held != base {
+    if !are_equal(held, base) {
         return Err("is kept by llama.cpp in another layout than in the file, so its codes cannot be edited");
     }
     tensor.data = bytes.as_mut_ptr().cast();
     Ok(held)
 }
 
-/// Unmaps the whole pages of llama.cpp's own mapping that nobody reads any more, so that they do not count twice.
+/// Compares what llama.cpp holds of a tensor with the file's bytes, and lets these go piece by piece: an embedding of a large
+/// vocabulary is most of a small model, and would be in memory twice.
+fn are_equal(held: &[u8], base: &[u8]) -> bool {
+    let equal = |(held, base): (&[u8], &[u8])| {
+        let equal = held == base;
+        release(base);
+        equal
+    };
+    held.len() == base.len() && held.chunks(PIECE).zip(base.chunks(PIECE)).all(equal)
+}
+
+/// Lets go of the whole pages of a mapping that nobody reads any more, so that they do not count twice.
 #[cfg(target_os = "linux")]
 fn release(bytes: *const [u8]) {
     let page = page_size();
