@@ -8,6 +8,7 @@ mod codes;
 mod field;
 mod integers;
 mod iq4_nl;
+mod iq4_xs;
 mod layout;
 mod plane;
 mod q2_k;
@@ -20,11 +21,14 @@ mod q5_1;
 mod q5_k;
 mod q6_k;
 mod q8_0;
+mod scaled;
+mod tq2_0;
 
 pub use codes::Codes;
 pub use field::{Field, UnknownField};
 pub use integers::{Integers, OfCodes, OfScales};
 pub use iq4_nl::Iq4Nl;
+pub use iq4_xs::Iq4Xs;
 pub use layout::{Arrangement, CodeLayout, Interleaved, PackedBlock};
 pub use plane::{Plane, Planes};
 pub use q2_k::Q2K;
@@ -37,20 +41,22 @@ pub use q5_1::Q5_1;
 pub use q5_k::Q5K;
 pub use q6_k::Q6K;
 pub use q8_0::Q8_0;
+pub use scaled::{Iq1S, Iq2S, Iq2Xs, Iq2Xxs, Iq3S, Iq3Xxs, Tq1_0};
+pub use tq2_0::Tq2_0;
 
 use crate::tensor_type::TensorType;
 
-/// One quantized block layout whose codes can be addressed.
+/// One quantized block layout whose codes, or at least scales, can be addressed.
 pub trait CodeBlock: 'static {
     /// The ggml type with this layout.
     const TYPE: TensorType;
-    /// Codes in a block.
+    /// Weights in a block.
     const LEN: usize;
     /// Bytes of a block.
     const BYTES: usize;
     /// Lowest code.
     const LO: i16;
-    /// Highest code.
+    /// Highest code; the lowest where codes cannot be addressed.
     const HI: i16;
 
     /// Where the codes are.
@@ -61,7 +67,7 @@ pub trait CodeBlock: 'static {
     /// Returns whether blocks of this type have such integers.
     fn has(field: Field) -> bool {
         match field {
-            Field::Codes => true,
+            Field::Codes => Self::LO < Self::HI,
             Field::Scales => !Self::FLOATS.is_empty(),
             Field::Mins => Self::FLOATS.len() > 1,
         }
@@ -70,7 +76,13 @@ pub trait CodeBlock: 'static {
     /// Returns the number of such integers in a block; 0 where it has none.
     fn count(field: Field) -> usize {
         match field {
-            Field::Codes => Self::LEN,
+            Field::Codes => {
+                if Self::has(field) {
+                    Self::LEN
+                } else {
+                    0
+                }
+            }
             Field::Scales | Field::Mins => usize::from(Self::has(field)),
         }
     }
@@ -111,7 +123,9 @@ macro_rules! with_block {
         $crate::with_block!(
             $tensor_type, $block => $body,
             Q4_0: Q4_0, Q4_1: Q4_1, Q5_0: Q5_0, Q5_1: Q5_1, Q8_0: Q8_0,
-            Q2_K: Q2K, Q3_K: Q3K, Q4_K: Q4K, Q5_K: Q5K, Q6_K: Q6K, IQ4_NL: Iq4Nl
+            Q2_K: Q2K, Q3_K: Q3K, Q4_K: Q4K, Q5_K: Q5K, Q6_K: Q6K,
+            IQ2_XXS: Iq2Xxs, IQ2_XS: Iq2Xs, IQ3_XXS: Iq3Xxs, IQ1_S: Iq1S, IQ4_NL: Iq4Nl,
+            IQ3_S: Iq3S, IQ2_S: Iq2S, IQ4_XS: Iq4Xs, TQ1_0: Tq1_0, TQ2_0: Tq2_0
         )
     };
     ($tensor_type:expr, $block:ident => $body:expr, $($constant:ident: $layout:ident),+) => {
@@ -137,10 +151,10 @@ pub fn read_code<B: CodeBlock>(bytes: &[u8], index: usize) -> i16 {
     B::read(&bytes[start..start + B::BYTES], index % B::LEN)
 }
 
-/// All codes of a tensor, from its bytes in a file; `None` for a type whose codes cannot be tuned. Bytes behind the last
+/// Returns all codes of a tensor, from its bytes in a file; `None` for a type whose codes cannot be tuned. Bytes behind the last
 /// whole block are passed over.
 pub fn read_codes(tensor_type: TensorType, bytes: &[u8]) -> Option<Vec<i16>> {
-    tensor_type.is_tunable().then(|| {
+    tensor_type.code_range().map(|_| {
         with_block!(tensor_type, B => {
             let of_block = |block| (0..B::LEN).map(move |index| B::read(block, index));
             bytes.chunks_exact(B::BYTES).flat_map(of_block).collect()

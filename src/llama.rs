@@ -49,7 +49,7 @@ mod weights;
 pub use estimate::estimated_context_bytes;
 pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in, context_tokens};
 pub use prepare::Prepared;
-pub use quantize::{Exception, quantize};
+pub use quantize::{Exception, quantize, recipes};
 pub use uneditable::Uneditable;
 
 use budget::Cost;

@@ -2,7 +2,7 @@
 //! integer range its codes have.
 //!
 //! Layouts are those of ggml's `ggml-common.h`; numbers are the ids of `enum ggml_type`. A type is *tunable* when
-//! [`crate::block`] can read and write its codes; every other type is left alone and only reported.
+//! [`crate::block`] can read and write its codes, or at least its scales; every other type is left alone and only reported.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,12 +22,26 @@ struct Layout {
     name: &'static str,
     block_len: u32,
     block_bytes: u32,
-    /// Lowest and highest code; `None` where this crate cannot tune the type.
-    codes: Option<(i16, i16)>,
+    tuned: Tuned,
+}
+
+/// The integers of a type that this crate can change.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Tuned {
+    /// None.
+    Nothing,
+    /// Scales alone.
+    Scales,
+    /// Scales, and codes from the lowest to the highest.
+    Codes(i16, i16),
 }
 
 const fn fixed(ggml_id: u32, name: &'static str, block_len: u32, block_bytes: u32) -> Layout {
-    Layout { ggml_id, name, block_len, block_bytes, codes: None }
+    Layout { ggml_id, name, block_len, block_bytes, tuned: Tuned::Nothing }
+}
+
+const fn scaled(ggml_id: u32, name: &'static str, block_len: u32, block_bytes: u32) -> Layout {
+    Layout { ggml_id, name, block_len, block_bytes, tuned: Tuned::Scales }
 }
 
 const fn tunable(
@@ -38,7 +52,7 @@ const fn tunable(
     lo: i16,
     hi: i16,
 ) -> Layout {
-    Layout { ggml_id, name, block_len, block_bytes, codes: Some((lo, hi)) }
+    Layout { ggml_id, name, block_len, block_bytes, tuned: Tuned::Codes(lo, hi) }
 }
 
 /// Every type a GGUF of today can hold (`enum ggml_type`, removed ids left out).
@@ -57,14 +71,14 @@ static TABLE: [Layout; 35] = [
     tunable(13, "Q5_K", 256, 176, 0, 31),
     tunable(14, "Q6_K", 256, 210, 0, 63),
     fixed(15, "Q8_K", 256, 292),
-    fixed(16, "IQ2_XXS", 256, 66),
-    fixed(17, "IQ2_XS", 256, 74),
-    fixed(18, "IQ3_XXS", 256, 98),
-    fixed(19, "IQ1_S", 256, 50),
+    scaled(16, "IQ2_XXS", 256, 66),
+    scaled(17, "IQ2_XS", 256, 74),
+    scaled(18, "IQ3_XXS", 256, 98),
+    scaled(19, "IQ1_S", 256, 50),
     tunable(20, "IQ4_NL", 32, 18, 0, 15),
-    fixed(21, "IQ3_S", 256, 110),
-    fixed(22, "IQ2_S", 256, 82),
-    fixed(23, "IQ4_XS", 256, 136),
+    scaled(21, "IQ3_S", 256, 110),
+    scaled(22, "IQ2_S", 256, 82),
+    tunable(23, "IQ4_XS", 256, 136, 0, 15),
     fixed(24, "I8", 1, 1),
     fixed(25, "I16", 1, 2),
     fixed(26, "I32", 1, 4),
@@ -72,8 +86,8 @@ static TABLE: [Layout; 35] = [
     fixed(28, "F64", 1, 8),
     fixed(29, "IQ1_M", 256, 56),
     fixed(30, "BF16", 1, 2),
-    fixed(34, "TQ1_0", 256, 54),
-    fixed(35, "TQ2_0", 256, 66),
+    scaled(34, "TQ1_0", 256, 54),
+    tunable(35, "TQ2_0", 256, 66, 0, 2),
     fixed(39, "MXFP4", 32, 17),
     fixed(40, "NVFP4", 64, 36),
     fixed(41, "Q1_0", 128, 18),
@@ -103,8 +117,26 @@ impl TensorType {
     pub const Q6_K: Self = Self::row(14);
     /// 32 codes of 4 bits, each the place of a value in a table, and a scale.
     pub const IQ4_NL: Self = Self::row(20);
-    /// The types whose codes this crate can change, in the order of their ids.
-    pub const TUNABLE: [Self; 11] = [
+    /// 256 codes of 4 bits, each the place of a value in a table, with 8 scales.
+    pub const IQ4_XS: Self = Self::row(23);
+    /// 256 weights as places in a table of vectors, 2.06 bits each.
+    pub const IQ2_XXS: Self = Self::row(16);
+    /// The same, 2.31 bits each.
+    pub const IQ2_XS: Self = Self::row(17);
+    /// The same, 3.06 bits each.
+    pub const IQ3_XXS: Self = Self::row(18);
+    /// The same, 1.56 bits each.
+    pub const IQ1_S: Self = Self::row(19);
+    /// The same, 3.44 bits each.
+    pub const IQ3_S: Self = Self::row(21);
+    /// The same, 2.56 bits each.
+    pub const IQ2_S: Self = Self::row(22);
+    /// 256 ternary weights, five in a byte, and a scale.
+    pub const TQ1_0: Self = Self::row(34);
+    /// 256 ternary weights as codes of 2 bits, and a scale.
+    pub const TQ2_0: Self = Self::row(35);
+    /// The types whose codes or scales this crate can change, in the order of their ids.
+    pub const TUNABLE: [Self; 20] = [
         Self::Q4_0,
         Self::Q4_1,
         Self::Q5_0,
@@ -115,7 +147,16 @@ impl TensorType {
         Self::Q4_K,
         Self::Q5_K,
         Self::Q6_K,
+        Self::IQ2_XXS,
+        Self::IQ2_XS,
+        Self::IQ3_XXS,
+        Self::IQ1_S,
         Self::IQ4_NL,
+        Self::IQ3_S,
+        Self::IQ2_S,
+        Self::IQ4_XS,
+        Self::TQ1_0,
+        Self::TQ2_0,
     ];
 
     /// The type with an id that is in the table; with any other this does not compile.
@@ -142,7 +183,7 @@ impl TensorType {
         self.0.name
     }
 
-    /// Codes (elements) in one block.
+    /// Returns the codes (elements) in one block.
     pub fn block_len(self) -> u64 {
         self.0.block_len.into()
     }
@@ -152,14 +193,17 @@ impl TensorType {
         self.0.block_bytes.into()
     }
 
-    /// Lowest and highest code, both reachable; `None` where the type is not tunable.
+    /// Returns the lowest and the highest code, both reachable; `None` where codes cannot be changed.
     pub fn code_range(self) -> Option<(i16, i16)> {
-        self.0.codes
+        match self.0.tuned {
+            Tuned::Codes(lo, hi) => Some((lo, hi)),
+            Tuned::Scales | Tuned::Nothing => None,
+        }
     }
 
-    /// Whether this crate can change the codes of this type.
+    /// Returns whether this crate can change codes or scales of this type.
     pub fn is_tunable(self) -> bool {
-        self.0.codes.is_some()
+        self.0.tuned != Tuned::Nothing
     }
 
     /// Bytes that `elements` elements take, or `None` when they do not fill whole blocks or the product overflows.
@@ -219,10 +263,12 @@ mod tests {
 
     #[test]
     fn the_tunable_constants_are_the_tunable_rows() {
-        let rows: Vec<_> = TABLE.iter().filter(|row| row.codes.is_some()).map(TensorType).collect();
+        let rows: Vec<_> = TABLE.iter().filter(|row| row.tuned != Tuned::Nothing).map(TensorType).collect();
         assert_eq!(rows, TensorType::TUNABLE);
         let names = TensorType::TUNABLE.map(TensorType::name).join(" ");
-        assert_eq!(names, "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL");
+        let known = "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ2_XXS IQ2_XS IQ3_XXS IQ1_S IQ4_NL IQ3_S IQ2_S IQ4_XS \
+                     TQ1_0 TQ2_0";
+        assert_eq!(names, known);
     }
 
     #[test]

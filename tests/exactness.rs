@@ -149,7 +149,6 @@ fn without_llama_cpp_tune_and_eval_say_what_is_missing() {
 #[cfg(feature = "llama")]
 mod make {
     use qes_gguf::llama;
-    use qes_gguf::tensor_type::TensorType;
 
     use super::*;
 
@@ -187,7 +186,7 @@ mod make {
             runs.extend(RULES.map(|(rule, flags)| (format!("{of_type}-{rule}"), flags)));
         }
         if folder != committed() {
-            for tensor_type in TensorType::TUNABLE {
+            for tensor_type in llama::recipes() {
                 let of_type = tensor_type.name().to_lowercase();
                 if !bundled.contains(&&*of_type) {
                     let output = folder.join(format!("{of_type}.gguf"));

@@ -15,10 +15,10 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_sys_2 as sys;
-use qes_gguf::block::{CodeBlock, CodeLayout, Codes};
+use qes_gguf::block::{CodeBlock, CodeLayout, Codes, Field, Integers, OfScales};
 use qes_gguf::engine::{Changed, Decoding, Engine, Request, Score, Spelled, TensorBytes};
 use qes_gguf::gguf::Gguf;
-use qes_gguf::llama::{LlamaEngine, LlamaOptions, TensorSlot, Uneditable};
+use qes_gguf::llama::{self, LlamaEngine, LlamaOptions, TensorSlot, Uneditable};
 use qes_gguf::select::select;
 use qes_gguf::store::WorkingCopy;
 use qes_gguf::tensor_type::TensorType;
@@ -60,13 +60,20 @@ fn scores(engine: &mut LlamaEngine, requests: &[Request]) -> Vec<Score> {
     engine.score(&batch).unwrap()
 }
 
-/// Changes every 97th code of every tensor by flipping its lowest bit.
+/// Changes every 97th code of every tensor by flipping its lowest bit, or, where a type's codes cannot be changed, every
+/// block's scale.
 fn flip(engine: &mut LlamaEngine) {
     let edited = engine.edit_codes(&|TensorBytes { bytes, arrangement, .. }| {
         with_layout!(*arrangement, L => {
-            let count = bytes.len() / <L as CodeLayout>::Block::BYTES * <L as CodeLayout>::Block::LEN;
+            let blocks = bytes.len() / <L as CodeLayout>::Block::BYTES;
             let mut codes = Codes::<L>::new(bytes, arrangement.row_blocks, 0);
-            for index in (0..count).step_by(97) {
+            if !<L as CodeLayout>::Block::has(Field::Codes) {
+                (0..blocks).for_each(|index| {
+                    OfScales::<L, false>::nudge(&mut codes, index, 20);
+                });
+                return Changed::of(Some(0..bytes.len()));
+            }
+            for index in (0..blocks * <L as CodeLayout>::Block::LEN).step_by(97) {
                 let (group, row, index) = codes.at(index);
                 let flipped = L::read_row(group, row, index) ^ 1;
                 if (<L as CodeLayout>::Block::LO..=<L as CodeLayout>::Block::HI).contains(&flipped) {
@@ -281,7 +288,7 @@ fn tensors_are_lent_beside_what_the_file_has_of_them() {
 fn the_edited_model_is_exactly_the_file_with_the_edited_bytes() {
     let mixed =
         [("attn_v|ffn_down", TensorType::Q6_K), ("ffn_up", TensorType::Q8_0), ("attn_q", TensorType::Q4_1)];
-    let models = TensorType::TUNABLE.map(|of| (of, &[][..])).into_iter();
+    let models = llama::recipes().map(|of| (of, &[][..]));
     let models = models.chain([(TensorType::Q4_K, &mixed[..]), (TensorType::Q5_0, &mixed[..])]);
     let dir = tempfile::tempdir().unwrap();
     let (base, edited) = (dir.path().join("base.gguf"), dir.path().join("edited.gguf"));

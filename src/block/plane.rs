@@ -53,10 +53,10 @@ impl Plane {
     }
 }
 
-/// Where the bits of a block's codes are: in one plane, or in two.
+/// Where the bits of a block's codes are: in one plane, in two, or in none where they cannot be addressed.
 #[derive(Clone, Copy, Debug)]
 pub struct Planes {
-    pub(super) low: Plane,
+    pub(super) low: Option<Plane>,
     pub(super) high: Option<Plane>,
 }
 
@@ -65,8 +65,10 @@ pub struct Planes {
 macro_rules! each_plane {
     ($planes:expr, |$number:pat_param, $plane:ident| $body:block) => {{
         let planes: $crate::block::Planes = $planes;
-        let ($number, $plane) = (0, planes.low);
-        $body
+        if let Some($plane) = planes.low {
+            let $number = 0;
+            $body
+        }
         if let Some($plane) = planes.high {
             let $number = 1;
             $body
@@ -77,31 +79,29 @@ macro_rules! each_plane {
 impl Planes {
     /// Planes that a type has at most.
     pub const MOST: usize = 2;
+    /// No codes that can be addressed.
+    pub const NONE: Self = Self { low: None, high: None };
 
     /// Whole codes in one plane.
     pub const fn one(plane: Plane) -> Self {
         assert!(plane.below == 0);
-        Self { low: plane, high: None }
+        Self { low: Some(plane), high: None }
     }
 
     /// The lower bits of the codes in one plane, those above in another.
     pub const fn two(low: Plane, high: Plane) -> Self {
         assert!(low.below == 0 && high.below == low.bits);
-        Self { low, high: Some(high) }
+        Self { low: Some(low), high: Some(high) }
     }
 
     /// How many there are.
     pub fn count(self) -> u64 {
-        if self.high.is_some() { 2 } else { 1 }
+        u64::from(self.low.is_some()) + u64::from(self.high.is_some())
     }
 
     /// Bytes that `codes` codes take.
     pub const fn bytes(self, codes: usize) -> usize {
-        let high = match self.high {
-            Some(high) => high.bytes(codes),
-            None => 0,
-        };
-        self.low.bytes(codes) + high
+        bytes_of(self.low, codes) + bytes_of(self.high, codes)
     }
 
     /// The code at `index`, its bits read as a number; byte `b` of the block is `bytes[place(b)]`.
@@ -122,5 +122,13 @@ impl Planes {
             let (byte, shift) = plane.find(index);
             bytes[place(byte)] ^= plane.bits_of(mask, shift);
         });
+    }
+}
+
+/// Returns the bytes that the bits of `codes` codes take in a plane that may be missing.
+const fn bytes_of(plane: Option<Plane>, codes: usize) -> usize {
+    match plane {
+        Some(plane) => plane.bytes(codes),
+        None => 0,
     }
 }

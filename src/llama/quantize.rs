@@ -45,7 +45,8 @@ fn run(
         return Err(format!("{} exists; remove it or choose another name", output.display()).into());
     }
     let Some(recipe) = recipe(tensor_type) else {
-        let types = TensorType::TUNABLE.map(TensorType::name).join(", ");
+        let types: Vec<_> = recipes().map(TensorType::name).collect();
+        let types = types.join(", ");
         return Err(format!("models cannot be made in {tensor_type}; choose one of {types}").into());
     };
     let from = CString::new(input.as_os_str().as_encoded_bytes())?;
@@ -83,7 +84,12 @@ fn overrides(patterns: &[CString], exceptions: &[Exception]) -> Vec<sys::llama_m
     listed.chain([sys::llama_model_tensor_override { pattern: std::ptr::null(), type_: 0 }]).collect()
 }
 
-/// llama.cpp's recipe whose main type this is.
+/// Returns the tunable types that models can be made in.
+pub fn recipes() -> impl Iterator<Item = TensorType> {
+    TensorType::TUNABLE.into_iter().filter(|&of| recipe(of).is_some())
+}
+
+/// Returns llama.cpp's recipe whose main type this is.
 fn recipe(tensor_type: TensorType) -> Option<sys::llama_ftype> {
     match tensor_type {
         TensorType::Q4_0 => Some(sys::LLAMA_FTYPE_MOSTLY_Q4_0),
@@ -97,6 +103,11 @@ fn recipe(tensor_type: TensorType) -> Option<sys::llama_ftype> {
         TensorType::Q5_K => Some(sys::LLAMA_FTYPE_MOSTLY_Q5_K_S),
         TensorType::Q6_K => Some(sys::LLAMA_FTYPE_MOSTLY_Q6_K),
         TensorType::IQ4_NL => Some(sys::LLAMA_FTYPE_MOSTLY_IQ4_NL),
+        TensorType::IQ4_XS => Some(sys::LLAMA_FTYPE_MOSTLY_IQ4_XS),
+        TensorType::IQ3_S => Some(sys::LLAMA_FTYPE_MOSTLY_IQ3_S),
+        TensorType::TQ1_0 => Some(sys::LLAMA_FTYPE_MOSTLY_TQ1_0),
+        TensorType::TQ2_0 => Some(sys::LLAMA_FTYPE_MOSTLY_TQ2_0),
+        // llama.cpp makes the others only by the activations of a calibration text (an "imatrix").
         _ => None,
     }
 }

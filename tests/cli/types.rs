@@ -2,6 +2,7 @@
 //! that cannot. That llama.cpp computes with such a file what it computes live is checked in `tests/llama_engine.rs`.
 
 use qes_gguf::gguf::{Gguf, TensorEntry};
+use qes_gguf::llama;
 use qes_gguf::select::is_block_matrix;
 use qes_gguf::tensor_type::TensorType;
 
@@ -47,7 +48,7 @@ fn assert_tuned(model: Vec<u8>, types: &[TensorType]) {
 
 #[test]
 fn a_model_of_each_type_is_tuned_exported_and_verified() {
-    for tensor_type in TensorType::TUNABLE {
+    for tensor_type in llama::recipes() {
         assert_tuned(ggml::model(tensor_type, &[]), &[tensor_type]);
     }
 }
@@ -73,6 +74,10 @@ fn with_every_type() -> Vec<u8> {
         ("2.ffn_gate", TensorType::Q5_K),
         ("3.ffn_gate", TensorType::Q6_K),
         ("0.ffn_down", TensorType::IQ4_NL),
+        ("1.ffn_down", TensorType::IQ4_XS),
+        ("2.ffn_down", TensorType::IQ3_S),
+        ("3.ffn_down", TensorType::TQ1_0),
+        ("3.ffn_up", TensorType::TQ2_0),
     ];
     ggml::model(TensorType::Q4_K, &exceptions)
 }
@@ -92,7 +97,7 @@ fn relative_changes(from: &[u8], to: &[u8]) -> Vec<f64> {
         }
         (changes / weights).sqrt()
     };
-    TensorType::TUNABLE.map(of_type).to_vec()
+    llama::recipes().map(of_type).collect()
 }
 
 /// With the default sigma and alpha of each type, in a file that has them all.
@@ -109,12 +114,9 @@ fn a_generation_changes_the_weights_of_every_type_by_comparable_amounts() {
     let models: Vec<Vec<u8>> = (2..=6).map(after).collect();
     let changes: Vec<Vec<f64>> = models.windows(2).map(|pair| relative_changes(&pair[0], &pair[1])).collect();
     let mean = |of_type: usize| changes.iter().map(|c| c[of_type]).sum::<f64>() / changes.len() as f64;
-    let means: Vec<f64> = (0..TensorType::TUNABLE.len()).map(mean).collect();
-    let table: Vec<String> = TensorType::TUNABLE
-        .iter()
-        .zip(&means)
-        .map(|(of, mean)| format!("{of:<7} {:.2}%", 100.0 * mean))
-        .collect();
+    let means: Vec<f64> = (0..llama::recipes().count()).map(mean).collect();
+    let table: Vec<String> =
+        llama::recipes().zip(&means).map(|(of, mean)| format!("{of:<7} {:.2}%", 100.0 * mean)).collect();
     println!("{}", table.join("\n"));
     let (least, most) = means.iter().fold((f64::MAX, 0.0_f64), |(a, b), &mean| (a.min(mean), b.max(mean)));
     assert!(most / least < 3.0, "{}", table.join("\n"));

@@ -24,7 +24,10 @@ pub fn quantized(tensor_type: TensorType, values: &[f32]) -> Vec<u8> {
     // SAFETY: the destination is as long as the source's rows take.
     let written = unsafe {
         let (source, destination) = (values.as_ptr(), bytes.as_mut_ptr().cast());
-        let weights = std::ptr::null();
+        // Some types have to be told which columns matter most: all alike.
+        let alike = [1.0_f32; ROW];
+        let needed = ggml::ggml_quantize_requires_imatrix(ggml_type(tensor_type));
+        let weights = if needed { alike.as_ptr() } else { std::ptr::null() };
         ggml::ggml_quantize_chunk(ggml_type(tensor_type), source, destination, 0, rows, ROW as i64, weights)
     };
     assert_eq!(written, bytes.len());
