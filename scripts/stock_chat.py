@@ -18,6 +18,10 @@ WORDS = 48
 # As many as the task arith lets a chat model reply with.
 SUM_WORDS = 16
 
+# One reply at a time, as the server makes them: ggml's attention takes other kernels for 64 tokens or more at once, whose sums
+# are in F32 and not in F16, which is enough to turn over tokens that are 0.3 apart.
+ALONE = ("--parallel", "1")
+
 # A reward program that notes what it is asked.
 NOTE = """import sys
 with open(sys.argv[1], "a") as notes:
@@ -229,7 +233,7 @@ def compare_replies(server, ours, count, tie):
     for part in ("train", "valid"):
         (data / f"{part}.jsonl").write_text("".join(json.dumps({"prompt": text}) + "\n" for text in asked))
     noted, _ = ours.noted(model, "--task", "reward", "--data", data, "-n", WORDS, "--problems", count,
-                          "--reward-cmd", ours.command(), "-c", "4096")
+                          "--reward-cmd", ours.command(), *ALONE)
     mine = {note["example"]["prompt"]: note["reply"] for note in noted}
     equal, margins = 0, []
     with serving(server, model, "--jinja", "-c", "1024") as ask:
@@ -279,10 +283,10 @@ def compare_verdicts(server, ours, count, tie):
     """Has SmolLM2 add and subtract in both programs, and grades both by two graders; returns whether they agree."""
     model = real_model("SmolLM2-135M-Instruct.Q4_1.gguf")
     plain = json.loads(run([ours.release / "qes-gguf", "eval", model, "--task", "arith", "--reward", "exact", "--problems", count,
-                            "--json", "-t", "1"], env=ours.environment))
+                            *ALONE, "--json", "-t", "1"], env=ours.environment))
     task = ours.folder / "arith.toml"
     task.write_text(ARITH.format(words=SUM_WORDS, command=json.dumps(ours.command())))
-    noted, grade = ours.noted(model, "--task", task, "--problems", count)
+    noted, grade = ours.noted(model, "--task", task, "--problems", count, *ALONE)
     mine = [(re.search(r"\d+[+-]\d+", note["prompt"]).group(), note["reply"]) for note in noted]
     with serving(server, model, "--jinja", "-c", "1024") as ask:
         answered = [(problem, *chat(ask, f"What is {problem}? Reply with the number only.", SUM_WORDS)) for problem, _ in mine]
