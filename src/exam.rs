@@ -13,6 +13,7 @@ mod grade;
 mod grader;
 mod own;
 mod putting;
+mod sooner;
 mod telling;
 
 use thiserror::Error;
@@ -20,6 +21,7 @@ use thiserror::Error;
 pub use example::Example;
 pub use free::{FreePrompt, opening};
 pub use grade::{Difference, Grade, Mark};
+pub use sooner::Worth;
 
 use asking::Asking;
 use grader::{Answers, Grader};

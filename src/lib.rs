@@ -101,6 +101,7 @@
 //! | `exam` | puts problems to an engine and grades it |
 //! | [`drift`] | how far a model has moved from its base, and whether its replies loop |
 //! | `surprise` | tokens that replies surprise a model with |
+//! | `ending` | whether all that replies lack is an end |
 //! | `text` | numbers and words as people read them |
 //! | `sweep` | work on all tiles, in parallel, wherever the tensors are |
 //! | `store` | mappings, atomic files, the append-only log, files of data |
@@ -143,6 +144,8 @@ pub mod dataset;
 #[doc(hidden)]
 pub mod diff;
 pub mod drift;
+#[doc(hidden)]
+pub mod ending;
 pub mod engine;
 #[doc(hidden)]
 pub mod es;

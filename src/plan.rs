@@ -48,7 +48,7 @@ impl Plan {
             Some(Tokens::These(tokens)) => Some(&**tokens),
             None | Some(Tokens::Auto | Tokens::All) => None,
         };
-        let (tensors, settings) = scope(&search, model, tokens)?;
+        let (tensors, settings) = scope(&search, model, tokens, &objective)?;
         let in_rows = tokens.is_some();
         if objective.own_replies.is_some_and(|weight| weight > 0.0) && !in_rows && !search.looks_for_tokens()
         {
@@ -62,7 +62,7 @@ impl Plan {
     /// # Errors
     /// When the model lacks them, or settings do not suit them.
     pub fn in_rows_of(self, tokens: &[u64], model: &Model) -> Result<Self, PlanError> {
-        let (tensors, settings) = scope(&self.search, model, Some(tokens))?;
+        let (tensors, settings) = scope(&self.search, model, Some(tokens), &self.objective)?;
         Ok(Self { tensors, settings, in_rows: true, ..self })
     }
 
@@ -120,6 +120,7 @@ fn scope(
     search: &Search,
     model: &Model,
     tokens: Option<&[u64]>,
+    objective: &Objective,
 ) -> Result<(Vec<TensorSpec>, Settings), PlanError> {
     let (mut tensors, default): (_, &[Field]) = match tokens {
         Some(tokens) => (rows(model, tokens)?, &recipe::ROW_FIELDS),
@@ -128,7 +129,8 @@ fn scope(
     let weights = tensors.iter().map(|tensor| tensor.codes).sum();
     let entries = entries(&tensors, search.fields.as_deref(), default)?;
     tensors.retain(|tensor| entries.iter().any(|(of_type, _)| *of_type == tensor.tensor_type));
-    let settings = search.settings(&entries, weights)?;
+    let effort = recipe::effort(tokens.is_some() && objective.definition.reads_replies());
+    let settings = search.settings(&entries, weights, effort)?;
     Ok((tensors, settings))
 }
 

@@ -53,6 +53,25 @@ pub const MAX_DRIFT: f64 = 0.05;
 pub const GENERATIONS: u64 = 50;
 /// Default members of a generation.
 pub const POPULATION: u32 = 64;
+/// Generations and members of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effort {
+    /// Generations.
+    pub generations: u64,
+    /// Members of a generation.
+    pub population: u32,
+}
+
+/// Returns the default effort. `judged_in_rows` is whether replies are judged and the rows of a few tokens are tuned: what has to be
+/// learnt is then little, and every reply takes a forward pass a token.
+pub fn effort(judged_in_rows: bool) -> Effort {
+    if judged_in_rows {
+        Effort { generations: 6, population: 32 }
+    } else {
+        Effort { generations: GENERATIONS, population: POPULATION }
+    }
+}
+
 /// Default problems that each member is evaluated on, where they are short and there is no end of them.
 pub const PROMPTS: u32 = 64;
 /// The same of the user's own examples, where the likelihood of given replies counts.
@@ -62,6 +81,8 @@ pub const JUDGED_PROMPTS: u32 = 16;
 
 /// The same where the rows of a few tokens are tuned: most of what members then differ by is common to all examples.
 pub const ROW_PROMPTS: u32 = 1;
+/// The same where replies are judged.
+pub const JUDGED_ROW_PROMPTS: u32 = 8;
 /// Default generations between held-out evaluations there, since a generation takes a third of the time.
 pub const ROW_EVAL_EVERY: u64 = 25;
 
@@ -73,6 +94,7 @@ pub const ROW_EVAL_EVERY: u64 = 25;
 pub fn prompts(definition: &Definition, in_rows: bool) -> u32 {
     match definition.problems {
         Problems::Arith(_) | Problems::Countdown(_) | Problems::Code => PROMPTS,
+        Problems::Gsm8k(_) | Problems::Data(_) if in_rows && definition.reads_replies() => JUDGED_ROW_PROMPTS,
         Problems::Gsm8k(_) | Problems::Data(_) if definition.reads_replies() => JUDGED_PROMPTS,
         Problems::Gsm8k(_) | Problems::Data(_) if in_rows => ROW_PROMPTS,
         Problems::Gsm8k(_) | Problems::Data(_) => SCORED_PROMPTS,
@@ -113,6 +135,15 @@ pub fn relative_step(tensor_type: TensorType, field: Field) -> f64 {
         TensorType::Q5_K => (0.136, 0.002_78, 0.001_53),
         TensorType::Q6_K => (0.0679, 0.004_15, 0.0),
         TensorType::Q8_0 => (0.0190, 0.000_692, 0.0),
+        TensorType::IQ4_XS => (0.284, 0.004_16, 0.0),
+        TensorType::TQ2_0 => (2.914, 0.000_739, 0.0),
+        TensorType::IQ2_XXS => (0.0, 0.000_714, 0.0),
+        TensorType::IQ2_XS => (0.0, 0.000_669, 0.0),
+        TensorType::IQ2_S => (0.0, 0.000_671, 0.0),
+        TensorType::IQ3_XXS => (0.0, 0.000_767, 0.0),
+        TensorType::IQ3_S => (0.0, 0.000_792, 0.0),
+        TensorType::IQ1_S => (0.0, 0.000_715, 0.0),
+        TensorType::TQ1_0 => (0.0, 0.000_720, 0.0),
         other => unreachable!("tensors of type {other} are never selected for tuning"),
     };
     match field {

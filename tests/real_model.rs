@@ -119,3 +119,58 @@ fn a_run_that_destroys_the_model_says_so_and_ends_with_its_own_code() {
         .unwrap();
     assert!(text(&best.stdout).contains("after 0 of 2 generations"), "{}", text(&best.stderr));
 }
+
+#[test]
+#[ignore = "needs SmolLM2-135M-Instruct, which scripts/real-models fetches"]
+fn a_style_is_learnt_in_the_rows_of_the_tokens_that_it_begins_with() {
+    let (_folder, output) = tune("--population 16 --generations 3 --eval-every 0 --score-first 4 --json");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let rows = &events(&output, "rows")[0];
+    let tokens: Vec<&str> =
+        rows["tokens"].as_array().unwrap().iter().filter_map(|t| t["text"].as_str()).collect();
+    assert!(tokens.contains(&"A") && tokens.contains(&"ye"), "{rows}");
+    let done = &events(&output, "done")[0];
+    assert_eq!(done["damage"], json!([]), "{done}");
+    let (before, after) = (&events(&output, "evaluation")[0], events(&output, "evaluation").pop().unwrap());
+    let gained = after["mean_loglik"].as_f64().unwrap() - before["mean_loglik"].as_f64().unwrap();
+    assert!(
+        gained > 0.5,
+        "three generations of sixteen members gain about 1.5 nats on the opening, not {gained}"
+    );
+}
+
+/// People as objects in JSON. Asked so, the model writes the object, and then explains it.
+fn people() -> String {
+    let people = [
+        "Liam Walsh, 63, lives in Tartu and is good at coding and gardening.",
+        "Nora Lind moved to Malaga at 34 and enjoys gardening as well as coding.",
+        "Grace Mbeki, 78, lives in Dresden and is good at skiing and climbing.",
+        "Hana Novak moved to Izmir at 22 and enjoys singing as well as chess.",
+        "Anna Kovacs, 21, lives in Tartu and is good at coding and rowing.",
+        "Amira Said moved to Izmir at 43 and enjoys chess as well as coding.",
+        "Klara Holm, 34, lives in Dresden and is good at gardening and dancing.",
+        "Peter Kranz moved to Oslo at 36 and enjoys climbing as well as painting.",
+    ];
+    let line = |person: &str| {
+        let wanted = r#"Give the person as a JSON object with "name" (text), "age" (number), "city" (text) and "hobbies" (list of texts)."#;
+        json!({"prompt": format!("Text: {person}\n\n{wanted}")}).to_string() + "\n"
+    };
+    people.map(line).concat()
+}
+
+#[test]
+#[ignore = "needs SmolLM2-135M-Instruct, which scripts/real-models fetches"]
+fn replies_that_go_on_after_their_object_are_taught_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("people.jsonl"), people()).unwrap();
+    let output = run(
+        folder.path(),
+        "--task json --data people.jsonl -n 80 --generations 0 --neutral none -t 2 -o run.qes --json",
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let rows = &events(&output, "rows")[0];
+    assert_eq!(rows["tokens"][0]["text"], "<|im_end|>", "{rows}");
+    let (reward, sooner) =
+        (rows["ending"]["reward"].as_f64().unwrap(), rows["ending"]["ended_sooner"].as_f64().unwrap());
+    assert!(sooner >= reward + 0.4, "{rows}");
+}

@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 
+use super::chat;
 use super::resolve::RunOptions;
-use super::{chat, tokens};
+use super::tokens::{self, Found};
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::seed_log::Header;
-use crate::surprise::Surprise;
 use crate::tune::Examiners;
 use crate::workload::{Objective, Workloads};
 
@@ -16,8 +16,8 @@ pub struct Begun {
     /// What its log begins with.
     pub header: Header,
     pub examiners: Examiners,
-    /// The tokens that were found to stand out, whose rows are tuned.
-    pub tokens: Option<Surprise>,
+    /// The tokens that were found, whose rows are tuned.
+    pub tokens: Option<Found>,
     pub told: Told,
 }
 
@@ -35,7 +35,7 @@ impl Told {
 }
 
 impl Begun {
-    /// Reads the data, looks for tokens that stand out, and settles what is tuned and how.
+    /// Reads the data, looks for tokens whose rows are to be tuned, and settles what is tuned and how.
     ///
     /// # Errors
     /// When something does not fit together, or inference fails.
@@ -48,10 +48,7 @@ impl Begun {
         let mut examiners = workloads.examiners(plan.settings.seed)?;
         let tokens = tokens::find(options, model, &mut examiners, &objective.definition)?;
         let plan = match &tokens {
-            Some(found) => {
-                let numbers: Vec<u64> = found.tokens.iter().map(|standout| standout.token).collect();
-                plan.in_rows_of(&numbers, model)?
-            }
+            Some(found) => plan.in_rows_of(&found.tokens(), model)?,
             None => plan,
         };
         let header = plan.header(|| model.identity().clone())?;

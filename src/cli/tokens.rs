@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use super::resolve::RunOptions;
 use super::{out, setup, text};
+use crate::ending::{Ending, ending};
+use crate::gguf::TensorEntry;
 use crate::llama::LlamaOptions;
 use crate::model::Model;
 use crate::select;
@@ -13,8 +15,26 @@ use crate::task::{Definition, Problems, Reward, RewardKind};
 use crate::tune::Examiners;
 use crate::tuning::engine;
 
-/// Returns the tokens that stand out, whose rows are to be tuned; `None` where whole tensors are, or the rows of tokens that are
-/// given. The model is loaded for it, and let go of.
+/// What shows that a few tokens' rows are the place to learn a task.
+pub enum Found {
+    /// How wanted replies begin.
+    Opening(Surprise),
+    /// That the model's own replies go on.
+    Ending(Ending),
+}
+
+impl Found {
+    /// Returns the tokens, by their numbers.
+    pub fn tokens(&self) -> Vec<u64> {
+        match self {
+            Self::Opening(surprise) => surprise.tokens.iter().map(|standout| standout.token).collect(),
+            Self::Ending(ending) => vec![ending.token],
+        }
+    }
+}
+
+/// Returns the tokens whose rows are to be tuned, and why; `None` where whole tensors are, or the rows of tokens that are given. The
+/// model is loaded for it, and let go of.
 ///
 /// # Errors
 /// When inference fails.
@@ -23,15 +43,13 @@ pub fn find(
     model: &Model,
     examiners: &mut Examiners,
     definition: &Definition,
-) -> Result<Option<Surprise>> {
+) -> Result<Option<Found>> {
     if !options.search.looks_for_tokens() {
         return Ok(None);
     }
     let found = match hindrance(model, examiners, definition) {
         Some(why) => Err(why),
-        None => look(options, model, examiners)?
-            .filter(Surprise::is_clear)
-            .ok_or("replies do not begin with tokens that stand out"),
+        None => look(options, model, examiners, definition)?,
     };
     if let (Err(why), Some(_)) = (&found, &options.search.tokens) {
         out::warn(format!("note: --tokens auto tunes whole tensors here, as {why}"));
@@ -41,31 +59,68 @@ pub fn find(
 
 /// Returns why tokens cannot be looked for.
 fn hindrance(model: &Model, examiners: &Examiners, definition: &Definition) -> Option<&'static str> {
-    let is_tunable = select::output_matrix(&model.gguf).is_some_and(|matrix| matrix.tensor_type.is_tunable());
-    let is_scored = |reward: &Reward| reward.kind == RewardKind::Loglik && reward.weight > 0.0;
-    if !is_tunable {
-        Some("the model has no output matrix of a type that can be tuned")
-    } else if !matches!(definition.problems, Problems::Data(_)) || !definition.rewards.iter().all(is_scored) {
-        Some("the reward is not the log-likelihood of replies in --data")
-    } else if examiners.neutral.is_none() {
+    let has_codes = |matrix: &TensorEntry| matrix.tensor_type.code_range().is_some();
+    let has_codes = select::output_matrix(&model.gguf).is_some_and(has_codes);
+    if !has_codes {
+        Some("the model has no output matrix of a type whose codes can be tuned")
+    } else if !matches!(definition.problems, Problems::Data(_)) {
+        Some("the problems are no --data")
+    } else if is_scored(definition) && examiners.neutral.is_none() {
         Some("there is no neutral set to compare the replies with")
+    } else if !is_scored(definition) && !examiners.task.judges_replies_alone() {
+        Some(
+            "the reward is neither the log-likelihood of given replies nor a rule that replies are judged by",
+        )
     } else {
         None
     }
 }
 
-/// Looks for the tokens that stand out; `None` without a neutral set.
-fn look(options: &RunOptions, model: &Model, examiners: &mut Examiners) -> Result<Option<Surprise>> {
+/// Returns whether the likelihood of wanted replies is all that counts.
+fn is_scored(definition: &Definition) -> bool {
+    let is_scored = |reward: &Reward| reward.kind == RewardKind::Loglik && reward.weight > 0.0;
+    definition.rewards.iter().all(is_scored)
+}
+
+/// Looks for tokens whose rows are the place to learn the task. Says why where there are none.
+fn look(
+    options: &RunOptions,
+    model: &Model,
+    examiners: &mut Examiners,
+    definition: &Definition,
+) -> Result<Result<Found, &'static str>> {
     let context_bytes = options.memory(model).contexts_alone();
     let inference = LlamaOptions { context_bytes, ..options.inference.clone() };
     let mut engine = engine(model.reopen()?, &[], &inference)?;
     setup::rehearse(examiners, &engine)?;
-    let found = examiners.neutral.as_ref().map(|neutral| surprise(&mut engine, &examiners.task, neutral));
-    Ok(found.transpose()?)
+    if !is_scored(definition) {
+        let found = ending(&mut engine, &mut examiners.task)?.filter(Ending::is_clear);
+        return Ok(found
+            .map(Found::Ending)
+            .ok_or("to end sooner would not make most of the wrong replies right"));
+    }
+    let Some(neutral) = &examiners.neutral else { return Ok(Err("there is no neutral set")) };
+    let found = Some(surprise(&mut engine, &examiners.task, neutral)?).filter(Surprise::is_clear);
+    Ok(found.map(Found::Opening).ok_or("replies do not begin with tokens that stand out"))
 }
 
 /// Says which tokens are tuned and why.
-pub fn line(found: &Surprise) -> String {
+pub fn line(found: &Found) -> String {
+    match found {
+        Found::Opening(surprise) => opening_line(surprise),
+        Found::Ending(ending) => ending_line(ending),
+    }
+}
+
+fn ending_line(Ending { text, worth, .. }: &Ending) -> String {
+    format!(
+        "the model's replies to {} problems are worth {:.2} on average, and {:.2} had each ended where it is worth most; only the row of {text:?} \
+         in the output matrix is tuned, which teaches where replies end (--tokens all tunes whole tensors)",
+        worth.replies, worth.reward, worth.ended_sooner
+    )
+}
+
+fn opening_line(found: &Surprise) -> String {
     let tokens: Vec<String> = found.tokens.iter().map(|standout| format!("{:?}", standout.text)).collect();
     format!(
         "replies begin with {} that the model would not say there: {}; only their rows of the output matrix are tuned, which \
@@ -76,8 +131,24 @@ pub fn line(found: &Surprise) -> String {
 }
 
 /// Says the same to programs.
-pub fn object(found: &Surprise) -> Value {
+pub fn object(found: &Found) -> Value {
+    match found {
+        Found::Opening(surprise) => opening_object(surprise),
+        Found::Ending(ending) => ending_object(ending),
+    }
+}
+
+fn ending_object(Ending { token, text, worth }: &Ending) -> Value {
+    json!({
+        "nats": null,
+        "share": null,
+        "tokens": [{"token": token, "text": text, "more": null}],
+        "ending": {"replies": worth.replies, "reward": worth.reward, "ended_sooner": worth.ended_sooner},
+    })
+}
+
+fn opening_object(found: &Surprise) -> Value {
     let token =
         |Standout { token, text, more }: &Standout| json!({"token": token, "text": text, "more": more});
-    json!({"nats": found.nats, "share": found.share, "tokens": found.tokens.iter().map(token).collect::<Vec<_>>()})
+    json!({"nats": found.nats, "share": found.share, "tokens": found.tokens.iter().map(token).collect::<Vec<_>>(), "ending": null})
 }

@@ -15,6 +15,11 @@ pub(super) struct Answers {
 }
 
 impl Answers {
+    /// These replies, whoever made them.
+    pub(super) fn of_replies(replies: Vec<String>) -> Self {
+        Self { replies: Some(replies), ..Self::default() }
+    }
+
     /// How the model rates the wanted replies.
     pub(super) fn scores<E: Engine>(
         &mut self,

@@ -120,12 +120,7 @@ impl Examiner {
         most: usize,
     ) -> Result<Vec<Opening>, ExamError> {
         let asking = self.asking(engine)?;
-        let mut problems: Vec<Problem> = Vec::new();
-        for problem in self.task.training(self.seed, 0, PROBLEMS) {
-            if problems.iter().all(|other| other.prompt != problem.prompt) {
-                problems.push(problem);
-            }
-        }
+        let problems = self.distinct(PROBLEMS);
         let ask = |problem: &Problem| asking.ask(problem, problem.wanted.as_deref());
         let mut asked = problems.iter().map(ask).collect::<Result<Vec<_>, _>>()?;
         // The base model would not be asked after what a template writes before replies.

@@ -41,6 +41,17 @@ impl Examiner {
         self.exam(engine, self.task.training(self.seed, generation, count), generation, Vec::new())
     }
 
+    /// Returns the first `count` problems that the run is tuned on, each once.
+    pub(super) fn distinct(&self, count: usize) -> Vec<Problem> {
+        let mut problems: Vec<Problem> = Vec::new();
+        for problem in self.task.training(self.seed, 0, count) {
+            if problems.iter().all(|other| other.prompt != problem.prompt) {
+                problems.push(problem);
+            }
+        }
+        problems
+    }
+
     fn training_exam<E: Engine>(
         &self,
         engine: &E,

@@ -5,7 +5,7 @@ use regex::{Regex, RegexBuilder};
 use super::{PlanError, Size, Sizes};
 use crate::block::Field;
 use crate::fitness::Shaping;
-use crate::recipe::{self, Scope};
+use crate::recipe::{self, Effort, Scope};
 use crate::seed_log::MAX_PROBLEMS;
 use crate::settings::{Settings, TypeSettings, Window};
 use crate::tensor_type::TensorType;
@@ -134,18 +134,20 @@ impl Search {
         self.method.unwrap_or(Method::Qes)
     }
 
-    /// Returns the settings of a run that tunes these fields of these types, `weights` weights in all.
+    /// Returns the settings of a run that tunes these fields of these types, `weights` weights in all, with so much
+    /// effort by default.
     pub(super) fn settings(
         &self,
         entries: &[(TensorType, Field)],
         weights: u64,
+        effort: Effort,
     ) -> Result<Settings, PlanError> {
         let method = self.method();
         let mut settings = Settings {
             seed: self.seed.unwrap_or(0),
-            population: self.population.unwrap_or(recipe::POPULATION),
+            population: self.population.unwrap_or(effort.population),
             mirror: self.mirror,
-            generations: self.generations.unwrap_or(recipe::GENERATIONS),
+            generations: self.generations.unwrap_or(effort.generations),
             types: Vec::new(),
             method,
             decay: self.decay.unwrap_or(recipe::decay(method)),
@@ -212,7 +214,7 @@ mod tests {
         let entries = [(TensorType::Q8_0, Field::Scales)];
         let refused = |alpha: &str| {
             let search = Search { alpha: Some(alpha.parse().unwrap()), ..Search::default() };
-            search.settings(&entries, 1000).map_err(|e| e.to_string())
+            search.settings(&entries, 1000, recipe::effort(false)).map_err(|e| e.to_string())
         };
         assert!(refused("Q8_0=1").is_ok());
         let message = refused("codes=1").unwrap_err();

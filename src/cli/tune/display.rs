@@ -9,7 +9,6 @@ use crate::cli::{chat, out, text, tokens};
 use crate::exam::Example;
 use crate::seed_log::SeedLog;
 use crate::settings::TypeSettings;
-use crate::surprise::Surprise;
 use crate::tune::{Observer, ResidualMode};
 
 /// Text or JSON.
@@ -35,7 +34,7 @@ impl Display {
     }
 
     /// Tells which tokens' rows are tuned.
-    pub fn tell_tokens(&self, found: &Surprise) {
+    pub fn tell_tokens(&self, found: &tokens::Found) {
         match self {
             Self::Text(report) => report.line(&tokens::line(found)),
             Self::Json(_) => {

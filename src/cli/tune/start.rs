@@ -6,12 +6,12 @@ use anyhow::{Context, Result};
 
 use super::job::{From, Job};
 use crate::cli::begin::{Begun, Told};
+use crate::cli::tokens::Found;
 use crate::cli::{UsageError, definition, out, setup};
 use crate::model::Model;
 use crate::plan::Continued;
 use crate::seed_log::{LogError, PlanRecord, SeedLog};
 use crate::store::{LogFile, StoreError, read_log_file};
-use crate::surprise::Surprise;
 use crate::tune::Examiners;
 use crate::workload::{Objective, Workloads};
 
@@ -23,8 +23,8 @@ pub struct Start {
     /// How far the run is to go, where that is not what the log says.
     pub goal: Option<PlanRecord>,
     pub examiners: Examiners,
-    /// The tokens that were found to stand out, whose rows are tuned.
-    pub tokens: Option<Surprise>,
+    /// The tokens that were found, whose rows are tuned.
+    pub tokens: Option<Found>,
     pub told: Told,
 }
 

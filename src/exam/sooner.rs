@@ -1,0 +1,91 @@
+//! What a model's replies would be worth if they had ended sooner.
+
+use super::grader::Answers;
+use super::{ExamError, Examiner};
+use crate::engine::Engine;
+use crate::task::Problem;
+
+/// What replies are worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Worth {
+    /// Replies that were judged.
+    pub replies: usize,
+    /// Their mean reward as they are.
+    pub reward: f64,
+    /// Their mean reward were each of them ended where it is worth most.
+    pub ended_sooner: f64,
+    /// The most that a reply can be worth.
+    pub most: f64,
+}
+
+impl Examiner {
+    /// Returns whether replies are judged in this process and by themselves, so that parts of them can be judged as well: by no
+    /// program, whose time is not ours, and by no likelihood.
+    pub fn judges_replies_alone(&self) -> bool {
+        use crate::task::RewardKind::{Exact, Grammar, Json, Numeric, Regex};
+        let judges = |kind| matches!(kind, Exact | Grammar | Json | Numeric | Regex);
+        self.graders.iter().all(|grader| grader.weight > 0.0 && judges(grader.kind))
+    }
+
+    /// Returns what the replies to the first `count` problems that the run is tuned on are worth, as they are, and ended after the
+    /// word that serves them best. Problems that come again are looked at once.
+    ///
+    /// # Errors
+    /// When inference or a judge fails.
+    pub fn worth_of_replies<E: Engine>(&mut self, engine: &mut E, count: usize) -> Result<Worth, ExamError> {
+        let exam = self.exam(engine, self.distinct(count), 0, Vec::new())?;
+        let mut answers = Answers::default();
+        let replies = answers.replies(engine, &exam, &self.decoding)?.to_vec();
+        let mut rewards = |answers: &mut Answers| -> Result<Vec<f64>, ExamError> {
+            Ok(self.grade(engine, &exam, answers)?.into_iter().map(|mark| mark.reward).collect())
+        };
+        let whole = rewards(&mut answers)?;
+        let mut best = whole.clone();
+        let ends: Vec<Vec<usize>> = replies.iter().map(|reply| ends_of_words(reply)).collect();
+        for word in 0..ends.iter().map(Vec::len).max().unwrap_or(0) {
+            let part = |(reply, ends): (&String, &Vec<usize>)| {
+                ends.get(word).map_or_else(|| reply.clone(), |&end| reply[..end].to_owned())
+            };
+            let mut parts = Answers::of_replies(replies.iter().zip(&ends).map(part).collect());
+            best.iter_mut().zip(rewards(&mut parts)?).for_each(|(best, reward)| *best = best.max(reward));
+        }
+        let mean = |rewards: &[f64]| rewards.iter().sum::<f64>() / rewards.len().max(1) as f64;
+        let most = self.graders.iter().map(|grader| grader.weight).sum();
+        Ok(Worth { replies: replies.len(), reward: mean(&whole), ended_sooner: mean(&best), most })
+    }
+
+    /// Returns the token that ends the model's replies, by its number; `None` where a text does.
+    ///
+    /// # Errors
+    /// When the first problem that the run is tuned on cannot be put to the engine.
+    pub fn end_token<E: Engine>(&self, engine: &E) -> Result<Option<usize>, ExamError> {
+        let problems: Vec<Problem> = self.task.training(self.seed, 0, 1);
+        let Some(problem) = problems.first() else { return Ok(None) };
+        let asked = self.asking(engine)?.ask(problem, Some("."))?;
+        if asked.stop.is_some() || asked.request.goes_on {
+            return Ok(None);
+        }
+        let batch = engine.prepare(&[asked.request])?;
+        Ok(engine.scored_tokens(&batch, 0).last().copied())
+    }
+}
+
+/// Returns where the words of a text end, the last one left out.
+fn ends_of_words(text: &str) -> Vec<usize> {
+    let words = text.split_whitespace().map(|word| word.as_ptr().addr() - text.as_ptr().addr() + word.len());
+    let mut ends: Vec<usize> = words.collect();
+    ends.pop();
+    ends
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_end_before_white_space() {
+        assert_eq!(ends_of_words(" {\"a\": 1}\n\nThat is it."), [6, 9, 15, 18]);
+        assert_eq!(ends_of_words("einß zwei"), [5]);
+        assert!(ends_of_words("").is_empty() && ends_of_words("one").is_empty());
+    }
+}
