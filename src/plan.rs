@@ -17,7 +17,7 @@ pub use sizes::{Size, Sizes, SizesError};
 
 use crate::block::Field;
 use crate::model::Model;
-use crate::recipe;
+use crate::recipe::{self, Effort, RowsFor};
 use crate::seed_log::{BaseModel, FORMAT_VERSION, Header, TOOL, TaskSpec, TensorSpec, pin_noise};
 use crate::select::{self, select, spec};
 use crate::settings::Settings;
@@ -129,8 +129,10 @@ fn scope(
     let weights = tensors.iter().map(|tensor| tensor.codes).sum();
     let entries = entries(&tensors, search.fields.as_deref(), default)?;
     tensors.retain(|tensor| entries.iter().any(|(of_type, _)| *of_type == tensor.tensor_type));
-    let effort = recipe::effort(tokens.is_some() && objective.definition.reads_replies());
-    let settings = search.settings(&entries, weights, effort)?;
+    let is_judged = objective.definition.reads_replies();
+    let rows_for = if is_judged { RowsFor::Judgement } else { RowsFor::Likelihood };
+    let effort = Effort::of(weights, tokens.map(|_| rows_for));
+    let settings = search.settings(&entries, effort)?;
     Ok((tensors, settings))
 }
 

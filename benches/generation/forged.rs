@@ -28,7 +28,7 @@ pub fn codes(tensor_type: TensorType) -> Vec<TypeSettings> {
 
 /// What sizes depend on; timings do not.
 pub fn scope(population: u32) -> recipe::Scope {
-    recipe::Scope { weights: 0, fields: 1, population, mirror: false }
+    recipe::Scope { step: recipe::step(0), fields: 1, population, mirror: false }
 }
 
 /// The header of a run on all block matrices of a model.

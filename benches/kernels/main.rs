@@ -8,7 +8,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use qes_gguf::block::{Arrangement, Codes, Field, integers_of_block};
 use qes_gguf::noise::{Noise, NoiseSeed};
 use qes_gguf::perturb::{Applied, Edit, Member, Sign, edit};
-use qes_gguf::recipe::{POPULATION, Scope, type_settings};
+use qes_gguf::recipe::{POPULATION, Scope, step, type_settings};
 use qes_gguf::tensor_type::TensorType;
 use qes_gguf::tile::{Tile, tile_len};
 use qes_gguf::update::{Method, StepRule, Update};
@@ -47,7 +47,7 @@ fn noise(tensor_type: TensorType, field: Field) -> Noise {
     type_settings(
         tensor_type,
         field,
-        Scope { weights: CODES, fields: 1, population: POPULATION, mirror: false },
+        Scope { step: step(CODES), fields: 1, population: POPULATION, mirror: false },
     )
     .noise()
     .expect("usable noise")

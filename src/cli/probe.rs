@@ -356,7 +356,7 @@ fn scope(header: &Header, of_type: &TypeSettings) -> Scope {
     let Settings { types, population, mirror, .. } = &header.settings;
     let entries: Vec<(TensorType, Field)> = types.iter().map(|of| (of.tensor_type, of.field)).collect();
     let weights = header.tensors.iter().map(|spec| spec.codes).sum();
-    Scope::of(of_type.tensor_type, &entries, weights, *population, *mirror)
+    Scope::of(of_type.tensor_type, &entries, recipe::step(weights), *population, *mirror)
 }
 
 /// A share with two significant digits, the very number that a flag with it means.

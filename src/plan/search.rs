@@ -134,12 +134,10 @@ impl Search {
         self.method.unwrap_or(Method::Qes)
     }
 
-    /// Returns the settings of a run that tunes these fields of these types, `weights` weights in all, with so much
-    /// effort by default.
+    /// Returns the settings of a run that tunes these fields of these types, with so much effort by default.
     pub(super) fn settings(
         &self,
         entries: &[(TensorType, Field)],
-        weights: u64,
         effort: Effort,
     ) -> Result<Settings, PlanError> {
         let method = self.method();
@@ -157,7 +155,7 @@ impl Search {
         };
         self.check_sizes(entries)?;
         let of_entry = |&(tensor_type, field): &(TensorType, Field)| {
-            let scope = Scope::of(tensor_type, entries, weights, settings.population, settings.mirror);
+            let scope = Scope::of(tensor_type, entries, effort.step, settings.population, settings.mirror);
             self.type_settings(tensor_type, field, scope)
         };
         settings.types = entries.iter().map(of_entry).collect();
@@ -214,7 +212,7 @@ mod tests {
         let entries = [(TensorType::Q8_0, Field::Scales)];
         let refused = |alpha: &str| {
             let search = Search { alpha: Some(alpha.parse().unwrap()), ..Search::default() };
-            search.settings(&entries, 1000, recipe::effort(false)).map_err(|e| e.to_string())
+            search.settings(&entries, Effort::of(1000, None)).map_err(|e| e.to_string())
         };
         assert!(refused("Q8_0=1").is_ok());
         let message = refused("codes=1").unwrap_err();

@@ -14,9 +14,9 @@ use crate::update::Method;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Search")]
 pub struct SearchArgs {
-    #[arg(long, value_name = "N", help = format!("Generations in all, also when resuming [default: {}]", recipe::GENERATIONS))]
+    #[arg(long, value_name = "N", help = format!("Generations in all, also when resuming [default: {}; with --tokens 70, or 6 where replies are judged]", recipe::GENERATIONS))]
     pub generations: Option<u64>,
-    #[arg(long, value_name = "N", help = format!("Members of a generation [default: {}]", recipe::POPULATION))]
+    #[arg(long, value_name = "N", help = format!("Members of a generation [default: {}; with --tokens and judged replies 32]", recipe::POPULATION))]
     pub population: Option<u32>,
     /// Evaluate members in mirrored pairs, a perturbation and its negative, as the paper does; an even number of them
     #[arg(long)]
@@ -29,7 +29,7 @@ pub struct SearchArgs {
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub sigma: Option<String>,
     /// Step size of the first generation: by how much of the weights it moves the model, as 0.4%, or the learning rate in steps of
-    /// the integers, as 0.006; for all or by names as --sigma [default: 6% for small models, 1% for 100 million weights]
+    /// the integers, as 0.006; for all or by names as --sigma [default: 6% for small models, 1% for 100 million weights, 12% or 6% for rows]
     #[arg(long, visible_alias = "learning-rate", value_name = "X", allow_negative_numbers = true)]
     pub alpha: Option<String>,
     /// Step size of the last generation; it changes linearly in between [default: in the same ratio to alpha as by default]
@@ -64,7 +64,8 @@ pub struct SearchArgs {
     #[arg(long, value_name = "REGEX")]
     pub tensors: Option<String>,
     /// Tokens whose rows of the output matrix are tuned and nothing else: numbers with commas between, "all" for whole tensors,
-    /// or "auto" for those that surprise the model in how the user's own replies begin
+    /// or "auto" for those that surprise the model in how the user's own replies begin, or the one that ends replies where these
+    /// are judged and right, but go on
     /// [default: auto; all with --tensors, --fields, and sizes that are not plain percentages]
     #[arg(long, value_name = "TOKENS", value_parser = parse_tokens)]
     pub tokens: Option<Tokens>,
