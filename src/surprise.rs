@@ -9,6 +9,8 @@
 //! Openings alone are looked at, half of a reply at most. Rows can learn a closing phrase too, but nothing that tells whether it
 //! was said already, and then replies loop (docs/EVIDENCE.md).
 
+use serde::Serialize;
+
 use crate::drift::Neutral;
 use crate::engine::{Engine, TokenTally};
 use crate::exam::{ExamError, Examiner};
@@ -39,24 +41,28 @@ const CLEAR: f64 = 0.5;
 const LEAST_NATS: f64 = 3.0;
 
 /// A token that stands out.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "standout"))]
 pub struct Standout {
-    /// Its number.
+    /// Its number in the vocabulary.
     pub token: u64,
     /// Its text.
     pub text: String,
-    /// How many times more often than expected a reply has it.
+    /// Factor by which replies have it more often than expected.
     pub more: f64,
 }
 
 /// The tokens that stand out.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "standouts", deny_unknown_fields))]
 pub struct Surprise {
-    /// Them, those with the most first.
+    /// The tokens, those with the largest part first.
     pub tokens: Vec<Standout>,
-    /// How unlikely they are in a reply's opening, in nats, on average.
+    /// Surprise of these tokens in the opening of a reply, in nats, on average.
+    #[cfg_attr(test, schemars(range(min = 0.0)))]
     pub nats: f64,
-    /// Which share that is of all that is unlikely about it, 0.0..=1.0.
+    /// Share of the opening's whole surprise that they make up, from 0 to 1.
+    #[cfg_attr(test, schemars(range(min = 0.0, max = 1.0)))]
     pub share: f64,
 }
 

@@ -1,14 +1,13 @@
 //! `--tokens auto`: whether a run tunes a few tokens' rows, and which.
 
 use anyhow::Result;
-use serde_json::{Value, json};
 
 use super::resolve::RunOptions;
 use super::{out, setup, text};
 use crate::llama::LlamaOptions;
 use crate::model::Model;
 use crate::select;
-use crate::surprise::{Standout, Surprise, surprise};
+use crate::surprise::{Surprise, surprise};
 use crate::task::{Definition, Problems, Reward, RewardKind};
 use crate::tune::Examiners;
 use crate::tuning::engine;
@@ -73,11 +72,4 @@ pub fn line(found: &Surprise) -> String {
         text::tokens(found.tokens.len() as u64),
         tokens.join(", ")
     )
-}
-
-/// Says the same to programs.
-pub fn object(found: &Surprise) -> Value {
-    let token =
-        |Standout { token, text, more }: &Standout| json!({"token": token, "text": text, "more": more});
-    json!({"nats": found.nats, "share": found.share, "tokens": found.tokens.iter().map(token).collect::<Vec<_>>()})
 }
