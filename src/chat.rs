@@ -28,17 +28,18 @@ pub use outline::Outline;
 pub use template::{Speaker, Template, knows_thoughts};
 pub use written::{Written, literally, marked};
 
-/// Settings of how conversations are written.
+/// Form of conversations.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "chat"))]
 pub struct ChatSettings {
-    /// A template in place of the model's own: its text, or one of [`NAMES`]; [`NONE`] for prompts as they stand.
+    /// A template in place of the model's own: its text, or the name of a built-in one; `none` for prompts as they stand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
     /// Variables for the template, such as `enable_thinking`.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub kwargs: Map<String, Value>,
-    /// The day that the template takes for today, where it asks for it.
+    /// The day that a template takes for today, where it asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<Date>,
     /// Meaning of control tokens' names in the user's data.
@@ -47,7 +48,7 @@ pub struct ChatSettings {
 }
 
 impl ChatSettings {
-    /// Whether nothing is said.
+    /// Returns true where nothing is set.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -81,6 +82,7 @@ impl ChatSettings {
 /// Meaning of a control token's name (`<|im_end|>`) in the user's data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub enum Special {
     /// The token, as in llama.cpp's server.
     #[default]

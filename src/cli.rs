@@ -18,6 +18,7 @@ mod export;
 mod given;
 mod inspect;
 mod interrupt;
+mod json;
 mod manual;
 mod out;
 mod probe;

@@ -35,7 +35,7 @@ pub use split::{FEWEST_HELD_OUT, HELD_OUT_SHARE, Split, SplitError, split};
 /// The endings of files that can be read, the usual one first.
 pub const EXTENSIONS: [&str; 7] = ["jsonl", "ndjson", "json", "csv", "tsv", "txt", "md"];
 
-/// What a file's objects hold.
+/// Shape of a file's objects.
 ///
 /// | shape | keys |
 /// |---|---|
@@ -86,7 +86,7 @@ impl Shape {
 pub struct Message {
     /// One of [`ROLES`].
     pub role: String,
-    /// What is said.
+    /// The text.
     pub content: String,
 }
 
@@ -100,7 +100,7 @@ impl Message {
 /// The roles that a message can have.
 pub const ROLES: [&str; 5] = ["system", "developer", "user", "assistant", "tool"];
 
-/// What a model is asked.
+/// A prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Prompt {
     /// One text, which a model without a chat template continues as it stands.
@@ -109,19 +109,19 @@ pub enum Prompt {
     Messages(Vec<Message>),
 }
 
-/// What one example holds. No prompt and no reply is blank.
+/// Contents of one example. No prompt and no reply is blank.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Content {
     /// A prompt and the wanted reply ([`Shape::Chat`], [`Shape::Completion`], [`Shape::Answer`], [`Shape::Question`]).
     Reply {
-        /// What is asked.
+        /// The prompt.
         prompt: Prompt,
         /// The wanted reply.
         reply: String,
     },
     /// A prompt with a better and a worse reply.
     Preference {
-        /// What is asked.
+        /// The prompt.
         prompt: Prompt,
         /// The better reply.
         chosen: String,
@@ -132,7 +132,7 @@ pub enum Content {
     Text {
         /// The text.
         text: String,
-        /// Whether the document ends with it, which an inner piece of a plain text does not.
+        /// True where the document ends with it; false of an inner piece of a plain text.
         ends: bool,
     },
     /// A prompt without any reply.
@@ -144,18 +144,18 @@ pub enum Content {
 pub struct Earlier {
     /// Its place among the messages of the prompt.
     pub at: usize,
-    /// What it counts.
+    /// Weight of the reply.
     pub weight: f64,
 }
 
 /// One example of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Example {
-    /// What it holds.
+    /// Its contents.
     pub content: Content,
     /// Replies inside of its prompt.
     pub earlier: Vec<Earlier>,
-    /// What it counts, from 0; usually 1.
+    /// Weight of the example, from 0; usually 1.
     pub weight: f64,
     /// The line that it begins on, from 1; `None` for a piece of a plain text.
     pub line: Option<u64>,
@@ -186,7 +186,7 @@ impl Example {
     }
 }
 
-/// What there is to say of a file beside its examples.
+/// Remarks on a file beside its examples.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
     /// Examples whose line ends were made those of Unix.
@@ -202,7 +202,7 @@ pub struct Dataset {
     pub shape: Shape,
     /// The examples, in the order of the file.
     pub examples: Vec<Example>,
-    /// What else there is to say of the file.
+    /// Remarks on the file.
     pub notes: Notes,
 }
 

@@ -62,8 +62,9 @@ pub enum DiffError {
 /// The first line of a diff.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "diff_header"))]
 pub struct DiffHeader {
-    /// [`FORMAT_VERSION`] of the writer.
+    /// Version of the diff format.
     pub version: u32,
     /// Name and version of the program that wrote the diff.
     pub tool: String,
@@ -72,6 +73,7 @@ pub struct DiffHeader {
     /// The file that it leads to.
     pub result: Digest,
     /// The hash of the log up to the last generation that is in the result.
+    #[cfg_attr(test, schemars(regex(pattern = "^[0-9a-f]{64}$")))]
     pub log_sha256: String,
     /// Generations of the log that are in the result.
     pub generations: u64,
@@ -79,13 +81,15 @@ pub struct DiffHeader {
     pub tensors: Vec<TensorSpec>,
 }
 
-/// Which file, but for its name.
+/// A file, whatever its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "result"))]
 pub struct Digest {
     /// Length in bytes.
     pub bytes: u64,
     /// SHA-256 of the whole file, lower-case hexadecimal.
+    #[cfg_attr(test, schemars(regex(pattern = "^[0-9a-f]{64}$")))]
     pub sha256: String,
 }
 
@@ -119,7 +123,7 @@ pub struct Diff {
 }
 
 impl Diff {
-    /// Whether a file that begins with these bytes is meant to be a diff.
+    /// Checks whether a file that begins with these bytes is meant to be a diff.
     pub fn is_begun_by(bytes: &[u8]) -> bool {
         bytes.starts_with(HEADER_START)
     }

@@ -44,7 +44,7 @@ pub enum DriftError {
     NoRoom(EngineError),
 }
 
-/// What a prompt is about.
+/// Source of a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Everyday things.
@@ -58,9 +58,9 @@ pub enum Kind {
 pub struct FreeReply {
     /// Which prompts it is one of.
     pub kind: Kind,
-    /// What was asked, without the chat template.
+    /// The prompt, without the chat template.
     pub prompt: String,
-    /// What was replied.
+    /// The reply.
     pub text: String,
 }
 

@@ -12,9 +12,9 @@ use crate::settings::Settings;
 pub struct Generation {
     /// Its number, from 0.
     pub number: u64,
-    /// What its perturbations are drawn from: one for each member, or for each mirrored pair.
+    /// Seeds of its perturbations: one for each member, or for each mirrored pair.
     pub seeds: Vec<NoiseSeed>,
-    /// Whether its members are mirrored.
+    /// True where its members are mirrored.
     pub mirror: bool,
 }
 

@@ -150,9 +150,9 @@ impl Examiner {
         mut judge_of: impl FnMut(&Reward) -> Result<Option<Box<dyn Judge>>, JudgeError>,
     ) -> Result<Self, ExamError> {
         let grader = |reward: &Reward| {
-            let (weight, kind, grammar) = (reward.weight, reward.kind, reward.grammar.clone());
+            let (weight, kind) = (reward.weight, reward.kind.clone());
             let judge = judge_of(reward).map_err(|source| ExamError::Judge { kind: kind.name(), source })?;
-            Ok(Grader { weight, kind, judge, grammar })
+            Ok(Grader { weight, kind, judge })
         };
         let decoding = Decoding {
             max_new_tokens: definition.predict.unwrap_or_else(|| task.reply_tokens()),
@@ -185,8 +185,8 @@ impl Examiner {
 
     /// New tokens that the model replies with to an exam, where a reward has it reply.
     fn new_tokens(&self, chat: bool) -> Option<usize> {
-        let told_by_scores = |kind| kind == RewardKind::Exact && self.scores_tell(chat);
-        let replies = |grader: &Grader| grader.kind.reads_replies() && !told_by_scores(grader.kind);
+        let told_by_scores = |kind: &RewardKind| *kind == RewardKind::Exact && self.scores_tell(chat);
+        let replies = |grader: &Grader| grader.kind.reads_replies() && !told_by_scores(&grader.kind);
         self.graders.iter().any(replies).then_some(self.decoding.max_new_tokens)
     }
 

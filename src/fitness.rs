@@ -8,6 +8,7 @@ pub const MAX_WEIGHT: f32 = 3.0;
 /// How fitness becomes weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub enum Shaping {
     /// The z-score over the population, clipped to -3..=3.
     Zscore,
@@ -18,6 +19,7 @@ pub enum Shaping {
 /// Mean, spread and best of the fitness of a generation's members.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "fitness"))]
 pub struct FitnessSummary {
     /// Mean over all members.
     pub mean: f64,

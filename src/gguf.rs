@@ -121,7 +121,7 @@ impl Gguf {
         self.metadata_str("general.name")
     }
 
-    /// Whether the model brings a chat template (`tokenizer.chat_template`).
+    /// Returns true where the model has a chat template (`tokenizer.chat_template`).
     pub fn has_chat_template(&self) -> bool {
         self.metadata_str("tokenizer.chat_template").is_some_and(|template| !template.is_empty())
     }

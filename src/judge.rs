@@ -1,4 +1,4 @@
-//! What a reply is worth: a number for each, more is better.
+//! Judges of replies: they give each reply a number, and more is better.
 //!
 //! [`Numeric`] and [`Pattern`] compare a reply with what is wanted and give 1 or 0; [`Json`] looks at its form, and may compare it
 //! too. A judge of the user's own is a program, asked through the same trait.
@@ -27,9 +27,9 @@ pub use pattern::Pattern;
 /// A reply to be judged, and what is known of the example behind it.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
-    /// What was asked.
+    /// The prompt.
     pub prompt: &'a str,
-    /// What the model replied.
+    /// The model's reply.
     pub reply: &'a str,
     /// The wanted reply, where the example has one.
     pub wanted: Option<&'a str>,
@@ -41,7 +41,7 @@ pub struct Asked<'a> {
 
 /// Judges replies, perhaps on another thread than the one that it was made on.
 pub trait Judge: Send {
-    /// Whether replies to an example can be judged at all, to be asked of every example before any work is done.
+    /// Checks that replies to an example can be judged at all. Called for every example before any work is done.
     ///
     /// # Errors
     /// When the example lacks something that this judge needs, or has it wrong.

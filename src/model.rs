@@ -37,7 +37,7 @@ use crate::update::Moves;
 pub struct Model {
     /// The mapped bytes.
     pub working: WorkingCopy,
-    /// What they hold.
+    /// Parsed view of the file.
     pub gguf: Gguf,
     /// Which file it is, once somebody has asked.
     identity: OnceLock<BaseModel>,

@@ -43,7 +43,7 @@ impl Sign {
 /// One member of a population: a perturbation with a sign.
 #[derive(Clone, Copy, Debug)]
 pub struct Member<'a> {
-    /// What the perturbation is drawn from.
+    /// Seed that the perturbation is drawn from.
     pub seed: &'a NoiseSeed,
     /// The sign; always plus where members are not mirrored.
     pub sign: Sign,
@@ -58,7 +58,7 @@ pub(crate) fn draw_tile(noise: &Noise, seed: &NoiseSeed, tile: &Tile, sink: &mut
     }
 }
 
-/// What [`edit`] does to the integers of a tile.
+/// Change that [`edit`] makes to the integers of a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edit {
     /// Adds the member's perturbation to each integer whose result stays in range, and remembers which did.

@@ -48,25 +48,25 @@ const LOOKS: usize = 4;
 /// Share of the members that are evaluated mirrored, too.
 const MIRRORED: f64 = 0.25;
 
-/// What members of one sigma showed.
+/// Results of members with one sigma.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trial {
     /// The sigma, as a multiple of the settings'.
     pub factor: f64,
     /// Variance of a perturbation, in square steps of the integers, for the type and field with the most of them.
     pub variance: f64,
-    /// What their rewards tell.
+    /// Statistics of their rewards.
     pub signal: Signal,
     /// Seconds to perturb a member, at the median.
     pub perturb: f64,
 }
 
-/// What a probe found.
+/// Findings of a probe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Findings {
     /// A trial for each sigma that gave finite rewards; the settings' own is the first.
     pub trials: Vec<Trial>,
-    /// What noise costs, by all of them; `None` where it cannot be told, as with a single one.
+    /// Cost of noise, from all of them; `None` where it cannot be estimated, as with a single one.
     pub cost: Option<Cost>,
     /// Share of the variance of fitness, with the settings' own sigma, that is even in the noise: mirrored members pay where it
     /// is above a half.
@@ -258,7 +258,7 @@ fn deviation(settings: &Settings, main: usize, variance: f64) -> f64 {
     members * alpha / sigma * (settings.perturbations() as f64 * variance).sqrt()
 }
 
-/// What the members of one sigma showed, and what they got.
+/// Results of the members with one sigma, and their rewards.
 struct Tried {
     trial: Trial,
     /// Of each member.

@@ -226,7 +226,7 @@ pub fn hit(sigma: f64) -> u16 {
     (sigma / HIT_SHARE.sqrt()).round().clamp(1.0, f64::from(MAX_HIT)).max(sigma.ceil()) as u16
 }
 
-/// What default noise and step sizes depend on, besides type and field.
+/// Facts that default noise and step sizes depend on, besides type and field.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope {
     /// Displacement of a generation's step, were all of it noise, at the start and at the end of a run.
@@ -235,7 +235,7 @@ pub struct Scope {
     pub fields: usize,
     /// Members of a generation.
     pub population: u32,
-    /// Whether they come in mirrored pairs.
+    /// True where they come in mirrored pairs.
     pub mirror: bool,
 }
 

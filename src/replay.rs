@@ -22,7 +22,7 @@ use crate::settings::{TypeSettings, Window};
 use crate::tile::{Tile, tile_len};
 use crate::update::{Anchor, Buffers, Method, Moves, StepRule, Tuned, Update, step};
 
-/// What replay needs of each generation.
+/// Part of each generation that replay needs.
 #[derive(Clone, Debug)]
 struct Step {
     weights: Vec<f32>,
@@ -149,7 +149,7 @@ impl History {
         self.steps.len() as u64
     }
 
-    /// Whether there is no generation yet.
+    /// Returns true where there is no generation yet.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
@@ -183,7 +183,7 @@ impl History {
         NoiseSeed::of_generation(self.seed, generation, self.perturbations)
     }
 
-    /// Whether the residual has to be kept from update to update, since the log alone does not tell it.
+    /// Returns true where the residual has to be kept from update to update, because the log alone does not determine it.
     pub fn must_store(&self) -> bool {
         self.method.looks_at_codes()
     }

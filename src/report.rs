@@ -1,5 +1,5 @@
-//! What a seed log tells, drawn: a page for the browser that stands by itself, figures as files of their own, and event
-//! files that TensorBoard opens. And written: the card of an exported model, and a Modelfile for Ollama.
+//! Reports on seed logs: a self-contained page for the browser, figures as files of their own, and event files for
+//! TensorBoard. Also the card of an exported model, and a Modelfile for Ollama.
 //!
 //! [`Run`] takes from a log what is shown, and from elsewhere what no log knows: where the time went ([`Timing`]) and what the
 //! model replies ([`Sample`]). `charts` says which curves there are, `plot` and `heat` draw, `page` puts it

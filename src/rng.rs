@@ -10,7 +10,7 @@ use rand_core::{RngCore, SeedableRng};
 /// Words that a stream makes at once: four ChaCha blocks, side by side in vector registers.
 pub const BATCH: usize = 64;
 
-/// What the draws are for. Two domains never share a word, whatever their seeds and streams.
+/// Purpose of draws. Two domains never share a word, whatever their seeds and streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Domain {
     /// Seeds of the antithetic pairs; the seed is the run's, the stream the generation.

@@ -289,7 +289,7 @@ pub fn pin_noise(header: Header) -> Result<Header, LogError> {
     Ok(Header { noise: noise_specs(&header)?, ..header })
 }
 
-/// What pins the noise of the header's types.
+/// Returns the definition of the noise for each of the header's types.
 fn noise_specs(header: &Header) -> Result<Vec<NoiseSpec>, LogError> {
     let spec = |noise: Noise| NoiseSpec { run: noise.run_len() as u64, tables: hex(&noise.digest()[..8]) };
     let noises = header.settings.types.iter().map(|of_type| of_type.noise().map(spec));

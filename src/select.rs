@@ -48,8 +48,8 @@ fn names(types: &[TensorType]) -> String {
     types.iter().map(|t| t.name()).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether a tensor is tuned when no pattern is given: the weight matrices of the blocks, but neither embeddings, norms
-/// nor the router of a mixture of experts.
+/// Returns true where a tensor is tuned when no pattern is given: the weight matrices of the blocks, but neither embeddings,
+/// norms nor the router of a mixture of experts.
 pub fn is_block_matrix(tensor: &TensorEntry) -> bool {
     tensor.name.starts_with("blk.")
         && tensor.name.ends_with(".weight")
@@ -161,7 +161,7 @@ pub fn fields(tensors: &[TensorSpec], fields: &[Field]) -> Vec<(TensorType, Fiel
     found
 }
 
-/// What is tuned of a tensor of a model.
+/// Part of a tensor that is tuned.
 #[derive(Clone, Debug)]
 pub struct Part<'a> {
     /// The tensor.

@@ -18,15 +18,16 @@ pub const ALPHA_RANGE: std::ops::RangeInclusive<f64> = 0.0..=1000.0;
 /// Largest number of generations.
 pub const MAX_GENERATIONS: u64 = 1 << 24;
 
-/// Everything that decides, together with the rewards, what a run does to the codes.
+/// Hyper-parameters of a run: with the rewards, they decide every change of the codes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "settings"))]
 pub struct Settings {
     /// The run's seed; pair seeds and problems are drawn from it.
     pub seed: u64,
     /// Members of a generation, at least 2; mirrored ones come in pairs and are at least 4.
     pub population: u32,
-    /// Whether members come in mirrored (antithetic) pairs of one perturbation and its negative. Else each member has a
+    /// True where members come in mirrored (antithetic) pairs of one perturbation and its negative. Otherwise each member has a
     /// perturbation of its own, and the population's mean is the baseline.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mirror: bool,
@@ -34,21 +35,24 @@ pub struct Settings {
     pub generations: u64,
     /// Noise and step size of each tensor type and field that is tuned.
     pub types: Vec<TypeSettings>,
-    /// By which rule codes move.
+    /// Rule by which codes move.
     pub method: Method,
-    /// Share of the residual that the next generation keeps, 0.0..=1.0, and 0 where there is no residual.
+    /// Share of the residual that the next generation keeps, from 0 to 1; 0 where there is no residual.
+    #[cfg_attr(test, schemars(range(min = 0.0, max = 1.0)))]
     pub decay: f64,
-    /// How much of the log the residual is rebuilt from: all of it where it depends on the codes, 1 where there is none.
+    /// Generations that the residual is rebuilt from at least, or `all`: `all` where it depends on the codes, 1 where there is none.
     pub window: Window,
     /// Probability with which each code that is away from its base value is pulled a step back after an update; 0 for none.
+    #[cfg_attr(test, schemars(range(min = 0.0, max = 1.0)))]
     pub anchor: f64,
-    /// How fitness differences become weights.
+    /// Rule by which fitness becomes weights.
     pub shaping: Shaping,
 }
 
 /// Noise and step size of one field of a tensor type, in steps of its integers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "type_settings"))]
 pub struct TypeSettings {
     /// The type.
     #[serde(rename = "type")]
@@ -56,12 +60,16 @@ pub struct TypeSettings {
     /// The field.
     pub field: Field,
     /// Root mean square of the perturbations.
+    #[cfg_attr(test, schemars(extend("exclusiveMinimum" = 0)))]
     pub sigma: f64,
-    /// Magnitude of a perturbation where it is not 0.
+    /// Magnitude of a perturbation that is not 0.
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub hit: u16,
     /// Step size (learning rate) of the first generation.
+    #[cfg_attr(test, schemars(range(min = 0.0, max = 1000.0)))]
     pub alpha: f64,
     /// Step size of the last generation; it changes linearly in between.
+    #[cfg_attr(test, schemars(range(min = 0.0, max = 1000.0)))]
     pub alpha_final: f64,
 }
 
@@ -71,6 +79,7 @@ pub struct TypeSettings {
 /// (m-1)K, so it has seen K to 2K-1 generations. A pass over a whole log then needs two residuals and no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "WindowForm", into = "WindowForm")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub enum Window {
     /// At least this many generations; at least 1.
     Last(u64),
@@ -80,6 +89,7 @@ pub enum Window {
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 enum WindowForm {
     Last(u64),
     Named(String),

@@ -144,7 +144,7 @@ pub enum StoreError {
     LogRescued {
         /// The log.
         path: PathBuf,
-        /// What was done to it.
+        /// Change that was made to it.
         how: &'static str,
         /// Where it was saved.
         rescued: PathBuf,
@@ -158,7 +158,7 @@ pub enum StoreError {
     LogLost {
         /// The log.
         path: PathBuf,
-        /// What was done to it.
+        /// Change that was made to it.
         how: &'static str,
     },
     /// The model's file is not what it was when it was opened.

@@ -41,22 +41,22 @@ const LEAST_NATS: f64 = 3.0;
 /// A token that stands out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standout {
-    /// Its number.
+    /// Its number in the vocabulary.
     pub token: u64,
     /// Its text.
     pub text: String,
-    /// How many times more often than expected a reply has it.
+    /// Factor by which replies have it more often than expected.
     pub more: f64,
 }
 
 /// The tokens that stand out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Surprise {
-    /// Them, those with the most first.
+    /// The tokens, those with the largest part first.
     pub tokens: Vec<Standout>,
-    /// How unlikely they are in a reply's opening, in nats, on average.
+    /// Surprise of these tokens in the opening of a reply, in nats, on average.
     pub nats: f64,
-    /// Which share that is of all that is unlikely about it, 0.0..=1.0.
+    /// Share of the opening's whole surprise that they make up, from 0 to 1.
     pub share: f64,
 }
 

@@ -1,4 +1,4 @@
-//! What a model is tuned on: problems, the replies that are wanted, and what a reply is worth.
+//! Tasks: problems, the replies that are wanted, and the rewards of replies.
 //!
 //! Every task splits its problems in two for good: those that tuning draws from and those that only evaluation sees. A
 //! [`Definition`] says which task it is and which rewards count; it is what a task file, the command line and a log's
@@ -13,6 +13,7 @@ pub mod expression;
 mod form;
 pub mod gsm8k;
 pub mod number;
+mod reward;
 mod split;
 
 use std::fmt;
@@ -21,13 +22,14 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub use data_options::{DataError, DataOptions, Replies};
-pub use definition::{Definition, DefinitionError, Problems, Reward, RewardKind, SOFT_FLOOR};
+pub use definition::{Definition, DefinitionError, Problems};
 pub use examples::{Examples, IsRight, is_wanted};
 pub use form::{FormError, PromptForm};
+pub use reward::{Reward, RewardError, RewardKind, SOFT_FLOOR};
 
 pub use crate::dataset::Message;
 
-/// What a model is asked, in both forms that a model may be asked in.
+/// A prompt, in both forms that a model may be asked in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prompt {
     /// The text that a model without a chat template continues.
@@ -39,19 +41,19 @@ pub struct Prompt {
 /// One problem.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Problem {
-    /// What the model is asked.
+    /// The prompt.
     pub prompt: Prompt,
     /// The wanted reply, where one is known.
     pub wanted: Option<String>,
     /// A reply that is less wanted.
     pub rejected: Option<String>,
-    /// Whether the text goes on after the wanted reply, so that the model is not to end there.
+    /// True where the text goes on after the wanted reply, so that the model should not end there.
     pub goes_on: bool,
-    /// What its reward is multiplied by, where that is not 1.
+    /// Factor on its reward, where that is not 1.
     pub weight: Option<f64>,
     /// Where the problem stands in the user's data; a generated one stands nowhere.
     pub place: Place,
-    /// What else is known of the problem: the user's own line, or what the task's judgement goes by.
+    /// Other facts: the line of the user's data, or the facts that the task judges by.
     pub facts: Arc<Map<String, Value>>,
 }
 
@@ -83,10 +85,10 @@ impl fmt::Display for Place {
     }
 }
 
-/// What a reply is worth to the task itself.
+/// The task's own judgement of a reply.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verdict {
-    /// Whether it solves the problem.
+    /// True where the reply solves the problem.
     pub right: bool,
     /// The reward: 1 for a right reply, and what else the task counts.
     pub reward: f64,
@@ -118,16 +120,16 @@ pub trait Task: Send {
         let _ = is_out;
     }
 
-    /// What a reply is worth.
+    /// Judges a reply.
     fn judge(&self, problem: &Problem, reply: &str) -> Verdict;
 
-    /// Whether every problem has a reply that is right, so that an accuracy says something.
+    /// Returns true where every problem has a right reply, so that an accuracy is meaningful.
     fn has_right_replies(&self) -> bool {
         true
     }
 
-    /// Whether a model without a chat template must reply with exactly the wanted text and then end, which one forward pass
-    /// over it tells.
+    /// Returns true where a model without a chat template must reply with exactly the wanted text and then end. One forward
+    /// pass over the wanted text can check that.
     fn is_exact_in_plain(&self) -> bool {
         false
     }

@@ -13,6 +13,7 @@ use thiserror::Error;
 /// A ggml tensor type, by its name in prose (`Q4_K`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub struct TensorType(&'static Layout);
 
 /// One row of the type table.

@@ -10,7 +10,7 @@ pub fn percent(share: f64) -> String {
     format!("{:.1}%", 100.0 * share)
 }
 
-/// What counts of a grade: the accuracy with its 95% interval, or the mean reward where nothing is right or wrong.
+/// Returns the main result of a grade: the accuracy with its 95% interval, or the mean reward where nothing is right or wrong.
 pub fn headline(grade: &Grade) -> String {
     match (grade.accuracy(), grade.interval()) {
         (Some(accuracy), Some((low, high))) => {
@@ -20,7 +20,7 @@ pub fn headline(grade: &Grade) -> String {
     }
 }
 
-/// What [`headline`] tells, in two words.
+/// Returns the name of the measure in [`headline`].
 pub fn measure(grade: &Grade) -> &'static str {
     if grade.correct.is_some() {
         "accuracy"

@@ -94,7 +94,7 @@ impl From<ModelError> for TuningError {
     }
 }
 
-/// What a run came to.
+/// Result of a run.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Finished {
@@ -140,15 +140,15 @@ impl Tuning {
         }
     }
 
-    /// What drift from the base model is measured on in every evaluation, and how far the model may drift to be the best: a
-    /// share of the base's perplexity. By default it is the built-in set, and 5%.
+    /// Sets the neutral set on which every evaluation measures drift, and the limit on drift for the best model as a share of the
+    /// base's perplexity. By default they are the built-in set and 0.05.
     pub fn neutral(mut self, neutral: Option<Neutral>, max: Option<f64>) -> Self {
         self.objective.drift = neutral.as_ref().map(|set| set.spec("code", max));
         self.neutral = neutral;
         self
     }
 
-    /// What the log, and whoever reads it, calls the task.
+    /// Sets the name of the task in the log.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.objective.definition.name = name.into();
         self

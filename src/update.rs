@@ -24,6 +24,7 @@ use crate::tile::Tile;
 /// By which rule a generation's sums move the codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub enum Method {
     /// Error feedback that never looks at the codes.
     Qes,
@@ -36,12 +37,12 @@ pub enum Method {
 }
 
 impl Method {
-    /// Whether it has a residual, in which evidence too small for a step is kept.
+    /// Returns true where it has a residual, which keeps evidence too small for a step.
     pub fn has_residual(self) -> bool {
         matches!(self, Self::Qes | Self::QesGated)
     }
 
-    /// Whether its residual depends on the codes of the generations before, so that it cannot be replayed by itself.
+    /// Returns true where its residual depends on the codes of earlier generations, so that it cannot be replayed by itself.
     pub fn looks_at_codes(self) -> bool {
         self == Self::QesGated
     }
@@ -57,7 +58,7 @@ impl Method {
     }
 }
 
-/// What one generation does to one field of the tensors of one type.
+/// Step of one generation on one field of the tensors of one type.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepRule {
     /// alpha / sigma: what turns the weighted sum of perturbations into steps of the integers.
@@ -133,9 +134,9 @@ pub struct Update<'a> {
     pub seed: u64,
     /// Number of the generation, from 0.
     pub generation: u64,
-    /// Whether each perturbation has two members, one for either sign.
+    /// True where each perturbation has two members, one for each sign.
     pub mirror: bool,
-    /// What the perturbations are drawn by.
+    /// Noise that the perturbations are drawn from.
     pub noise: &'a Noise,
     /// The sources of the generation's perturbations.
     pub seeds: Vec<NoiseSeed>,
@@ -143,7 +144,7 @@ pub struct Update<'a> {
     pub weights: &'a [f32],
     /// How sums become steps.
     pub rule: StepRule,
-    /// What pulls codes back afterwards.
+    /// Pull of codes back to the base after the step.
     pub anchor: Option<&'a Anchor>,
 }
 

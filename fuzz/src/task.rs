@@ -3,7 +3,7 @@
 use qes_gguf::judge::{Json, Pattern};
 use qes_gguf::task::arith::Arith;
 use qes_gguf::task::countdown::Countdown;
-use qes_gguf::task::{Definition, Message, Problems, PromptForm, Task};
+use qes_gguf::task::{Definition, Message, Problems, PromptForm, RewardKind, Task};
 
 use super::{Seeds, told};
 
@@ -24,10 +24,13 @@ fn accepted(definition: &Definition, len: usize) {
     assert_eq!(serde_json::from_str::<Definition>(&written).expect("what was written"), *definition);
     let _ = (definition.rewards_text(), definition.reads_replies());
     for reward in &definition.rewards {
-        let _ = reward.schema.as_ref().map(Json::of_schema);
-        let _ = reward.pattern.as_ref().map(|pattern| Pattern::for_all(pattern));
-        // As a program's patience.
-        let _ = reward.timeout.map(std::time::Duration::from_secs_f64);
+        match &reward.kind {
+            RewardKind::Json { schema, .. } => drop(schema.as_ref().map(Json::of_schema)),
+            RewardKind::Regex { pattern } => drop(pattern.as_ref().map(|pattern| Pattern::for_all(pattern))),
+            // As a program's patience.
+            RewardKind::Command { timeout, .. } => drop(timeout.map(std::time::Duration::from_secs_f64)),
+            _ => (),
+        }
     }
     match &definition.problems {
         Problems::Arith(options) => ask(Arith::new(options.clone()).expect("options that were checked")),

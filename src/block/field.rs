@@ -14,6 +14,7 @@ use thiserror::Error;
 /// One kind of integers in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub enum Field {
     /// The quantized weights.
     Codes = 0,

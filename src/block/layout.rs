@@ -13,13 +13,13 @@ use crate::tensor_type::TensorType;
 
 /// A layout of blocks in memory.
 pub trait CodeLayout: 'static {
-    /// What a block is in a file.
+    /// Type of a block in a file.
     type Block: CodeBlock;
     /// Rows that are interleaved: the blocks that so many rows have in a column form a group of `ROWS * Block::BYTES` bytes.
     const ROWS: usize;
     /// Bytes that these rows take turns by, in the part of the group that holds codes.
     const PIECE: usize = Self::Block::BYTES;
-    /// What the bits of every code are combined with (exclusive or) on their way from a file into this layout and back.
+    /// Mask that the bits of every code are combined with (exclusive or) between a file and this layout, in both directions.
     const FLIPPED: i16 = 0;
 
     /// Returns where in a group a row's scale is, number 0, or that of its minimums, number 1.
@@ -84,7 +84,7 @@ impl<B: CodeBlock> CodeLayout for B {
 pub trait PackedBlock: CodeBlock {
     /// The bytes with the codes, in a file's block.
     const QS: Range<usize>;
-    /// What each of those bytes is combined with (exclusive or) on its way into an interleaved layout and back.
+    /// Mask that each of those bytes is combined with (exclusive or) between a file and an interleaved layout, in both directions.
     const FLIPPED: u8 = 0;
 }
 

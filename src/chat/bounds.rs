@@ -14,7 +14,7 @@ const FILTER: &str = "qes_measured";
 /// The same for what is stored in a namespace, which may hold no other one: they could hold each other.
 const STORED: &str = "qes_stored";
 
-/// What is put into the text of a template; of several at one place, the first of these comes first.
+/// Insertion into the text of a template. Of several at one place, the one listed first here comes first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Insert {
     Measured,
@@ -176,12 +176,12 @@ fn after_raw(text: &str, from: usize) -> usize {
 /// The meaning of an open bracket, or the tag itself.
 struct Frame {
     open: usize,
-    /// Whether it is a value: a list or dictionary, or a tuple once there is a comma.
+    /// True of a value: a list or dictionary, or a tuple once there is a comma.
     is_value: bool,
     is_group: bool,
     /// Where the part of a sum that is being read begins.
     part: Option<usize>,
-    /// Whether this part belongs to a sum or is a product.
+    /// True where this part belongs to a sum or is a product.
     is_measured: bool,
 }
 
@@ -197,7 +197,7 @@ struct Reader<'a> {
     ends_value: bool,
     tag: Option<String>,
     is_raw: bool,
-    /// Whether what is read is a value and no target of `for` or `set`.
+    /// True while reading a value, false while reading a target of `for` or `set`.
     reads: bool,
     /// Where the value of a `set` begins, which is measured as a whole.
     value: Option<(usize, Insert)>,
@@ -247,7 +247,7 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    /// Whether the tag ends here.
+    /// Checks whether the tag ends here.
     fn is_end(&mut self) -> bool {
         let rest = &self.text[self.at..];
         let end = if self.block { "%}" } else { "}}" };

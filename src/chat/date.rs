@@ -28,6 +28,7 @@ const DAY: u64 = 86_400;
 /// A day of the Gregorian calendar; `2026-11-28` in task files and logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub struct Date {
     year: u16,
     /// From 1.

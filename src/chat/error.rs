@@ -63,7 +63,7 @@ impl TemplateError {
     }
 }
 
-/// What went wrong, and in which line of the template.
+/// Returns the cause, with the line of the template.
 fn reason(error: &Error) -> String {
     let what = match error.detail() {
         Some(detail) => format!("{}: {detail}", error.kind()),

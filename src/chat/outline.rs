@@ -22,7 +22,7 @@ pub struct Outline {
     pub replied: String,
     /// After the last message, behind what stands after one of the user.
     pub opens: String,
-    /// Whether white space around messages is cut off.
+    /// True where white space around messages is cut off.
     pub trims: bool,
 }
 
@@ -59,7 +59,7 @@ impl Outline {
         text + &self.opens
     }
 
-    /// Whether these parts make the very same of other conversations.
+    /// Checks that these parts also give the same text as the template for other conversations.
     fn holds(&self, render: impl Fn(&[Message]) -> Result<String, TemplateError>) -> bool {
         let marks = &MARKS[1..];
         let bare = [1, 3, 5].map(|count| talk(&marks[..count]));

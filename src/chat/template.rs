@@ -50,7 +50,7 @@ pub struct Template {
     environment: Environment<'static>,
     /// Variables that are the same for every conversation.
     common: Vec<(String, Value)>,
-    /// Whether it wants thoughts apart from replies.
+    /// True where it takes thoughts apart from replies.
     parts_thoughts: bool,
 }
 

@@ -12,8 +12,8 @@ const MARK: &str = "QESREPLYMARK";
 /// Ways in which a prompt may begin the reasoning of a reply.
 const REASONING: [&str; 2] = ["<think>\n", "<think>"];
 
-/// What stands behind the first character of a control token's name that is meant literally. It is no character of Unicode, so no
-/// text has it.
+/// Mark behind the first character of a control token's name that is meant literally. It is no character of Unicode, so no text
+/// has it.
 const MEANT_LITERALLY: char = '\u{fdd0}';
 
 /// A prompt and its continuation.
@@ -23,9 +23,9 @@ pub struct Written {
     pub prompt: String,
     /// The reply and what ends it.
     pub completion: String,
-    /// What the template writes between the prompt and a reply.
+    /// Text that the template writes between the prompt and a reply.
     pub lead: String,
-    /// What the template writes after a reply; empty where that cannot be told.
+    /// Text that the template writes after a reply; empty where it cannot be determined.
     pub end: String,
 }
 

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
-use serde_json::json;
 
 use super::args::{ApplyArgs, MergeArgs, RevertArgs};
+use super::json::{self, WrittenOutput};
 use super::{Ending, UsageError, out, setup, text};
 use crate::diff::{Diff, Digest};
 use crate::export::{self, DiffFile, Item};
@@ -68,8 +68,7 @@ fn tell(place: &Path, made: &Digest, start: Instant, as_json: bool) -> Result<En
     let seconds = start.elapsed().as_secs_f64();
     if as_json {
         let Digest { bytes, sha256 } = made;
-        let output = place.display().to_string();
-        out::line(json!({ "output": output, "bytes": bytes, "sha256": sha256, "seconds": seconds }))?;
+        out::json(&WrittenOutput { output: json::path(place), bytes: *bytes, sha256, seconds })?;
     } else {
         let took = text::seconds(seconds);
         out::line(format!("wrote {} in {took}\nSHA-256 {}", place.display(), made.sha256))?;

@@ -1,4 +1,4 @@
-//! Whether the log leads to the codes that the run has: after every generation (`--paranoid`), and at the end.
+//! Checks that the log leads to the codes that the run has: after every generation (`--paranoid`), and at the end.
 
 use std::path::{Path, PathBuf};
 

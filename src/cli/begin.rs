@@ -13,7 +13,7 @@ use crate::workload::{Objective, Workloads};
 
 /// A run that can begin.
 pub struct Begun {
-    /// What its log begins with.
+    /// Header of its log.
     pub header: Header,
     pub examiners: Examiners,
     /// The tokens that were found, whose rows are tuned.
@@ -23,7 +23,7 @@ pub struct Begun {
 
 /// Messages about a run's data.
 pub struct Told {
-    /// What is tuned on and what is held out.
+    /// Line on training and held-out problems.
     pub line: Option<String>,
     pub warnings: Vec<String>,
 }

@@ -1,7 +1,7 @@
 //! The flags of chat templates, and what is shown of the prompts that come of them.
 
 use anyhow::Result;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use terminal_size::{Width, terminal_size_of};
 
 use super::args::TaskArgs;
@@ -92,14 +92,6 @@ pub fn warn_of_model(engine: &LlamaEngine) {
     if !engine.warnings().is_empty() {
         out::warn(format!("warning: llama.cpp says of this model: {}", engine.warnings().join("; ")));
     }
-}
-
-/// An example for programs.
-pub fn object(example: Option<&Example>) -> Value {
-    example.map_or(
-        Value::Null,
-        |Example { place, prompt, scored }| json!({ "place": place, "prompt": prompt, "scored": scored }),
-    )
 }
 
 /// An example for people, in two lines as wide as the terminal.

@@ -45,7 +45,11 @@ pub fn run(args: &DataArgs) -> Result<Ending> {
     };
     let (lengths, examples) = (lengths.as_ref(), &examples[..]);
     let told = Told { args, definition: &definition, facts: &facts, lengths, examples, warnings };
-    out::line(if args.json { told.object().to_string() } else { told.lines().join("\n") })?;
+    if args.json {
+        out::json(&told.output())?;
+    } else {
+        out::line(told.lines().join("\n"))?;
+    }
     Ok(Ending::Success)
 }
 

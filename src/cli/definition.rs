@@ -13,7 +13,7 @@ use crate::recipe;
 use crate::seed_log::RetainSpec;
 use crate::task::arith::ArithOptions;
 use crate::task::countdown::CountdownOptions;
-use crate::task::{DataOptions, Definition, Problems, Reward, RewardKind};
+use crate::task::{DataOptions, Definition, Problems, RewardKind};
 use crate::workload::{Objective, as_given, data_of_task_file, read_task_file};
 
 /// The tasks whose problems are generated; the others with names are [`OF_DATA`].
@@ -138,7 +138,7 @@ fn is_file(task: &str) -> bool {
     Path::new(task).extension().is_some_and(|extension| extension == "toml")
 }
 
-/// What a task on the command line is called in logs.
+/// Returns the name in logs of a task on the command line.
 ///
 /// # Errors
 /// When it is a task file that cannot be read.
@@ -155,44 +155,35 @@ fn named(task: &str, args: &TaskArgs) -> Result<Definition> {
         "gsm8k" => Problems::Gsm8k(data(task, args)?),
         _ => Problems::Data(data(task, args)?),
     };
-    let kind = reward_kind(task, args.reward.map(Into::into));
-    let grammar = text(("--grammar", &args.grammar), ("--grammar-file", &args.grammar_file))?;
-    match kind {
-        RewardKind::Grammar if grammar.is_none() => {
-            return Err(usage(format!("--task {task} needs a grammar: --grammar or --grammar-file")));
-        }
-        RewardKind::Command if args.reward_cmd.is_none() => {
-            return Err(usage(format!("--task {task} needs your program: --reward-cmd COMMAND")));
-        }
-        _ => (),
-    }
-    let reward = Reward {
-        pattern: args.pattern.clone(),
-        schema: schema(args)?,
-        equal: args.json_equal,
-        grammar: grammar.map(|(_, text)| text),
-        command: args.reward_cmd.clone(),
-        timeout: args.reward_timeout,
-        on_timeout: args.reward_on_timeout.and_then(OnTimeout::reward),
-        ..kind.into()
-    };
-    Ok(Definition::new(task, problems, reward))
+    Ok(Definition::new(task, problems, reward(task, args)?))
 }
 
-/// Returns what a task with a name rewards; of some, that can be asked for.
-fn reward_kind(task: &str, asked: Option<RewardKind>) -> RewardKind {
-    match task {
+/// Returns the reward of a task with a name; of some, it can be asked for.
+fn reward(task: &str, args: &TaskArgs) -> Result<RewardKind> {
+    let asked = args.reward.map(RewardKind::from);
+    Ok(match task {
         "arith" => asked.unwrap_or(RewardKind::Loglik),
         "countdown" | "gsm8k" => asked.unwrap_or(RewardKind::Exact),
         "sft" => RewardKind::Loglik,
         "exact" => RewardKind::Exact,
         "numeric" => RewardKind::Numeric,
-        "regex" => RewardKind::Regex,
+        "regex" => RewardKind::Regex { pattern: args.pattern.clone() },
         "prefer" => RewardKind::Margin,
-        "json" => RewardKind::Json,
-        "grammar" => RewardKind::Grammar,
-        _ => RewardKind::Command,
-    }
+        "json" => RewardKind::Json { schema: schema(args)?, equal: args.json_equal },
+        "grammar" => {
+            let grammar = text(("--grammar", &args.grammar), ("--grammar-file", &args.grammar_file))?;
+            let needs = || usage(format!("--task {task} needs a grammar: --grammar or --grammar-file"));
+            RewardKind::Grammar { grammar: grammar.ok_or_else(needs)?.1 }
+        }
+        _ => {
+            let needs = || usage(format!("--task {task} needs your program: --reward-cmd COMMAND"));
+            RewardKind::Command {
+                command: args.reward_cmd.clone().ok_or_else(needs)?,
+                timeout: args.reward_timeout,
+                on_timeout: args.reward_on_timeout.and_then(OnTimeout::reward),
+            }
+        }
+    })
 }
 
 /// Returns the usual options for the user's examples.

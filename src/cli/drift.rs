@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use anyhow::Result;
-use serde_json::{Value, json};
 
 use super::args::DriftArgs;
 use super::{UsageError, text};
 use crate::recipe;
-use crate::seed_log::{DRIFT_RANGE, DriftRecord, DriftSpec, SeedLog};
+use crate::seed_log::{DRIFT_RANGE, DriftSpec, SeedLog};
 use crate::tune::{Sample, Summary};
 use crate::workload::drift_spec;
 
@@ -16,7 +15,7 @@ use crate::workload::drift_spec;
 const PROMPT: usize = 90;
 const REPLY: usize = 160;
 
-/// What no limit, and no set, is called.
+/// Name of no limit and of no set.
 const NONE: &str = "none";
 
 /// How a new run measures drift.
@@ -64,7 +63,7 @@ fn limit(typed: &str) -> Result<Option<f64>> {
     Ok(Some(share))
 }
 
-/// What the closing summary tells of drift.
+/// Returns the lines on drift in the closing summary.
 pub fn summary(summary: &Summary) -> Vec<String> {
     let Some(after) = &summary.after else { return Vec::new() };
     let mut lines = Vec::new();
@@ -89,7 +88,7 @@ pub fn summary(summary: &Summary) -> Vec<String> {
     lines
 }
 
-/// What measuring took.
+/// Returns the time that measuring took.
 pub fn cost(summary: &Summary) -> Option<String> {
     let share = summary.drift_seconds / summary.seconds;
     (summary.drift_seconds > 0.0 && share.is_finite()).then(|| {
@@ -115,36 +114,11 @@ pub fn samples(samples: &[Sample]) -> Option<String> {
     (!samples.is_empty()).then(|| samples.iter().map(told).collect::<Vec<_>>().join("\n"))
 }
 
-/// A sample for programs.
-pub fn sample(sample: &Sample) -> Value {
-    json!({
-        "held_out": sample.is_held_out,
-        "prompt": sample.prompt,
-        "before": sample.before,
-        "after": sample.after,
-    })
-}
-
-/// What is wrong with the model that a run leaves; nothing where it is within the limit, or was not evaluated.
+/// Returns the ways in which the model that a run leaves exceeds the limit on drift; none where it was not evaluated.
 pub fn damage(log: &SeedLog) -> Vec<String> {
     let chosen = log.chosen();
     let record = log.evaluations.iter().rev().find(|record| record.generations == chosen);
     record.map_or(Vec::new(), |record| text::drift::damage(log, record))
-}
-
-/// Drift for programs.
-pub fn object(drift: Option<&DriftRecord>) -> Value {
-    drift.map_or(Value::Null, |drift| {
-        let replies = drift.replies();
-        json!({
-            "texts": drift.texts,
-            "own_replies": drift.own_replies,
-            "replies": replies.replies,
-            "loops": replies.loops,
-            "endless": replies.endless,
-            "evaluations": drift.evaluations,
-        })
-    })
 }
 
 #[cfg(test)]

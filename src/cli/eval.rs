@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use serde_json::{Value, json};
 use tracing::debug;
 
 use super::args::{EvalArgs, Until};
-use super::{Ending, UsageError, chat, definition, out, progress, setup, text};
+use super::json::{self, ComparedModel, EvalOutput, MeanDifference, Measures, SeenExample};
+use super::{Ending, UsageError, chat, definition, out, setup, text};
 use crate::exam::{Difference, Examiner, Example, Grade, Mark};
 use crate::llama::{LlamaEngine, LlamaOptions, Uneditable, check_built_in};
 use crate::model::Model;
@@ -35,7 +35,11 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
     let (marks, example) = marks_of(&job.model, log)?;
     let report = Report { job: &job, grade: Grade::of(&marks), example };
     let difference = of_base.map(|(of_base, _)| (Grade::of(&of_base), Difference::of(&of_base, &marks)));
-    out::line(if job.json { report.object(difference).to_string() } else { report.lines(difference) })?;
+    if job.json {
+        out::json(&report.output(difference))?;
+    } else {
+        out::line(report.lines(difference))?;
+    }
     warnings.iter().for_each(out::warn);
     for hint in examiner.hints() {
         out::warn(format!("note: {hint}"));
@@ -64,7 +68,7 @@ struct Job {
 /// The parts of a log's task besides its definition.
 struct OfLog {
     data_sha256: Option<String>,
-    /// Whether a program that the log names is run.
+    /// True where a program that the log names may be run.
     trusted: bool,
 }
 
@@ -146,7 +150,7 @@ fn marks(
     Ok((examiner.marks(&mut engine, &exam)?, example))
 }
 
-/// What is told of an evaluation.
+/// Output of an evaluation.
 struct Report<'a> {
     job: &'a Job,
     grade: Grade,
@@ -194,21 +198,22 @@ impl Report<'_> {
     }
 
     /// For programs.
-    fn object(&self, difference: Option<(Grade, Difference)>) -> Value {
+    fn output(&self, difference: Option<(Grade, Difference)>) -> EvalOutput {
         let Self { job, grade, example } = self;
-        let mut object = progress::grade(grade);
-        object["model"] = json!(job.model.display().to_string());
-        object["log"] = json!(job.log.as_ref().map(|(path, _)| path.display().to_string()));
-        object["task"] = json!(job.definition.name);
-        object["reward"] = json!(job.definition.rewards_text());
-        object["example"] = chat::object(example.as_ref());
-        object["peak_rss_bytes"] = json!(peak_rss_bytes());
-        if let Some((of_base, Difference { mean, margin })) = difference {
-            object["compare"] = progress::grade(&of_base);
-            object["compare"]["model"] = json!(job.compare.as_ref().map(|path| path.display().to_string()));
-            object["difference"] =
-                json!({ "mean": mean, "ci95_low": mean - margin, "ci95_high": mean + margin });
+        let compare = job.compare.as_ref().zip(difference.as_ref());
+        EvalOutput {
+            measures: Measures::from(grade),
+            model: json::path(&job.model),
+            log: job.log.as_ref().map(|(path, _)| json::path(path)),
+            task: job.definition.name.clone(),
+            reward: job.definition.rewards_text(),
+            example: example.as_ref().map(SeenExample::from),
+            peak_rss_bytes: peak_rss_bytes(),
+            compare: compare.map(|(path, (of_base, _))| ComparedModel {
+                measures: Measures::from(of_base),
+                model: json::path(path),
+            }),
+            difference: difference.map(|(_, difference)| MeanDifference::from(difference)),
         }
-        object
     }
 }

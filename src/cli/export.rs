@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
-use serde_json::{Value, json};
 
 use super::args::{ExportArgs, Until};
+use super::json::{self, ExportOutput};
 use super::{Ending, UsageError, out, setup, text};
 use crate::diff::Digest;
 use crate::export::{ExportError, Form, Rebuilt};
@@ -29,8 +29,8 @@ pub fn run(args: &ExportArgs) -> Result<Ending> {
     let generations = setup::generations(&log, job.until)?.unwrap_or(log.generations.len() as u64);
     let made = job.make(&log, generations)?;
     let seconds = start.elapsed().as_secs_f64();
-    if args.json {
-        out::line(object(&job, &made, generations, &log, seconds))?;
+    if let Some(digest) = &made.digest {
+        out::json(&output(&job, &made, digest, generations, &log, seconds))?;
     } else {
         out::line(format!(
             "wrote {} after {} of {} generations in {}\ntuned codes SHA-256 {}",
@@ -44,7 +44,7 @@ pub fn run(args: &ExportArgs) -> Result<Ending> {
     Ok(Ending::Success)
 }
 
-/// What was made.
+/// Files that were made.
 pub struct Made {
     /// The files, in the order in which they were written.
     wrote: Vec<String>,
@@ -63,16 +63,16 @@ pub struct Job {
     pub output: Option<PathBuf>,
     /// The diff that leads to it.
     pub as_diff: Option<PathBuf>,
-    /// Whether there is a model card.
+    /// True where a model card is made.
     pub card: bool,
-    /// Whether there is a Modelfile.
+    /// True where a Modelfile is made.
     pub ollama: bool,
-    /// Whether card and Modelfile may replace other files.
+    /// True where card and Modelfile may replace other files.
     pub overwrite: bool,
     /// How much of the log counts; `None` for all of it.
     pub until: Option<Until>,
     pub form: Form,
-    /// Whether the tuned model's digest is told.
+    /// True where the tuned model's digest is printed.
     pub digest: bool,
 }
 
@@ -171,20 +171,26 @@ impl Job {
 }
 
 /// For programs.
-fn object(job: &Job, made: &Made, generations: u64, log: &SeedLog, seconds: f64) -> Value {
-    let path = |path: Option<PathBuf>| path.map(|path| path.display().to_string());
-    json!({
-        "output": path(job.output.clone()),
-        "as_diff": path(job.as_diff.clone()),
-        "card": path(job.card_path()),
-        "modelfile": path(job.modelfile_path()),
-        "generations": generations,
-        "generations_logged": log.generations.len(),
-        "codes_sha256": made.codes_sha256,
-        "bytes": made.digest.as_ref().map(|digest| digest.bytes),
-        "sha256": made.digest.as_ref().map(|digest| &digest.sha256),
-        "seconds": seconds,
-    })
+fn output<'a>(
+    job: &Job,
+    made: &'a Made,
+    digest: &'a Digest,
+    generations: u64,
+    log: &SeedLog,
+    seconds: f64,
+) -> ExportOutput<'a> {
+    ExportOutput {
+        output: job.output.as_ref().map(json::path),
+        as_diff: job.as_diff.as_ref().map(json::path),
+        card: job.card_path().map(json::path),
+        modelfile: job.modelfile_path().map(json::path),
+        generations,
+        generations_logged: log.generations.len(),
+        codes_sha256: &made.codes_sha256,
+        bytes: digest.bytes,
+        sha256: &digest.sha256,
+        seconds,
+    }
 }
 
 /// The files on their way.
@@ -225,7 +231,7 @@ impl Places {
     }
 }
 
-/// What the card is about.
+/// Returns the subject of the card.
 fn about<'a>(job: &Job, log: &'a SeedLog, generations: u64, rebuilt: &'a Rebuilt<'_>) -> Card<'a> {
     let name = |path: Option<&PathBuf>| {
         path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned())

@@ -7,6 +7,7 @@ mod model;
 use anyhow::Result;
 
 use super::args::{InferenceArgs, InspectArgs};
+use super::json::Inspected;
 use super::{Ending, UsageError, out, setup};
 use crate::diff::Diff;
 use crate::export::DiffFile;
@@ -19,24 +20,29 @@ const TELLING: usize = 32;
 
 pub fn run(args: &InspectArgs) -> Result<Ending> {
     let first = first_bytes(&args.file, TELLING)?;
-    let (text, json) = if Diff::is_begun_by(&first) {
+    if Diff::is_begun_by(&first) {
         let diff = DiffFile::open(&args.file)?;
-        (diff::text(&diff), diff::json(&diff))
+        tell(args, || Inspected::Diff(diff::facts(&diff)), || diff::text(&diff))?;
     } else if first.starts_with(b"{") {
         // Logs begin with a brace, as all JSON objects do; models begin with their magic number.
         let log = setup::read_log(&args.file)?;
-        (log::text(&args.file, &log), log::json(&log))
+        tell(args, || Inspected::Log(log::facts(&log)), || log::text(&args.file, &log))?;
     } else {
         let model = Model::open(&args.file)?;
         let forecast = if model::is_tunable(&model) { forecast(&model)? } else { None };
-        (model::text(&model, forecast), model::json(&model, forecast))
-    };
-    if args.json {
-        out::line(json)?
-    } else {
-        out::line(text)?
+        let facts = || Inspected::Model(model::facts(&model, forecast));
+        tell(args, facts, || model::text(&model, forecast))?;
     }
     Ok(Ending::Success)
+}
+
+/// Prints the form that was asked for.
+fn tell<'a>(
+    args: &InspectArgs,
+    facts: impl FnOnce() -> Inspected<'a>,
+    text: impl FnOnce() -> String,
+) -> Result<()> {
+    if args.json { out::json(&facts()) } else { out::line(text()) }
 }
 
 /// Plans what a bare `tune` would plan; `None` where that cannot be told beforehand.

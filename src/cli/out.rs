@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
+use serde::Serialize;
 
 /// The bar that is shown.
 static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
@@ -36,6 +37,14 @@ pub fn line(text: impl Display) -> Result<()> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write the output"),
         _ => Ok(()),
     }
+}
+
+/// Prints a value as a line of JSON.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn json(value: &impl Serialize) -> Result<()> {
+    line(serde_json::to_string(value)?)
 }
 
 /// Prints a line of progress, which is not worth stopping for when it cannot be written.

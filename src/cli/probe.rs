@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Result, anyhow};
-use serde_json::{Value, json};
 
 use super::args::ProbeArgs;
 use super::begin::Begun;
+use super::json::{NoiseDrift, ProbeFields, ProbeOutput, SeenExample, SigmaTrial, TunedRows};
 use super::resolve::RunOptions;
 use super::{Ending, chat, definition, interrupt, out, progress, setup, text, tokens};
 use crate::block::Field;
@@ -49,11 +49,13 @@ pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
     let mode = memory.plan(&probed.header)?.mode;
     let line = tune_line(words, &options.search, &probed);
     if as_json {
-        let mut object = probed.object(mode);
-        object["command"] = json!(line);
-        object["example"] = chat::object(example.as_ref());
-        object["rows"] = json!(found.as_ref().map(tokens::object));
-        out::line(object)?;
+        let example = example.as_ref().map(SeenExample::from);
+        out::json(&ProbeOutput {
+            found: probed.fields(mode),
+            command: line,
+            example,
+            rows: found.as_ref().map(TunedRows::of),
+        })?;
     } else {
         example.iter().try_for_each(|example| out::line(chat::lines(example)))?;
         found.iter().try_for_each(|found| out::line(tokens::line(found)))?;
@@ -62,7 +64,7 @@ pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
     Ok(Ending::Success)
 }
 
-/// What a probe found, and the run that follows from it.
+/// Findings of a probe, and the run that follows from them.
 pub struct Probed {
     /// The header that the probe was made with.
     asked: Header,
@@ -172,7 +174,7 @@ impl Probed {
         (!all.is_empty()).then(|| format!("drift of noise  {}", all.join(", ")))
     }
 
-    /// What to expect of the run.
+    /// Returns lines on the expected results of the run.
     pub fn expectations(&self, mode: ResidualMode) -> Vec<String> {
         let told = self.forecast(mode);
         let outside = 1.0 - told.inference / told.generation.max(f64::MIN_POSITIVE);
@@ -209,61 +211,46 @@ impl Probed {
         lines
     }
 
-    /// What was chosen, in a line.
+    /// Returns a line on the chosen settings.
     pub fn chosen(&self) -> String {
         let Header { settings, task, .. } = &self.header;
         let (members, problems) = (settings.population, text::problems(task));
         format!("chosen: {}; {members} members on {problems} each", self.sizes.told())
     }
 
-    /// What `tune --json` tells of a probe.
-    pub fn event(&self, mode: ResidualMode) -> Value {
-        let mut object = self.object(mode);
-        object["event"] = json!("probe");
-        object
-    }
-
-    /// For programs.
-    fn object(&self, mode: ResidualMode) -> Value {
+    /// Returns what programs are told of it.
+    pub fn fields(&self, mode: ResidualMode) -> ProbeFields<'_> {
         let told = self.forecast(mode);
         let (findings, outlook) = (&self.findings, &self.choice.outlook);
-        let drift_of = |value: fn(DriftOfNoise) -> f64| json!({ "texts": findings.texts.map(value), "own_replies": findings.own_replies.map(value) });
-        let trial = |trial: &Trial| {
-            json!({
-                "factor": trial.factor,
-                "members": trial.signal.members,
-                "signal": trial.signal.signal,
-                "noise": trial.signal.noise,
-                "reliability": trial.signal.reliability(1.0),
-                "cost": trial.signal.cost,
-                "cost_error": trial.signal.cost_error,
-            })
+        let drift_of = |value: fn(DriftOfNoise) -> f64| NoiseDrift {
+            texts: findings.texts.map(value),
+            own_replies: findings.own_replies.map(value),
         };
-        json!({
-            "fitness": self.findings.fitness,
-            "members": self.findings.members,
-            "seconds": self.findings.seconds,
-            "trials": self.findings.trials.iter().map(trial).collect::<Vec<_>>(),
-            "noise_cost": self.findings.cost.map(|cost| cost.slope),
-            "noise_cost_error": self.findings.cost.map(|cost| cost.error),
-            "even_share": self.findings.even,
-            "noise_drift": drift_of(|of| of.rise),
-            "noise_drift_error": drift_of(|of| of.error),
-            "noise_displacement": self.findings.displacement,
-            "settings": self.header.settings,
-            "prompts": self.header.task.prompts,
-            "expected_gain": outlook.gain,
-            "expected_drift": { "texts": outlook.texts, "own_replies": outlook.own_replies },
-            "expected_displacement": outlook.displacement.map(|[_, all]| all),
-            "seconds_generation": told.generation,
-            "seconds_inference": told.inference,
-            "seconds_evaluation": told.evaluation,
-            "seconds_run": told.run,
-        })
+        ProbeFields {
+            fitness: findings.fitness,
+            members: findings.members,
+            seconds: findings.seconds,
+            trials: findings.trials.iter().map(SigmaTrial::from).collect(),
+            noise_cost: findings.cost.map(|cost| cost.slope),
+            noise_cost_error: findings.cost.map(|cost| cost.error),
+            even_share: findings.even,
+            noise_drift: drift_of(|of| of.rise),
+            noise_drift_error: drift_of(|of| of.error),
+            noise_displacement: findings.displacement,
+            settings: &self.header.settings,
+            prompts: self.header.task.prompts,
+            expected_gain: outlook.gain,
+            expected_drift: NoiseDrift { texts: outlook.texts, own_replies: outlook.own_replies },
+            expected_displacement: outlook.displacement.map(|[_, all]| all),
+            seconds_generation: told.generation,
+            seconds_inference: told.inference,
+            seconds_evaluation: told.evaluation,
+            seconds_run: told.run,
+        }
     }
 }
 
-/// What the flags leave no choice about.
+/// Returns the settings that flags have fixed.
 fn fixed(search: &Search) -> Fixed {
     Fixed {
         sigma: search.sigma.is_some(),
@@ -298,7 +285,7 @@ fn tune_line(words: &[OsString], search: &Search, probed: &Probed) -> String {
     line
 }
 
-/// Whether a word is `-v`, `-vv`, `--verbose`.
+/// Checks whether a word is `-v`, `-vv`, `--verbose`.
 fn is_verbosity(word: &OsString) -> bool {
     let Some(text) = word.to_str() else { return false };
     let of_letters =
@@ -351,7 +338,7 @@ impl Sizes {
     }
 }
 
-/// What the sizes of a type's field depend on.
+/// Returns the scope that the sizes of a type's field depend on.
 fn scope(header: &Header, of_type: &TypeSettings) -> Scope {
     let Settings { types, population, mirror, .. } = &header.settings;
     let entries: Vec<(TensorType, Field)> = types.iter().map(|of| (of.tensor_type, of.field)).collect();

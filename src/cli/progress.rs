@@ -1,17 +1,17 @@
-//! What a person, or a program, sees of a run.
+//! Progress of a run, for people and for programs.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
 
+use super::json::{EvaluationLine, GenerationLine, TuneLine, WarningLine};
 use super::{drift, out, text};
 use crate::exam::Grade;
 use crate::seed_log::{EvaluationRecord, GenerationRecord, SeedLog};
 use crate::tune::{Event, Observer, Seconds, Summary, Warning};
 use crate::update::Moves;
 
-/// What a reporter needs to know of a run before it starts.
+/// Facts of a run that a reporter needs before it starts.
 #[derive(Clone, Copy, Debug)]
 pub struct Outline {
     /// Generations planned in all.
@@ -177,7 +177,7 @@ pub fn summary(summary: &Summary, log: &SeedLog, planned: u64) -> String {
     lines.join("\n")
 }
 
-/// What the held-out problems, and what was to be retained, say of the run.
+/// Returns the summary's lines on held-out problems and on the retained task.
 fn results(summary: &Summary, log: &SeedLog) -> Vec<String> {
     let (Some(first), Some(last)) = (&summary.before, &summary.after) else { return Vec::new() };
     let (before, after) = (text::grade(first), text::grade(last));
@@ -228,9 +228,11 @@ impl Observer for JsonReport {
         match event {
             Event::Member { .. } | Event::Evaluating { .. } => {}
             Event::Note(note) => out::warn(format!("note: {note}")),
-            Event::Evaluation(record) => out::progress(evaluation(record)),
-            Event::Warning(warning) => out::progress(warning_object(warning)),
-            Event::Generation { record, moves, split } => out::progress(generation(record, *moves, *split)),
+            Event::Evaluation(record) => tell(&TuneLine::Evaluation(EvaluationLine::from(*record))),
+            Event::Warning(warning) => tell(&TuneLine::Warning(warning_line(warning))),
+            Event::Generation { record, moves, split } => {
+                tell(&TuneLine::Generation(GenerationLine::new(record, *moves, *split)));
+            }
         }
     }
 }
@@ -254,114 +256,29 @@ fn warned(warning: &Warning) -> String {
 }
 
 /// Returns a warning for programs.
-fn warning_object(warning: &Warning) -> Value {
+fn warning_line(warning: &Warning) -> WarningLine<'_> {
     let message = warned(warning);
     match warning {
-        Warning::EqualRewards { generations, fitness, hints } => json!({
-            "event": "warning",
-            "kind": "equal_rewards",
-            "generations": generations,
-            "fitness": fitness,
-            "hints": hints,
-            "message": message,
-        }),
-        Warning::Restrained { generations, factor } => json!({
-            "event": "warning",
-            "kind": "restrained",
-            "generations": generations,
-            "factor": factor,
-            "message": message,
-        }),
+        Warning::EqualRewards { generations, fitness, hints } => WarningLine {
+            kind: "equal_rewards",
+            generations: *generations,
+            fitness: Some(*fitness),
+            hints: Some(hints),
+            factor: None,
+            message,
+        },
+        Warning::Restrained { generations, factor } => WarningLine {
+            kind: "restrained",
+            generations: *generations,
+            fitness: None,
+            hints: None,
+            factor: Some(*factor),
+            message,
+        },
     }
 }
 
-fn evaluation(record: &EvaluationRecord) -> Value {
-    let mut object = grade(&text::grade(record));
-    object["event"] = json!("evaluation");
-    object["generations"] = json!(record.generations);
-    object["retained"] = json!(record.retained);
-    object["drift"] = drift::object(record.drift.as_ref());
-    object["displacement"] = json!(record.displacement);
-    object["displacement_last"] = json!(record.displacement_last);
-    object
-}
-
-/// A grade for programs, of `tune` and `eval` alike.
-pub fn grade(grade: &Grade) -> Value {
-    let interval = grade.interval();
-    json!({
-        "problems": grade.problems,
-        "correct": grade.correct,
-        "accuracy": grade.accuracy(),
-        "ci95_low": interval.map(|(low, _)| low),
-        "ci95_high": interval.map(|(_, high)| high),
-        "mean_reward": grade.mean_reward,
-        "mean_loglik": grade.mean_loglik,
-    })
-}
-
-fn generation(record: &GenerationRecord, moves: Moves, split: Seconds) -> Value {
-    json!({
-        "event": "generation",
-        "generation": record.generation + 1,
-        "fitness_mean": record.fitness.mean,
-        "fitness_spread": record.fitness.spread,
-        "fitness_best": record.fitness.best,
-        "alpha": record.alpha,
-        "moved": moves.moved,
-        "gated": moves.gated,
-        "pulled": moves.pulled,
-        "evaluations": record.evaluations,
-        "seconds": split.seconds,
-        "seconds_perturb": split.perturb,
-        "seconds_inference": split.inference,
-        "seconds_restore": split.restore,
-        "seconds_update": split.update,
-    })
-}
-
-/// The first line of `tune --json`.
-pub fn start(log: &SeedLog, path: &str, planned: u64) -> Value {
-    let Outline { done, integers, .. } = Outline::new(log);
-    json!({
-        "event": "start",
-        "log": path,
-        "generations_done": done,
-        "tensors": text::tensor_count(&log.header.tensors),
-        "integers": integers,
-        "planned_rss_bytes": planned,
-        "settings": log.settings(),
-        "task": log.header.task,
-    })
-}
-
-/// The last line of `tune --json`: `event` is `done` or `interrupted`.
-pub fn end(event: &str, summary: &Summary, log: &SeedLog, planned: u64) -> Value {
-    let best = log.best().cloned();
-    let accuracy = |record: &Option<EvaluationRecord>| record.as_ref().and_then(EvaluationRecord::accuracy);
-    let reward = |record: &Option<EvaluationRecord>| record.as_ref().map(|record| record.mean_reward);
-    json!({
-        "event": event,
-        "generations": summary.generations,
-        "accuracy_before": accuracy(&summary.before),
-        "accuracy_after": accuracy(&summary.after),
-        "reward_before": reward(&summary.before),
-        "reward_after": reward(&summary.after),
-        "best_generations": best.as_ref().map(|record| record.generations),
-        "accuracy_best": accuracy(&best),
-        "reward_best": reward(&best),
-        "retained_before": summary.before.as_ref().and_then(|record| record.retained),
-        "retained_after": summary.after.as_ref().and_then(|record| record.retained),
-        "drift": drift::object(summary.after.as_ref().and_then(|record| record.drift.as_ref())),
-        "displacement": summary.after.as_ref().and_then(|record| record.displacement),
-        "damage": drift::damage(log),
-        "samples": summary.samples.iter().map(drift::sample).collect::<Vec<_>>(),
-        "seconds_drift": summary.drift_seconds,
-        "seconds": summary.seconds,
-        "seconds_inference": summary.total.inference,
-        "outside_inference": summary.outside_inference(),
-        "planned_rss_bytes": planned,
-        "peak_rss_bytes": crate::store::peak_rss_bytes(),
-        "log_bytes": summary.log_bytes,
-    })
+/// Prints a line of `tune --json`; a run is not worth stopping where nobody can read it.
+pub fn tell(line: &TuneLine<'_>) {
+    let _ = out::json(line);
 }

@@ -1,6 +1,6 @@
 //! `qes-gguf pull`: a model from Hugging Face, fetched by the program that Hugging Face has for that.
 //!
-//! Whatever that program says goes to the standard error stream, so that the standard output is the model's path alone.
+//! All output of that program goes to the standard error stream, so that the standard output is the model's path alone.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -10,10 +10,10 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use regex::Regex;
-use serde_json::json;
 use tracing::info;
 
 use super::args::{PullArgs, Wanted, What};
+use super::json::{self, PullOutput};
 use super::{Ending, out};
 use crate::model::parts_of;
 use crate::store::make_folder;
@@ -41,8 +41,8 @@ pub fn run(args: &PullArgs) -> Result<Ending> {
         bail!("{}", nothing(wanted, output))
     };
     if args.json {
-        let paths: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
-        out::line(json!({ "repository": wanted.repository, "path": paths.first(), "files": paths }))?;
+        let files = files.iter().map(json::path).collect();
+        out::json(&PullOutput { repository: &wanted.repository, path: json::path(path), files })?;
     } else {
         out::line(path.display())?;
     }
@@ -55,7 +55,7 @@ pub fn run(args: &PullArgs) -> Result<Ending> {
     Ok(Ending::Success)
 }
 
-/// What is said when the program went well, but there is no model.
+/// Returns the message for a program that succeeded without fetching a model.
 fn nothing(wanted: &Wanted, folder: &Path) -> String {
     let Wanted { repository, what } = wanted;
     let (kind, name) = match what {
@@ -97,7 +97,7 @@ fn call(program: &str, words: &[OsString]) -> Result<Option<ExitStatus>> {
     }
 }
 
-/// What the program is told.
+/// Returns the program's arguments.
 fn words(wanted: &Wanted, folder: &Path) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec!["download".into(), (&wanted.repository).into()];
     match &wanted.what {

@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use serde_json::json;
 
 use super::args::{ReportArgs, ThreadsArgs};
+use super::json::{self, ReportOutput};
 use super::samples::{examiner, samples};
 use super::{Ending, out, setup, text};
 use crate::exam::Examiner;
@@ -45,10 +45,14 @@ pub fn run(args: &ReportArgs) -> Result<Ending> {
     let (svgs, pngs) = charts(args, subject)?;
     let tensorboard = tensorboard(args, &logs, &names)?;
     if args.json {
-        let output = args.output.display().to_string();
-        out::line(json!({
-            "output": output, "bytes": bytes, "runs": names, "svg": svgs, "png": pngs, "tensorboard": tensorboard,
-        }))?;
+        out::json(&ReportOutput {
+            output: json::path(&args.output),
+            bytes,
+            runs: &names,
+            svg: &svgs,
+            png: &pngs,
+            tensorboard: &tensorboard,
+        })?;
     }
     Ok(Ending::Success)
 }
@@ -103,7 +107,7 @@ fn inference(args: &ReportArgs) -> Result<LlamaOptions> {
     setup::inference(&args.inference)
 }
 
-/// What was told of each log's time. A file that tells of none of these runs is an error.
+/// Reads the times of each log's run. A file with times of none of these runs is an error.
 fn timings(args: &ReportArgs, logs: &[SeedLog]) -> Result<Vec<Option<Timing>>> {
     let mut timings: Vec<Option<Timing>> = logs.iter().map(|_| None).collect();
     for path in &args.timing {
@@ -204,7 +208,8 @@ fn fitting(model: &Model, logs: &[SeedLog], names: &[String]) -> Result<Vec<bool
     Ok(fit)
 }
 
-/// What the page calls each log: the file's name without its ending, with as many of its folders as tell it from others.
+/// Returns the name of each log on the page: the file's name without its ending, with as many of its folders as tell it from
+/// others.
 fn names(paths: &[PathBuf]) -> Vec<String> {
     let name = |path: &Path, folders: usize| {
         let path = path.with_extension("");

@@ -1,4 +1,4 @@
-//! What a model replies before and after a run, for `report --samples`.
+//! Replies of a model before and after a run, for `report --samples`.
 
 use anyhow::{Context, Result};
 
@@ -20,8 +20,8 @@ pub fn examiner(trusted: bool, log: &SeedLog) -> Result<Examiner> {
     Ok(workload.context("--samples")?.examiner(log.header.settings.seed)?)
 }
 
-/// What the base model, and what this log makes of it, reply to the first `count` held-out problems. One model
-/// after the other, lest both are in memory.
+/// Returns the replies of the base model and of the tuned model to the first `count` held-out problems. The models run one
+/// after the other, so that only one is in memory.
 ///
 /// # Errors
 /// When the log was made for another model, or inference or a judge fails.
@@ -44,7 +44,7 @@ pub fn samples(
     Ok(pairs.map(sample).collect())
 }
 
-/// What was asked and wanted, and what was replied.
+/// Prompts with wanted replies, and the replies.
 struct Replies {
     asked: Vec<(String, Option<String>)>,
     replies: Vec<Reply>,

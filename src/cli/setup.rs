@@ -1,4 +1,4 @@
-//! What the commands share: reading logs, starting the engine, sizing the thread pool.
+//! Shared steps of the commands: reading logs, starting the engine, sizing the thread pool.
 
 use std::path::Path;
 
@@ -52,7 +52,7 @@ pub fn check_place(place: &Path, other_is: &str, other: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether two paths name one file, which need not exist yet.
+/// Checks whether two paths name one file, which need not exist yet.
 fn same_place(a: &Path, b: &Path) -> bool {
     let resolved = |path: &Path| Some(folder_of(path).canonicalize().ok()?.join(path.file_name()?));
     same_file(a, b) || resolved(a).is_some_and(|a| resolved(b) == Some(a))

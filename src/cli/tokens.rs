@@ -1,7 +1,6 @@
 //! `--tokens auto`: whether a run tunes a few tokens' rows, and which.
 
 use anyhow::Result;
-use serde_json::{Value, json};
 
 use super::resolve::RunOptions;
 use super::{out, setup, text};
@@ -10,7 +9,7 @@ use crate::gguf::TensorEntry;
 use crate::llama::LlamaOptions;
 use crate::model::Model;
 use crate::select;
-use crate::surprise::{Standout, Surprise, surprise};
+use crate::surprise::{Surprise, surprise};
 use crate::task::{Definition, Problems, Reward, RewardKind};
 use crate::tune::Examiners;
 use crate::tuning::engine;
@@ -128,27 +127,4 @@ fn opening_line(found: &Surprise) -> String {
         text::tokens(found.tokens.len() as u64),
         tokens.join(", ")
     )
-}
-
-/// Says the same to programs.
-pub fn object(found: &Found) -> Value {
-    match found {
-        Found::Opening(surprise) => opening_object(surprise),
-        Found::Ending(ending) => ending_object(ending),
-    }
-}
-
-fn ending_object(Ending { token, text, worth }: &Ending) -> Value {
-    json!({
-        "nats": null,
-        "share": null,
-        "tokens": [{"token": token, "text": text, "more": null}],
-        "ending": {"replies": worth.replies, "reward": worth.reward, "ended_sooner": worth.ended_sooner},
-    })
-}
-
-fn opening_object(found: &Surprise) -> Value {
-    let token =
-        |Standout { token, text, more }: &Standout| json!({"token": token, "text": text, "more": more});
-    json!({"nats": found.nats, "share": found.share, "tokens": found.tokens.iter().map(token).collect::<Vec<_>>(), "ending": null})
 }

@@ -28,7 +28,7 @@ pub fn start(verbose: u8) {
     let _ = tracing_subscriber::registry().with(wanted).with(lines).try_init();
 }
 
-/// What is listened to, if anything.
+/// Returns the targets to log, if any.
 fn wanted(verbose: u8, variable: Option<String>) -> Option<Targets> {
     match (verbose, variable.filter(|text| !text.trim().is_empty())) {
         (0, None) => None,

@@ -3,9 +3,9 @@
 use std::fmt::Display;
 
 use anyhow::Result;
-use serde_json::json;
 
 use super::args::VerifyArgs;
+use super::json::{self, VerifyOutput};
 use super::{Ending, out, setup, text};
 use crate::export::{Form, Rebuilt};
 use crate::gguf::TensorEntry;
@@ -58,27 +58,27 @@ pub fn run(args: &VerifyArgs) -> Result<Ending> {
     let verified = verdict.findings.is_empty();
     verdict.tell(if verified { "verified" } else { "not verified" })?;
     if args.json {
-        out::line(json!({
-            "verified": verified,
-            "model": args.model.display().to_string(),
-            "log": args.log.display().to_string(),
-            "tuned": args.tuned.as_ref().map(|tuned| tuned.display().to_string()),
-            "generations": generations,
-            "generations_logged": all,
-            "codes_sha256": told,
-            "digests_compared": verdict.compared,
-            "findings": verdict.findings,
-        }))?;
+        out::json(&VerifyOutput {
+            verified,
+            model: json::path(&args.model),
+            log: json::path(&args.log),
+            tuned: args.tuned.as_ref().map(json::path),
+            generations,
+            generations_logged: all,
+            codes_sha256: &told,
+            digests_compared: verdict.compared,
+            findings: &verdict.findings,
+        })?;
     }
     Ok(if verified { Ending::Success } else { Ending::Negative })
 }
 
-/// What came of the checks so far.
+/// Results of the checks so far.
 #[derive(Debug, Default)]
 struct Verdict {
-    /// Whether it is told as it comes.
+    /// True where results are printed as they come.
     is_told: bool,
-    /// What is wrong.
+    /// Differences found.
     findings: Vec<String>,
     /// Digests of the run's that are those of the replay.
     compared: u64,

@@ -1,4 +1,4 @@
-//! What an object holds, by the keys that make its shape.
+//! Reads the contents of an object by the keys that make its shape.
 
 use serde_json::{Map, Value};
 
@@ -8,11 +8,11 @@ use super::fields::{
 use super::messages::{self, bare};
 use super::{Content, Earlier, Fault, Message, Prompt};
 
-/// What was found in an object.
+/// Contents found in an object.
 pub(super) struct Found {
     pub(super) content: Content,
     pub(super) earlier: Vec<Earlier>,
-    /// What the last reply counts, apart from the example's own weight.
+    /// Weight of the last reply, apart from the example's own weight.
     pub(super) weight: f64,
 }
 

@@ -1,4 +1,4 @@
-//! What can be wrong with a data file.
+//! Faults of a data file.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub struct DatasetError {
     pub file: String,
     /// The line, from 1, where it is that of one line.
     pub line: Option<u64>,
-    /// What is wrong with it.
+    /// Its fault.
     pub problem: Fault,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for Meant {
     }
 }
 
-/// What is wrong with a file, or with a line of it.
+/// Fault of a file, or of a line of it.
 #[derive(Debug, Error, PartialEq)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum Fault {

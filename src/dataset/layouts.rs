@@ -182,13 +182,13 @@ impl Layout {
         rows.find(|layout| layout.fits(object))
     }
 
-    /// Whether it makes something of a key.
+    /// Returns true where it uses a key.
     pub(super) fn uses(&self, key: &str) -> bool {
         self.keys.contains(&key) || BESIDE.contains(&key)
     }
 }
 
-/// Whether these are the names of an example's keys, for a table's header row.
+/// Checks whether these are the names of an example's keys, for a table's header row.
 pub(super) fn is_example<'a>(names: impl Iterator<Item = &'a str>) -> bool {
     let names: Vec<&str> = names.collect();
     LAYOUTS.iter().any(|layout| layout.keys.iter().all(|key| names.contains(key)))
@@ -200,7 +200,7 @@ pub(super) fn near(name: &str) -> Option<&'static str> {
     KNOWN.into_iter().find(|known| *known == lower || (known.len() > 4 && differs_by_one(known, &lower)))
 }
 
-/// Whether two words differ by one letter that is missing, superfluous or another.
+/// Checks whether two words differ by one letter that is missing, superfluous or changed.
 fn differs_by_one(a: &str, b: &str) -> bool {
     let (short, long) =
         if a.len() <= b.len() { (a.as_bytes(), b.as_bytes()) } else { (b.as_bytes(), a.as_bytes()) };

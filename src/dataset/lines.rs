@@ -10,13 +10,13 @@ use super::keys::Reader;
 use super::layouts::is_example;
 use super::{Dataset, Example, Fault, LineCounter, Located, Shape};
 
-/// What JSON takes for white space within a line.
+/// White space of JSON within a line.
 const BLANK: [char; 3] = [' ', '\t', '\r'];
 
 /// Keys under which a file of one object has its examples.
 const WRAPPINGS: [&str; 5] = ["data", "examples", "rows", "train", "items"];
 
-/// What is said of a line that is not one object.
+/// End of the message on a line that is not one object.
 const ONE_A_LINE: &str = "; a file has one whole object a line, or is one array of objects";
 
 pub(super) fn parse(text: &str, wanted: &[Shape]) -> Result<Dataset, Located> {

@@ -52,7 +52,7 @@ fn meant(name: &str) -> Option<&'static str> {
     ROLES.into_iter().find(|role| *role == lower).or_else(mistaken)
 }
 
-/// Whether the last of what may be messages is the assistant's.
+/// Checks whether the last of a list of messages, if it is one, is the assistant's.
 pub(super) fn ends_with_reply(list: Option<&Value>) -> bool {
     let last = list.and_then(Value::as_array).and_then(|list| list.last()).and_then(Value::as_object);
     let name = last.and_then(|message| message.get(pair_of(message).0)).and_then(Value::as_str);

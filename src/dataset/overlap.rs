@@ -1,4 +1,4 @@
-//! What two lists of examples share.
+//! Counts the examples that two lists share.
 
 use std::collections::HashSet;
 

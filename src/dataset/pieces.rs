@@ -5,7 +5,7 @@
 /// they are the text without the white space at its end; a piece of nothing but white space is left out. Beside each piece
 /// stands whether the text ends with it.
 ///
-/// What stands before a change keeps its pieces, but what stands behind it may be cut elsewhere.
+/// After a change in the text, the pieces before it stay the same, but later ones may be cut elsewhere.
 pub fn pieces(text: &str, most: usize) -> impl Iterator<Item = (&str, bool)> {
     let mut rest = text.trim_end();
     let all = std::iter::from_fn(move || {

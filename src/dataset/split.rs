@@ -13,9 +13,9 @@ pub const HELD_OUT_SHARE: f64 = 0.2;
 /// Examples on two sides, each in the order of the file, neither empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
-    /// What tuning draws from.
+    /// Examples that tuning draws from.
     pub training: Vec<Example>,
-    /// What only evaluation sees.
+    /// Examples for evaluation alone.
     pub held_out: Vec<Example>,
 }
 

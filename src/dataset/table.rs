@@ -12,7 +12,7 @@ use super::keys::Reader;
 use super::layouts::is_example;
 use super::{Dataset, Example, Fault, LineCounter, Located, Shape, excerpt};
 
-/// What may stand between columns, the usual one first.
+/// Separators of columns, the usual one first.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 
 pub(super) fn parse(text: &str, wanted: &[Shape]) -> Result<Dataset, Located> {

@@ -1,4 +1,4 @@
-//! What a section holds before it is compressed, and how it is used. Numbers are 64 bits, little-endian.
+//! Contents of a section before it is compressed, and their use. Numbers are 64 bits, little-endian.
 //!
 //! Of the start: for each splice the bytes that stay before it, the bytes that it takes out and those that it puts in, all three
 //! counted, then both. Of a tensor: for each run of changed blocks the blocks that stay before it and its blocks, both
@@ -29,7 +29,7 @@ pub fn expand(compressed: &[u8], most: u64) -> Option<Vec<u8>> {
     decompress_to_vec_zlib_with_limit(compressed, most).ok()
 }
 
-/// What is left to be read of a section.
+/// Part of a section that is still to be read.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {

@@ -55,7 +55,7 @@ fn encoded() -> Vec<u8> {
     bytes
 }
 
-/// What all parts of the diff make of the model before it, or after it.
+/// Applies all parts of the diff to the model before it, or after it.
 fn taken(bytes: &[u8], diff: &Diff, way: Direction) -> Result<(Vec<u8>, Vec<Vec<u8>>), DiffError> {
     let (base, result) = start();
     let from = if way == Direction::Forward { base } else { result.bytes };
@@ -98,7 +98,7 @@ fn every_cut_is_seen_and_what_follows_the_end_too() {
     assert!(matches!(Diff::parse(&longer), Err(DiffError::TooLong(4))));
 }
 
-/// Whatever it leads to, nothing panics; the compressed parts have checksums.
+/// No change leads to a panic; the compressed parts have checksums.
 #[test]
 fn every_changed_byte_behind_the_first_line_is_seen() {
     let bytes = encoded();

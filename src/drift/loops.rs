@@ -1,4 +1,4 @@
-//! Whether a reply loops, the fault that a damaged model shows first when it speaks for itself.
+//! Detects replies that loop, the first fault that a damaged model shows in free replies.
 
 /// Fewest words, and fewest characters, that copies of something must take up together to be a loop.
 const LEAST_WORDS: usize = 6;
@@ -7,7 +7,7 @@ const LEAST_CHARACTERS: usize = 32;
 /// How often a sequence of three words may occur in a reply of few different words.
 const MOST_TRIPLES: usize = 3;
 
-/// Whether a reply repeats itself instead of going on. One of these makes a loop of it:
+/// Checks whether a reply repeats itself instead of going on. One of these makes a loop of it:
 ///
 /// - Something is said back to back, at least three times, and that is half of the reply or more; or at least four times, and the
 ///   reply breaks off in the midst of it. "Something" is any number of words, capitals, punctuation and the numbers of lists
@@ -47,7 +47,7 @@ fn characters(reply: &str) -> Vec<char> {
     characters
 }
 
-/// Whether copies of some items in a row, `least` items together, are half of them or run to the end.
+/// Checks whether copies of some items in a row, `least` items together, are half of them or run to the end.
 fn repeats<T: Eq>(items: &[T], least: usize) -> bool {
     let len = items.len();
     (1..=len / 3).any(|unit| {
@@ -62,7 +62,7 @@ fn repeats<T: Eq>(items: &[T], least: usize) -> bool {
     })
 }
 
-/// Whether three words come back again and again among few others.
+/// Checks whether three words come back again and again among few others.
 fn is_monotonous(words: &[&str]) -> bool {
     let mut different = words.to_vec();
     different.sort_unstable();

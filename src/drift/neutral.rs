@@ -10,7 +10,7 @@ use crate::seed_log::{DriftSpec, hex};
 /// The set that comes with the program.
 const BUILT_IN: &str = include_str!("neutral.jsonl");
 
-/// What a header calls that set.
+/// Name of that set in headers.
 pub const BUILT_IN_NAME: &str = "built-in";
 
 /// Most prompts, and most texts, of a set: it is looked at in every evaluation.
@@ -96,7 +96,7 @@ impl Neutral {
         Ok(Self { prompts, texts, sha256: hex(&Sha256::digest(text)), is_built_in: false })
     }
 
-    /// What a header says of the set under this name, with a limit on drift.
+    /// Returns the header's entry for the set under this name, with a limit on drift.
     pub fn spec(&self, name: &str, max: Option<f64>) -> DriftSpec {
         DriftSpec { neutral: name.to_owned(), sha256: self.sha256.clone(), max }
     }
@@ -106,7 +106,7 @@ impl Neutral {
         &self.sha256
     }
 
-    /// Whether it is the set that comes with the program, which means nothing to some models.
+    /// Returns true of the set that comes with the program, which means nothing to some models.
     pub fn is_built_in(&self) -> bool {
         self.is_built_in
     }
@@ -116,7 +116,7 @@ impl Neutral {
         &self.prompts
     }
 
-    /// What a model without a chat template is to continue: how the texts open, and the prompts where there are no texts.
+    /// Returns the prompts for a model without a chat template: the openings of the texts, or the prompts where there are no texts.
     pub fn openings(&self) -> Vec<FreePrompt> {
         let texts = self.texts.iter().map(|text| FreePrompt::opening(opening(text)));
         let prompts = || self.prompts.iter().map(|prompt| FreePrompt::opening(prompt.as_str())).collect();

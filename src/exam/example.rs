@@ -43,10 +43,10 @@ impl Examiner {
 
     fn as_seen<E: Engine>(&self, engine: &E, problem: Problem) -> Result<Option<Example>, ExamError> {
         let place = problem.place.to_string();
-        let scores = |kind: RewardKind| {
+        let scores = |kind: &RewardKind| {
             matches!(kind, RewardKind::Loglik | RewardKind::SoftLoglik | RewardKind::Margin)
         };
-        let is_scored = problem.wanted.is_some() && self.graders.iter().any(|grader| scores(grader.kind));
+        let is_scored = problem.wanted.is_some() && self.graders.iter().any(|grader| scores(&grader.kind));
         let exam = self.exam(engine, vec![problem], super::putting::HELD_OUT, Vec::new())?;
         let spelled = engine.spelled(&exam.wanted, 0);
         Ok(spelled.map(|Spelled { prompt, scored }| Example {

@@ -73,8 +73,6 @@ pub(super) struct Grader {
     pub(super) kind: RewardKind,
     /// Who judges replies where neither the task nor the engine does.
     pub(super) judge: Option<Box<dyn Judge>>,
-    /// What the engine judges replies by.
-    pub(super) grammar: Option<String>,
 }
 
 impl Grader {
@@ -82,9 +80,19 @@ impl Grader {
     pub(super) fn solves(&self, reward: f64) -> Option<bool> {
         match self.kind {
             // What a program calls right, only its author knows.
-            RewardKind::Loglik | RewardKind::SoftLoglik | RewardKind::Command | RewardKind::Code => None,
+            RewardKind::Loglik | RewardKind::SoftLoglik | RewardKind::Command { .. } | RewardKind::Code => {
+                None
+            }
             RewardKind::Margin => Some(reward > 0.0),
             _ => Some(reward >= 1.0),
+        }
+    }
+
+    /// Returns the grammar that the engine judges replies by.
+    pub(super) fn grammar(&self) -> Option<&str> {
+        match &self.kind {
+            RewardKind::Grammar { grammar } => Some(grammar),
+            _ => None,
         }
     }
 
@@ -118,7 +126,7 @@ impl Grader {
         exam: &Exam<E::Batch>,
         replies: &[String],
     ) -> Result<Vec<f64>, ExamError> {
-        if let Some(grammar) = &self.grammar {
+        if let Some(grammar) = self.grammar() {
             return Ok(engine.follow(grammar, replies)?.into_iter().map(f64::from).collect());
         }
         let kind = self.kind.name();

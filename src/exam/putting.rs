@@ -114,7 +114,7 @@ impl Examiner {
     /// # Errors
     /// When they cannot be put to the engine, or it cannot read a grammar.
     pub fn held_out<E: Engine>(&self, engine: &E, count: usize) -> Result<Exam<E::Batch>, ExamError> {
-        for grammar in self.graders.iter().filter_map(|grader| grader.grammar.as_ref()) {
+        for grammar in self.graders.iter().filter_map(Grader::grammar) {
             engine.follow(grammar, &[])?;
         }
         let exam = self.exam(engine, self.task.held_out(count), HELD_OUT, Vec::new());

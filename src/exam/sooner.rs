@@ -1,12 +1,15 @@
 //! What a model's replies would be worth if they had ended sooner.
 
+use serde::Serialize;
+
 use super::grader::Answers;
 use super::{ExamError, Examiner};
 use crate::engine::Engine;
-use crate::task::Problem;
+use crate::task::{Problem, RewardKind};
 
 /// What replies are worth.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "worth"))]
 pub struct Worth {
     /// Replies that were judged.
     pub replies: usize,
@@ -23,8 +26,9 @@ impl Examiner {
     /// program, whose time is not ours, and by no likelihood.
     pub fn judges_replies_alone(&self) -> bool {
         use crate::task::RewardKind::{Exact, Grammar, Json, Numeric, Regex};
-        let judges = |kind| matches!(kind, Exact | Grammar | Json | Numeric | Regex);
-        self.graders.iter().all(|grader| grader.weight > 0.0 && judges(grader.kind))
+        let judges =
+            |kind: &RewardKind| matches!(kind, Exact | Grammar { .. } | Json { .. } | Numeric | Regex { .. });
+        self.graders.iter().all(|grader| grader.weight > 0.0 && judges(&grader.kind))
     }
 
     /// Returns what the replies to the first `count` problems that the run is tuned on are worth, as they are, and ended after the

@@ -160,8 +160,8 @@ fn examiner(task: Same, rewards: Vec<Reward>) -> Examiner {
     let definition = Definition { rewards, ..Definition::new("test", problems, RewardKind::Loglik) };
     let judge = |reward: &Reward| {
         let judge: Option<Box<dyn Judge>> = match reward.kind {
-            RewardKind::Command => Some(Box::new(NoteLength(1.0))),
-            RewardKind::Json => Some(Box::new(NoteLength(f64::NAN))),
+            RewardKind::Command { .. } => Some(Box::new(NoteLength(1.0))),
+            RewardKind::Json { .. } => Some(Box::new(NoteLength(f64::NAN))),
             _ => None,
         };
         Ok(judge)
@@ -174,11 +174,19 @@ fn same(problems: Vec<Problem>) -> Same {
 }
 
 fn rewards(kinds: &[(RewardKind, f64)]) -> Vec<Reward> {
-    let reward = |&(kind, weight): &(RewardKind, f64)| {
-        let grammar = (kind == RewardKind::Grammar).then(|| "AB".to_owned());
-        Reward { weight, grammar, ..kind.into() }
-    };
-    kinds.iter().map(reward).collect()
+    kinds.iter().map(|(kind, weight)| Reward { weight: *weight, kind: kind.clone() }).collect()
+}
+
+fn grammar() -> RewardKind {
+    RewardKind::Grammar { grammar: "AB".to_owned() }
+}
+
+fn command() -> RewardKind {
+    RewardKind::Command { command: "x".to_owned(), timeout: None, on_timeout: None }
+}
+
+fn json() -> RewardKind {
+    RewardKind::Json { schema: None, equal: false }
 }
 
 fn marks_of(task: Same, kinds: &[(RewardKind, f64)]) -> Result<(Vec<Mark>, Vec<&'static str>), ExamError> {
@@ -196,8 +204,8 @@ fn rewards_add_up_by_their_weights_and_the_model_is_asked_once() {
     let problems = vec![problem("ab", Some("AB"), Some("ABCD")), problem("xyz", Some("x"), Some(""))];
     let kinds = [
         (RewardKind::Loglik, 1.0),
-        (RewardKind::Grammar, 10.0),
-        (RewardKind::Command, 100.0),
+        (grammar(), 10.0),
+        (command(), 100.0),
         (RewardKind::Exact, 1000.0),
         (RewardKind::Margin, 10_000.0),
     ];
@@ -264,11 +272,9 @@ fn likelihoods_alone_ask_for_replies_only_where_some_are_right() {
 
 #[test]
 fn problems_without_a_wanted_reply_are_judged_by_what_needs_none() {
-    let (marks, asked) = marks_of(
-        Same { has_right: false, ..same(vec![problem("ab", None, None)]) },
-        &[(RewardKind::Command, 1.0)],
-    )
-    .unwrap();
+    let (marks, asked) =
+        marks_of(Same { has_right: false, ..same(vec![problem("ab", None, None)]) }, &[(command(), 1.0)])
+            .unwrap();
     assert_eq!(marks, [Mark { reward: 2.0, right: None, log_likelihood: None }]);
     assert_eq!(asked, ["complete"]);
 }
@@ -278,7 +284,7 @@ fn a_problem_that_lacks_what_a_reward_needs_is_named() {
     let cases = [
         (problem("ab", None, None), RewardKind::Loglik, "data.jsonl, line 2 has none"),
         (problem("abc", Some("x"), None), RewardKind::Margin, "a chosen and a rejected reply"),
-        (problem("ab", Some("x"), None), RewardKind::Json, "json of a reply is NaN"),
+        (problem("ab", Some("x"), None), json(), "json of a reply is NaN"),
         (problem("ab", Some("x"), None), RewardKind::Numeric, "nobody who judges"),
         (problem("abcd", Some(&"x".repeat(60)), None), RewardKind::Loglik, "data.jsonl, line 4: preparing"),
     ];
@@ -326,7 +332,7 @@ fn every_given_problem_is_tried_before_a_run() {
     let cases = [
         (problem("abc", Some(&long), rejected), RewardKind::Loglik, "data.jsonl, line 3: preparing"),
         (problem("abc", Some("A"), Some(&long)), RewardKind::Margin, "data.jsonl, line 3: preparing"),
-        (problem("0123456789abc", Some("A"), None), RewardKind::Grammar, "data.jsonl, line 13: completing"),
+        (problem("0123456789abc", Some("A"), None), grammar(), "data.jsonl, line 13: completing"),
         (problem("0123456789abc", Some("A"), None), RewardKind::Loglik, ""),
     ];
     for (other, kind, part) in cases {
@@ -386,13 +392,13 @@ fn replies_are_judged_as_they_are_and_ended_sooner() {
     let texts = ["yes", "yes it is", "no I am not", "yes it is"];
     let problems = texts.map(|text| problem(text, None, None)).to_vec();
     let data = Problems::Data(DataOptions { held_out: 0.5, ..DataOptions::new("data.jsonl") });
-    let by_words = rewards(&[(RewardKind::Regex, 1.0)]);
-    let definition = Definition { rewards: by_words, ..Definition::new("test", data, RewardKind::Regex) };
+    let by_words = rewards(&[(RewardKind::Regex { pattern: None }, 1.0)]);
+    let definition = Definition { rewards: by_words, ..Definition::new("test", data, RewardKind::Exact) };
     let judge = |_: &Reward| -> Result<Option<Box<dyn Judge>>, JudgeError> { Ok(Some(Box::new(OneWord))) };
     let mut examiner = Examiner::new(Box::new(same(problems)), &definition, 0, judge).unwrap();
     assert!(examiner.judges_replies_alone());
     let worth = examiner.worth_of_replies(&mut parrot(false), 4).unwrap();
     assert_eq!((worth.replies, worth.ended_sooner, worth.most), (3, 1.0, 1.0));
     assert!((worth.reward - 1.0 / 3.0).abs() < 1e-12, "{worth:?}");
-    assert!(!self::examiner(same(Vec::new()), rewards(&[(RewardKind::Command, 1.0)])).judges_replies_alone());
+    assert!(!self::examiner(same(Vec::new()), rewards(&[(command(), 1.0)])).judges_replies_alone());
 }

@@ -54,7 +54,7 @@ pub enum ExportError {
 pub struct WrongBase {
     pub(super) item: PathBuf,
     pub(super) wanted: BaseModel,
-    /// What is there instead, in words, and as files that it may be.
+    /// The file that is there instead, in words, and the files that it may be.
     pub(super) there: String,
     pub(super) found: Vec<Digest>,
 }

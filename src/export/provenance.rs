@@ -1,10 +1,12 @@
-//! What an exported model's metadata says of where it comes from.
+//! Provenance in the metadata of exported models.
 //!
 //! All of it follows from the base file and from the log up to the generation that was exported: no clock, no path and no
 //! version of the exporting program, so that base and log make the same bytes for everyone. The keys are described in
 //! docs/EXPORTING.md. A model that was tuned before keeps what it says of that.
 
 use std::path::Path;
+
+use serde::Serialize;
 
 use crate::gguf::{Entry, Gguf, Value};
 use crate::seed_log::{Header, SeedLog};
@@ -16,7 +18,7 @@ const TUNES: &str = "qes.tune.count";
 /// The tag that is added.
 const TAG: &str = "qes-gguf";
 
-/// Whether a key of the base says what that was made from, which is another thing than what the tuned model is made from.
+/// Checks whether a key of the base names the model that the base was made from; the tuned model is made from another.
 pub(super) fn is_of_base(key: &str) -> bool {
     key.starts_with("general.base_model.")
 }
@@ -27,7 +29,8 @@ fn tune_key(tune: u32, name: &str) -> String {
 }
 
 /// A tune that a model's metadata tells of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "past_tune"))]
 pub struct PastTune {
     /// Name of the base model's file.
     pub base_file: String,

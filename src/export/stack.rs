@@ -15,14 +15,14 @@ use crate::model::{Model, check_digest};
 use crate::seed_log::{BaseModel, SeedLog};
 use crate::store::{Artefact, WorkingCopy};
 
-/// What leads from one model to the next.
+/// Step from one model to the next.
 #[derive(Debug)]
 pub enum Item {
     /// A seed log.
     Log {
         /// Its file.
         path: PathBuf,
-        /// What it holds.
+        /// The log.
         log: Box<SeedLog>,
     },
     /// A diff.
@@ -53,7 +53,7 @@ impl DiffFile {
         self.file.path()
     }
 
-    /// What it holds.
+    /// Returns the parsed diff.
     pub fn diff(&self) -> &Diff {
         &self.diff
     }

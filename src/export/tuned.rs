@@ -14,7 +14,7 @@ use crate::model::{Model, check_digest};
 use crate::seed_log::{SeedLog, TensorSpec, hex};
 use crate::store::{Artefact, same_file};
 
-/// Whether an exported file's metadata says where it comes from.
+/// Form of an exported file: with provenance in its metadata, or without.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
     /// It does, unless the file is the base model itself, after no generation.

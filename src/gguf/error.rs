@@ -1,4 +1,4 @@
-//! What can be wrong with a model file. Every message says what, where, and what to do about it.
+//! Faults of a model file. Every message says what is wrong, where, and what to do about it.
 
 use std::fmt;
 
@@ -39,7 +39,7 @@ pub enum GgufError {
     /// The file does not start with `GGUF`.
     #[error("this is not a GGUF file but {looks_like}; {advice}")]
     NotGguf {
-        /// What the first bytes look like.
+        /// Kind of file that the first bytes suggest.
         looks_like: &'static str,
         /// How to come by a GGUF file.
         advice: &'static str,
@@ -109,7 +109,7 @@ pub enum GgufError {
          model again"
     )]
     TooMany {
-        /// What is counted.
+        /// Name of the things counted.
         what: &'static str,
         /// The count found.
         count: u64,
@@ -123,7 +123,7 @@ pub enum GgufError {
          download the model again"
     )]
     TooLong {
-        /// What is too long.
+        /// Name of the text or array that is too long.
         what: &'static str,
         /// Where its length is stored.
         offset: u64,
@@ -136,7 +136,7 @@ pub enum GgufError {
     /// A metadata key or a tensor name is empty.
     #[error("{what} at byte {offset} is empty; the file is damaged, so download the model again")]
     EmptyName {
-        /// What is empty.
+        /// Name of the empty text.
         what: &'static str,
         /// Where its length is stored.
         offset: u64,
@@ -145,7 +145,7 @@ pub enum GgufError {
     /// A metadata key or a tensor name is not UTF-8, or holds a zero byte.
     #[error("{what} at byte {offset} is not text; the file is damaged, so download the model again")]
     NotText {
-        /// What is not text.
+        /// Name of the bytes that are not text.
         what: &'static str,
         /// Where its length is stored.
         offset: u64,

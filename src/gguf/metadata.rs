@@ -78,7 +78,7 @@ impl Metadata {
         (0..count).map(text).collect()
     }
 
-    /// Whether the key is there, with a value of any kind.
+    /// Returns true where the key is present, with a value of any type.
     pub fn has(&self, key: &str) -> bool {
         self.values.contains_key(key)
     }

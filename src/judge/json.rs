@@ -74,7 +74,7 @@ fn wanted(text: Option<&str>, line: Option<u64>) -> Result<Value, JudgeError> {
     serde_json::from_str(unfenced(text)).map_err(|source| JudgeError::WantedNoJson { line, source })
 }
 
-/// Whether two values are the same, the order of keys and the way numbers are written aside.
+/// Checks whether two values are equal, whatever the order of keys and the form of numbers.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => same_number(a, b),
@@ -86,7 +86,7 @@ fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// Whether two numbers have the same value: `5`, `5.0` and `5e0` have.
+/// Checks whether two numbers have the same value, as `5`, `5.0` and `5e0` have.
 fn same_number(a: &Number, b: &Number) -> bool {
     match (a.as_i128(), b.as_i128()) {
         (Some(a), Some(b)) => a == b,

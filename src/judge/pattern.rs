@@ -131,7 +131,7 @@ fn compiled(pattern: &str, line: Option<u64>) -> Result<Regex, JudgeError> {
     })
 }
 
-/// Whether what is wrong is something that other engines can do.
+/// Checks whether the fault is a feature that other engines have.
 fn looks_around(error: &regex::Error) -> bool {
     let text = error.to_string();
     text.contains("look-around") || text.contains("backreferences")

@@ -35,7 +35,7 @@ const MOST_LOST: f64 = 0.15;
 /// looks and restrains its steps.
 const MOST_DRIFT: f64 = 1.0;
 
-/// What a generation should be worth: the N r of the bundled models with their defaults.
+/// Target for members times reliability of a generation: that of the bundled models with their defaults.
 const WORTH: f64 = 40.0;
 
 /// Members of a generation, at least and at most.
@@ -44,7 +44,7 @@ const POPULATION: (u32, u32) = (16, 512);
 /// Fewest problems a member.
 const FEWEST_PROBLEMS: u32 = 2;
 
-/// What a user has decided already.
+/// Settings that the user has fixed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fixed {
     /// The noise.
@@ -66,7 +66,7 @@ pub struct Choice {
     pub prompts: u32,
     /// The trial whose sigma was taken.
     pub trial: Trial,
-    /// What to expect of a run with these.
+    /// Expected results of a run with these.
     pub outlook: Outlook,
 }
 
@@ -200,7 +200,7 @@ mod tests {
     /// Of an integer's noise, with its sigma.
     const VARIANCE: f64 = 0.08;
 
-    /// What was measured on that model, except for reliability and cost.
+    /// Returns a trial as measured on that model, except for reliability and cost.
     fn trial(factor: f64, reliability: f64, cost: f64) -> Trial {
         let variance = VARIANCE * factor;
         let signal = 0.00065 * factor;

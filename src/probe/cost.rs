@@ -1,4 +1,4 @@
-//! What noise costs a model, in fitness for each square code of displacement.
+//! Cost of noise to a model, in fitness for each square code of displacement.
 //!
 //! To second order a member is on average worse than the model by an amount that grows with the variance of its noise. It is not
 //! measured against the model itself: rewards jump a little with the least change of any code, so that members differ from the
@@ -11,7 +11,7 @@ use crate::tune::Rewards;
 /// Standard errors by which something has to differ from what it is taken for, lest settings follow from luck.
 pub const DOUBT: f64 = 2.0;
 
-/// What a square code of displacement costs in fitness.
+/// Cost in fitness of a square code of displacement.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
     /// The cost; below 0 where noise makes the model better.
@@ -42,7 +42,7 @@ impl Cost {
         })
     }
 
-    /// What it is beyond luck: less [`DOUBT`] standard errors, and not below 0.
+    /// Returns the cost beyond chance: minus [`DOUBT`] standard errors, and not below 0.
     pub fn at_least(self) -> f64 {
         (self.slope - DOUBT * self.error).max(0.0)
     }

@@ -1,5 +1,5 @@
-//! What perturbations do to what the model could do before: how much more perplexing plain text, and the base model's own
-//! replies, are to members than to the base.
+//! Damage by perturbations: the rise of perplexity on plain text, and on the base model's own replies, from the base to
+//! members.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use crate::engine::{Engine, EngineError};
 use crate::fitness::{deviation, mean};
 use crate::tune::{Examiners, TuneError};
 
-/// What a perturbation does to a text's log-perplexity.
+/// Effect of a perturbation on a text's log-perplexity.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DriftOfNoise {
     /// By how much it rises per token, in nats, on average over members.

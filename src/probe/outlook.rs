@@ -1,4 +1,4 @@
-//! What a run will do to fitness and drift, by what its first perturbations did.
+//! Predicts fitness and drift of a run from the effects of its first perturbations.
 //!
 //! All in units of the probe's own perturbation. With the standard deviation A of members' true differences in fitness, a step as
 //! large as c perturbations along the sums of N members of reliability r gains c A sqrt(N r) to first order, and adds noise of
@@ -9,10 +9,10 @@ use libm::{exp, sqrt};
 use super::{DriftOfNoise, Findings, deviation};
 use crate::settings::Settings;
 
-/// What to expect of a run, to within a factor of two or so.
+/// Expected results of a run, to within a factor of about two.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outlook {
-    /// What the steps gain in fitness, less what their noise loses.
+    /// Gain in fitness by the steps, minus the loss by their noise.
     pub gain: f64,
     /// By what share the perplexity of plain text rises, where that was measured.
     pub texts: Option<f64>,

@@ -4,14 +4,14 @@ use super::cost::{DOUBT, mean_rewards};
 use crate::fitness::mean;
 use crate::tune::Rewards;
 
-/// What the rewards of some members tell, all of one sigma and all on the same problems.
+/// Statistics of the rewards of members with one sigma on the same problems.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Signal {
     /// Members that were evaluated.
     pub members: usize,
     /// Variance, over members, of the difference in fitness to the unperturbed model as it would be on all problems there are.
     pub signal: f64,
-    /// What choosing these few problems adds to it.
+    /// Variance that the choice of these few problems adds.
     pub noise: f64,
     /// By how much the members' mean fitness is below the unperturbed model's.
     pub cost: f64,
@@ -41,7 +41,7 @@ impl Signal {
         }
     }
 
-    /// Whether all rewards were finite numbers.
+    /// Returns true where all rewards were finite numbers.
     pub fn is_finite(&self) -> bool {
         (self.signal + self.noise + self.cost).is_finite()
     }
@@ -51,7 +51,7 @@ impl Signal {
         (2.0 / self.members.max(2) as f64).sqrt()
     }
 
-    /// Whether there is likely a signal: more than a standard error of the differences' variance.
+    /// Returns true where there is likely a signal: more than a standard error of the differences' variance.
     pub fn is_seen(&self) -> bool {
         self.signal > self.doubt() * (self.signal + self.noise)
     }

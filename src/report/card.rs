@@ -17,7 +17,7 @@ use crate::seed_log::{EvaluationRecord, SeedLog};
 use crate::text;
 use usage::usage;
 
-/// What a card is about.
+/// Subject of a model card.
 #[derive(Clone, Debug)]
 pub struct Card<'a> {
     /// The run.
@@ -36,7 +36,7 @@ pub struct Card<'a> {
     pub log_file: String,
     /// Name of a diff between both, where there is one.
     pub diff_file: Option<String>,
-    /// Whether there is a Modelfile beside it.
+    /// True where there is a Modelfile beside it.
     pub has_modelfile: bool,
     /// Flags that `export` needs to make the same file, with a space before each.
     pub flags: String,
@@ -101,7 +101,7 @@ fn repository(base: &Gguf) -> Option<String> {
     })
 }
 
-/// What the run measured before, and of this model.
+/// Writes the run's results before tuning and for this model.
 fn results(card: &Card<'_>) -> String {
     let evaluations = &card.log.evaluations;
     let at = |generations: u64| evaluations.iter().rev().find(|record| record.generations == generations);
@@ -145,7 +145,7 @@ fn results(card: &Card<'_>) -> String {
     text + "\n\n"
 }
 
-/// Whether the model is still itself.
+/// Writes the model's drift from the base.
 fn drift(log: &SeedLog, record: &EvaluationRecord) -> String {
     let Some(drift) = &record.drift else { return String::new() };
     let before = log.base_evaluation().and_then(|base| base.drift.as_ref()).and_then(text::drift::replies);

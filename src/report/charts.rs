@@ -7,7 +7,7 @@ use super::timing::{PARTS, parts};
 use crate::fitness::share;
 use crate::text;
 
-/// What the charts of a page are about: one run in detail, or several side by side.
+/// Runs on a page: one in detail, or several side by side.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a>(pub &'a [Run]);
 
@@ -46,7 +46,7 @@ impl Subject<'_> {
         }
     }
 
-    /// Whether every evaluation of every run has an accuracy.
+    /// Returns true where every evaluation of every run has an accuracy.
     pub(super) fn has_accuracy(self) -> bool {
         self.0.iter().flat_map(|run| &run.points).all(|point| point.grade.correct.is_some())
     }
@@ -173,13 +173,13 @@ impl Subject<'_> {
         Chart { summary, ..self.chart(id, title, series) }
     }
 
-    /// What is to be known of curves of fitness.
+    /// Returns the remark on curves of fitness.
     fn note(self) -> Option<String> {
         let draws = "Each generation draws problems of its own, easier or harder ones; held-out problems stay the same.";
         Some(format!("{draws}{}", self.steps()))
     }
 
-    /// What points stand for, where that is more than a generation.
+    /// Says how many generations a point stands for, where that is more than one.
     fn steps(self) -> String {
         let most = self.0.iter().map(|run| run.per_step).max().unwrap_or(1);
         if most > 1 { format!(" Each point stands for up to {most} generations.") } else { String::new() }

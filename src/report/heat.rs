@@ -27,7 +27,7 @@ const DEPTH: f64 = 1.0 / 300.0;
 pub(super) struct Levels {
     low: f64,
     high: f64,
-    /// Whether there are smaller ones, which have the first colour too.
+    /// True where there are smaller values, which have the first colour too.
     has_smaller: bool,
 }
 

@@ -16,7 +16,7 @@ use crate::exam::Grade;
 use crate::seed_log::{DriftRecord, RepliesRecord};
 use crate::text;
 
-/// What a page may load: nothing, not even were something to get past the escaping.
+/// Content security policy of a page: it may load nothing, even if something got past the escaping.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// The page of these runs.
@@ -83,7 +83,7 @@ impl Run {
     }
 }
 
-/// What came of one run, in large numbers.
+/// Writes the results of one run in large numbers.
 fn tiles(run: &Run) -> Markup {
     let point = |what: &str, point: &Point| {
         html! {

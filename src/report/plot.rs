@@ -50,14 +50,14 @@ pub(super) struct Mark {
     pub x: f64,
     pub y: f64,
     pub interval: Option<(f64, f64)>,
-    /// What is told when the mark is pointed at.
+    /// Text shown when the mark is pointed at.
     pub tip: String,
 }
 
-/// What is drawn of one thing.
+/// One series of a chart.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Series {
-    /// What the legend calls it.
+    /// Name in the legend.
     pub label: String,
     pub look: Look,
     pub line: Vec<(f64, f64)>,
@@ -74,10 +74,10 @@ pub(super) struct Chart {
     pub title: String,
     /// The chart in words, for those who do not see it.
     pub summary: String,
-    /// What a reader has to know to read it.
+    /// Remark that readers need.
     pub note: Option<String>,
     pub number: Number,
-    /// Whether the numbers are sizes, which 0 is the end of.
+    /// True where the numbers are sizes, so that the axis begins at 0.
     pub is_size: bool,
     /// Last generation on the axis, the same in all charts of a page.
     pub last: f64,
@@ -85,7 +85,7 @@ pub(super) struct Chart {
 }
 
 impl Chart {
-    /// Whether there is nothing to draw.
+    /// Returns true where there is nothing to draw.
     pub fn is_empty(&self) -> bool {
         self.values().next().is_none()
     }

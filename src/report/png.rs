@@ -13,7 +13,7 @@ const SCALE: f32 = 4.0;
 
 /// DejaVu Sans Condensed, as wide as the fonts that browsers take; `vendor/README.md` says which letters it has.
 const FONT: &[u8] = include_bytes!("../../vendor/dejavu/DejaVuSansCondensed-latin.ttf");
-/// What the font calls its family; how wide its letters are is another name in it.
+/// Family name of the font; the width of its letters is in another name of it.
 const FAMILY: &str = "DejaVu Sans";
 
 /// A figure could not be made into a picture.

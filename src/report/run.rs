@@ -1,4 +1,4 @@
-//! What is shown of a run, taken from its log: few numbers enough to be drawn, however long the log is.
+//! Figures of a run from its log, few enough to be drawn however long the log is.
 
 use super::bounds::bounded;
 use super::facts::{Fact, facts};
@@ -66,7 +66,7 @@ pub struct Run {
     pub(super) points: Vec<Point>,
     /// Where the held-out reward was highest within the limit on drift.
     pub(super) best: Option<Point>,
-    /// What is wrong with the last model that was evaluated, by the limit on drift.
+    /// Ways in which the last evaluated model exceeds the limit on drift.
     pub(super) damage: Vec<String>,
     /// Names of the tuned types.
     pub(super) types: Vec<String>,
@@ -75,19 +75,19 @@ pub struct Run {
     pub(super) facts: Vec<Fact>,
     /// The log's running hash at its end.
     pub(super) hash: String,
-    /// What the run logged of its codes at the last generation.
+    /// Digest that the run logged of its codes at the last generation.
     pub(super) digest: Option<String>,
     /// Generations in a column of the map, and the map; only when the log was replayed.
     pub(super) moved: Option<(u64, Vec<Moved>)>,
     /// Where the time went; only where that was told.
     pub(super) spent: Option<Spent>,
-    /// What the model replies before and after; only where it was asked.
+    /// Replies before and after; only where the model was asked.
     pub(super) samples: Vec<Sample>,
     /// Temperature that replies are drawn at.
     pub(super) temp: f64,
     /// Names of the rewards.
     pub(super) rewards: String,
-    /// Whether any of them looks at replies.
+    /// True where any of them reads replies.
     pub(super) rates_replies: bool,
 }
 
@@ -97,7 +97,7 @@ pub fn span(generations: u64, columns: u64) -> u64 {
 }
 
 impl Run {
-    /// What is shown of a log, under this name.
+    /// Takes the figures from a log, under this name.
     pub fn of(name: &str, log: &SeedLog) -> Self {
         let header = &log.header;
         let generations = log.generations.len() as u64;

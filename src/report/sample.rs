@@ -5,7 +5,7 @@ use crate::exam::Mark;
 /// A reply, and what it is worth.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
-    /// What the model said.
+    /// The reply.
     pub text: String,
     /// Its marks.
     pub mark: Mark,
@@ -14,7 +14,7 @@ pub struct Reply {
 /// A problem, and what was replied to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
-    /// What was asked, as the model got it.
+    /// The prompt, as the model got it.
     pub prompt: String,
     /// The wanted reply, where one is known.
     pub wanted: Option<String>,

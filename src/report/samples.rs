@@ -1,4 +1,4 @@
-//! What a model replies before and after it was tuned, side by side.
+//! Replies of a model before and after tuning, side by side.
 
 use maud::{Markup, html};
 

@@ -18,7 +18,7 @@ pub(super) struct Scale {
     /// Places of the lowest and the highest number.
     places: (f64, f64),
     number: Number,
-    /// Whether places go by the logarithm.
+    /// True of a logarithmic scale.
     is_log: bool,
 }
 

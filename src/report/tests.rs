@@ -4,6 +4,7 @@ use regex::Regex;
 
 use super::*;
 use crate::seed_log::{Header, Line, SeedLog, test_log};
+use crate::task::RewardKind;
 use crate::update::Moves;
 
 /// Pieces that would be markup, or end some, were they not escaped.
@@ -94,7 +95,7 @@ fn nothing_in_a_log_becomes_markup() {
         header.task.definition.name = HOSTILE.to_owned();
         header.task.definition.system = Some(HOSTILE.to_owned());
         header.task.definition.stop = vec![HOSTILE.to_owned()];
-        header.task.definition.rewards[0].pattern = Some(HOSTILE.to_owned());
+        header.task.definition.rewards[0].kind = RewardKind::Regex { pattern: Some(HOSTILE.to_owned()) };
         header.task.data_sha256 = Some(HOSTILE.to_owned());
     };
     let (original, _) = test_log::log(3);

@@ -28,7 +28,7 @@ pub enum TimingError {
     Twice { generation: u64 },
 }
 
-/// What is looked at of the lines of `tune --json` (docs/JSON.md).
+/// The lines of `tune --json` (docs/JSON.md), as far as they are read here.
 #[derive(Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line {
@@ -71,7 +71,7 @@ impl Generation {
     }
 }
 
-/// What `tune --json` told of a run's time, in one go or in several.
+/// Times of a run from the output of `tune --json`, in one part or several.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timing {
     /// By their numbers, from 1.
@@ -126,7 +126,7 @@ impl Timing {
         if timing.generations.is_empty() { Err(TimingError::Nothing) } else { Ok(timing) }
     }
 
-    /// Whether it is this log's run that it tells of: all of its generations went as they are logged.
+    /// Checks that these are the times of this log's run: all their generations have the fitness that is logged.
     pub fn is_of(&self, log: &SeedLog) -> bool {
         self.generations.values().all(|told| {
             let number = told.generation.checked_sub(1).and_then(|number| usize::try_from(number).ok());
@@ -135,12 +135,12 @@ impl Timing {
         })
     }
 
-    /// Whether the run was told to write a log of this file name.
+    /// Checks that the run wrote a log of this file name.
     pub fn is_of_name(&self, name: &OsStr) -> bool {
         self.log.as_ref().is_some_and(|log| log.file_name() == Some(name))
     }
 
-    /// Whether the text ended in the middle of a line, which was left out.
+    /// Returns true where the text ended in the middle of a line, which was left out.
     pub fn is_torn(&self) -> bool {
         self.is_torn
     }
@@ -160,7 +160,7 @@ impl Timing {
         Ok(self)
     }
 
-    /// What is shown of it: means over `per_step` generations in a row, and sums.
+    /// Returns the means over `per_step` generations in a row, and the sums.
     pub(super) fn spent(&self, per_step: u64) -> Spent {
         let mut steps: BTreeMap<u64, Vec<(f64, Seconds)>> = BTreeMap::new();
         for told in self.generations.values() {

@@ -1,4 +1,4 @@
-//! What can go wrong with a reward program.
+//! Errors of reward programs.
 
 use std::fmt;
 use std::io;
@@ -18,7 +18,7 @@ pub struct CommandError {
     pub command: String,
     /// The question that was to be answered, shortened, where it was about one.
     pub asked: Option<String>,
-    /// What went wrong.
+    /// The cause.
     #[source]
     pub wrong: Wrong,
 }
@@ -43,7 +43,7 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// What went wrong with a reward program.
+/// Cause of a reward program's failure.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum Wrong {
@@ -83,7 +83,7 @@ impl Wrong {
     }
 }
 
-/// What a program said, as a message shows it.
+/// Quotes a program's output for a message.
 fn quoted(said: &[u8]) -> String {
     format!("\"{}\"", excerpt(&String::from_utf8_lossy(said), SHOWN))
 }

@@ -17,7 +17,7 @@ pub(super) const PARTING: Duration = Duration::from_secs(2);
 /// How often it is looked whether it has.
 const GLANCE: Duration = Duration::from_millis(5);
 
-/// What was heard of a program.
+/// News of a program.
 pub(super) enum Heard {
     /// A line that is not blank, without the white space around it.
     Line(Vec<u8>),
@@ -37,7 +37,7 @@ pub(super) enum End {
 }
 
 impl End {
-    /// Whether the shell says that there is nothing to run, which starting it again does not change.
+    /// Returns true where the shell found nothing to run, so that a restart would not help.
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self, Self::Exited(status) if matches!(status.code(), Some(126 | 127)))
     }
@@ -59,7 +59,7 @@ pub(super) struct Program {
     /// Lines to be written; `None` once the program's input is to end.
     questions: Option<Sender<Vec<u8>>>,
     heard: Receiver<Said>,
-    /// Whether the process has been waited for: its number may be another's by now.
+    /// True where the process has been waited for: its number may be another's by now.
     is_gone: bool,
 }
 
@@ -148,7 +148,7 @@ impl Drop for Program {
     }
 }
 
-/// Whether a process has exited. It is left to be waited for, so that its number is not given to another.
+/// Checks whether a process has exited. It is left to be waited for, so that its number is not given to another.
 #[cfg(unix)]
 fn has_exited(child: &mut Child) -> bool {
     use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};

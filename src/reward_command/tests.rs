@@ -29,7 +29,7 @@ impl Folder {
         RewardCommand::new(command, PATIENCE)
     }
 
-    /// What the program has written to a file of the folder.
+    /// Returns the text that the program has written to a file of the folder.
     fn text(&self, name: &str) -> String {
         fs::read_to_string(self.path().join(name)).unwrap()
     }

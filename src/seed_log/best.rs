@@ -11,7 +11,7 @@ impl SeedLog {
         within.reduce(|best, next| if better(best, next) { next } else { best })
     }
 
-    /// Whether the run's patience has come to an end: so many evaluations brought no new best one.
+    /// Returns true where the run is out of patience: as many evaluations in a row brought no new best one.
     pub fn is_out_of_patience(&self) -> bool {
         let Some(patience) = self.header.task.patience else { return false };
         let since = |best: &EvaluationRecord| {

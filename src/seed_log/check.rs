@@ -1,4 +1,4 @@
-//! Whether a line of a log holds together with those before it.
+//! Checks that a line of a log is consistent with the lines before it.
 
 use super::{
     DRIFT_RANGE, DriftRecord, EvaluationRecord, GenerationRecord, Header, LogError, MAX_PROBLEMS, PlanRecord,

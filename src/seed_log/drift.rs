@@ -11,28 +11,32 @@ pub const MOST_LOOPS: f64 = 1.0 / 8.0;
 /// Limits on drift that make sense, as shares of the base's perplexity: the base itself has a drift of 0.
 pub const DRIFT_RANGE: std::ops::RangeInclusive<f64> = f64::MIN_POSITIVE..=1000.0;
 
-/// How drift is measured in a run's evaluations.
+/// Measure of drift in a run's evaluations, and its limit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "drift_spec"))]
 pub struct DriftSpec {
     /// The neutral set: `built-in`, or the path of a file.
     pub neutral: String,
     /// SHA-256 over it, lower-case hexadecimal.
+    #[cfg_attr(test, schemars(regex(pattern = "^[0-9a-f]{64}$")))]
     pub sha256: String,
-    /// Most that the perplexity on its texts may be above the base's, as a share of it; where it is more, or replies loop, an
-    /// evaluation does not count as the best. `None` for no limit, on loops neither.
+    /// Limit on the rise of perplexity on its texts, as a share of the base's. Above it, or where replies loop, an evaluation does
+    /// not count as the best. Absent for no limit, on loops either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("exclusiveMinimum" = 0)))]
     pub max: Option<f64>,
 }
 
-/// How far a model is from the base model, as an evaluation found it.
+/// Drift of a model from its base, as an evaluation measured it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "logged_drift"))]
 pub struct DriftRecord {
-    /// By what share of the base's the perplexity of the neutral texts is higher, per token; 0.05 for 5% more.
+    /// Rise of perplexity on the neutral texts, per token, as a share of the base's: 0.05 is 5% more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub texts: Option<f64>,
-    /// The same of the base model's own replies to the neutral prompts.
+    /// Rise of perplexity on the base model's own replies to the neutral prompts, per token, as a share of the base's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_replies: Option<f64>,
     /// Replies generated freely to neutral prompts.
@@ -41,15 +45,16 @@ pub struct DriftRecord {
     /// Replies generated freely to held-out prompts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_out: Option<RepliesRecord>,
-    /// Texts and replies that were rated, and replies that were generated, for this.
+    /// Texts and replies that were rated or generated to measure drift.
     pub evaluations: u64,
 }
 
-/// How replies turned out that were generated freely.
+/// Counts of replies that were generated freely.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "logged_replies"))]
 pub struct RepliesRecord {
-    /// Replies.
+    /// Number of replies.
     pub replies: u64,
     /// Those that loop.
     pub loops: u64,
@@ -66,7 +71,7 @@ impl DriftRecord {
         RepliesRecord { replies: of(|r| r.replies), loops: of(|r| r.loops), endless: of(|r| r.endless) }
     }
 
-    /// What is wrong with it, if anything is.
+    /// Returns the first fault of the record, if any.
     pub(super) fn fault(&self) -> Option<String> {
         let shares = [self.texts, self.own_replies];
         if shares.into_iter().flatten().any(|share| !share.is_finite() || share < -1.0) {
@@ -138,7 +143,7 @@ impl SeedLog {
     }
 }
 
-/// What is compared with a run's limit on drift.
+/// Measurements that are compared with a run's limit on drift.
 struct Measured {
     max: f64,
     texts: Option<f64>,

@@ -1,4 +1,4 @@
-//! What can be wrong with a seed log.
+//! Faults of a seed log.
 
 use thiserror::Error;
 

@@ -1,4 +1,4 @@
-//! What the lines of a seed log hold.
+//! Records in the lines of a seed log.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::tensor_type::TensorType;
 /// not say what its replay depends on.
 pub const FORMAT_VERSION: u32 = 3;
 
-/// What a new log says it was written by.
+/// Name and version of the writer in new logs.
 pub const TOOL: &str = concat!("qes-gguf ", env!("CARGO_PKG_VERSION"));
 
 /// One line of a log, without its hash.
@@ -33,11 +33,12 @@ pub enum Line {
     Plan(PlanRecord),
 }
 
-/// What a log applies to and how it was made.
+/// The first line of a log: the model it applies to, and the settings of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "header"))]
 pub struct Header {
-    /// [`FORMAT_VERSION`] of the writer.
+    /// Version of the log format.
     pub version: u32,
     /// Name and version of the program that wrote the log.
     pub tool: String,
@@ -47,9 +48,9 @@ pub struct Header {
     pub tensors: Vec<TensorSpec>,
     /// All hyper-parameters.
     pub settings: Settings,
-    /// Per entry of `settings.types`: length of a noise run, and digest of the noise tables.
+    /// Definition of the noise, one entry for each of `settings.types`.
     pub noise: Vec<NoiseSpec>,
-    /// What the model was tuned on.
+    /// The task.
     pub task: TaskSpec,
 }
 
@@ -73,18 +74,21 @@ impl Header {
 /// Identity of a model file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "base"))]
 pub struct BaseModel {
     /// Name of the file, without its folder; for people.
     pub file: String,
     /// Length in bytes.
     pub bytes: u64,
     /// SHA-256 of the whole file, lower-case hexadecimal.
+    #[cfg_attr(test, schemars(regex(pattern = "^[0-9a-f]{64}$")))]
     pub sha256: String,
 }
 
 /// A tuned tensor, or some rows of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "tensor_codes"))]
 pub struct TensorSpec {
     /// Name in the GGUF.
     pub name: String,
@@ -93,7 +97,7 @@ pub struct TensorSpec {
     pub tensor_type: TensorType,
     /// Number of codes that are tuned.
     pub codes: u64,
-    /// Which rows these are; `None` for the whole tensor.
+    /// Rows that are tuned; absent for the whole tensor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<Rows>,
 }
@@ -101,10 +105,12 @@ pub struct TensorSpec {
 /// Consecutive rows of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "row_range"))]
 pub struct Rows {
     /// Number of the first one, from 0.
     pub first: u64,
-    /// How many there are, at least 1.
+    /// Number of rows, at least 1.
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub count: u64,
 }
 
@@ -160,9 +166,10 @@ impl TensorSpec {
     }
 }
 
-/// What pins the noise of one field of a tensor type across versions and machines.
+/// Definition of the noise of one field of a tensor type, the same on every version and machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "noise"))]
 pub struct NoiseSpec {
     /// Integers in a noise run.
     pub run: u64,
@@ -173,32 +180,35 @@ pub struct NoiseSpec {
 /// The task and its settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "task"))]
 pub struct TaskSpec {
-    /// Which task, and which rewards count.
+    /// Problems and rewards.
     pub definition: Definition,
-    /// SHA-256 over the user's data, lower-case hexadecimal; only of a task that has some.
+    /// SHA-256 over the user's data, lower-case hexadecimal; absent of a task without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(regex(pattern = "^[0-9a-f]{64}$")))]
     pub data_sha256: Option<String>,
     /// Problems that each member of a generation is evaluated on.
     pub prompts: u32,
-    /// Problems that those are chosen of, more than they are, where they are chosen; else those that are drawn are taken.
+    /// Problems that these are chosen from, more than `prompts`; absent where the problems that are drawn are taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(min = 2)))]
     pub candidates: Option<u32>,
     /// Problems of a held-out evaluation.
     pub eval_problems: u32,
     /// Generations between held-out evaluations; 0 evaluates only before and after.
     pub eval_every: u64,
-    /// What must not get worse meanwhile.
+    /// The task of `--retain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retain: Option<RetainSpec>,
-    /// Weight of the base model's own replies beside the likelihood of wanted replies' openings, in a run in rows of tokens; `None`
-    /// where they do not count.
+    /// Weight of the base model's own replies beside the likelihood of the openings of wanted replies, in a run that tunes rows of
+    /// tokens; absent where they do not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_replies: Option<f64>,
-    /// Held-out evaluations without a new best one after which the run ends; at least 1.
+    /// Held-out evaluations without a new best one after which the run ends, at least 1; absent without `--patience`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u64>,
-    /// How drift from the base model is measured, and how far it may go; `None` measures held-out replies alone.
+    /// Measure of drift and its limit; absent where only held-out replies are looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftSpec>,
 }
@@ -229,18 +239,21 @@ impl TaskSpec {
     }
 }
 
-/// What must not get worse while a model is tuned on something else: it is evaluated too, and counts with its weight.
+/// A task that must not get worse while the model is tuned on another: it is evaluated too, and counts with its weight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "retain"))]
 pub struct RetainSpec {
     /// Its problems and rewards.
     pub definition: Definition,
     /// SHA-256 over its data, lower-case hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(regex(pattern = "^[0-9a-f]{64}$")))]
     pub data_sha256: Option<String>,
-    /// What its mean reward counts in a member's fitness, at least 0; with 0 it is only watched.
+    /// Weight of its mean reward in a member's fitness, at least 0; with 0 it is only measured.
+    #[cfg_attr(test, schemars(range(min = 0.0)))]
     pub weight: f64,
-    /// Its problems that each member of a generation is evaluated on, where the weight is not 0.
+    /// Problems of it that each member of a generation is evaluated on, where the weight is not 0.
     pub prompts: u32,
 }
 
@@ -275,32 +288,36 @@ pub struct PlanRecord {
 /// Held-out results after some number of generations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "logged_evaluation"))]
 pub struct EvaluationRecord {
     /// Generations applied to the codes that were evaluated.
     pub generations: u64,
     /// Held-out problems.
     pub problems: u64,
-    /// Problems solved, where problems can be solved.
+    /// Problems solved; absent where replies are not right or wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correct: Option<u64>,
     /// Mean reward.
     pub mean_reward: f64,
-    /// Mean log-likelihood of the wanted replies, where there are any.
+    /// Mean log-likelihood of the wanted replies; absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean_loglik: Option<f64>,
-    /// Mean reward on what is to be retained.
+    /// Mean reward on the task of `--retain`; absent without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained: Option<f64>,
-    /// How far the model is from the base model.
+    /// Drift from the base model; absent where it was not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftRecord>,
-    /// RMS change of the tuned weights from the base's over the RMS of these, where the engine knows what a code is worth.
+    /// RMS change of the tuned weights, as a share of the RMS of the base's; absent where the engine does not know the weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(min = 0.0)))]
     pub displacement: Option<f64>,
-    /// The same of the last generation alone, by its alphas and weights.
+    /// The same of the last generation alone, from its step sizes and weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(min = 0.0)))]
     pub displacement_last: Option<f64>,
     /// SHA-256 over the bytes of all tuned tensors, in the header's order, lower-case hexadecimal.
+    #[cfg_attr(test, schemars(regex(pattern = "^[0-9a-f]{64}$")))]
     pub codes_sha256: String,
 }
 

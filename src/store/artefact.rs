@@ -211,7 +211,7 @@ pub fn same_file(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// Whether this open file is the one that the path names. Where a system does not tell, it counts as such.
+/// Checks whether this open file is the one that the path names. Where a system does not tell, it returns true.
 pub(super) fn same_file_at(file: &File, path: &Path) -> bool {
     #[cfg(unix)]
     {

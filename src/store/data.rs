@@ -24,16 +24,16 @@ const HELD_OUT: [&str; 6] = ["valid", "validation", "val", "dev", "eval", "test"
 pub struct DataFile {
     /// Where it is.
     pub path: PathBuf,
-    /// What it holds.
+    /// Its contents.
     pub bytes: Vec<u8>,
 }
 
 /// The files of a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Data {
-    /// What to train on, and to hold a share of out where there is no file of its own for that.
+    /// File to train on. A share of it is held out where no file for evaluation is given.
     pub training: DataFile,
-    /// What to evaluate on.
+    /// File to evaluate on.
     pub held_out: Option<DataFile>,
     /// Other files of the folder that could be evaluated on, and are not used.
     pub unused: Vec<PathBuf>,

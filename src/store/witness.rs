@@ -1,4 +1,4 @@
-//! Whether a model's file is still what it was when it was opened.
+//! Detects changes of a model's file since it was opened.
 //!
 //! Pages of a mapped file that nobody edited show whatever is in the file, so a file that is written to in place would
 //! change under inference. That cannot be prevented without a second copy of the model in memory; but it shows in the
@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use super::StoreError;
 
-/// What changes with a file.
+/// Facts of a file that change when it is written to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
     /// Device and number of the file, where a system tells.

@@ -11,7 +11,7 @@ use memmap2::{Mmap, MmapMut, MmapOptions};
 
 use super::{StoreError, Witness, page_size};
 
-/// What is read of the base before it is let go: a multiple of every system's page size.
+/// Bytes of the base that are read before their pages are released: a multiple of every system's page size.
 const PIECE_BYTES: usize = 16 << 20;
 
 /// A model file with the changes that were made to it in memory.
@@ -20,7 +20,7 @@ pub struct WorkingCopy {
     path: PathBuf,
     base: Mmap,
     changed: MmapMut,
-    /// Whether bytes may have been changed.
+    /// True where bytes may have been changed.
     edited: bool,
     witness: Witness,
 }
@@ -58,7 +58,7 @@ impl WorkingCopy {
         &self.path
     }
 
-    /// What tells whether the file is still what it was.
+    /// Returns the witness that detects changes of the file.
     pub fn witness(&self) -> &Witness {
         &self.witness
     }
@@ -102,7 +102,7 @@ impl WorkingCopy {
         &self.changed
     }
 
-    /// Whether bytes were lent by [`WorkingCopy::bytes_mut`] or [`WorkingCopy::disjoint_mut`], and so may be changed.
+    /// Returns true where bytes were lent by [`WorkingCopy::bytes_mut`] or [`WorkingCopy::disjoint_mut`], and so may be changed.
     pub fn is_edited(&self) -> bool {
         self.edited
     }

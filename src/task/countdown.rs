@@ -33,15 +33,19 @@ const MIN_HITS: usize = 20;
 /// Which problems are asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub struct CountdownOptions {
-    /// How many numbers a problem has.
+    /// Range of the count of numbers, such as `3-4`.
     #[serde(with = "range")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub counts: RangeInclusive<u32>,
-    /// The numbers, each equally likely.
+    /// Range of the numbers, each equally likely.
     #[serde(with = "range")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub numbers: RangeInclusive<u32>,
-    /// The targets.
+    /// Range of the targets.
     #[serde(with = "range")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub targets: RangeInclusive<u32>,
 }
 
@@ -87,9 +91,9 @@ pub enum OptionsError {
 /// A problem and one of its solutions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Puzzle {
-    /// What to use, each exactly once.
+    /// Numbers to use, each exactly once.
     pub numbers: Vec<u32>,
-    /// What to make.
+    /// Number to make.
     pub target: u32,
     /// An expression that makes it.
     pub solution: String,
@@ -201,7 +205,7 @@ fn combine(numbers: &[u32], stream: &mut Stream) -> Option<(u64, String, Vec<Str
 }
 
 impl Puzzle {
-    /// What tells the problem from others: its numbers in order of size, and its target.
+    /// Returns the problem's identity: its numbers in order of size, and its target.
     pub fn key(&self) -> String {
         let sorted: Vec<String> = self.sorted().iter().map(u32::to_string).collect();
         format!("{}={}", sorted.join(","), self.target)

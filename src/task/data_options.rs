@@ -1,4 +1,4 @@
-//! What a task file, the command line and a log's header say of the user's own examples.
+//! Options for the user's own examples, as in task files, on the command line and in log headers.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -6,26 +6,29 @@ use thiserror::Error;
 use super::form::PromptForm;
 use crate::dataset::HELD_OUT_SHARE;
 
-/// Where the user's examples are, and what is made of them.
+/// The user's own examples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub struct DataOptions {
     /// A file or folder.
     pub path: String,
     /// Share of a single file's examples that is held out, more than 0 and less than 1.
     #[serde(default = "usual_share")]
+    #[cfg_attr(test, schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1)))]
     pub held_out: f64,
-    /// Which replies of a conversation count; in the log of an earlier version, which knew the last alone and split data
-    /// otherwise, it is missing.
+    /// Replies of a conversation that count. It is absent in logs of an earlier version, which used only the last and split data
+    /// another way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replies: Option<Replies>,
-    /// How a model without a chat template is asked.
+    /// Form of prompts for a model without a chat template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt_form: Option<PromptForm>,
-    /// Examples with more tokens than this, replies included, are left out.
+    /// Tokens beyond which examples, replies included, are left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub longest: Option<u32>,
-    /// Held-out examples whose prompts are tuned on too, as they were counted when the run began.
+    /// Held-out examples whose prompts are among the training problems too, counted when the run began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<u64>,
 }
@@ -33,6 +36,7 @@ pub struct DataOptions {
 /// Replies of a conversation that count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub enum Replies {
     /// All of the assistant's, each after the messages before it.
     #[default]

@@ -9,7 +9,7 @@ use crate::rng::{Domain, Source};
 /// New tokens of a reply where the user asks for no number.
 const REPLY_TOKENS: usize = 128;
 
-/// What tells a right reply: given the problem and the reply.
+/// Function that checks a reply to a problem.
 pub type IsRight = fn(&Problem, &str) -> bool;
 
 /// The user's examples, split for good.
@@ -36,7 +36,7 @@ impl Examples {
     }
 }
 
-/// Whether a reply is the wanted one, white space around it apart.
+/// Checks whether a reply is the wanted one, apart from white space around it.
 pub fn is_wanted(problem: &Problem, reply: &str) -> bool {
     problem.wanted.as_deref().is_some_and(|wanted| wanted.trim() == reply.trim())
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::number::Number;
 
-/// What an expression comes to.
+/// Value of an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evaluated {
     /// The exact value.
@@ -36,7 +36,7 @@ pub enum ExpressionError {
     TooLarge(usize),
 }
 
-/// What waits for its right operand to be complete.
+/// Operator or parenthesis whose right side is not complete yet.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pending {
     Open,
@@ -113,7 +113,7 @@ impl Reader {
         Ok(())
     }
 
-    /// What may stand before an operand.
+    /// Reads a sign that may stand before an operand.
     fn prefix(&mut self, sign: char, at: usize) -> Result<(), ExpressionError> {
         if sign == '(' {
             self.pending.push((Pending::Open, at));
@@ -126,7 +126,7 @@ impl Reader {
         Ok(())
     }
 
-    /// What may stand behind an operand; returns whether another must follow.
+    /// Reads a sign that may stand behind an operand; returns true where another operand must follow.
     fn operation(&mut self, sign: char, at: usize) -> Result<bool, ExpressionError> {
         if sign == ')' {
             self.settle(Pending::Add)?;

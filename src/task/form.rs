@@ -8,14 +8,15 @@ use thiserror::Error;
 
 use super::Message;
 
-/// What stands for the user's message in a form of the user's own.
+/// Placeholder of the user's message in a form of the user's own.
 const PROMPT: &str = "{prompt}";
-/// What stands for the system message in it.
+/// Placeholder of the system message in it.
 const SYSTEM: &str = "{system}";
 
 /// A form for conversations. A `prompt` that is one text is never put into it: such a text stands as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub enum PromptForm {
     /// `### Instruction:` and `### Response:` as headings, each message below its own; a system message stands before all.
     #[default]

@@ -42,7 +42,7 @@ impl WordProblem {
         Ok(Self { prompt, answer: answer.to_owned(), number })
     }
 
-    /// Whether a reply ends up with the right number.
+    /// Checks whether the final number of a reply is right.
     pub fn is_right(&self, reply: &str) -> bool {
         final_number(reply) == Some(self.number)
     }

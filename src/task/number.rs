@@ -46,13 +46,13 @@ fn numbers(text: &str) -> impl Iterator<Item = Option<Number>> {
     })
 }
 
-/// Whether a point in front of digits is a decimal point, as in `.5`, and ends neither a word nor a row of points.
+/// Checks whether a point in front of digits is a decimal point, as in `.5`, and ends neither a word nor a row of points.
 fn has_bare_point(before: &str) -> bool {
     let before_point = before.strip_suffix('.');
     before_point.is_some_and(|text| !text.ends_with(|c: char| c == '.' || c.is_alphanumeric()))
 }
 
-/// Whether what stands before a number ends with its sign. After a word or a value, `-` is a hyphen, a dash or a
+/// Checks whether the text before a number ends with its sign. After a word or a value, `-` is a hyphen, a dash or a
 /// subtraction: `GPT-4`, `10-20`.
 fn is_negated(before: &str) -> bool {
     let before_sign = before.trim_end_matches(CURRENCY).strip_suffix(['-', '\u{2212}']);

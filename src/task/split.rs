@@ -22,7 +22,7 @@ pub(super) const ARITH_DRAWS: u64 = 1;
 /// Stream that the held-out problems of countdown are drawn from.
 pub(super) const COUNTDOWN_DRAWS: u64 = 2;
 
-/// Whether the problem with this text is held out.
+/// Returns true where the problem with this text is held out.
 pub(super) fn is_held_out(text: &str) -> bool {
     let digest = Sha256::digest(text);
     let number = digest.iter().take(8).fold(0, |number: u64, byte| number << 8 | u64::from(*byte));

@@ -34,7 +34,7 @@ pub fn brief(drift: &DriftRecord) -> String {
     texts.into_iter().chain(looping).collect()
 }
 
-/// What is wrong with a model, in plain words; nothing where it is within the run's limit on drift.
+/// Describes the ways in which a model exceeds the run's limit on drift; none where it is within.
 pub fn damage(log: &SeedLog, record: &EvaluationRecord) -> Vec<String> {
     log.damage(record).iter().map(sentence).collect()
 }

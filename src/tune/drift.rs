@@ -8,12 +8,12 @@ use crate::exam::Exam;
 /// Held-out prompts among the samples of a summary; there is one neutral one too.
 const HELD_OUT_SAMPLES: usize = 2;
 
-/// What a model replied to a prompt before and after.
+/// Replies of a model to one prompt, before and after.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// Whether it is one of the task's held-out prompts, and no neutral one.
+    /// True of a held-out prompt of the task, false of a neutral one.
     pub is_held_out: bool,
-    /// What was asked.
+    /// The prompt.
     pub prompt: String,
     /// The base model's reply.
     pub before: String,
@@ -57,7 +57,7 @@ impl<B> Drifting<B> {
         self.seconds
     }
 
-    /// What the base model and the one after so many generations reply, where this process has seen that.
+    /// Returns replies of the base model and of the model after so many generations, where this process has seen both.
     pub(super) fn samples(&self, generations: u64) -> Vec<Sample> {
         let Some((_, after)) = self.replies.iter().find(|(number, _)| *number == generations && *number > 0)
         else {

@@ -1,4 +1,4 @@
-//! What a run tells those who watch it.
+//! Events of a run, for its observers.
 
 use super::{Sample, Seconds};
 use crate::seed_log::{EvaluationRecord, GenerationRecord};
@@ -38,7 +38,7 @@ pub enum Event<'a> {
     },
 }
 
-/// What a user should know while a run goes on.
+/// Warnings during a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Warning {
     /// Nothing has been learned so far: in each of the first generations all members had the same fitness.
@@ -47,7 +47,7 @@ pub enum Warning {
         generations: u64,
         /// The fitness of them all.
         fitness: f64,
-        /// What judges say may be the reason.
+        /// Possible reasons that judges name.
         hints: Vec<String>,
     },
     /// Drift would go beyond its limit, so the next steps are smaller.
@@ -88,7 +88,7 @@ pub struct Summary {
     pub log_bytes: u64,
     /// Seconds that measuring drift took, of those in inference.
     pub drift_seconds: f64,
-    /// What the base model and the one that the run leaves reply to some prompts; none where this process has not asked it.
+    /// Replies of the base model and of the tuned model to some prompts; none where this process has not asked the base model.
     pub samples: Vec<Sample>,
 }
 

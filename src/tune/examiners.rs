@@ -14,7 +14,7 @@ pub struct Examiners {
     pub task: Examiner,
     /// On what must not get worse.
     pub retain: Option<Examiner>,
-    /// What drift from the base model is measured on besides held-out prompts.
+    /// Neutral set for drift, besides held-out prompts.
     pub neutral: Option<Neutral>,
 }
 
@@ -25,7 +25,7 @@ pub struct Exams<B> {
     retain: Option<(Exam<B>, f64)>,
 }
 
-/// What a member got for each problem of a generation.
+/// Rewards of a member for each problem of a generation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rewards {
     /// On what the model is tuned on.
@@ -118,7 +118,7 @@ impl Examiners {
         Ok(Exams { task, retain: self.retain.as_ref().zip(counts).map(training).transpose()? })
     }
 
-    /// What the codes as they are get for each problem.
+    /// Returns the rewards of the present codes for each problem.
     ///
     /// # Errors
     /// When inference or a judge fails.

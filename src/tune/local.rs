@@ -30,7 +30,7 @@ pub struct Local<E: Engine> {
     history: History,
     residual: ResidualStore,
     held_out: Exam<E::Batch>,
-    /// What is to be retained, as evaluations see it.
+    /// Held-out exam of the retained task.
     retained: Option<Exam<E::Batch>>,
     drift: Drifting<E::Batch>,
     watch: Watch,

@@ -6,7 +6,7 @@ use crate::perturb::{Applied, Edit, Member, Sign};
 use crate::replay::History;
 use crate::sweep::{PerTile, edit_all, per_tile};
 
-/// What it takes to turn an engine's integers into those of a member and back.
+/// Turns an engine's integers into those of a member and back.
 #[derive(Debug)]
 pub struct Members {
     applied: PerTile<Applied>,

@@ -39,7 +39,7 @@ fn headers_by_method() -> impl Iterator<Item = Header> {
     test_log::by_each_method(&[0.0, 0.01]).into_iter().map(header_of)
 }
 
-/// What a run leaves: its log's text and its codes.
+/// Text of a run's log, and the codes after it.
 type Traces = (String, Vec<Vec<u8>>);
 
 /// Runs from the start to the end.

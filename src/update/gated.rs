@@ -95,7 +95,7 @@ mod tests {
     }
 
     proptest! {
-        /// What counts is what the members did to the codes, as `perturb` has it.
+        /// Sums are of the changes that `perturb` made to the codes.
         #[test]
         fn sums_are_of_what_the_members_changed(
             bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(0x00), Just(0xff)], 144 * 8),

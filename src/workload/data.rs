@@ -131,10 +131,10 @@ fn shapes(rewards: &[Reward]) -> Vec<Shape> {
     if any(&|reward| reward.kind == RewardKind::Margin) {
         return vec![Shape::Preference];
     }
-    let needs_wanted = any(&|reward| match reward.kind {
+    let needs_wanted = any(&|reward| match &reward.kind {
         RewardKind::Loglik | RewardKind::SoftLoglik | RewardKind::Exact | RewardKind::Numeric => true,
-        RewardKind::Regex => reward.pattern.is_none(),
-        RewardKind::Json => reward.equal,
+        RewardKind::Regex { pattern } => pattern.is_none(),
+        RewardKind::Json { equal, .. } => *equal,
         _ => false,
     });
     let only_likelihoods = !any(&|reward| reward.kind.reads_replies());
@@ -215,21 +215,20 @@ mod tests {
     #[test]
     fn rewards_decide_what_examples_must_hold() {
         let shapes_of =
-            |kinds: &[RewardKind]| shapes(&kinds.iter().map(|&kind| kind.into()).collect::<Vec<_>>());
+            |kinds: &[RewardKind]| shapes(&kinds.iter().map(|kind| kind.clone().into()).collect::<Vec<_>>());
+        let command = RewardKind::Command { command: "x".to_owned(), timeout: None, on_timeout: None };
+        let regex = |pattern| RewardKind::Regex { pattern };
+        let json = |equal| RewardKind::Json { schema: None, equal };
         use Shape::{Answer, Chat, Completion, Preference, Question, Text};
         assert_eq!(shapes_of(&[RewardKind::Margin, RewardKind::Loglik]), [Preference]);
         assert_eq!(shapes_of(&[RewardKind::Loglik]), [Chat, Completion, Question, Answer, Text]);
         assert_eq!(shapes_of(&[RewardKind::Exact]), [Chat, Completion, Question, Answer]);
-        assert_eq!(
-            shapes_of(&[RewardKind::Loglik, RewardKind::Command]),
-            [Chat, Completion, Question, Answer]
-        );
+        assert_eq!(shapes_of(&[RewardKind::Loglik, command.clone()]), [Chat, Completion, Question, Answer]);
         let any = [Chat, Completion, Question, Answer, Shape::Prompt];
-        assert_eq!(shapes_of(&[RewardKind::Command]), any);
-        assert_eq!(shapes_of(&[RewardKind::Regex]), any[..4]);
-        let pattern = Reward { pattern: Some("x".to_owned()), ..RewardKind::Regex.into() };
-        assert_eq!(shapes(&[pattern]), any);
-        assert_eq!(shapes_of(&[RewardKind::Json]), any);
-        assert_eq!(shapes(&[Reward { equal: true, ..RewardKind::Json.into() }]), any[..4]);
+        assert_eq!(shapes_of(&[command]), any);
+        assert_eq!(shapes_of(&[regex(None)]), any[..4]);
+        assert_eq!(shapes_of(&[regex(Some("x".to_owned()))]), any);
+        assert_eq!(shapes_of(&[json(false)]), any);
+        assert_eq!(shapes_of(&[json(true)]), any[..4]);
     }
 }

@@ -11,26 +11,23 @@ use crate::task::{Reward, RewardKind};
 /// # Errors
 /// When the reward's pattern or schema is none.
 pub fn judge(reward: &Reward) -> Result<Option<Box<dyn Judge>>, JudgeError> {
-    Ok(match reward.kind {
+    Ok(match &reward.kind {
         RewardKind::Loglik
         | RewardKind::SoftLoglik
         | RewardKind::Margin
         | RewardKind::Exact
-        | RewardKind::Grammar
+        | RewardKind::Grammar { .. }
         | RewardKind::Code => None,
         RewardKind::Numeric => Some(Box::new(Numeric)),
-        RewardKind::Regex => Some(Box::new(match &reward.pattern {
-            Some(pattern) => Pattern::for_all(pattern)?,
-            None => Pattern::of_each(),
-        })),
-        RewardKind::Json => {
-            let json = reward.schema.as_ref().map_or_else(|| Ok(Json::any()), Json::of_schema)?;
-            Some(Box::new(if reward.equal { json.equal_to_wanted() } else { json }))
+        RewardKind::Regex { pattern: Some(pattern) } => Some(Box::new(Pattern::for_all(pattern)?)),
+        RewardKind::Regex { pattern: None } => Some(Box::new(Pattern::of_each())),
+        RewardKind::Json { schema, equal } => {
+            let json = schema.as_ref().map_or_else(|| Ok(Json::any()), Json::of_schema)?;
+            Some(Box::new(if *equal { json.equal_to_wanted() } else { json }))
         }
-        RewardKind::Command => {
-            let timeout = reward.timeout.map_or(ANSWER_TIMEOUT, Duration::from_secs_f64);
-            let command = RewardCommand::new(reward.command.clone().unwrap_or_default(), timeout);
-            Some(Box::new(command.on_timeout(reward.on_timeout)))
+        RewardKind::Command { command, timeout, on_timeout } => {
+            let timeout = timeout.map_or(ANSWER_TIMEOUT, Duration::from_secs_f64);
+            Some(Box::new(RewardCommand::new(command.clone(), timeout).on_timeout(*on_timeout)))
         }
     })
 }

@@ -7,14 +7,14 @@ use crate::task::Definition;
 /// Weights that what is to be retained may have.
 const WEIGHTS: std::ops::RangeInclusive<f64> = 0.0..=1e6;
 
-/// What a run is for: the part of a header's [`TaskSpec`] that does not depend on how a generation is made.
+/// Aim of a run: the part of a header's [`TaskSpec`] that does not depend on the making of generations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Objective {
-    /// What is tuned on.
+    /// Task to tune on.
     pub definition: Definition,
     /// SHA-256 over its data, where it has some.
     pub data_sha256: Option<String>,
-    /// What must not get worse.
+    /// Task that must not get worse.
     pub retain: Option<RetainSpec>,
     /// Weight of the base model's own replies in a run in rows of tokens, 0 for none; `None` for the default there.
     pub own_replies: Option<f64>,

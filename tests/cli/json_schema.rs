@@ -1,4 +1,5 @@
-//! What programs read is what docs/json-schema.json says and docs/JSON.md explains: no field more, none less.
+//! The output of `--json` is as docs/json-schema.json describes it: no field more, none less. The schema and its page are
+//! generated from the types; a unit test of the library compares them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,12 +12,22 @@ use super::merge::split;
 use super::pull::{PATH, fake};
 use super::tokens::{MARKED, marked};
 
-fn doc(name: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)).unwrap()
+fn schema() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/json-schema.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-fn schema() -> Value {
-    serde_json::from_str(&doc("json-schema.json")).unwrap()
+/// The objects that a definition allows: itself, or its alternatives.
+fn objects(definition: &Value) -> Vec<&Value> {
+    definition["oneOf"]
+        .as_array()
+        .map_or_else(|| vec![definition], |alternatives| alternatives.iter().collect())
+}
+
+/// The field that tells an alternative apart, with its value, such as `event start`.
+fn tag(object: &Value) -> Option<String> {
+    let mut properties = object["properties"].as_object()?.iter();
+    properties.find_map(|(field, of_field)| Some(format!("{field} {}", of_field.get("const")?.as_str()?)))
 }
 
 /// What is wrong with a value that should be as this definition has it.
@@ -30,11 +41,13 @@ fn wrong(schema: &Value, name: &str, value: &Value) -> Vec<String> {
         .collect()
 }
 
-/// The names of all fields of a value, those inside of others too.
+/// The names of all fields of a value, those inside of others too, and with texts behind them.
 fn fields(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(object) => object.iter().for_each(|(name, inner)| {
             found.insert(name.clone());
+            // Alternatives are told apart by a text.
+            found.extend(inner.as_str().map(|text| format!("{name} {text}")));
             fields(inner, found);
         }),
         Value::Array(values) => values.iter().for_each(|inner| fields(inner, found)),
@@ -55,18 +68,20 @@ const LINES: [(&str, &str); 16] = [
     ("probe", "probe base.gguf --task arith --population 8 --prompts 8 --eval-problems 8 --generations 2"),
     ("export", "export base.gguf run.qes -o out.gguf --as-diff out.qesdiff --card --ollama"),
     ("export", "export base.gguf run.qes --as-diff other.qesdiff --generation 0"),
-    ("apply", "apply base.gguf out.qesdiff -o there.gguf"),
-    ("revert", "revert there.gguf out.qesdiff -o back.gguf"),
+    ("written", "apply base.gguf out.qesdiff -o there.gguf"),
+    ("written", "revert there.gguf out.qesdiff -o back.gguf"),
     ("verify", "verify base.gguf run.qes tuned.gguf"),
-    ("model", "inspect tuned.gguf"),
-    ("log", "inspect run.qes"),
-    ("diff", "inspect out.qesdiff"),
+    ("inspect", "inspect tuned.gguf"),
+    ("inspect", "inspect run.qes"),
+    ("inspect", "inspect out.qesdiff"),
     ("report", "report run.qes --svg fig --png fig --tensorboard events"),
     ("report", "report run.qes -o other.html"),
 ];
 
 /// Definitions with everything that one can have.
-const DEFINITIONS: [&str; 3] = [
+const DEFINITIONS: [&str; 5] = [
+    r#""problems":{"source":"code"},"rewards":[{"kind":"code"},{"kind":"margin"},{"kind":"exact"},{"kind":"numeric"}],"temp":0.0"#,
+    r#""problems":{"source":"gsm8k","path":"/x.jsonl","held-out":0.5},"rewards":[{"kind":"exact"}],"temp":0.0"#,
     r#""problems":{"source":"countdown","counts":"3-4","numbers":"1-99","targets":"1-99"},"rewards":[{"kind":"soft-loglik"}],"temp":0.0"#,
     r#""problems":{"source":"data","path":"/x.jsonl","held-out":0.5,"replies":"all","prompt-form":"instruct","longest":512,"shared":1},"rewards":[{"kind":"loglik","weight":0.5},{"kind":"regex","pattern":"5"}],"system":"Say it.","chat":{"template":"chatml","kwargs":{"x":1},"date":"2026-11-28","special":"text"},"predict":6,"score-first":6,"temp":0.5,"stop":["\n"]"#,
     r#""problems":{"source":"data","path":"/x.jsonl","held-out":0.5},"rewards":[{"kind":"json","schema":{"type":"object"},"equal":true},{"kind":"grammar","grammar":"root ::= \"5\""},{"kind":"command","command":"x","timeout":1.5,"on-timeout":-1.0}],"temp":0.0"#,
@@ -89,7 +104,7 @@ fn every_command_prints_what_is_documented() {
         see(name, &dir.run(&format!("{line} --json")).json());
     }
     let parts = split();
-    see("merge", &parts.run("merge m-00001-of-00003.gguf -o m.gguf --json").json());
+    see("written", &parts.run("merge m-00001-of-00003.gguf -o m.gguf --json").json());
     let not_verified = dir.run("verify base.gguf run.qes base.gguf --json").ends(1).stdout;
     let not_verified: Value = serde_json::from_str(&not_verified).unwrap();
     assert_eq!(
@@ -102,38 +117,39 @@ fn every_command_prints_what_is_documented() {
     {
         let line = format!("tune base.gguf -o again.qes --overwrite --json {TINY} {retained}");
         for line in dir.run(&line).json_lines() {
-            let event = line["event"].as_str().unwrap();
-            see(if event == "probe" { "probed" } else { event }, &line);
+            see("tune", &line);
         }
     }
     let equal = TINY.replace("--task arith", "--task regex --data sums.jsonl --pattern nothing -n 2");
     for line in dir.run(&format!("tune base.gguf -o equal.qes --json {equal}")).json_lines() {
-        see(line["event"].as_str().unwrap(), &line);
+        see("tune", &line);
     }
     marked(&dir);
     let line = format!("base.gguf --json {MARKED} --population 8 --eval-problems 8 --generations 2");
     see("probe", &dir.run(&format!("probe {line}")).json());
     for line in dir.run(&format!("tune {line} -o marked.qes")).json_lines() {
-        see(line["event"].as_str().unwrap(), &line);
+        see("tune", &line);
     }
-    see("log", &dir.run("inspect marked.qes --json").json());
+    see("inspect", &dir.run("inspect marked.qes --json").json());
     let mut run = dir.spawn(&format!("tune base.gguf -o long.qes --json {LONG}"));
     run.until_lines("long.qes", 2);
     run.signal("INT");
     let said = run.wait().ends(130).stdout;
-    see("interrupted", &serde_json::from_str(said.lines().last().unwrap()).unwrap());
+    see("tune", &serde_json::from_str(said.lines().last().unwrap()).unwrap());
     let log = dir.text("run.qes");
     let definition = log.split_once("\"name\":\"arith\",").unwrap().1.split_once("},\"prompts\"").unwrap().0;
     for other in DEFINITIONS {
         let data = format!("{other}}},\"data_sha256\":\"{}\",\"prompts\"", "0".repeat(64));
         let text = forged(&log, 1, &format!("{definition}}},\"prompts\""), &data);
         dir.write("forged.qes", text);
-        see("log", &dir.run("inspect forged.qes --json").json());
+        see("inspect", &dir.run("inspect forged.qes --json").json());
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     let defs = schema["$defs"].as_object().unwrap();
-    let documented: BTreeSet<String> =
-        defs.values().flat_map(|def| def["properties"].as_object().unwrap().keys().cloned()).collect();
+    let names = |object: &Value| -> Vec<String> {
+        object["properties"].as_object().unwrap().keys().cloned().chain(tag(object)).collect()
+    };
+    let documented: BTreeSet<String> = defs.values().flat_map(objects).flat_map(names).collect();
     let never: Vec<_> = documented.difference(&seen).collect();
     assert!(never.is_empty(), "documented, but never printed: {never:?}");
     let at_top: BTreeSet<String> = schema["anyOf"]
@@ -166,7 +182,7 @@ fn every_command_but_those_takes_json() {
 fn the_schema_refuses_other_fields_and_misses_those_that_lack() {
     let schema = schema();
     let whole = json!({ "output": "m.gguf", "bytes": 1, "sha256": "0".repeat(64), "seconds": 0.5 });
-    assert_eq!(wrong(&schema, "merge", &whole), [""; 0]);
+    assert_eq!(wrong(&schema, "written", &whole), [""; 0]);
     let with = |name: &str, value: Value| {
         let mut other = whole.clone();
         other[name] = value;
@@ -175,45 +191,14 @@ fn the_schema_refuses_other_fields_and_misses_those_that_lack() {
     let mut without = whole.clone();
     without.as_object_mut().unwrap().remove("bytes");
     for other in [with("more", json!(1)), with("bytes", json!(-1)), with("sha256", json!("0")), without] {
-        assert_eq!(wrong(&schema, "merge", &other).len(), 1, "{other}");
+        assert_eq!(wrong(&schema, "written", &other).len(), 1, "{other}");
     }
     for (name, def) in schema["$defs"].as_object().unwrap() {
-        assert_eq!((&def["type"], &def["additionalProperties"]), (&"object".into(), &false.into()), "{name}");
+        for object in objects(def) {
+            let closed = (&"object".into(), &false.into());
+            assert_eq!((&object["type"], &object["additionalProperties"]), closed, "{name}");
+            let is_alternative = def["oneOf"].is_array();
+            assert_eq!(tag(object).is_some(), is_alternative, "{name}");
+        }
     }
-}
-
-/// A section for each definition, with a line for each field that tells its meaning in the same words.
-#[test]
-fn the_page_and_the_schema_say_the_same() {
-    let (schema, page) = (schema(), doc("JSON.md"));
-    let mut sections = page.split("\n### ").skip(1);
-    let defs = schema["$defs"].as_object().unwrap();
-    let mut explained = BTreeSet::new();
-    for section in sections.by_ref() {
-        let (name, text) = section.split_once('\n').unwrap();
-        let def = &defs[name];
-        assert!(text.contains(def["description"].as_str().unwrap()), "{name}");
-        let told: BTreeSet<(String, String, bool)> = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("| `"))
-            .map(|line| {
-                let (field, rest) = line.split_once("` | ").unwrap();
-                let (value, meaning) = rest.strip_suffix(" |").unwrap().split_once(" | ").unwrap();
-                (field.to_owned(), meaning.to_owned(), value.ends_with(", optional"))
-            })
-            .collect();
-        let required = def["required"].as_array().unwrap();
-        let of_schema: BTreeSet<(String, String, bool)> = def["properties"]
-            .as_object()
-            .unwrap()
-            .iter()
-            .map(|(field, property)| {
-                let meaning = property["description"].as_str().unwrap().to_owned();
-                (field.clone(), meaning, !required.contains(&json!(field)))
-            })
-            .collect();
-        assert_eq!(told, of_schema, "{name}");
-        explained.insert(name.to_owned());
-    }
-    assert!(explained.iter().eq(defs.keys()), "{explained:?}");
 }

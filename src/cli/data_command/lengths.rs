@@ -17,7 +17,7 @@ pub struct Lengths {
 }
 
 /// Shares of the examples, from the shortest, whose lengths are told.
-pub const PERCENTS: [usize; 4] = [50, 90, 99, 100];
+const PERCENTS: [usize; 4] = [50, 90, 99, 100];
 
 impl Lengths {
     /// Counts the tokens of all examples.

@@ -1,10 +1,9 @@
-//! What is told of the user's data, for people and for programs.
-
-use serde_json::{Value, json};
+//! Output on the user's data, for people and for programs.
 
 use super::Shown;
-use super::lengths::{Lengths, PERCENTS};
+use super::lengths::Lengths;
 use crate::cli::args::DataArgs;
+use crate::cli::json::{self, DataOutput, LongProblem, Percentiles, ShownProblem, TokenCounts};
 use crate::cli::text;
 use crate::task::Definition;
 use crate::workload::Facts;
@@ -21,7 +20,7 @@ pub struct Told<'a> {
     pub facts: &'a Facts,
     pub lengths: Option<&'a Lengths>,
     pub examples: &'a [Shown],
-    /// What a user should know before a run, as sentences.
+    /// Warnings before a run, as sentences.
     pub warnings: Vec<String>,
 }
 
@@ -137,55 +136,53 @@ impl Told<'_> {
     }
 
     /// Says it for programs.
-    pub fn object(&self) -> Value {
-        let Facts { file, held_out_file, unused_files, examples, training, held_out, .. } = self.facts;
-        json!({
-            "file": file,
-            "held_out_file": held_out_file,
-            "unused_files": unused_files,
-            "shape": self.facts.shape.name(),
-            "examples": examples,
-            "training": training,
-            "held_out": held_out,
-            "weightless": self.facts.weightless,
-            "passed_over": self.facts.passed_over,
-            "repeated": self.facts.overlap.repeated,
-            "shared": self.facts.overlap.shared,
-            "line_ends": self.facts.notes.line_ends,
-            "unused_keys": self.facts.notes.unused,
-            "task": self.definition.name,
-            "model": self.args.model.as_ref().map(|path| path.display().to_string()),
-            "tokens": self.lengths.map(token_object),
-            "too_long": self.lengths.map(|lengths| self.long_objects(lengths)),
-            "shown": self.examples.iter().map(shown_object).collect::<Vec<_>>(),
-            "warnings": self.warnings,
-        })
+    pub fn output(&self) -> DataOutput {
+        let Facts { overlap, notes, .. } = self.facts;
+        let facts = self.facts.clone();
+        DataOutput {
+            file: facts.file,
+            held_out_file: facts.held_out_file,
+            unused_files: facts.unused_files,
+            shape: facts.shape.name(),
+            examples: facts.examples,
+            training: facts.training,
+            held_out: facts.held_out,
+            weightless: facts.weightless,
+            passed_over: facts.passed_over,
+            repeated: overlap.repeated,
+            shared: overlap.shared,
+            line_ends: notes.line_ends,
+            unused_keys: notes.unused.clone(),
+            task: self.definition.name.clone(),
+            model: self.args.model.as_ref().map(json::path),
+            tokens: self.lengths.map(token_counts),
+            too_long: self.lengths.map(|lengths| self.long_problems(lengths)),
+            shown: self.examples.iter().map(ShownProblem::from).collect(),
+            warnings: self.warnings.clone(),
+        }
     }
 
-    fn long_objects(&self, lengths: &Lengths) -> Vec<Value> {
-        let one = |(number, needed): (usize, usize)| json!({ "place": self.place(number), "needed": needed });
+    fn long_problems(&self, lengths: &Lengths) -> Vec<LongProblem> {
+        let one = |(number, needed)| LongProblem { place: self.place(number).to_owned(), needed };
         lengths.too_long().into_iter().map(one).collect()
     }
 }
 
-fn token_object(lengths: &Lengths) -> Value {
-    let of = |numbers: [usize; 4]| -> Value {
-        let named =
-            PERCENTS.iter().zip(numbers).map(|(percent, number)| (format!("p{percent}"), json!(number)));
-        Value::Object(named.collect())
-    };
-    let [(_, prompt), (_, reply), (_, both)] = lengths.percentiles();
-    json!({ "room": lengths.room, "prompt": of(prompt), "reply": of(reply), "both": of(both) })
+fn token_counts(lengths: &Lengths) -> TokenCounts {
+    let [prompt, reply, both] = lengths.percentiles().map(|(_, numbers)| Percentiles::from(numbers));
+    TokenCounts { room: lengths.room, prompt, reply, both }
 }
 
-fn shown_object(example: &Shown) -> Value {
-    json!({
-        "place": example.place,
-        "held_out": example.is_held_out,
-        "prompt": example.prompt,
-        "wanted": example.scored,
-        "needed": example.length,
-    })
+impl From<&Shown> for ShownProblem {
+    fn from(example: &Shown) -> Self {
+        Self {
+            place: example.place.clone(),
+            held_out: example.is_held_out,
+            prompt: example.prompt.clone(),
+            wanted: example.scored.clone(),
+            needed: example.length,
+        }
+    }
 }
 
 /// Returns a text on one line, its middle left out where it is long.

@@ -1,7 +1,6 @@
 //! A diff: from which file it leads to which.
 
-use serde_json::{Value, json};
-
+use crate::cli::json::DiffFacts;
 use crate::cli::text;
 use crate::export::DiffFile;
 
@@ -27,6 +26,6 @@ pub fn text(diff: &DiffFile) -> String {
 }
 
 /// For programs.
-pub fn json(diff: &DiffFile) -> Value {
-    json!({ "kind": "diff", "header": diff.diff().header(), "bytes": diff.bytes() })
+pub fn facts(diff: &DiffFile) -> DiffFacts<'_> {
+    DiffFacts { header: diff.diff().header(), bytes: diff.bytes() }
 }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::cli::json::{LogFacts, LoggedGeneration};
 use crate::cli::text;
 use crate::seed_log::SeedLog;
 use crate::settings::Settings;
@@ -147,20 +148,19 @@ fn curve(log: &SeedLog) -> impl Iterator<Item = String> + '_ {
 }
 
 /// For programs: everything but the weights.
-pub fn json(log: &SeedLog) -> Value {
-    let generations: Vec<Value> = log
-        .generations
-        .iter()
-        .map(|record| json!({"generation": record.generation + 1, "alpha": record.alpha, "fitness": record.fitness}))
-        .collect();
-    json!({
-        "kind": "log",
-        "header": log.header,
-        "generations": generations,
-        "evaluations": log.evaluations,
-        "planned": log.planned(),
-        "bytes": log.whole_bytes,
-        "torn_bytes": log.torn_bytes,
-        "hash": log.chain.hex(),
-    })
+pub fn facts(log: &SeedLog) -> LogFacts<'_> {
+    let generations = log.generations.iter().map(|record| LoggedGeneration {
+        generation: record.generation + 1,
+        alpha: &record.alpha,
+        fitness: record.fitness,
+    });
+    LogFacts {
+        header: &log.header,
+        generations: generations.collect(),
+        evaluations: &log.evaluations,
+        planned: log.planned(),
+        bytes: log.whole_bytes,
+        torn_bytes: log.torn_bytes,
+        hash: log.chain.hex(),
+    }
 }

@@ -1,9 +1,8 @@
 //! A model: tensors by type, what can be tuned, what tuning needs.
 
-use serde_json::{Value, json};
-
 use crate::block::Field;
 use crate::chat::{ChatSettings, Speaker, Template};
+use crate::cli::json::{ModelFacts, ModelTensor, PlannedMemory};
 use crate::cli::text;
 use crate::export::{PastTune, past_tunes};
 use crate::gguf::{Gguf, TensorEntry};
@@ -59,7 +58,7 @@ fn tuned(model: &Model) -> (u64, u64) {
     (tuned().map(TensorEntry::elements).sum(), tuned().map(bytes_of).sum())
 }
 
-/// Whether a bare `tune` finds something to tune.
+/// Returns true where a bare `tune` finds something to tune.
 pub fn is_tunable(model: &Model) -> bool {
     tuned(model).0 > 0
 }
@@ -123,7 +122,7 @@ fn template_error(gguf: &Gguf) -> Option<String> {
     written.err().map(|error| error.to_string())
 }
 
-/// What may spoil the model's replies: a vocabulary of pairs of bytes that does not say how texts are cut up before.
+/// Returns faults that may spoil the model's replies: a byte-pair vocabulary that does not say how texts are split first.
 fn warnings(gguf: &Gguf) -> Vec<String> {
     let lacks_cuts = gguf.metadata_str("tokenizer.ggml.model") == Some("gpt2")
         && gguf.metadata_str("tokenizer.ggml.pre").is_none();
@@ -132,7 +131,7 @@ fn warnings(gguf: &Gguf) -> Vec<String> {
     lacks_cuts.then(|| warning.to_owned()).into_iter().collect()
 }
 
-/// What a model's metadata says of how it was tuned.
+/// Describes an earlier tune from the model's metadata.
 fn past(tune: &PastTune) -> String {
     format!(
         "  tuned         {} on {} from {}, log {}",
@@ -162,7 +161,7 @@ fn residual_bytes(model: &Model) -> u64 {
     STORED_BYTES * integers(model).into_iter().map(|(_, count)| count).sum::<u64>()
 }
 
-/// What is said of memory where inference keeps more than keys and values.
+/// Describes memory where inference keeps more than keys and values.
 fn unknown(residual: u64) -> String {
     format!(
         "  its memory cannot be told beforehand: what inference takes (`eval`), and {} more where the residual is stored",
@@ -199,49 +198,43 @@ fn memory(model_bytes: u64, forecast: &Forecast) -> String {
 }
 
 /// For programs.
-pub fn json(model: &Model, forecast: Option<Forecast>) -> Value {
+pub fn facts(model: &Model, forecast: Option<Forecast>) -> ModelFacts<'_> {
     let gguf = &model.gguf;
     let (codes, bytes) = tuned(model);
-    let tensor = |tensor: &TensorEntry| {
-        json!({
-            "name": tensor.name,
-            "type": tensor.tensor_type,
-            "shape": tensor.shape,
-            "bytes": bytes_of(tensor),
-            "tunable": tensor.tensor_type.is_tunable(),
-            "tuned_by_default": is_tuned(tensor),
-        })
-    };
-    let past = |tune: &PastTune| {
-        json!({
-            "base_file": tune.base_file,
-            "base_sha256": tune.base_sha256,
-            "log_sha256": tune.log_sha256,
-            "generations": tune.generations,
-            "task": tune.task,
-        })
-    };
-    json!({
-        "kind": "model",
-        "bytes": model.working.base().len(),
-        "gguf_version": gguf.version(),
-        "name": gguf.name(),
-        "architecture": gguf.architecture(),
-        "has_chat_template": gguf.has_chat_template(),
-        "chat_template_error": template_error(gguf),
-        "warnings": warnings(gguf),
-        "tunes": past_tunes(gguf).iter().map(past).collect::<Vec<_>>(),
-        "tuned_codes": codes,
-        "tuned_bytes": bytes,
-        "stored_residual_bytes": residual_bytes(model),
-        "planned_rss_bytes": forecast.map(|forecast| forecast.peak()),
-        "planned": forecast.map(|forecast| json!({
-            "threads": forecast.threads,
-            "context_bytes": forecast.contexts,
-            "residual": if forecast.mode == ResidualMode::Stored { "stored" } else { "replay" },
-            "rss_bytes_replay": forecast.replayed,
-            "rss_bytes_stored": forecast.stored,
-        })),
-        "tensors": gguf.tensors().iter().map(tensor).collect::<Vec<_>>(),
-    })
+    let planned = forecast.map(|forecast| PlannedMemory {
+        threads: forecast.threads,
+        context_bytes: forecast.contexts,
+        residual: if forecast.mode == ResidualMode::Stored { "stored" } else { "replay" },
+        rss_bytes_replay: forecast.replayed,
+        rss_bytes_stored: forecast.stored,
+    });
+    ModelFacts {
+        bytes: model.working.base().len(),
+        gguf_version: gguf.version(),
+        name: gguf.name(),
+        architecture: gguf.architecture(),
+        has_chat_template: gguf.has_chat_template(),
+        chat_template_error: template_error(gguf),
+        warnings: warnings(gguf),
+        tunes: past_tunes(gguf),
+        tuned_codes: codes,
+        tuned_bytes: bytes,
+        stored_residual_bytes: residual_bytes(model),
+        planned_rss_bytes: forecast.map(|forecast| forecast.peak()),
+        planned,
+        tensors: gguf.tensors().iter().map(ModelTensor::from).collect(),
+    }
+}
+
+impl<'a> From<&'a TensorEntry> for ModelTensor<'a> {
+    fn from(tensor: &'a TensorEntry) -> Self {
+        Self {
+            name: &tensor.name,
+            tensor_type: tensor.tensor_type,
+            shape: &tensor.shape,
+            bytes: bytes_of(tensor),
+            tunable: tensor.tensor_type.is_tunable(),
+            tuned_by_default: is_tuned(tensor),
+        }
+    }
 }

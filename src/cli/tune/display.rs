@@ -1,11 +1,10 @@
 //! Progress of a run: text or JSON, as asked for.
 
-use serde_json::json;
-
 use super::job::Job;
+use crate::cli::json::{self, SeenExample, StartLine, TuneLine, TunedRows};
 use crate::cli::probe::Probed;
 use crate::cli::progress::{self, JsonReport, Outline, TextReport};
-use crate::cli::{chat, out, text, tokens};
+use crate::cli::{chat, text, tokens};
 use crate::exam::Example;
 use crate::seed_log::SeedLog;
 use crate::settings::TypeSettings;
@@ -21,9 +20,7 @@ impl Display {
     /// Tells what begins, with `planned` bytes of memory.
     pub fn start(job: &Job, log: &SeedLog, planned: u64, example: Option<&Example>) -> Self {
         if job.json {
-            let mut start = progress::start(log, &job.log.display().to_string(), planned);
-            start["example"] = chat::object(example);
-            out::progress(start);
+            progress::tell(&TuneLine::Start(start(job, log, planned, example)));
             return Self::Json(JsonReport);
         }
         let outline = Outline::new(log);
@@ -37,11 +34,7 @@ impl Display {
     pub fn tell_tokens(&self, found: &tokens::Found) {
         match self {
             Self::Text(report) => report.line(&tokens::line(found)),
-            Self::Json(_) => {
-                let mut event = tokens::object(found);
-                event["event"] = json!("rows");
-                out::progress(event);
-            }
+            Self::Json(_) => progress::tell(&TuneLine::Rows(TunedRows::of(found))),
         }
     }
 
@@ -52,7 +45,7 @@ impl Display {
                 report.line(&probed.chosen());
                 probed.expectations(mode).iter().for_each(|line| report.line(line));
             }
-            Self::Json(_) => out::progress(probed.event(mode)),
+            Self::Json(_) => progress::tell(&TuneLine::Probe(probed.fields(mode))),
         }
     }
 
@@ -69,6 +62,21 @@ impl Display {
         if let Self::Text(report) = self {
             report.finish();
         }
+    }
+}
+
+/// Returns the first line for programs.
+fn start<'a>(job: &Job, log: &'a SeedLog, planned: u64, example: Option<&Example>) -> StartLine<'a> {
+    let Outline { done, integers, .. } = Outline::new(log);
+    StartLine {
+        log: json::path(&job.log),
+        generations_done: done,
+        tensors: text::tensor_count(&log.header.tensors),
+        integers,
+        planned_rss_bytes: planned,
+        settings: log.settings(),
+        task: &log.header.task,
+        example: example.map(SeenExample::from),
     }
 }
 

@@ -1,12 +1,12 @@
 //! How a run ended, and what its user can do next.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, anyhow};
-use serde_json::{Value, json};
 
 use super::job::Job;
 use crate::cli::args::Until;
+use crate::cli::json::{self, EndLine, TuneLine};
 use crate::cli::{Ending, audit, drift, export, out, progress, sentence, text};
 use crate::export::Form;
 use crate::llama::LlamaOptions;
@@ -35,7 +35,10 @@ impl Run<'_> {
             audit::at_end(&job.model, &job.log)?;
         }
         if job.json {
-            out::line(self.object("done"))?;
+            let export = job.export.as_ref();
+            let model = export.and_then(|export| export.output.as_ref()).map(json::path);
+            let card = export.and_then(export::Job::card_path).map(json::path);
+            out::json(&TuneLine::Done(self.line().with_files(model, card)))?;
         } else {
             let samples =
                 drift::samples(&summary.samples).map_or(String::new(), |told| format!("\n\n{told}"));
@@ -53,7 +56,7 @@ impl Run<'_> {
     pub fn stopped(&self) -> Ending {
         let Self { job, summary, .. } = self;
         if job.json {
-            out::progress(self.object("interrupted"));
+            progress::tell(&TuneLine::Interrupted(self.line()));
         }
         out::warn(format!(
             "interrupted after {}; the log is whole, continue with\n  {}",
@@ -63,18 +66,12 @@ impl Run<'_> {
         Ending::Interrupted
     }
 
-    /// For programs.
-    fn object(&self, event: &str) -> Value {
-        let mut object = progress::end(event, &self.summary, &self.log, self.planned);
-        let wrote =
-            |path: Option<PathBuf>| path.filter(|_| event == "done").map(|path| path.display().to_string());
-        let export = self.job.export.as_ref();
-        object["export"] = json!(wrote(export.and_then(|export| export.output.clone())));
-        object["card"] = json!(wrote(export.and_then(export::Job::card_path)));
-        object
+    /// Returns the last line for programs.
+    fn line(&self) -> EndLine {
+        EndLine::new(&self.summary, &self.log, self.planned, drift::damage(&self.log))
     }
 
-    /// Whether the model that is wanted is that of the last generation.
+    /// Returns true where the model to keep is that of the last generation.
     fn is_all(&self) -> bool {
         self.log.chosen() == self.log.generations.len() as u64
     }
@@ -168,7 +165,7 @@ impl Run<'_> {
         format!(" --export {}{form}{card}", text::quoted(place))
     }
 
-    /// What the user will want to do with a finished run.
+    /// Returns the next command for the user of a finished run.
     fn next_step(&self) -> String {
         let Self { job, log, .. } = self;
         let (model, path) = (text::quoted(&job.model), text::quoted(&job.log));

@@ -21,11 +21,11 @@ pub struct Job {
     pub run: RunOptions,
     /// The tuned model that is written at the end.
     pub export: Option<export::Job>,
-    /// Whether a probe chooses the settings.
+    /// True where a probe chooses the settings.
     pub auto: bool,
-    /// Whether the log is replayed after every generation.
+    /// True where the log is replayed after every generation.
     pub paranoid: bool,
-    /// Whether programs are told and not people.
+    /// True where the output is for programs, not for people.
     pub json: bool,
 }
 
@@ -34,7 +34,7 @@ pub enum From {
     /// From the base model, with a new log.
     Base {
         objective: Box<Objective>,
-        /// Whether a log that is there is lost.
+        /// True where an existing log is replaced.
         overwrite: bool,
     },
     /// From a log.
@@ -43,7 +43,7 @@ pub enum From {
         task: Option<String>,
         /// Where the log's data are now.
         data: Option<PathBuf>,
-        /// Whether a program that the log names is run.
+        /// True where a program that the log names may be run.
         trusted: bool,
     },
 }

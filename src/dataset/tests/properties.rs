@@ -1,4 +1,4 @@
-//! Whatever the bytes, parsing ends without a panic, and what it accepts is sound.
+//! Parsing of any bytes ends without a panic, and accepted files are sound.
 
 use proptest::prelude::*;
 

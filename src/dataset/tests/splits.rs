@@ -1,4 +1,4 @@
-//! What is held out.
+//! The held-out part.
 
 use std::collections::BTreeSet;
 

@@ -4,7 +4,7 @@ use super::builder::Builder;
 use super::{error, small_model};
 use crate::gguf::{GgufError, Section};
 
-/// What the message says a file that starts like this is.
+/// Returns the kind of file that the message names for these first bytes.
 fn looks_like(bytes: &[u8]) -> &'static str {
     match error(bytes) {
         GgufError::NotGguf { looks_like, .. } => looks_like,

@@ -16,9 +16,9 @@ const BIG_FREQUENCY: f64 = 0.75;
 pub(super) struct Processor {
     /// The lowest number among the processors of its core.
     core: usize,
-    /// Whether the system lists it as one of the fast kind.
+    /// True where the system lists it as one of the fast kind.
     is_listed: Option<bool>,
-    /// What it can do, the machine's largest having 1024.
+    /// Relative capacity; the machine's largest has 1024.
     capacity: Option<u64>,
     /// Highest clock in kHz.
     frequency: Option<u64>,

@@ -98,7 +98,7 @@ fn pulls(rate: f64, seed: u64, generation: u64, part: Part) -> Vec<bool> {
     pulls
 }
 
-/// What rounds a code's v in a generation without feedback.
+/// Rounds a code's v in a generation without feedback.
 fn round_alone(method: Method, v: f32, word: u32) -> f32 {
     match method {
         Method::EsRound => v.round_ties_even(),

@@ -8,8 +8,9 @@ use thiserror::Error;
 /// Most digits of an answer to a product, so that it fits an `i64`.
 const MAX_PRODUCT_DIGITS: u32 = 18;
 
-/// What stands between two operands.
+/// Operation between two operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub enum Operation {
     /// Addition.
     #[serde(rename = "+")]
@@ -50,8 +51,9 @@ impl Operation {
 /// Which problems are asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub struct ArithOptions {
-    /// What may stand between operands, each equally likely.
+    /// Operations between operands, each equally likely.
     pub operations: BTreeSet<Operation>,
     /// Digits of every operand, 1 to 9. Operands of one digit are 1 to 9, without 0.
     pub digits: u32,

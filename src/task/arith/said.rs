@@ -1,4 +1,4 @@
-//! What a reply says that a sum comes to.
+//! Finds the answer to a sum in a reply.
 
 use crate::task::number::{Number, final_number, first_number};
 
@@ -54,7 +54,7 @@ fn behind<'a>(text: &'a str, problem: &str) -> Option<&'a str> {
     Some(rest)
 }
 
-/// Whether what stands before `rest` in a text ends with a digit.
+/// Checks whether the text before `rest` ends with a digit.
 fn ends_with_digit(text: &str, rest: &str) -> bool {
     text[..text.len() - rest.len()].ends_with(|c: char| c.is_ascii_digit())
 }

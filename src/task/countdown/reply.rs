@@ -1,21 +1,21 @@
-//! What a reply to a Countdown problem is worth.
+//! Judges replies to Countdown problems.
 
 use super::Puzzle;
 use crate::task::Verdict;
 use crate::task::expression::evaluate;
 use crate::task::number::Number;
 
-/// What a reply in the asked-for form earns, whether its answer is right or not.
+/// Reward of a reply in the requested form, right or wrong.
 pub const FORMAT_REWARD: f64 = 0.1;
 
 impl Puzzle {
-    /// What a reply is worth: 1 for a right answer, and [`FORMAT_REWARD`] for one thought and then one answer.
+    /// Judges a reply: 1 for a right answer, plus [`FORMAT_REWARD`] for one thought followed by one answer.
     pub fn judge(&self, reply: &str) -> Verdict {
         let right = last_answer(reply).is_some_and(|answer| self.is_solved_by(answer));
         Verdict { right, reward: f64::from(right) + FORMAT_REWARD * f64::from(is_well_formed(reply)) }
     }
 
-    /// Whether an expression uses each number once and makes the target. `= target` may follow it.
+    /// Checks that an expression uses each number once and makes the target. `= target` may follow it.
     pub fn is_solved_by(&self, answer: &str) -> bool {
         let (text, claim) =
             answer.split_once('=').map_or((answer, None), |(text, claim)| (text, Some(claim)));
@@ -31,13 +31,13 @@ impl Puzzle {
     }
 }
 
-/// What the last closed answer block holds.
+/// Returns the contents of the last closed answer block.
 fn last_answer(reply: &str) -> Option<&str> {
     let (before_end, _) = reply.rsplit_once("</answer>")?;
     before_end.rsplit_once("<answer>").map(|(_, answer)| answer)
 }
 
-/// Whether a reply is a thought and then an answer, with nothing around them. The prompt may have opened the thought.
+/// Checks that a reply is a thought and then an answer, with nothing around them. The prompt may have opened the thought.
 fn is_well_formed(reply: &str) -> bool {
     let reply = reply.trim();
     let thought_and_answer = reply.strip_prefix("<think>").unwrap_or(reply).split_once("</think>");

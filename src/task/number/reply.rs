@@ -7,7 +7,7 @@
 use super::latex;
 use super::{CURRENCY, Number, first_number, last_number};
 
-/// What stands before the final number in the answers of GSM8K.
+/// Mark before the final number in the answers of GSM8K.
 pub const MARK: &str = "####";
 
 /// Words that a line begins with which asks something new.
@@ -59,7 +59,7 @@ fn own_part(reply: &str) -> &str {
     reply
 }
 
-/// Whether a line is the beginning of a new question: "Question:", "**Problem 2:**".
+/// Checks whether a line begins a new question: "Question:", "**Problem 2:**".
 fn asks_anew(line: &str) -> bool {
     let line = line.trim_start_matches(|c: char| c.is_whitespace() || "*#->".contains(c));
     ASKING.iter().any(|word| {
@@ -87,7 +87,7 @@ fn marked(text: &str) -> Option<Number> {
     value(rest.trim_start().lines().next()?)
 }
 
-/// Whether a text has a line that asks about numbers.
+/// Checks whether a text has a line that asks about numbers.
 fn is_question(text: &str) -> bool {
     text.lines().any(|line| line.trim_end().ends_with('?') && has_digit(line))
 }
