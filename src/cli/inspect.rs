@@ -10,6 +10,7 @@ use super::args::{InferenceArgs, InspectArgs};
 use super::{Ending, UsageError, out, setup};
 use crate::diff::Diff;
 use crate::export::DiffFile;
+use crate::llama::told_layers;
 use crate::model::Model;
 use crate::plan::Forecast;
 use crate::store::first_bytes;
@@ -28,8 +29,12 @@ pub fn run(args: &InspectArgs) -> Result<Ending> {
         (log::text(&args.file, &log), log::json(&log))
     } else {
         let model = Model::open(&args.file)?;
-        let forecast = if model::is_tunable(&model) { forecast(&model)? } else { None };
-        (model::text(&model, forecast), model::json(&model, forecast))
+        let inference = InferenceArgs::of_environment().map_err(|error| UsageError(error.to_string()))?;
+        let inference = setup::planned_inference(&inference)?;
+        // What a bare `tune` would plan; `None` where that cannot be told beforehand.
+        let forecast = if model::is_tunable(&model) { Forecast::of(&model, &inference)? } else { None };
+        let on_devices = told_layers(&inference, model.working.base());
+        (model::text(&model, forecast, on_devices), model::json(&model, forecast))
     };
     if args.json {
         out::line(json)?
@@ -37,10 +42,4 @@ pub fn run(args: &InspectArgs) -> Result<Ending> {
         out::line(text)?
     }
     Ok(Ending::Success)
-}
-
-/// Plans what a bare `tune` would plan; `None` where that cannot be told beforehand.
-fn forecast(model: &Model) -> Result<Option<Forecast>> {
-    let inference = InferenceArgs::of_environment().map_err(|error| UsageError(error.to_string()))?;
-    Ok(Forecast::of(model, &setup::inference(&inference)?)?)
 }
