@@ -205,7 +205,62 @@ pub(super) fn show(
 
 #[cfg(test)]
 mod tests {
+    use llama_cpp_sys_2::{
+        GGML_TYPE_I8, ggml_backend_alloc_ctx_tensors_from_buft, ggml_backend_buffer_free,
+        ggml_backend_buffer_t, ggml_backend_cpu_buffer_type, ggml_context, ggml_free, ggml_init,
+        ggml_init_params, ggml_new_tensor_1d, ggml_tensor_overhead,
+    };
+
     use super::*;
+    use crate::block::Arrangement;
+    use crate::tensor_type::TensorType;
+
+    /// A tensor in a buffer of ggml's own, which stands for a device's: it is reached by the same calls.
+    struct There {
+        context: *mut ggml_context,
+        buffer: ggml_backend_buffer_t,
+        tensor: NonNull<ggml_tensor>,
+    }
+
+    impl There {
+        fn new(bytes: &[u8]) -> Self {
+            // SAFETY: the context holds the description of one tensor, which has as many bytes as are set.
+            unsafe {
+                let mem_size = 2 * ggml_tensor_overhead();
+                let params = ggml_init_params { mem_size, mem_buffer: std::ptr::null_mut(), no_alloc: true };
+                let context = ggml_init(params);
+                let tensor = ggml_new_tensor_1d(context, GGML_TYPE_I8, bytes.len() as i64);
+                let buffer =
+                    ggml_backend_alloc_ctx_tensors_from_buft(context, ggml_backend_cpu_buffer_type());
+                ggml_backend_tensor_set(tensor, bytes.as_ptr().cast(), 0, bytes.len());
+                Self { context, buffer, tensor: NonNull::new(tensor).unwrap() }
+            }
+        }
+
+        fn copy(&self, base: &[u8]) -> DeviceCopy {
+            DeviceCopy::find(self.tensor, base).unwrap()
+        }
+
+        fn bytes(&self, len: usize) -> Vec<u8> {
+            let mut bytes = vec![0; len];
+            DeviceCopy { tensor: self.tensor, len }.read(0, &mut bytes);
+            bytes
+        }
+    }
+
+    impl Drop for There {
+        fn drop(&mut self) {
+            // SAFETY: both were made by ggml, and nobody uses them any more.
+            unsafe {
+                ggml_backend_buffer_free(self.buffer);
+                ggml_free(self.context);
+            }
+        }
+    }
+
+    fn lent<'a>(index: usize, bytes: &'a mut [u8], base: &'a [u8]) -> TensorBytes<'a> {
+        TensorBytes { index, bytes, arrangement: Arrangement::plain(TensorType::Q8_0), base }
+    }
 
     #[test]
     fn ranges_close_to_each_other_are_uploaded_as_one() {
@@ -213,5 +268,76 @@ mod tests {
         let changed = Changed::of([0..4, 6..10, far..far + 1, 2 * far + 2..2 * far + 5]);
         assert_eq!(joined(&changed), [0..far + 1, 2 * far + 2..2 * far + 5]);
         assert_eq!(joined(&Changed::default()), Vec::<Range<usize>>::new());
+    }
+
+    /// Two tensors: one with two copies, of which a part is lent that does not begin where the tensor does, one with none.
+    #[test]
+    fn what_changed_is_where_it_should_be_and_nothing_else_is_touched() {
+        let len = 3 * GAP_BYTES;
+        let base: Vec<u8> = (0..len).map(|place| (place / 7) as u8).collect();
+        let part = 1000..len;
+        let run = || {
+            let copies = [There::new(&base), There::new(&base)];
+            let destinations = [
+                Destination { copies: Vec::new(), offset: 0 },
+                Destination {
+                    copies: copies.iter().map(|copy| copy.copy(&base)).collect(),
+                    offset: part.start,
+                },
+            ];
+            let (mut alone, mut mirrored) = (base.clone(), base.clone());
+            let mut tensors =
+                [lent(0, &mut alone, &base), lent(1, &mut mirrored[part.clone()], &base[part.clone()])];
+            let last = part.len() - 3..part.len();
+            // Bytes in the middle are changed without a word, so they show whether they were uploaded too.
+            let edit = |tensor: &mut TensorBytes<'_>| {
+                tensor.bytes.iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
+                Changed::of([5..9, last.clone()])
+            };
+            let uploads = edit_and_upload(&mut tensors, &destinations, &edit);
+            assert_eq!(uploads, Uploads { changed: 2 * 7, bytes: 2 * 7, calls: 4 });
+            let mut expected = base.clone();
+            for range in [5..9, last.clone()] {
+                let range = part.start + range.start..part.start + range.end;
+                expected[range].iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
+            }
+            assert!(alone[..].iter().zip(&base).all(|(now, before)| *now == before.wrapping_add(1)));
+            assert!(copies.iter().all(|copy| copy.bytes(len) == expected));
+        };
+        run();
+        // On a worker too, and on the only one that there is.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        pool.install(run);
+    }
+
+    #[test]
+    fn a_device_must_hold_the_bytes_of_the_file() {
+        let base = vec![7; PIECE_BYTES + 10];
+        let mut other = base.clone();
+        other[PIECE_BYTES + 3] = 8;
+        let there = There::new(&other);
+        assert!(DeviceCopy::find(there.tensor, &base).unwrap_err().contains("another layout"));
+        assert!(DeviceCopy::find(there.tensor, &base[1..]).unwrap_err().contains("another size"));
+        assert!(DeviceCopy::find(there.tensor, &other).is_ok());
+    }
+
+    #[test]
+    fn what_is_shown_is_what_devices_hold() {
+        let base: Vec<u8> = (0..PIECE_BYTES + 100).map(|place| (place / 3) as u8).collect();
+        let (one, other) = (There::new(&base), There::new(&base));
+        let copies = [one.copy(&base), other.copy(&base)];
+        let shown = |copies: &[DeviceCopy], here: &[u8], is_read_here| {
+            let mut seen = Vec::new();
+            show(copies, 50, here, is_read_here, &mut |bytes| seen.extend_from_slice(bytes)).map(|()| seen)
+        };
+        assert_eq!(shown(&copies, &base[50..], true).unwrap(), base[50..]);
+        let mut here = base.clone();
+        here[60] ^= 1;
+        assert_eq!(shown(&copies, &here[50..], false).unwrap(), base[50..], "not what is here");
+        assert!(shown(&copies, &here[50..], true).unwrap_err().contains("not the same"));
+        copies[1].upload(70, &[base[70] ^ 1]);
+        assert!(shown(&copies, &base[50..], false).unwrap_err().contains("not the same"));
+        copies[0].upload(70, &[base[70] ^ 1]);
+        assert_eq!(shown(&copies, &base[50..], false).unwrap()[20], base[70] ^ 1);
     }
 }

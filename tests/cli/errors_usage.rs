@@ -296,7 +296,7 @@ fn what_makes_no_sense_of_devices_is_refused() {
         ("-ngl many", "expected a number, auto, or all"),
         ("-sm row", "possible values: none, layer"),
         ("-ts 0,0", "of which one at least is not 0"),
-        ("-mg -1", "--main-gpu"),
+        ("-mg two", "--main-gpu"),
         ("-fa maybe", "expected on, off, or auto"),
     ]);
 }
