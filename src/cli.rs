@@ -11,6 +11,7 @@ mod begin;
 mod chat;
 mod data_command;
 mod definition;
+mod devices;
 mod drift;
 mod environment;
 mod eval;
@@ -47,6 +48,7 @@ use crate::store::{explain_file_signals, return_freed_memory};
 use crate::text;
 use crate::workload::WorkloadError;
 use args::{Args, Command};
+use environment::Variable;
 
 /// Arguments that parse but make no sense.
 #[derive(Debug, Error)]
@@ -77,16 +79,24 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     explain_file_signals();
     return_freed_memory();
     let words: Vec<OsString> = arguments.collect();
+    if devices::are_asked_for(&words) {
+        return exit_code_of(devices::list(), &[]);
+    }
     let known = args::command();
     let matches = known
         .clone()
         .try_get_matches_from(canonical(&words))
         .unwrap_or_else(|error| environment::named(&known, &words, error).exit());
     let variables = environment::variables(&known, &matches);
-    let Args { command, verbose } = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let Args { command, verbose, .. } = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     verbosity::start(verbose);
     let misuse = args::misuse(&args::command(), &matches);
     let outcome = misuse.map_or_else(|| obey(command, &words), |misuse| Err(UsageError(misuse).into()));
+    exit_code_of(outcome, &variables)
+}
+
+/// Says what is wrong, if anything is, and which of these variables it may come from; returns the program's exit code.
+fn exit_code_of(outcome: Result<Ending>, variables: &[Variable]) -> u8 {
     match outcome {
         Ok(Ending::Success) => 0,
         Ok(Ending::Negative) => 1,
@@ -95,7 +105,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
         Err(error) => {
             let hint = if is_misuse(&error) { HINT } else { "" };
             let text = sentence(&error);
-            let note = environment::note(&variables, &text);
+            let note = environment::note(variables, &text);
             out::warn(format!("error: {text}{hint}"));
             note.into_iter().for_each(out::warn);
             exit_code(&error)
@@ -128,10 +138,16 @@ fn obey(command: Command, words: &[OsString]) -> Result<Ending> {
 fn canonical(words: &[OsString]) -> Vec<OsString> {
     let flags = words.iter().position(|word| word == "--").unwrap_or(words.len());
     let long = |word: &OsString| match word.to_str() {
+        Some("-dev") => "--device".into(),
+        Some("-fa") => "--flash-attn".into(),
+        Some("-mg") => "--main-gpu".into(),
+        Some("-ngl") => "--n-gpu-layers".into(),
         Some("-np") => "--parallel".into(),
         Some("-nr") => "--no-repack".into(),
         Some("-jf") => "--json-schema-file".into(),
+        Some("-sm") => "--split-mode".into(),
         Some("-sys") => "--system".into(),
+        Some("-ts") => "--tensor-split".into(),
         _ => word.clone(),
     };
     words[..flags].iter().map(long).chain(words[flags..].iter().cloned()).collect()

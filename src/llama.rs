@@ -1,9 +1,10 @@
 //! The llama.cpp [`Engine`], the only foreign code the tool calls.
 //!
 //! An edit of a tunable tensor is seen by the next forward pass, since it is made where inference reads: in the private
-//! mapping of a [`WorkingCopy`], or, for types that llama.cpp computes faster with interleaved rows, in its own memory.
-//! `model` and `context` wrap what llama.cpp allocates, `weights` finds tensors and redirects them, `repack` knows the
-//! interleaved ones, `layout` arranges sequences so that common prefixes are computed once, `schedule` decides which prompt
+//! mapping of a [`WorkingCopy`], or, for types that llama.cpp computes faster with interleaved rows, in its own memory; or it
+//! is brought from that mapping to the device where inference reads.
+//! `model` and `context` wrap what llama.cpp allocates, `load` makes them, `weights` finds tensors and redirects them, `repack`
+//! knows the interleaved ones, `device` the GPUs, `mirror` the tensors on these, `layout` arranges sequences so that common prefixes are computed once, `schedule` decides which prompt
 //! is completed when, `row` reads logits.
 
 use std::ffi::CStr;
@@ -24,14 +25,18 @@ use crate::tensor_type::TensorType;
 mod budget;
 mod complete;
 mod context;
+mod device;
 mod displacement;
 mod estimate;
 mod grammar;
 mod lanes;
 mod lasting;
 mod layout;
+mod load;
 mod log;
+mod mirror;
 mod model;
+mod offload;
 mod options;
 mod prepare;
 mod processor;
@@ -46,7 +51,10 @@ mod tokens;
 mod uneditable;
 mod weights;
 
+pub use device::{check_devices, devices, told_layers};
 pub use estimate::estimated_context_bytes;
+pub use mirror::Uploads;
+pub use offload::{Device, HAS_GPU_BACKEND, Layers, Offload, OffloadError, Split};
 pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in, context_tokens};
 pub use prepare::Prepared;
 pub use quantize::{Exception, quantize, recipes};
@@ -54,11 +62,13 @@ pub use uneditable::Uneditable;
 
 use budget::Cost;
 use context::Context;
+use device::Placement;
 use displacement::Displacement;
 use lasting::Edited;
 use layout::Node;
-use model::{Layout, Model};
-use size::{Buffers, Size};
+use load::Loaded;
+use model::Model;
+use size::Size;
 use weights::{Home, Placed};
 
 /// Why something in here failed; it becomes the source of an [`EngineError`].
@@ -84,6 +94,9 @@ pub struct LlamaEngine {
     edited: Edited,
     size: Size,
     context_bytes: u64,
+    placement: Placement,
+    device_bytes: u64,
+    uploads: Uploads,
 }
 
 impl LlamaEngine {
@@ -101,22 +114,33 @@ impl LlamaEngine {
         let failed = |source| EngineError::new(format!("loading {}", path.display()), source);
         processor::check().map_err(|source| failed(source.into()))?;
         log::start();
-        let repacked = if options.repack && pays(&tunable) {
-            load_repacked(&mut working, &tunable).map_err(failed)?
-        } else {
-            None
-        };
-        let loaded = repacked.map_or_else(|| load_model(Layout::Plain, &mut working, &tunable), Ok);
-        let Loaded { model, homes, probe } = loaded.map_err(failed)?;
-        forget_copies(&mut working, &tunable, &homes).map_err(|source| failed(source.into()))?;
+        let placement = Placement::new(options, working.base()).map_err(failed)?;
+        let explained = |failure| failed(placement.explain(failure));
+        let Loaded { model, placed } =
+            load::load(&mut working, &tunable, options, &placement).map_err(explained)?;
+        let Placed { homes, probe, on_devices, .. } = placed;
         let cost = Cost::new(probe, model.vocabulary_len());
-        let (lanes, size) = cost.choose(model.bytes(), options).map_err(failed)?;
+        let (lanes, size) = cost.choose(model.bytes(), options, placement.is_used()).map_err(failed)?;
         let context_bytes = cost.of_lanes(lanes, size);
+        let device_bytes = placement.weights() + cost.on_devices(on_devices, size);
         // SAFETY: the engine owns contexts and model, and drops them in this order.
         let lane = |_| unsafe { Context::new(&model, size, |_| ()) };
-        let lanes = (0..lanes).map(lane).collect::<Result<_, _>>().map_err(failed)?;
+        let lanes = (0..lanes).map(lane).collect::<Result<_, _>>().map_err(explained)?;
         let edited = Edited::by(&tunable);
-        let engine = Self { lanes, model, working, slots: tunable, homes, edited, size, context_bytes };
+        let uploads = Uploads::default();
+        let engine = Self {
+            lanes,
+            model,
+            working,
+            slots: tunable,
+            homes,
+            edited,
+            size,
+            context_bytes,
+            placement,
+            device_bytes,
+            uploads,
+        };
         info!(
             model = ?path,
             contexts = engine.lanes.len(),
@@ -124,6 +148,8 @@ impl LlamaEngine {
             sequences = size.sequences,
             context_bytes,
             interleaved_tensors = engine.interleaved(),
+            on_devices = engine.placement.told(),
+            device_bytes,
             tunable_tensors = engine.slots.len(),
             "llama.cpp has loaded the model"
         );
@@ -138,6 +164,21 @@ impl LlamaEngine {
     /// Bytes that the contexts take at most, as planned.
     pub fn context_bytes(&self) -> u64 {
         self.context_bytes
+    }
+
+    /// Says which layers are on which devices; `None` where all is computed by the processor.
+    pub fn on_devices(&self) -> Option<String> {
+        self.placement.told()
+    }
+
+    /// Bytes that weights and contexts take on devices, as planned.
+    pub fn device_bytes(&self) -> u64 {
+        self.device_bytes
+    }
+
+    /// What was uploaded to devices since the model was loaded.
+    pub fn uploads(&self) -> Uploads {
+        self.uploads
     }
 
     /// Warnings of llama.cpp about the quality of what the model will say, from when it was loaded.
@@ -155,7 +196,7 @@ impl LlamaEngine {
         let mut tensors = Vec::with_capacity(slots.len());
         for (slot, home) in slots.iter().zip(homes) {
             let lent: Vec<_> = match home {
-                Home::Mapped => {
+                Home::Mapped | Home::Mirrored { .. } => {
                     let arrangement = Arrangement::plain(slot.tensor_type);
                     parts.by_ref().take(slot.tuned.len()).map(|bytes| (bytes, arrangement)).collect()
                 }
@@ -177,9 +218,10 @@ impl LlamaEngine {
     fn each_piece(&mut self, mut see: impl FnMut(TensorType, &[u8], &[u8])) -> Result<(), EngineError> {
         let Self { working, slots, homes, .. } = self;
         for (slot, home) in slots.iter().zip(homes) {
-            let failed = |source| EngineError::new(format!("reading the tensor {}", slot.name), source);
+            let failed =
+                |source: Failure| EngineError::new(format!("reading the tensor {}", slot.name), source);
             for range in &slot.tuned {
-                let (base, changed) = working.both(range.clone()).map_err(failed)?;
+                let (base, changed) = working.both(range.clone()).map_err(|error| failed(error.into()))?;
                 let mut rest = base;
                 let mut see_next = |now: &[u8]| {
                     let (of_piece, after) = rest.split_at(now.len().min(rest.len()));
@@ -189,6 +231,11 @@ impl LlamaEngine {
                 match home {
                     Home::Mapped => see_next(changed),
                     Home::Held(held) => held.show(base, &mut see_next),
+                    Home::Mirrored { copies, is_read_here } => {
+                        let offset = range.start - slot.range.start;
+                        mirror::show(copies, offset, changed, *is_read_here, &mut see_next)
+                            .map_err(|reason| failed(reason.into()))?;
+                    }
                 }
                 working.release_base(range.clone());
             }
@@ -331,9 +378,16 @@ impl Engine for LlamaEngine {
     }
 
     fn edit_codes(&mut self, edit: &TensorEdit<'_>) -> Result<(), EngineError> {
+        let destinations = weights::destinations(&self.slots, &self.homes);
         let tensors = self.lend();
         let mut tensors = tensors.map_err(|source| EngineError::new("lending the codes", source))?;
-        each_tensor(&mut tensors, edit);
+        if destinations.is_empty() {
+            each_tensor(&mut tensors, edit);
+            return Ok(());
+        }
+        let uploads = mirror::edit_and_upload(&mut tensors, &destinations, edit);
+        debug!(changed = uploads.changed, bytes = uploads.bytes, calls = uploads.calls, "uploaded");
+        self.uploads += uploads;
         Ok(())
     }
 
@@ -346,59 +400,4 @@ impl Engine for LlamaEngine {
         self.each_piece(|tensor_type, base, now| sums.add(tensor_type, base, now))?;
         Ok(sums.share())
     }
-}
-
-/// A model with its tunable tensors where they can be edited.
-struct Loaded {
-    model: Model,
-    homes: Vec<Home>,
-    probe: Buffers,
-}
-
-/// Whether to try interleaved weights: where some tensors that are tuned as a whole would be, or there are none such, so that
-/// nothing need be known of the others. Rows of an interleaved tensor cannot be edited by themselves, so not where some of one are
-/// tuned that would be.
-fn pays(tunable: &[TensorSlot]) -> bool {
-    let (whole, in_part): (Vec<_>, Vec<_>) = tunable.iter().partition(|slot| slot.is_whole());
-    let none_in_part = !in_part.into_iter().any(repack::interleaves);
-    none_in_part && (whole.is_empty() || whole.into_iter().any(repack::interleaves))
-}
-
-/// Loads a model with interleaved weights. Returns `None` where llama.cpp has interleaved a tensor in a way that is not known,
-/// or none at all: the file is mapped then.
-///
-/// # Errors
-/// For any other fault, which a second try would meet too, or hide.
-fn load_repacked(working: &mut WorkingCopy, tunable: &[TensorSlot]) -> Result<Option<Loaded>, Failure> {
-    match load_model(Layout::Repacked, working, tunable) {
-        Ok(loaded) if loaded.homes.iter().any(Home::is_held) => Ok(Some(loaded)),
-        Ok(loaded) if !tunable.iter().any(TensorSlot::is_whole) => Ok(Some(loaded)),
-        Ok(_) => {
-            debug!("llama.cpp interleaves no tunable tensor; the model is loaded again, mapped");
-            Ok(None)
-        }
-        Err(error) => match error.downcast_ref() {
-            Some(Uneditable::Layout { .. }) => {
-                debug!(%error, "the model is loaded again, mapped");
-                Ok(None)
-            }
-            _ => Err(error),
-        },
-    }
-}
-
-fn load_model(layout: Layout, working: &mut WorkingCopy, tunable: &[TensorSlot]) -> Result<Loaded, Failure> {
-    let mut model = Model::load(working.path(), layout)?;
-    let Placed { homes, probe, positions } = weights::place(&model, layout, working, tunable)?;
-    model.limit_positions(positions);
-    Ok(Loaded { model, homes, probe })
-}
-
-/// Lets go of what the working copy has of tensors that are edited elsewhere.
-fn forget_copies(working: &mut WorkingCopy, slots: &[TensorSlot], homes: &[Home]) -> Result<(), StoreError> {
-    if !working.is_edited() {
-        return Ok(());
-    }
-    let elsewhere = slots.iter().zip(homes).filter(|(_, home)| home.is_held());
-    elsewhere.map(|(slot, _)| slot).try_for_each(|slot| working.revert(slot.range.clone()))
 }

@@ -31,7 +31,7 @@ pub use disk::{Call, Interceptor, intercept};
 pub use log_file::{Journal, LogFile, discard_log, read_log_file};
 pub(crate) use memory::page_size;
 pub use memory::{peak_rss_bytes, return_freed_memory};
-pub use signals::explain_file_signals;
+pub use signals::{explain_device_signals, explain_file_signals};
 pub use text_file::read_text;
 pub use today::today;
 pub use witness::Witness;

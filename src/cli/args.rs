@@ -4,6 +4,7 @@ mod data;
 mod drift;
 mod files;
 mod inference;
+mod offload;
 mod probe;
 mod pull;
 mod retain;
@@ -53,6 +54,9 @@ pub struct Args {
     /// RUST_LOG says which
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
+    /// List the GPUs that inference can use, and do nothing else
+    #[arg(long, global = true)]
+    pub list_devices: bool,
 }
 
 /// This program's version and its llama.cpp's.

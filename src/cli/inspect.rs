@@ -11,6 +11,7 @@ use super::json::Inspected;
 use super::{Ending, UsageError, out, setup};
 use crate::diff::Diff;
 use crate::export::DiffFile;
+use crate::llama::told_layers;
 use crate::model::Model;
 use crate::plan::Forecast;
 use crate::store::first_bytes;
@@ -29,9 +30,13 @@ pub fn run(args: &InspectArgs) -> Result<Ending> {
         tell(args, || Inspected::Log(log::facts(&log)), || log::text(&args.file, &log))?;
     } else {
         let model = Model::open(&args.file)?;
-        let forecast = if model::is_tunable(&model) { forecast(&model)? } else { None };
+        let inference = InferenceArgs::of_environment().map_err(|error| UsageError(error.to_string()))?;
+        let inference = setup::planned_inference(&inference)?;
+        // What a bare `tune` would plan; `None` where that cannot be told beforehand.
+        let forecast = if model::is_tunable(&model) { Forecast::of(&model, &inference)? } else { None };
+        let on_devices = told_layers(&inference, model.working.base());
         let facts = || Inspected::Model(model::facts(&model, forecast));
-        tell(args, facts, || model::text(&model, forecast))?;
+        tell(args, facts, || model::text(&model, forecast, on_devices))?;
     }
     Ok(Ending::Success)
 }
@@ -43,10 +48,4 @@ fn tell<'a>(
     text: impl FnOnce() -> String,
 ) -> Result<()> {
     if args.json { out::json(&facts()) } else { out::line(text()) }
-}
-
-/// Plans what a bare `tune` would plan; `None` where that cannot be told beforehand.
-fn forecast(model: &Model) -> Result<Option<Forecast>> {
-    let inference = InferenceArgs::of_environment().map_err(|error| UsageError(error.to_string()))?;
-    Ok(Forecast::of(model, &setup::inference(&inference)?)?)
 }

@@ -7,22 +7,46 @@ use tracing::info;
 
 use super::args::{InferenceArgs, ThreadsArgs, Until};
 use super::{UsageError, out, text};
-use crate::llama::{LlamaEngine, LlamaOptions};
+use crate::llama::{HAS_GPU_BACKEND, LlamaEngine, LlamaOptions, check_devices};
 use crate::model::{Model, check_digest};
 use crate::seed_log::SeedLog;
-use crate::store::{folder_of, read_log_file, same_file, suitable_threads};
+use crate::store::{explain_device_signals, folder_of, read_log_file, same_file, suitable_threads};
 use crate::tune::Examiners;
 use crate::tuning::engine;
 
 /// Returns how inference is to run, with whatever memory it takes, and sizes rayon's pool.
+///
+/// # Errors
+/// When a flag makes no sense, or asks for a device that is not there.
 pub fn inference(args: &InferenceArgs) -> Result<LlamaOptions> {
+    let options = planned_inference(args)?;
+    check_devices(&options).map_err(|error| UsageError(error.to_string()))?;
+    if HAS_GPU_BACKEND && !options.offload.is_none() {
+        explain_device_signals();
+    }
+    Ok(options)
+}
+
+/// Returns the same where nothing is to run, whatever devices there are.
+///
+/// # Errors
+/// When a flag makes no sense.
+pub fn planned_inference(args: &InferenceArgs) -> Result<LlamaOptions> {
     Ok(LlamaOptions {
         threads: pool(args.threads())?,
         parallel: args.parallel(),
         ctx_size: args.ctx_size(),
         context_bytes: None,
         repack: args.repacks(),
+        offload: args.offload.offload(),
+        flash_attention: args.offload.flash_attention(),
     })
+}
+
+/// Says which layers are on which devices, and what they take there; `None` where all is computed by the processor.
+pub fn on_devices(engine: &LlamaEngine) -> Option<String> {
+    let layers = engine.on_devices()?;
+    Some(format!("{layers}, {} of their memory", text::bytes(engine.device_bytes())))
 }
 
 /// Sizes rayon's pool for a command that only replays, which by default takes all processors.

@@ -93,6 +93,9 @@ impl<'a> Ready<'a> {
         if let Some(line) = told.line.filter(|_| !job.json) {
             out::progress(line);
         }
+        if let Some(line) = setup::on_devices(&engine).filter(|_| !job.json) {
+            out::progress(line);
+        }
         let mut display = Display::start(job, &log, planned, example.as_ref());
         tokens.iter().for_each(|found| display.tell_tokens(found));
         probed.iter().for_each(|found| display.tell(found, plan.mode));

@@ -10,11 +10,13 @@ use crate::store::WorkingCopy;
 
 mod budget;
 mod estimate;
+mod offload;
 mod options;
 mod size;
 mod uneditable;
 
 pub use estimate::estimated_context_bytes;
+pub use offload::{Device, HAS_GPU_BACKEND, Layers, Offload, OffloadError, Split};
 pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in, context_tokens};
 pub use uneditable::Uneditable;
 
@@ -24,6 +26,24 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// What stands for the version of llama.cpp.
 pub fn version() -> String {
     "without llama.cpp".to_owned()
+}
+
+/// Returns the GPUs that a backend was built in for: none.
+pub fn devices() -> Vec<Device> {
+    Vec::new()
+}
+
+/// Refuses what is asked of devices, of which there are none.
+///
+/// # Errors
+/// When one is asked for.
+pub fn check_devices(options: &LlamaOptions) -> Result<(), OffloadError> {
+    options.offload.choose(&[]).map(drop)
+}
+
+/// Says which layers of a model would be put on which devices: none.
+pub fn told_layers(_: &LlamaOptions, _: &[u8]) -> Option<String> {
+    None
 }
 
 /// An engine that this build has none of.
@@ -45,6 +65,16 @@ impl LlamaEngine {
 
     /// Bytes that the contexts take at most, as planned.
     pub fn context_bytes(&self) -> u64 {
+        match self.0 {}
+    }
+
+    /// Says which layers are on which devices.
+    pub fn on_devices(&self) -> Option<String> {
+        match self.0 {}
+    }
+
+    /// Bytes that weights and contexts take on devices.
+    pub fn device_bytes(&self) -> u64 {
         match self.0 {}
     }
 

@@ -45,9 +45,10 @@ pub(super) fn is_small(model_bytes: u64) -> bool {
     model_bytes <= SMALL_MODEL_BYTES
 }
 
-/// Lanes, and threads in each.
-pub(super) fn plan(model_bytes: u64, threads: usize) -> (usize, usize) {
-    if is_small(model_bytes) && threads <= MAX_LANES { (threads, 1) } else { (1, threads) }
+/// Lanes, and threads in each. A device computes one thing at a time.
+pub(super) fn plan(model_bytes: u64, threads: usize, on_devices: bool) -> (usize, usize) {
+    let side_by_side = is_small(model_bytes) && threads <= MAX_LANES && !on_devices;
+    if side_by_side { (threads, 1) } else { (1, threads) }
 }
 
 /// What contexts of a model take.
@@ -81,9 +82,24 @@ impl Cost {
         (lanes as u64).saturating_mul(self.of(size)).saturating_add(TOKEN_BYTES * self.vocabulary as u64)
     }
 
+    /// Bytes that a context of this size takes on devices, of which a small one takes these.
+    #[cfg_attr(not(feature = "llama"), allow(dead_code))] // A build without llama.cpp has no devices.
+    pub(super) fn on_devices(&self, on_devices: Buffers, size: Size) -> u64 {
+        if on_devices == Buffers::NONE {
+            return 0;
+        }
+        let there = Self { probe: on_devices, ..*self };
+        there.of(size).saturating_sub(BOOKKEEPING)
+    }
+
     /// The contexts for a model of so many bytes: how many, and of which size.
-    pub(super) fn choose(&self, model_bytes: u64, options: &LlamaOptions) -> Result<(usize, Size), Failure> {
-        let (lanes, threads) = plan(model_bytes, options.threads.max(1));
+    pub(super) fn choose(
+        &self,
+        model_bytes: u64,
+        options: &LlamaOptions,
+        on_devices: bool,
+    ) -> Result<(usize, Size), Failure> {
+        let (lanes, threads) = plan(model_bytes, options.threads.max(1), on_devices);
         let size = Size { threads, ..self.asked(options) };
         self.fit(lanes, size, options.ctx_size.is_none(), options.context_bytes.unwrap_or(u64::MAX))
     }

@@ -28,7 +28,7 @@ pub fn estimated_context_bytes(gguf: &Gguf, options: &LlamaOptions) -> Option<u6
     let buffers = buffers(gguf, embedding)?;
     let cost = Cost::new(buffers, usize::try_from(vocabulary).ok()?);
     let model_bytes = gguf.tensors().iter().map(|tensor| tensor.range.end - tensor.range.start).sum();
-    let (lanes, size) = cost.choose(model_bytes, options).ok()?;
+    let (lanes, size) = cost.choose(model_bytes, options, false).ok()?;
     Some(cost.of_lanes(lanes, size))
 }
 

@@ -28,13 +28,22 @@ const ON_QUALITY: [&str; 7] =
 /// Warnings kept of a model.
 const KEPT_WARNINGS: usize = 8;
 
+/// The sizes of the buffers of a context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sizes {
+    /// Those in main memory.
+    pub(super) here: Buffers,
+    /// Those on devices.
+    pub(super) on_devices: Buffers,
+}
+
 static STARTED: Once = Once::new();
 
 thread_local! {
     static ERRORS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static WARNINGS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static LINE: RefCell<String> = const { RefCell::new(String::new()) };
-    static BUFFERS: Cell<Buffers> = const { Cell::new(Buffers { cells: 0, states: 0, compute: 0 }) };
+    static BUFFERS: Cell<Sizes> = const { Cell::new(Sizes { here: Buffers::NONE, on_devices: Buffers::NONE }) };
 }
 
 /// Starts llama.cpp, once per process.
@@ -73,16 +82,24 @@ fn keep_warning(warnings: &mut Vec<String>, line: &str) {
 
 /// Takes the sizes of the buffers that llama.cpp has said to allocate on this thread. Its C interface has no other way to
 /// learn the size of a context.
-pub(super) fn take_buffers() -> Buffers {
+pub(super) fn take_buffers() -> Sizes {
     BUFFERS.take()
 }
 
+/// Whether a backend's buffers lie in main memory; those that it shares with a GPU's end in this way.
+fn is_here(backend: &str) -> bool {
+    matches!(backend, "CPU" | "BLAS") || backend.ends_with("_Host")
+}
+
 /// Adds the size in a line such as "sched_reserve:        CPU compute buffer size =     8.02 MiB".
-fn add_buffer(buffers: &mut Buffers, line: &str) -> Option<()> {
+fn add_buffer(sizes: &mut Sizes, line: &str) -> Option<()> {
     let (what, size) = line.split_once(" buffer size =")?;
     let mib: f64 = size.trim().strip_suffix("MiB")?.trim().parse().ok()?;
     let bytes = (mib * f64::from(1 << 20)) as u64;
-    let part = match what.rsplit(' ').next()? {
+    let mut words = what.rsplit(' ');
+    let (kind, backend) = (words.next()?, words.next().unwrap_or_default());
+    let buffers = if is_here(backend) { &mut sizes.here } else { &mut sizes.on_devices };
+    let part = match kind {
         // The model's are planned from its file, logits from the vocabulary.
         "model" | "output" => return None,
         "RS" => &mut buffers.states,
@@ -203,16 +220,20 @@ mod tests {
 
     #[test]
     fn sizes_of_buffers_are_read() {
-        let mut buffers = Buffers::default();
+        let mut sizes = Sizes::default();
         for line in [
             "llama_context:        CPU  output buffer size =     0.13 MiB\n",
             "llama_kv_cache:        CPU KV buffer size =     4.00 MiB\n",
             "llama_memory_recurrent:        CPU RS buffer size =     1.00 MiB\n",
             "sched_reserve:        CPU compute buffer size =     8.50 MiB\n",
             "~llama_context:        CPU compute buffer size is   8.0195 MiB, matches expectation of   8.0195 MiB\n",
+            "llama_kv_cache:    Vulkan0 KV buffer size =     2.00 MiB\n",
+            "sched_reserve:      CUDA1 compute buffer size =     3.00 MiB\n",
+            "sched_reserve: Vulkan_Host compute buffer size =     1.00 MiB\n",
         ] {
-            add_buffer(&mut buffers, line);
+            add_buffer(&mut sizes, line);
         }
-        assert_eq!(buffers, Buffers { cells: 4 << 20, states: 1 << 20, compute: 17 << 19 });
+        assert_eq!(sizes.here, Buffers { cells: 4 << 20, states: 1 << 20, compute: 19 << 19 });
+        assert_eq!(sizes.on_devices, Buffers { cells: 2 << 20, states: 0, compute: 3 << 20 });
     }
 }

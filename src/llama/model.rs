@@ -16,6 +16,7 @@ use llama_cpp_sys_2::{
 use tracing::debug;
 
 use super::Failure;
+use super::device::Placement;
 use super::layout::Token;
 use super::log;
 use super::spelling::Spelling;
@@ -44,10 +45,15 @@ pub(super) struct Model {
     warnings: Vec<String>,
     /// Positions that a text may have.
     positions: usize,
+    /// Whether layers of it are on devices.
+    is_on_devices: bool,
+    /// Whether llama.cpp has mapped the file.
+    is_mapped: bool,
+    flash_attention: Option<bool>,
 }
 
-// SAFETY: llama.cpp ties a model to no thread: it is memory, a vocabulary and, on the CPU, nothing that a thread has of its own.
-// What it logs by thread is taken by the call that it belongs to.
+// SAFETY: llama.cpp ties a model to no thread: it is memory, here and on devices, and a vocabulary. GPU backends choose their
+// device in each call. What it logs by thread is taken by the call that it belongs to.
 unsafe impl Send for Model {}
 
 // SAFETY: a loaded model is only read, by its vocabulary functions as by inference, and llama.cpp lets any number of
@@ -55,24 +61,20 @@ unsafe impl Send for Model {}
 unsafe impl Sync for Model {}
 
 impl Model {
-    /// Loads a model on the CPU.
-    pub(super) fn load(path: &Path, layout: Layout) -> Result<Self, Failure> {
+    /// Loads a model.
+    pub(super) fn load(path: &Path, layout: Layout, placement: &Placement) -> Result<Self, Failure> {
         let path = CString::new(path.as_os_str().as_encoded_bytes())?;
-        let mut no_devices = [std::ptr::null_mut()];
         // SAFETY: takes nothing and returns plain data.
         let mut params = unsafe { llama_model_default_params() };
-        params.devices = no_devices.as_mut_ptr();
-        params.n_gpu_layers = 0;
-        params.load_mode = match layout {
-            Layout::Plain => LLAMA_LOAD_MODE_MMAP,
-            Layout::Repacked => LLAMA_LOAD_MODE_NONE,
-        };
+        let is_mapped = layout == Layout::Plain && !placement.maps_files();
+        params.load_mode = if is_mapped { LLAMA_LOAD_MODE_MMAP } else { LLAMA_LOAD_MODE_NONE };
         params.use_extra_bufts = layout == Layout::Repacked;
         log::take_errors("");
         log::take_warnings();
-        debug!(?layout, "llama.cpp loads the model");
-        // SAFETY: the path is null-terminated and the list of devices ends in null; both outlive the call.
-        let raw = unsafe { llama_model_load_from_file(path.as_ptr(), params) };
+        debug!(?layout, on_devices = placement.told(), "llama.cpp loads the model");
+        // SAFETY: the path is null-terminated and outlives the call, as what the parameters point to does.
+        let load = |params| unsafe { llama_model_load_from_file(path.as_ptr(), params) };
+        let raw = placement.apply(params, load);
         let raw = NonNull::new(raw).ok_or_else(|| log::take_errors("llama.cpp gave no reason"))?;
         // SAFETY: `LlamaModel` is a transparent wrapper of a non-null pointer to a model, which it frees when dropped.
         let safe = unsafe { std::mem::transmute::<NonNull<llama_model>, LlamaModel>(raw) };
@@ -87,7 +89,30 @@ impl Model {
             vocabulary: OnceLock::new(),
             warnings: log::take_warnings(),
             positions: usize::MAX,
+            is_on_devices: placement.is_used(),
+            is_mapped,
+            flash_attention: None,
         })
+    }
+
+    /// Says whether contexts are to use flash attention.
+    pub(super) fn set_flash_attention(&mut self, flash_attention: Option<bool>) {
+        self.flash_attention = flash_attention;
+    }
+
+    /// Returns what was said of flash attention.
+    pub(super) fn flash_attention(&self) -> Option<bool> {
+        self.flash_attention
+    }
+
+    /// Whether layers of it are on devices.
+    pub(super) fn is_on_devices(&self) -> bool {
+        self.is_on_devices
+    }
+
+    /// Whether llama.cpp has mapped the file, and so has the bytes of tensors in main memory where they are in the file.
+    pub(super) fn is_mapped(&self) -> bool {
+        self.is_mapped
     }
 
     pub(super) fn as_ptr(&self) -> *mut llama_model {

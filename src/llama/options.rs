@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
+use super::offload::Offload;
 use crate::gguf::TensorEntry;
 use crate::store::suitable_threads;
 use crate::tensor_type::TensorType;
@@ -86,6 +87,10 @@ pub struct LlamaOptions {
     /// Whether llama.cpp may keep weights in its interleaved layouts, where it has some for a tunable type that makes
     /// inference faster on this machine. Without tunable tensors, whether it may keep any weights so.
     pub repack: bool,
+    /// What is put on which devices.
+    pub offload: Offload,
+    /// Whether to use flash attention; by default llama.cpp decides.
+    pub flash_attention: Option<bool>,
 }
 
 impl Default for LlamaOptions {
@@ -96,6 +101,8 @@ impl Default for LlamaOptions {
             ctx_size: None,
             context_bytes: None,
             repack: true,
+            offload: Offload::default(),
+            flash_attention: None,
         }
     }
 }

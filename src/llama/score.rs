@@ -88,6 +88,7 @@ mod tests {
 
     use llama_cpp_sys_2::{GGML_TYPE_F32, LLAMA_FLASH_ATTN_TYPE_DISABLED};
 
+    use super::super::device::Placement;
     use super::super::lasting::Edited;
     use super::super::log;
     use super::super::model::{Layout, Model};
@@ -110,7 +111,7 @@ mod tests {
     fn requests_score_together_as_they_do_alone() {
         log::start();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/arith-tiny-q4_k.gguf");
-        let model = Model::load(&path, Layout::Plain).unwrap();
+        let model = Model::load(&path, Layout::Plain, &Placement::none()).unwrap();
         let size = Size { cells: 1024, sequences: 64, tokens: 100, outputs: 64, threads: 1 };
         let adjust = |params: &mut llama_cpp_sys_2::llama_context_params| {
             params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;

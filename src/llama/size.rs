@@ -40,3 +40,9 @@ pub(super) struct Buffers {
     /// What a forward pass computes in.
     pub(super) compute: u64,
 }
+
+impl Buffers {
+    /// None.
+    #[cfg_attr(not(feature = "llama"), allow(dead_code))] // A build without llama.cpp has no buffers to add up.
+    pub(super) const NONE: Self = Self { cells: 0, states: 0, compute: 0 };
+}

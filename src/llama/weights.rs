@@ -3,7 +3,8 @@
 //! llama.cpp offers no list of a model's tensors, but its evaluation callback shows every operation of the graph before
 //! it is computed; one token evaluated in a throw-away context thus reveals all weights. Each tunable one that llama.cpp
 //! interleaves is edited where it is ([`super::repack`]); each other one is pointed into the private mapping of the file,
-//! after checking that llama.cpp holds the file's very bytes.
+//! after checking that llama.cpp holds the file's very bytes, or, on a device, has that mapping as its mirror
+//! ([`super::mirror`]). An embedding that is the output matrix too is there twice where the latter is on a device.
 //!
 //! The alternative is to let llama.cpp read the file into ordinary buffers and to edit those. On a model of 0.3 billion
 //! parameters in Q4_K (166 MiB) with 1% of the codes of every page changed, neither is ahead: peak resident memory 382
@@ -12,11 +13,12 @@
 //! a small device. Without releasing llama.cpp's own mapping of the file, the peak is 547 MiB.
 
 use std::ffi::{CStr, c_void};
+use std::ops::Range;
 use std::ptr::NonNull;
 
 use llama_cpp_sys_2::{
-    GGML_BACKEND_BUFFER_USAGE_WEIGHTS, GGML_OP_NONE, ggml_backend_buffer_get_usage,
-    ggml_backend_buffer_is_host, ggml_get_name, ggml_nbytes, ggml_tensor,
+    GGML_BACKEND_BUFFER_USAGE_WEIGHTS, GGML_OP_NONE, ggml_backend_buffer_get_usage, ggml_get_name,
+    ggml_nbytes, ggml_tensor,
 };
 
 use super::Failure;
@@ -24,7 +26,8 @@ use super::TensorSlot;
 use super::budget::PROBE;
 use super::context::Context;
 use super::layout::Node;
-use super::model::{Layout, Model};
+use super::mirror::{Destination, DeviceCopy, is_in_main_memory};
+use super::model::Model;
 use super::repack::Held;
 use super::size::Buffers;
 use super::uneditable::Uneditable;
@@ -35,6 +38,13 @@ use crate::store::{WorkingCopy, page_size};
 pub(super) enum Home {
     /// In the working copy, in the file's layout.
     Mapped,
+    /// On devices, which are brought what changes in the working copy.
+    Mirrored {
+        /// Its tensors there; at least one.
+        copies: Vec<DeviceCopy>,
+        /// Whether it is read in the working copy too.
+        is_read_here: bool,
+    },
     /// In llama.cpp's own memory, interleaved.
     Held(Held),
 }
@@ -44,6 +54,28 @@ impl Home {
     pub(super) fn is_held(&self) -> bool {
         matches!(self, Self::Held(_))
     }
+
+    /// The tensor on devices.
+    pub(super) fn copies(&self) -> &[DeviceCopy] {
+        match self {
+            Self::Mirrored { copies, .. } => copies,
+            Self::Mapped | Self::Held(_) => &[],
+        }
+    }
+}
+
+/// Returns where else the bytes of each lent part of the slots have to be; nothing where no tensor is on a device.
+pub(super) fn destinations(slots: &[TensorSlot], homes: &[Home]) -> Vec<Destination> {
+    if homes.iter().all(|home| home.copies().is_empty()) {
+        return Vec::new();
+    }
+    let of_slot = |(slot, home): (&TensorSlot, &Home)| {
+        let (copies, start) = (home.copies().to_vec(), slot.range.start);
+        let of_part =
+            move |part: &Range<usize>| Destination { copies: copies.clone(), offset: part.start - start };
+        slot.tuned.iter().map(of_part).collect::<Vec<_>>()
+    };
+    slots.iter().zip(homes).flat_map(of_slot).collect()
 }
 
 /// The learned positions of architectures that have some, of which there are no more than the tensor has rows.
@@ -56,8 +88,9 @@ const PIECE: usize = 1 << 22;
 pub(super) struct Placed {
     /// Where inference reads each slot's tensor.
     pub(super) homes: Vec<Home>,
-    /// The buffers of a context of size [`PROBE`].
+    /// The buffers of a context of size [`PROBE`], in main memory and on devices.
     pub(super) probe: Buffers,
+    pub(super) on_devices: Buffers,
     /// Positions that a text may have, where the model has learned each.
     pub(super) positions: Option<usize>,
 }
@@ -66,11 +99,10 @@ pub(super) struct Placed {
 /// must outlive the model's use.
 pub(super) fn place(
     model: &Model,
-    layout: Layout,
     working: &mut WorkingCopy,
     slots: &[TensorSlot],
 ) -> Result<Placed, Failure> {
-    let (weights, probe) = graph_weights(model)?;
+    let (weights, probe, on_devices) = graph_weights(model)?;
     let of_slots = tensors_of_slots(&weights, slots)?;
     let (mut homes, mut unused) = (Vec::with_capacity(slots.len()), Vec::new());
     for (number, (slot, tensors)) in slots.iter().zip(of_slots).enumerate() {
@@ -80,11 +112,11 @@ pub(super) fn place(
     }
     // What llama.cpp has read into memory of its own can stay there; a mapped file would be in memory twice.
     let others =
-        if layout == Layout::Plain { adopt_others(&weights, working, slots, &unused)? } else { Vec::new() };
+        if model.is_mapped() { adopt_others(&weights, working, slots, &unused)? } else { Vec::new() };
     // Once more, since reading a page lets the system map its neighbours too.
     unused.into_iter().map(|(_, held)| held).chain(others).for_each(release);
     working.release_base(0..working.base().len());
-    Ok(Placed { homes, probe, positions: positions(&weights) })
+    Ok(Placed { homes, probe, on_devices, positions: positions(&weights) })
 }
 
 /// Returns the tensors that llama.cpp has of each slot: more than one when it is both embedding and output matrix.
@@ -138,11 +170,19 @@ fn place_one(
         working.release_base(slot.range.clone());
         return Ok((Home::Held(held), Vec::new()));
     }
-    let redirected = tensors.iter().map(|&tensor| redirect_one(tensor, base, bytes));
+    let (here, away): (Vec<_>, Vec<_>) = tensors.iter().partition(|&&tensor| is_in_main_memory(tensor));
+    let copies = away.into_iter().map(|tensor| DeviceCopy::find(tensor, base)).collect::<Result<Vec<_>, _>>();
+    let copies = copies.map_err(failed)?;
+    if is_edited {
+        copies.iter().for_each(|copy| copy.upload(0, bytes));
+    }
+    let redirected = here.iter().map(|&tensor| redirect_one(tensor, base, bytes));
     let unused = redirected.collect::<Result<Vec<_>, _>>().map_err(failed)?;
     unused.iter().copied().for_each(release);
     working.release_base(slot.range.clone());
-    Ok((Home::Mapped, unused))
+    let is_read_here = !here.is_empty();
+    let home = if copies.is_empty() { Home::Mapped } else { Home::Mirrored { copies, is_read_here } };
+    Ok((home, unused))
 }
 
 /// Points the model's other tensors into the working copy too, and returns what they pointed to. Nobody edits them; but
@@ -181,12 +221,11 @@ fn redirect_one(
     base: &[u8],
     bytes: &mut [u8],
 ) -> Result<*const [u8], &'static str> {
+    if !is_in_main_memory(tensor) {
+        return Err("is not in main memory");
+    }
     // SAFETY: the tensor belongs to a loaded model that no other thread uses.
     let tensor = unsafe { &mut *tensor.as_ptr() };
-    // SAFETY: a valid tensor; the buffer is checked for null first.
-    if tensor.buffer.is_null() || !unsafe { ggml_backend_buffer_is_host(tensor.buffer) } {
-        return Err("is not in main memory; load the model on the CPU");
-    }
     // SAFETY: a valid tensor.
     if unsafe { ggml_nbytes(tensor) } != bytes.len() {
         return Err("has another size in llama.cpp than in the file");
@@ -228,8 +267,9 @@ fn release(bytes: *const [u8]) {
 #[cfg(not(target_os = "linux"))]
 fn release(_: *const [u8]) {}
 
-/// Every tensor of the model that its graph uses, each once, and the buffers of the context that told.
-fn graph_weights(model: &Model) -> Result<(Vec<NonNull<ggml_tensor>>, Buffers), Failure> {
+/// Every tensor of the model that its graph uses, each once, and the buffers of the context that told, in main memory and on
+/// devices.
+fn graph_weights(model: &Model) -> Result<(Vec<NonNull<ggml_tensor>>, Buffers, Buffers), Failure> {
     let mut weights: Vec<NonNull<ggml_tensor>> = Vec::new();
     let receiver: *mut c_void = (&raw mut weights).cast();
     // SAFETY: `weights` and the model outlive the context, which ends with this function.
@@ -241,11 +281,11 @@ fn graph_weights(model: &Model) -> Result<(Vec<NonNull<ggml_tensor>>, Buffers), 
     }?;
     let node = Node { token: 0, position: 0, sequences: 0..1, readers: vec![0] };
     context.evaluate(&[node], |_, _| Ok(()))?;
-    let buffers = context.buffers();
+    let (buffers, on_devices) = (context.buffers(), context.buffers_on_devices());
     drop(context);
     weights.sort();
     weights.dedup();
-    Ok((weights, buffers))
+    Ok((weights, buffers, on_devices))
 }
 
 /// llama.cpp's evaluation callback: collects weights when asked before an operation, and declines its result.

@@ -25,6 +25,28 @@ pub fn explain_file_signals() {
     let _ = unsafe { signal_hook::low_level::register(libc::SIGXFSZ, || ()) };
 }
 
+/// Has this process say what to do when it ends because llama.cpp gave up: its GPU backends do so, by the signal of `abort`, when
+/// a device is lost or out of memory in the middle of a run.
+#[cfg(unix)]
+pub fn explain_device_signals() {
+    const WHY: &str = "error: llama.cpp gave up in the middle of its work, most likely as a GPU was lost or ran out of memory. What \
+                       a run has logged is safe: --resume continues it, with -ngl 0 on the processor alone\n";
+    let explain = || {
+        // SAFETY: both calls are among those that a signal handler may make, and the bytes are static.
+        unsafe {
+            libc::write(libc::STDERR_FILENO, WHY.as_ptr().cast(), WHY.len());
+            libc::_exit(1)
+        }
+    };
+    // SAFETY: the action makes only calls that a signal handler may make, and does not return. Where it cannot be
+    // registered, the process ends without a word.
+    let _ = unsafe { signal_hook::low_level::register(libc::SIGABRT, explain) };
+}
+
 /// Such signals are unknown to this system.
 #[cfg(not(unix))]
 pub fn explain_file_signals() {}
+
+/// Such signals are unknown to this system.
+#[cfg(not(unix))]
+pub fn explain_device_signals() {}

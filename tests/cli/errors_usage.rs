@@ -267,3 +267,36 @@ fn an_error_names_the_variable_that_a_wrong_value_comes_from() {
     dir.run_with(&[("LLAMA_ARG_MODEL", "gone.gguf")], "eval --task arith --problems 4")
         .fails(1, &["gone.gguf", "note: LLAMA_ARG_MODEL is gone.gguf in the environment"]);
 }
+
+#[test]
+#[cfg(not(any(feature = "cuda", feature = "metal", feature = "rocm", feature = "vulkan")))]
+fn devices_need_a_build_that_knows_some() {
+    assert_tune_refuses(&[
+        (
+            "-ngl 7",
+            "--n-gpu-layers is 7, but this build of qes-gguf has no GPU backend; build it with --features vulkan",
+        ),
+        ("--gpu-layers all", "--n-gpu-layers is all, but this build"),
+        ("-dev CUDA0", "--device is CUDA0, but this build"),
+    ]);
+    let dir = Dir::new();
+    for flags in ["-ngl 0", "-ngl auto", "-dev none", "-sm none", "-fa off"] {
+        dir.run(&format!("tune base.gguf -o run.qes --overwrite {TINY} {flags}")).ok();
+    }
+    let line = format!("tune base.gguf -o run.qes --overwrite {TINY}");
+    let done = dir.run_with(&[("LLAMA_ARG_N_GPU_LAYERS", "99")], &line).ends(2);
+    assert!(done.stderr.contains("note: LLAMA_ARG_N_GPU_LAYERS is 99 in the environment"), "{done}");
+    let listed = dir.run("tune --list-devices").ok();
+    assert!(listed.starts_with("this build has no GPU backend"), "{listed}");
+}
+
+#[test]
+fn what_makes_no_sense_of_devices_is_refused() {
+    assert_tune_refuses(&[
+        ("-ngl many", "expected a number, auto, or all"),
+        ("-sm row", "possible values: none, layer"),
+        ("-ts 0,0", "of which one at least is not 0"),
+        ("-mg two", "--main-gpu"),
+        ("-fa maybe", "expected on, off, or auto"),
+    ]);
+}

@@ -2,6 +2,8 @@
 
 use clap::{ArgAction, Args, Command, FromArgMatches};
 
+use super::offload::OffloadArgs;
+
 /// Flags of every command that runs inference.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Inference")]
@@ -28,6 +30,8 @@ pub struct InferenceArgs {
         hide = true
     )]
     repack: bool,
+    #[command(flatten)]
+    pub offload: OffloadArgs,
 }
 
 impl InferenceArgs {

@@ -18,6 +18,8 @@ const TASK: (&str, &str) =
     ("task", "arith, countdown; with --data sft, exact, numeric, regex, json, ...; a .toml file");
 const DATA: (&str, &str) = ("data", "Your examples: a file, or a folder with train and valid files");
 const REWARD: (&str, &str) = ("reward_cmd", "Program that rewards replies, for --task reward");
+const LAYERS: (&str, &str) =
+    ("n_gpu_layers", "Layers on GPUs, a number, auto or all; --list-devices shows GPUs {default}");
 const THREADS: (&str, &str) = ("threads", "Threads [default: one for each core]");
 const CONTEXT: (&str, &str) = ("ctx_size", "Tokens of context, all sequences together {default}");
 const JSON: (&str, &str) = ("json", "Print JSON instead of text");
@@ -50,6 +52,7 @@ const HELPS: [Help; 6] = [
             SIGMA,
             ("seed", "Seed of the run {default}"),
             THREADS,
+            LAYERS,
             CONTEXT,
         ],
         examples: "Examples:
@@ -73,6 +76,7 @@ const HELPS: [Help; 6] = [
             ALPHA,
             SIGMA,
             THREADS,
+            LAYERS,
             CONTEXT,
         ],
         examples: "Example:
@@ -92,6 +96,7 @@ const HELPS: [Help; 6] = [
             REWARD,
             ("predict", "Most new tokens of a reply"),
             THREADS,
+            LAYERS,
             CONTEXT,
         ],
         examples: "Examples:
@@ -144,6 +149,7 @@ const HELPS: [Help; 6] = [
 pub fn command() -> Command {
     let command =
         Args::command().mut_arg("verbose", |arg| with_line(arg, "Say what is done and why; -vv for more"));
+    let command = command.mut_arg("list_devices", |arg| arg.hide_short_help(true));
     HELPS.iter().fold(command, |command, help| command.mut_subcommand(help.command, |sub| helped(sub, help)))
 }
 

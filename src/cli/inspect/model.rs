@@ -63,8 +63,8 @@ pub fn is_tunable(model: &Model) -> bool {
     tuned(model).0 > 0
 }
 
-/// For people.
-pub fn text(model: &Model, forecast: Option<Forecast>) -> String {
+/// For people. `on_devices` says what `tune` would put on GPUs.
+pub fn text(model: &Model, forecast: Option<Forecast>, on_devices: Option<String>) -> String {
     let gguf = &model.gguf;
     let size = model.working.base().len() as u64;
     let mut lines = vec![
@@ -110,6 +110,7 @@ pub fn text(model: &Model, forecast: Option<Forecast>) -> String {
             forecast.map_or_else(|| unknown(residual_bytes(model)), |forecast| memory(size, &forecast)),
         );
     }
+    lines.extend(on_devices.map(|layers| format!("  `tune` and `eval` put {layers}")));
     lines.join("\n")
 }
 

@@ -9,7 +9,7 @@ use crate::cli::args::Until;
 use crate::cli::json::{self, EndLine, TuneLine};
 use crate::cli::{Ending, audit, drift, export, out, progress, sentence, text};
 use crate::export::Form;
-use crate::llama::LlamaOptions;
+use crate::llama::{Layers, LlamaOptions, Offload, Split};
 use crate::seed_log::{EvaluationRecord, SeedLog};
 use crate::tune::Summary;
 
@@ -139,6 +139,7 @@ impl Run<'_> {
             command += " --trust-log";
         }
         let LlamaOptions { ctx_size, parallel, repack, .. } = job.run.inference;
+        let offload = &job.run.inference.offload;
         // Sizes of contexts decide the last bits of rewards, so they have to be the same again.
         for (flag, value) in [
             ("-c", ctx_size.map(u64::from)),
@@ -152,6 +153,7 @@ impl Run<'_> {
         if !repack {
             command += " --no-repack";
         }
+        command += &on_devices(offload);
         command + &self.export_flags()
     }
 
@@ -193,4 +195,29 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// Returns the flags that put layers where they were.
+fn on_devices(offload: &Offload) -> String {
+    let layers = match offload.layers {
+        Layers::Auto => None,
+        Layers::All => Some("all".to_owned()),
+        Layers::Count(layers) => Some(layers.to_string()),
+    };
+    let devices = offload.devices.as_ref().map(|names| match names[..] {
+        [] => "none".to_owned(),
+        _ => names.join(","),
+    });
+    let split = (offload.split == Split::None).then(|| "none".to_owned());
+    let shares: Vec<String> = offload.shares.iter().map(f32::to_string).collect();
+    [
+        ("-ngl", layers),
+        ("-dev", devices),
+        ("-sm", split),
+        ("-ts", (!shares.is_empty()).then(|| shares.join(","))),
+        ("-mg", (offload.main > 0).then(|| offload.main.to_string())),
+    ]
+    .into_iter()
+    .filter_map(|(flag, value)| Some(format!(" {flag} {}", value?)))
+    .collect()
 }

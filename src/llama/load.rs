@@ -1,0 +1,98 @@
+//! Loads a model so that its tunable tensors can be edited, with interleaved weights where these pay.
+
+use tracing::debug;
+
+use super::Failure;
+use super::LlamaOptions;
+use super::device::Placement;
+use super::model::{Layout, Model};
+use super::options::TensorSlot;
+use super::repack;
+use super::uneditable::Uneditable;
+use super::weights::{self, Home, Placed};
+use crate::store::{StoreError, WorkingCopy};
+
+/// A model with its tunable tensors where they can be edited.
+pub(super) struct Loaded {
+    pub(super) model: Model,
+    pub(super) placed: Placed,
+}
+
+/// Loads the model that `working` maps.
+///
+/// # Errors
+/// When llama.cpp cannot, or keeps a tunable tensor in a way in which it cannot be edited.
+pub(super) fn load(
+    working: &mut WorkingCopy,
+    tunable: &[TensorSlot],
+    options: &LlamaOptions,
+    placement: &Placement,
+) -> Result<Loaded, Failure> {
+    // A device has no use for weights that are interleaved for the processor.
+    let repacks = options.repack && !placement.is_whole() && pays(tunable);
+    let repacked = if repacks { repacked(working, tunable, options, placement)? } else { None };
+    let loaded =
+        repacked.map_or_else(|| in_layout(Layout::Plain, working, tunable, options, placement), Ok)?;
+    forget_copies(working, tunable, &loaded.placed.homes)?;
+    Ok(loaded)
+}
+
+/// Whether to try interleaved weights: where some tensors that are tuned as a whole would be, or there are none such, so that
+/// nothing need be known of the others. Rows of an interleaved tensor cannot be edited by themselves, so not where some of one are
+/// tuned that would be.
+fn pays(tunable: &[TensorSlot]) -> bool {
+    let (whole, in_part): (Vec<_>, Vec<_>) = tunable.iter().partition(|slot| slot.is_whole());
+    let none_in_part = !in_part.into_iter().any(repack::interleaves);
+    none_in_part && (whole.is_empty() || whole.into_iter().any(repack::interleaves))
+}
+
+/// Loads a model with interleaved weights. Returns `None` where llama.cpp has interleaved a tensor in a way that is not known,
+/// or none at all: the file is mapped then.
+///
+/// # Errors
+/// For any other fault, which a second try would meet too, or hide.
+fn repacked(
+    working: &mut WorkingCopy,
+    tunable: &[TensorSlot],
+    options: &LlamaOptions,
+    placement: &Placement,
+) -> Result<Option<Loaded>, Failure> {
+    match in_layout(Layout::Repacked, working, tunable, options, placement) {
+        Ok(loaded) if loaded.placed.homes.iter().any(Home::is_held) => Ok(Some(loaded)),
+        Ok(loaded) if !tunable.iter().any(TensorSlot::is_whole) => Ok(Some(loaded)),
+        Ok(_) => {
+            debug!("llama.cpp interleaves no tunable tensor; the model is loaded again, mapped");
+            Ok(None)
+        }
+        Err(error) => match error.downcast_ref() {
+            Some(Uneditable::Layout { .. }) => {
+                debug!(%error, "the model is loaded again, mapped");
+                Ok(None)
+            }
+            _ => Err(error),
+        },
+    }
+}
+
+fn in_layout(
+    layout: Layout,
+    working: &mut WorkingCopy,
+    tunable: &[TensorSlot],
+    options: &LlamaOptions,
+    placement: &Placement,
+) -> Result<Loaded, Failure> {
+    let mut model = Model::load(working.path(), layout, placement)?;
+    model.set_flash_attention(options.flash_attention);
+    let placed = weights::place(&model, working, tunable)?;
+    model.limit_positions(placed.positions);
+    Ok(Loaded { model, placed })
+}
+
+/// Lets go of what the working copy has of tensors that are edited elsewhere.
+fn forget_copies(working: &mut WorkingCopy, slots: &[TensorSlot], homes: &[Home]) -> Result<(), StoreError> {
+    if !working.is_edited() {
+        return Ok(());
+    }
+    let elsewhere = slots.iter().zip(homes).filter(|(_, home)| home.is_held());
+    elsewhere.map(|(slot, _)| slot).try_for_each(|slot| working.revert(slot.range.clone()))
+}
