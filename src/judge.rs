@@ -56,6 +56,9 @@ pub trait Judge: Send {
     /// When a reply cannot be judged; that a reply is bad is no error.
     fn judge(&mut self, asked: &[Asked<'_>]) -> Result<Vec<f64>, JudgeError>;
 
+    /// Forgets the replies judged so far, where they count for [`Judge::hint`].
+    fn forget(&mut self) {}
+
     /// Returns what its user should know of the replies judged so far, such as a rule that nothing can meet.
     fn hint(&self) -> Option<String> {
         None

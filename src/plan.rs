@@ -33,8 +33,8 @@ pub struct Plan {
     tensors: Vec<TensorSpec>,
     /// The hyper-parameters.
     pub settings: Settings,
-    /// Whether the rows of some tokens are tuned and nothing else.
-    in_rows: bool,
+    /// What for, where the rows of some tokens are tuned and nothing else.
+    rows: Option<RowsFor>,
 }
 
 impl Plan {
@@ -48,22 +48,25 @@ impl Plan {
             Some(Tokens::These(tokens)) => Some(&**tokens),
             None | Some(Tokens::Auto | Tokens::All) => None,
         };
-        let (tensors, settings) = scope(&search, model, tokens, &objective)?;
-        let in_rows = tokens.is_some();
-        if objective.own_replies.is_some_and(|weight| weight > 0.0) && !in_rows && !search.looks_for_tokens()
+        let rows = tokens.map(|tokens| (tokens, RowsFor::Opening));
+        let (tensors, settings) = scope(&search, model, rows)?;
+        let rows = rows.map(|(_, rows_for)| rows_for);
+        if objective.own_replies.is_some_and(|weight| weight > 0.0)
+            && rows.is_none()
+            && !search.looks_for_tokens()
         {
             return Err(PlanError::OwnReplies);
         }
-        Ok(Self { search, objective, tensors, settings, in_rows })
+        Ok(Self { search, objective, tensors, settings, rows })
     }
 
     /// Tunes the rows of these tokens and nothing else.
     ///
     /// # Errors
     /// When the model lacks them, or settings do not suit them.
-    pub fn in_rows_of(self, tokens: &[u64], model: &Model) -> Result<Self, PlanError> {
-        let (tensors, settings) = scope(&self.search, model, Some(tokens), &self.objective)?;
-        Ok(Self { tensors, settings, in_rows: true, ..self })
+    pub fn in_rows_of(self, tokens: &[u64], rows_for: RowsFor, model: &Model) -> Result<Self, PlanError> {
+        let (tensors, settings) = scope(&self.search, model, Some((tokens, rows_for)))?;
+        Ok(Self { tensors, settings, rows: Some(rows_for), ..self })
     }
 
     /// Returns the header of the run's log. `base` says which file the model is, for which all of it may have to be read.
@@ -84,17 +87,17 @@ impl Plan {
     }
 
     fn task(&self) -> Result<TaskSpec, PlanError> {
-        let Self { search, objective, in_rows, .. } = self;
+        let Self { search, objective, rows, .. } = self;
         let Objective { definition, data_sha256, retain, own_replies, patience, drift } = objective.clone();
         let is_likelihood =
             |reward: &Reward| matches!(reward.kind, RewardKind::Loglik | RewardKind::SoftLoglik);
-        let can_have_own = *in_rows && definition.rewards.iter().all(is_likelihood);
+        let can_have_own = rows.is_some() && definition.rewards.iter().all(is_likelihood);
         let were_found = !matches!(search.tokens, Some(Tokens::These(_)));
         let task = TaskSpec {
-            prompts: search.prompts.unwrap_or(recipe::prompts(&definition, *in_rows)),
+            prompts: search.prompts.unwrap_or(recipe::prompts(&definition, *rows)),
             candidates: search.candidates,
             eval_problems: search.eval_problems.unwrap_or(recipe::EVAL_PROBLEMS),
-            eval_every: search.eval_every.unwrap_or(recipe::eval_every(*in_rows)),
+            eval_every: search.eval_every.unwrap_or(recipe::eval_every(*rows)),
             definition,
             data_sha256,
             retain,
@@ -119,19 +122,16 @@ fn weight_of_own(given: Option<f64>, can: bool, were_found: bool) -> Result<Opti
 fn scope(
     search: &Search,
     model: &Model,
-    tokens: Option<&[u64]>,
-    objective: &Objective,
+    rows_of: Option<(&[u64], RowsFor)>,
 ) -> Result<(Vec<TensorSpec>, Settings), PlanError> {
-    let (mut tensors, default): (_, &[Field]) = match tokens {
-        Some(tokens) => (rows(model, tokens)?, &recipe::ROW_FIELDS),
+    let (mut tensors, default): (_, &[Field]) = match rows_of {
+        Some((tokens, _)) => (rows(model, tokens)?, &recipe::ROW_FIELDS),
         None => (tensors(search, model)?, &recipe::FIELDS),
     };
-    let weights = tensors.iter().map(|tensor| tensor.codes).sum();
     let entries = entries(&tensors, search.fields.as_deref(), default)?;
     tensors.retain(|tensor| entries.iter().any(|(of_type, _)| *of_type == tensor.tensor_type));
-    let is_judged = objective.definition.reads_replies();
-    let rows_for = if is_judged { RowsFor::Judgement } else { RowsFor::Likelihood };
-    let effort = Effort::of(weights, tokens.map(|_| rows_for));
+    let weights = tensors.iter().map(|tensor| tensor.codes).sum();
+    let effort = Effort::of(weights, rows_of.map(|(_, rows_for)| rows_for));
     let settings = search.settings(&entries, effort)?;
     Ok((tensors, settings))
 }
@@ -158,7 +158,12 @@ fn entries(
 ) -> Result<Vec<(TensorType, Field)>, PlanError> {
     let entries = select::fields(tensors, asked.unwrap_or(default));
     let lacks = |field: &&Field| !entries.iter().any(|(_, found)| found == *field);
-    match asked.and_then(|asked| asked.iter().find(lacks)) {
+    // By default a field that some types lack is left out of these, but not all of them.
+    let missed = match asked {
+        Some(asked) => asked.iter().find(lacks),
+        None => default.iter().find(lacks).filter(|_| entries.is_empty()),
+    };
+    match missed {
         Some(&field) => {
             let mut types: Vec<&str> = tensors.iter().map(|tensor| tensor.tensor_type.name()).collect();
             types.sort_unstable();

@@ -56,10 +56,10 @@ pub const POPULATION: u32 = 64;
 /// What the rows of a few tokens are tuned for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowsFor {
-    /// To make given replies likelier.
-    Likelihood,
-    /// To have replies judged better.
-    Judgement,
+    /// To teach how replies begin, or whatever the user named tokens for.
+    Opening,
+    /// To teach where replies end.
+    Ending,
 }
 
 /// Generations, members and steps of a run.
@@ -76,15 +76,14 @@ pub struct Effort {
 impl Effort {
     /// Returns the default effort, where so many weights are tuned, or the rows of a few tokens.
     ///
-    /// Where rows are tuned for replies to be judged better, little has to be learnt, and every reply takes a forward pass a token.
-    /// Where it is for given replies, steps of twice the size gained more: 83% of simulated replies have the style then, 77% with
-    /// 6% falling to 1% (SmolLM2-135M, four seeds; 83% with 18%, which leaks more into other replies).
+    /// To teach an end, little has to be learnt, and every reply takes a forward pass a token. To teach a beginning, steps of twice the
+    /// size learn it in fewer generations, but leak into other replies (docs/EVIDENCE.md).
     pub fn of(weights: u64, rows: Option<RowsFor>) -> Self {
-        match rows {
-            None => Self { generations: GENERATIONS, population: POPULATION, step: step(weights) },
-            Some(RowsFor::Likelihood) => Self { generations: 70, population: POPULATION, step: (0.12, 0.02) },
-            Some(RowsFor::Judgement) => Self { generations: 6, population: 32, step: (0.06, 0.01) },
-        }
+        let (generations, population) = match rows {
+            Some(RowsFor::Ending) => (6, 32),
+            Some(RowsFor::Opening) | None => (GENERATIONS, POPULATION),
+        };
+        Self { generations, population, step: step(weights) }
     }
 }
 
@@ -97,29 +96,36 @@ pub const JUDGED_PROMPTS: u32 = 16;
 
 /// The same where the rows of a few tokens are tuned: most of what members then differ by is common to all examples.
 pub const ROW_PROMPTS: u32 = 1;
-/// The same where replies are judged.
-pub const JUDGED_ROW_PROMPTS: u32 = 8;
+/// The same where that is to teach where replies end.
+pub const ENDING_PROMPTS: u32 = 8;
 /// Default generations between held-out evaluations there, since a generation takes a third of the time.
-pub const ROW_EVAL_EVERY: u64 = 35;
+pub const ROW_EVAL_EVERY: u64 = 25;
+/// Default generations between held-out evaluations of the few that teach where replies end.
+pub const ENDING_EVAL_EVERY: u64 = 3;
 
 /// Returns the default number of problems that each member is evaluated on.
 ///
 /// The fewer there are, the more members the same time allows, which is worth more as long as a member takes little time beside
 /// its problems. 40 chat examples on a model of 135 million weights: with 4 a direction worth as much takes about two thirds of
-/// the time that it takes with 8 (docs/EVIDENCE.md). `in_rows` is whether the rows of a few tokens are tuned.
-pub fn prompts(definition: &Definition, in_rows: bool) -> u32 {
+/// the time that it takes with 8 (docs/EVIDENCE.md). `rows` is what the rows of a few tokens are tuned for, where these are.
+pub fn prompts(definition: &Definition, rows: Option<RowsFor>) -> u32 {
     match definition.problems {
         Problems::Arith(_) | Problems::Countdown(_) | Problems::Code => PROMPTS,
-        Problems::Gsm8k(_) | Problems::Data(_) if in_rows && definition.reads_replies() => JUDGED_ROW_PROMPTS,
+        Problems::Gsm8k(_) | Problems::Data(_) if rows == Some(RowsFor::Ending) => ENDING_PROMPTS,
         Problems::Gsm8k(_) | Problems::Data(_) if definition.reads_replies() => JUDGED_PROMPTS,
-        Problems::Gsm8k(_) | Problems::Data(_) if in_rows => ROW_PROMPTS,
+        Problems::Gsm8k(_) | Problems::Data(_) if rows.is_some() => ROW_PROMPTS,
         Problems::Gsm8k(_) | Problems::Data(_) => SCORED_PROMPTS,
     }
 }
 
-/// Returns the default generations between held-out evaluations. `in_rows` is whether the rows of a few tokens are tuned.
-pub fn eval_every(in_rows: bool) -> u64 {
-    if in_rows { ROW_EVAL_EVERY } else { EVAL_EVERY }
+/// Returns the default generations between held-out evaluations. `rows` is what the rows of a few tokens are tuned for, where these
+/// are.
+pub fn eval_every(rows: Option<RowsFor>) -> u64 {
+    match rows {
+        None => EVAL_EVERY,
+        Some(RowsFor::Ending) => ENDING_EVAL_EVERY,
+        Some(RowsFor::Opening) => ROW_EVAL_EVERY,
+    }
 }
 
 /// Default weight of the base model's own replies in a member's fitness, where the rows of a few tokens are tuned.

@@ -104,7 +104,8 @@ fn settings(input: &mut Unstructured<'_>) -> Result<Settings> {
         let of_any = TensorType::from_ggml_id(input.int_in_range(0..=42)?).unwrap_or(TensorType::Q6_K);
         let tensor_type = if input.ratio(7, 8)? { *input.choose(&TensorType::TUNABLE)? } else { of_any };
         let (alpha, alpha_final) = (number(input)?, number(input)?);
-        let field = if input.ratio(3, 4)? { Field::Codes } else { *input.choose(&Field::ALL)? };
+        let first = if tensor_type.code_range().is_some() { Field::Codes } else { Field::Scales };
+        let field = if input.ratio(3, 4)? { first } else { *input.choose(&Field::ALL)? };
         let hit = if input.ratio(7, 8)? { *input.choose(&[1, 4, 300])? } else { input.arbitrary()? };
         Ok(TypeSettings { tensor_type, field, sigma: number(input)?, hit, alpha, alpha_final })
     };

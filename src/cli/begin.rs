@@ -48,7 +48,7 @@ impl Begun {
         let mut examiners = workloads.examiners(plan.settings.seed)?;
         let tokens = tokens::find(options, model, &mut examiners, &objective.definition)?;
         let plan = match &tokens {
-            Some(found) => plan.in_rows_of(&found.tokens(), model)?,
+            Some(found) => plan.in_rows_of(&found.tokens(), found.rows_for(), model)?,
             None => plan,
         };
         let header = plan.header(|| model.identity().clone())?;

@@ -8,6 +8,7 @@ use crate::ending::{Ending, ending};
 use crate::gguf::TensorEntry;
 use crate::llama::LlamaOptions;
 use crate::model::Model;
+use crate::recipe::RowsFor;
 use crate::select;
 use crate::surprise::{Surprise, surprise};
 use crate::task::{Definition, Problems, Reward, RewardKind};
@@ -23,6 +24,14 @@ pub enum Found {
 }
 
 impl Found {
+    /// Returns what their rows are tuned for.
+    pub fn rows_for(&self) -> RowsFor {
+        match self {
+            Self::Opening(_) => RowsFor::Opening,
+            Self::Ending(_) => RowsFor::Ending,
+        }
+    }
+
     /// Returns the tokens, by their numbers.
     pub fn tokens(&self) -> Vec<u64> {
         match self {
@@ -93,10 +102,15 @@ fn look(
     let mut engine = engine(model.reopen()?, &[], &inference)?;
     setup::rehearse(examiners, &engine)?;
     if !is_scored(definition) {
-        let found = ending(&mut engine, &mut examiners.task)?.filter(Ending::is_clear);
-        return Ok(found
-            .map(Found::Ending)
-            .ok_or("to end sooner would not make most of the wrong replies right"));
+        out::warn(
+            "note: the model first replies to some of the problems, to see whether its replies are right but go on; --tokens all \
+             leaves that out",
+        );
+        let Some(ending) = ending(&mut engine, &mut examiners.task)? else {
+            return Ok(Err("a text ends replies, and no token"));
+        };
+        let ending = Some(ending).filter(Ending::is_clear).map(Found::Ending);
+        return Ok(ending.ok_or("to end sooner would not make most of the wrong replies right"));
     }
     let Some(neutral) = &examiners.neutral else { return Ok(Err("there is no neutral set")) };
     let found = Some(surprise(&mut engine, &examiners.task, neutral)?).filter(Surprise::is_clear);

@@ -15,24 +15,23 @@ pub struct Worth {
     pub replies: usize,
     /// Their mean reward as they are.
     pub reward: f64,
-    /// Their mean reward were each of them ended where it is worth most.
+    /// Their mean reward were those ended sooner that are worth the most then.
     pub ended_sooner: f64,
-    /// The most that a reply can be worth.
+    /// The most that they can be worth, on average.
     pub most: f64,
 }
 
 impl Examiner {
     /// Returns whether replies are judged in this process and by themselves, so that parts of them can be judged as well: by no
-    /// program, whose time is not ours, and by no likelihood.
+    /// program, whose time is not ours, by no likelihood, and by no last number, which many a step on the way would be.
     pub fn judges_replies_alone(&self) -> bool {
-        use crate::task::RewardKind::{Exact, Grammar, Json, Numeric, Regex};
-        let judges =
-            |kind: &RewardKind| matches!(kind, Exact | Grammar { .. } | Json { .. } | Numeric | Regex { .. });
+        use crate::task::RewardKind::{Exact, Grammar, Json, Regex};
+        let judges = |kind: &RewardKind| matches!(kind, Exact | Grammar { .. } | Json { .. } | Regex { .. });
         self.graders.iter().all(|grader| grader.weight > 0.0 && judges(&grader.kind))
     }
 
-    /// Returns what the replies to the first `count` problems that the run is tuned on are worth, as they are, and ended after the
-    /// word that serves them best. Problems that come again are looked at once.
+    /// Returns what the replies to the first `count` problems that the run is tuned on are worth, as they are, and where those count
+    /// as right that would be so, by every reward, ended after one of their words. Problems that come again are looked at once.
     ///
     /// # Errors
     /// When inference or a judge fails.
@@ -40,6 +39,9 @@ impl Examiner {
         let exam = self.exam(engine, self.distinct(count), 0, Vec::new())?;
         let mut answers = Answers::default();
         let replies = answers.replies(engine, &exam, &self.decoding)?.to_vec();
+        let weight: f64 = self.graders.iter().map(|grader| grader.weight).sum();
+        let most: Vec<f64> =
+            exam.problems.iter().map(|problem| weight * problem.weight.unwrap_or(1.0)).collect();
         let mut rewards = |answers: &mut Answers| -> Result<Vec<f64>, ExamError> {
             Ok(self.grade(engine, &exam, answers)?.into_iter().map(|mark| mark.reward).collect())
         };
@@ -51,11 +53,20 @@ impl Examiner {
                 ends.get(word).map_or_else(|| reply.clone(), |&end| reply[..end].to_owned())
             };
             let mut parts = Answers::of_replies(replies.iter().zip(&ends).map(part).collect());
-            best.iter_mut().zip(rewards(&mut parts)?).for_each(|(best, reward)| *best = best.max(reward));
+            for ((best, most), reward) in best.iter_mut().zip(&most).zip(rewards(&mut parts)?) {
+                if reward >= *most {
+                    *best = reward;
+                }
+            }
         }
+        self.graders.iter_mut().filter_map(|grader| grader.judge.as_mut()).for_each(|judge| judge.forget());
         let mean = |rewards: &[f64]| rewards.iter().sum::<f64>() / rewards.len().max(1) as f64;
-        let most = self.graders.iter().map(|grader| grader.weight).sum();
-        Ok(Worth { replies: replies.len(), reward: mean(&whole), ended_sooner: mean(&best), most })
+        Ok(Worth {
+            replies: replies.len(),
+            reward: mean(&whole),
+            ended_sooner: mean(&best),
+            most: mean(&most),
+        })
     }
 
     /// Returns the token that ends the model's replies, by its number; `None` where a text does.

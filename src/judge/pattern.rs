@@ -81,6 +81,10 @@ impl Judge for Pattern {
         }
     }
 
+    fn forget(&mut self) {
+        self.across = Across::default();
+    }
+
     fn judge(&mut self, asked: &[Asked<'_>]) -> Result<Vec<f64>, JudgeError> {
         if let Some(regex) = &self.for_all {
             let across = &mut self.across;

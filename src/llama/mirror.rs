@@ -8,7 +8,9 @@ use std::ptr::NonNull;
 use std::sync::mpsc;
 
 use llama_cpp_sys_2::{
-    ggml_backend_buffer_is_host, ggml_backend_tensor_get, ggml_backend_tensor_set, ggml_nbytes, ggml_tensor,
+    GGML_BACKEND_DEVICE_TYPE_ACCEL, GGML_BACKEND_DEVICE_TYPE_CPU, ggml_backend_buffer_get_type,
+    ggml_backend_buffer_is_host, ggml_backend_buft_get_device, ggml_backend_dev_type,
+    ggml_backend_tensor_get, ggml_backend_tensor_set, ggml_nbytes, ggml_tensor,
 };
 use rayon::prelude::*;
 
@@ -27,6 +29,21 @@ pub(super) fn is_in_main_memory(tensor: NonNull<ggml_tensor>) -> bool {
     unsafe {
         let buffer = (*tensor.as_ptr()).buffer;
         !buffer.is_null() && ggml_backend_buffer_is_host(buffer)
+    }
+}
+
+/// Returns whether a tensor is on a device of its own, such as a GPU. What is not in main memory need not be: layouts that the
+/// processor's own kernels want are in memory too, but not to be read as bytes.
+pub(super) fn is_on_device(tensor: NonNull<ggml_tensor>) -> bool {
+    // SAFETY: the tensor belongs to a loaded model that no other thread uses; its buffer, and that one's device, are valid or null.
+    unsafe {
+        let buffer = (*tensor.as_ptr()).buffer;
+        if buffer.is_null() || ggml_backend_buffer_is_host(buffer) {
+            return false;
+        }
+        let device = ggml_backend_buft_get_device(ggml_backend_buffer_get_type(buffer));
+        let of_processor = [GGML_BACKEND_DEVICE_TYPE_CPU, GGML_BACKEND_DEVICE_TYPE_ACCEL];
+        !device.is_null() && !of_processor.contains(&ggml_backend_dev_type(device))
     }
 }
 

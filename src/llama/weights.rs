@@ -26,7 +26,7 @@ use super::TensorSlot;
 use super::budget::PROBE;
 use super::context::Context;
 use super::layout::Node;
-use super::mirror::{Destination, DeviceCopy, is_in_main_memory};
+use super::mirror::{Destination, DeviceCopy, is_in_main_memory, is_on_device};
 use super::model::Model;
 use super::repack::Held;
 use super::size::Buffers;
@@ -170,7 +170,7 @@ fn place_one(
         working.release_base(slot.range.clone());
         return Ok((Home::Held(held), Vec::new()));
     }
-    let (here, away): (Vec<_>, Vec<_>) = tensors.iter().partition(|&&tensor| is_in_main_memory(tensor));
+    let (away, here): (Vec<_>, Vec<_>) = tensors.iter().partition(|&&tensor| is_on_device(tensor));
     let copies = away.into_iter().map(|tensor| DeviceCopy::find(tensor, base)).collect::<Result<Vec<_>, _>>();
     let copies = copies.map_err(failed)?;
     if is_edited {

@@ -27,11 +27,17 @@ fn what_is_left_out_takes_its_default_for_what_is_tuned() {
     assert!(whole.tensors.len() > 4 && whole.tensors.iter().all(|tensor| tensor.rows.is_none()));
     assert_eq!((whole.task.prompts, whole.task.eval_every), (recipe::SCORED_PROMPTS, recipe::EVAL_EVERY));
     assert_eq!(whole.settings.fields().collect::<Vec<_>>(), recipe::FIELDS);
-    let rows = planned(Search::default(), &model).unwrap().in_rows_of(&[51, 61], &model).unwrap();
+    let rows =
+        planned(Search::default(), &model).unwrap().in_rows_of(&[51, 61], RowsFor::Opening, &model).unwrap();
     let rows = header(rows).unwrap();
     assert_eq!(rows.tensors.len(), 2);
     assert_eq!((rows.task.prompts, rows.task.eval_every), (recipe::ROW_PROMPTS, recipe::ROW_EVAL_EVERY));
     assert_eq!(rows.settings.fields().collect::<Vec<_>>(), recipe::ROW_FIELDS);
+    let ending =
+        planned(Search::default(), &model).unwrap().in_rows_of(&[2], RowsFor::Ending, &model).unwrap();
+    let ending = header(ending).unwrap();
+    assert_eq!((ending.task.prompts, ending.task.eval_every), (8, 3));
+    assert_eq!((ending.settings.population, ending.settings.generations), (32, 6));
 }
 
 /// Before it is known that rows are tuned, the default is the one of whole tensors, which is more.
@@ -41,7 +47,7 @@ fn candidates_are_compared_with_the_problems_that_there_will_be() {
     let plan = || planned(Search { candidates: Some(4), ..Search::default() }, &model).unwrap();
     let refused = header(plan()).unwrap_err().to_string();
     assert!(refused.contains("4 candidates are no choice for 4 problems"), "{refused}");
-    let rows = header(plan().in_rows_of(&[51], &model).unwrap()).unwrap();
+    let rows = header(plan().in_rows_of(&[51], RowsFor::Opening, &model).unwrap()).unwrap();
     assert_eq!((rows.task.prompts, rows.task.candidates), (1, Some(4)));
 }
 

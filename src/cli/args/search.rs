@@ -14,9 +14,9 @@ use crate::update::Method;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Search")]
 pub struct SearchArgs {
-    #[arg(long, value_name = "N", help = format!("Generations in all, also when resuming [default: {}; with --tokens 70, or 6 where replies are judged]", recipe::GENERATIONS))]
+    #[arg(long, value_name = "N", help = format!("Generations in all, also when resuming [default: {}; 6 to teach where replies end]", recipe::GENERATIONS))]
     pub generations: Option<u64>,
-    #[arg(long, value_name = "N", help = format!("Members of a generation [default: {}; with --tokens and judged replies 32]", recipe::POPULATION))]
+    #[arg(long, value_name = "N", help = format!("Members of a generation [default: {}; 32 to teach where replies end]", recipe::POPULATION))]
     pub population: Option<u32>,
     /// Evaluate members in mirrored pairs, a perturbation and its negative, as the paper does; an even number of them
     #[arg(long)]
@@ -29,7 +29,7 @@ pub struct SearchArgs {
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub sigma: Option<String>,
     /// Step size of the first generation: by how much of the weights it moves the model, as 0.4%, or the learning rate in steps of
-    /// the integers, as 0.006; for all or by names as --sigma [default: 6% for small models, 1% for 100 million weights, 12% or 6% for rows]
+    /// the integers, as 0.006; for all or by names as --sigma [default: 6% for small models, 1% for 100 million weights]
     #[arg(long, visible_alias = "learning-rate", value_name = "X", allow_negative_numbers = true)]
     pub alpha: Option<String>,
     /// Step size of the last generation; it changes linearly in between [default: in the same ratio to alpha as by default]
@@ -48,8 +48,8 @@ pub struct SearchArgs {
     #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub anchor: Option<f64>,
     #[arg(long, value_name = "N", help = format!(
-        "Problems that each member is evaluated on [default: {}; of your data {} where likelihoods count, {} with --tokens, {} where replies are judged]",
-        recipe::PROMPTS, recipe::SCORED_PROMPTS, recipe::ROW_PROMPTS, recipe::JUDGED_PROMPTS
+        "Problems that each member is evaluated on [default: {}; of your data {} where likelihoods count, or {} with --tokens, and {} where replies are judged, or {} to teach their end]",
+        recipe::PROMPTS, recipe::SCORED_PROMPTS, recipe::ROW_PROMPTS, recipe::JUDGED_PROMPTS, recipe::ENDING_PROMPTS
     ))]
     pub prompts: Option<u32>,
     /// Draw so many problems for each generation, and evaluate its members on the --prompts of them that tell them apart best: those
