@@ -2,8 +2,8 @@
 //!
 //! A model that was tuned to chat explains what it has just said. Where a program reads the reply, an object in JSON or a number,
 //! that makes a right reply wrong. No likelihood is needed to see it: the base model's replies are judged as they are, and once
-//! more ended after each of their words. Where most of what they lack is gained by that, they becoming right, the row of the token that ends replies is
-//! the place to learn it: some hundred integers, which hardly anything else depends on (docs/ALGORITHM.md).
+//! more ended after each of their words. Where that makes enough of them right, the row of the token that ends replies is the
+//! place to learn it: some hundred integers, which hardly anything else depends on (docs/ALGORITHM.md).
 
 use crate::engine::Engine;
 use crate::exam::{ExamError, Examiner, Worth};

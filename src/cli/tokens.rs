@@ -127,8 +127,8 @@ pub fn line(found: &Found) -> String {
 
 fn ending_line(Ending { text, worth, .. }: &Ending) -> String {
     format!(
-        "the model's replies to {} problems are worth {:.2} on average, and {:.2} had each ended where it is worth most; only the row of {text:?} \
-         in the output matrix is tuned, which teaches where replies end (--tokens all tunes whole tensors)",
+        "the model's replies to {} problems are worth {:.2} on average, and would be worth {:.2} had they ended sooner; only the \
+         row of {text:?} in the output matrix is tuned, which teaches where replies end (--tokens all tunes whole tensors)",
         worth.replies, worth.reward, worth.ended_sooner
     )
 }
