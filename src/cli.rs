@@ -134,8 +134,11 @@ fn obey(command: Command, words: &[OsString]) -> Result<Ending> {
 }
 
 /// Returns the arguments as the parser knows them. llama.cpp has long flags with one dash, such as `-np`, which the parser
-/// does not. What follows `--` is no flag and stays as it is.
+/// does not, and names the model by `-m`, which here stands by itself. What follows `--` is no flag and stays as it is.
 fn canonical(words: &[OsString]) -> Vec<OsString> {
+    let takes_model =
+        words.get(1).is_some_and(|word| ["tune", "probe", "eval", "inspect"].iter().any(|name| word == name));
+    let names_model = |word: &OsString| takes_model && (word == "-m" || word == "--model");
     let flags = words.iter().position(|word| word == "--").unwrap_or(words.len());
     let long = |word: &OsString| match word.to_str() {
         Some("-dev") => "--device".into(),
@@ -150,7 +153,8 @@ fn canonical(words: &[OsString]) -> Vec<OsString> {
         Some("-ts") => "--tensor-split".into(),
         _ => word.clone(),
     };
-    words[..flags].iter().map(long).chain(words[flags..].iter().cloned()).collect()
+    let given = words[..flags].iter().filter(|word| !names_model(word)).map(long);
+    given.chain(words[flags..].iter().cloned()).collect()
 }
 
 /// The error with its causes. A cause that the message before it already tells is not told twice.

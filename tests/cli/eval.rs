@@ -26,6 +26,23 @@ fn a_model_is_evaluated_as_the_run_that_made_it_did() {
     }
 }
 
+/// As in llama.cpp. What follows `--` is a file's name.
+#[test]
+fn a_model_may_be_named_by_its_flag() {
+    let dir = Dir::new();
+    let usual = dir.run("eval base.gguf --task arith --problems 4 --json").json();
+    for line in [
+        "eval -m base.gguf --task arith --problems 4 --json",
+        "eval --task arith --problems 4 --json --model base.gguf",
+    ] {
+        assert_eq!(dir.run(line).json()["mean_loglik"], usual["mean_loglik"], "{line}");
+    }
+    dir.run("inspect -m base.gguf").ok();
+    dir.run("tune -m base.gguf --task arith --generations 0 --eval-problems 4 -o m.qes").ok();
+    dir.run("eval -m --task arith").fails(2, &["<MODEL>"]);
+    dir.run("inspect -- -m").fails(1, &["cannot open -m"]);
+}
+
 #[test]
 fn text_names_model_task_and_accuracy() {
     let said = Dir::new().run("eval base.gguf --task arith --problems 16").ok();
