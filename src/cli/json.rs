@@ -1,16 +1,16 @@
 //! Types of the output of `--json`.
 //!
-//! Their doc comments are what users read: the test in `documents` makes docs/json-schema.json and docs/JSON.md from them.
+//! Their doc comments are what users read: the test in `test_documents` makes docs/json-schema.json and docs/JSON.md from them.
 //! `UPDATE=1 cargo test --release --lib json_documents` writes both anew.
 
 mod data;
-#[cfg(test)]
-mod documents;
 mod eval;
 mod files;
 mod inspect;
 mod probe;
 mod rows;
+#[cfg(test)]
+mod test_documents;
 mod tune;
 
 use std::path::Path;

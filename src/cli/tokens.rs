@@ -55,7 +55,7 @@ pub fn find(
     if !options.search.looks_for_tokens() {
         return Ok(None);
     }
-    let found = match hindrance(model, examiners, definition) {
+    let found = match hindrance(options, model, examiners, definition) {
         Some(why) => Err(why),
         None => look(options, model, examiners, definition)?,
     };
@@ -66,7 +66,12 @@ pub fn find(
 }
 
 /// Returns why tokens cannot be looked for.
-fn hindrance(model: &Model, examiners: &Examiners, definition: &Definition) -> Option<&'static str> {
+fn hindrance(
+    options: &RunOptions,
+    model: &Model,
+    examiners: &Examiners,
+    definition: &Definition,
+) -> Option<&'static str> {
     let has_codes = |matrix: &TensorEntry| matrix.tensor_type.code_range().is_some();
     let has_codes = select::output_matrix(&model.gguf).is_some_and(has_codes);
     if !has_codes {
@@ -75,6 +80,8 @@ fn hindrance(model: &Model, examiners: &Examiners, definition: &Definition) -> O
         Some("the problems are no --data")
     } else if is_scored(definition) && examiners.neutral.is_none() {
         Some("there is no neutral set to compare the replies with")
+    } else if !is_scored(definition) && options.search.candidates.is_some() {
+        Some("problems are chosen by how likely their wanted replies are (--candidates)")
     } else if !is_scored(definition) && !examiners.task.judges_replies_alone() {
         Some(
             "the reward is neither the log-likelihood of given replies nor a rule that replies are judged by",

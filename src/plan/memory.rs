@@ -17,7 +17,7 @@ use crate::tune::ResidualMode;
 use crate::workload::Objective;
 
 /// The program itself, the system's libraries, and buffers that llama.cpp grows as it works.
-const OVERHEAD: u64 = 17_500_000;
+const OVERHEAD: u64 = 18_000_000;
 
 /// Bytes of scratch that a thread needs for an integer of a tile, at most: sums, their copy, and two residuals, all f32.
 const SCRATCH_BYTES: u64 = 16;

@@ -58,6 +58,9 @@ fn fields(value: &Value, found: &mut BTreeSet<String>) {
 /// The commands that are not about a model or a run.
 const WITHOUT: [&str; 3] = ["completions", "man", "help"];
 
+/// What is printed of models whose replies go on; that of the tests does not. tests/real_model.rs looks at it.
+const OF_REAL_MODELS: [&str; 2] = ["ended_sooner", "most"];
+
 /// Each command with what it prints, in an order in which each has what it needs.
 const LINES: [(&str, &str); 16] = [
     ("eval", "eval base.gguf --task arith --problems 8"),
@@ -150,7 +153,8 @@ fn every_command_prints_what_is_documented() {
         object["properties"].as_object().unwrap().keys().cloned().chain(tag(object)).collect()
     };
     let documented: BTreeSet<String> = defs.values().flat_map(objects).flat_map(names).collect();
-    let never: Vec<_> = documented.difference(&seen).collect();
+    let never: Vec<_> =
+        documented.difference(&seen).filter(|name| !OF_REAL_MODELS.contains(&&***name)).collect();
     assert!(never.is_empty(), "documented, but never printed: {never:?}");
     let at_top: BTreeSet<String> = schema["anyOf"]
         .as_array()

@@ -134,8 +134,8 @@ fn why_there_are_none_is_told_where_they_were_asked_for() {
     marked(&dir);
     dir.write("sums.jsonl", sums(|sum| json!({"completion": sum.to_string()})));
     for (flags, why) in [
-        ("--task arith", "the reward is not the log-likelihood of replies in --data"),
-        ("--task exact --data marked.jsonl --neutral plain.jsonl", "the reward is not the log-likelihood"),
+        ("--task arith", "the problems are no --data"),
+        ("--task exact --data marked.jsonl --neutral plain.jsonl", "to end sooner would not make most"),
         ("--task sft --data marked.jsonl --neutral none", "there is no neutral set"),
         (
             "--task sft --data sums.jsonl --neutral plain.jsonl",

@@ -147,11 +147,11 @@ fn sigma_and_alpha_are_given_for_one_type() {
 #[test]
 fn matrices_of_other_types_are_left_alone_and_listed() {
     let f16 = TensorType::from_ggml_id(1).unwrap();
-    let iq4_xs = TensorType::from_ggml_id(23).unwrap();
-    let dir = Dir::with_base(ggml::model(TensorType::Q5_K, &[("attn_v", f16), ("ffn_down", iq4_xs)]));
+    let bf16 = TensorType::from_ggml_id(30).unwrap();
+    let dir = Dir::with_base(ggml::model(TensorType::Q5_K, &[("attn_v", f16), ("ffn_down", bf16)]));
     let said = dir.run("inspect base.gguf").ok();
     for words in
-        [["F16", "not tunable, left alone"], ["IQ4_XS", "not tunable, left alone"], ["Q5_K", "20 of 22"]]
+        [["F16", "not tunable, left alone"], ["BF16", "not tunable, left alone"], ["Q5_K", "20 of 22"]]
     {
         let listed = said.lines().any(|line| words.iter().all(|word| line.contains(word)));
         assert!(listed, "no {words:?} in {said}");

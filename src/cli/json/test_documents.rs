@@ -123,7 +123,7 @@ fn json_documents_are_those_of_the_types() {
         let after: Value = serde_json::from_str(&schema).unwrap();
         assert!(
             before["version"] != after["version"] || shape(&before) == shape(&after),
-            "what is printed has changed, so raise VERSION in src/cli/json/documents.rs"
+            "what is printed has changed, so raise VERSION in src/cli/json/test_documents.rs"
         );
         std::fs::write(place("json-schema.json"), &schema).unwrap();
         std::fs::write(place("JSON.md"), &page).unwrap();
