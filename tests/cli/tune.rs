@@ -128,6 +128,6 @@ fn a_memory_budget_is_kept_or_refused() {
     assert!(planned <= 32_000_000, "{planned}");
     assert!(peak <= planned, "{peak} is more than {planned}");
     tune("4M").fails(1, &["--mem-budget is 4.0 MB", "allow more"]);
-    tune("20M").fails(1, &["smallest context takes", "the budget leaves", "MB more"]);
+    tune("20.5M").fails(1, &["smallest context takes", "the budget leaves", "MB more"]);
     tune("lots").fails(2, &["800M or 1.5G"]);
 }
