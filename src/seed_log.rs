@@ -11,7 +11,6 @@ mod best;
 mod check;
 mod drift;
 mod error;
-mod learnt;
 mod record;
 
 use sha2::{Digest, Sha256};

@@ -68,7 +68,7 @@ pub enum TuneError {
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// All planned generations are in the log, or there was nothing more to learn.
+    /// All planned generations are in the log.
     Done,
     /// The log's patience has come to an end before them.
     OutOfPatience,

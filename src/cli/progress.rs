@@ -200,20 +200,7 @@ fn results(summary: &Summary, log: &SeedLog) -> Vec<String> {
         lines.push(format!("retained        {before:.4} before, {after:.4} after ({change})"));
     }
     lines.extend(best(log));
-    lines.extend(learnt(log));
     lines
-}
-
-/// Why a run ended before all planned generations, where there was nothing more to learn.
-fn learnt(log: &SeedLog) -> Option<String> {
-    let done = log.generations.len() as u64;
-    (log.is_learnt() && done < log.planned()).then(|| {
-        format!(
-            "learnt          ended after {} of {}, as all members had every reply right in the last two",
-            text::count(done),
-            text::generations(log.planned())
-        )
-    })
 }
 
 /// Where a run with patience was best, and why it ended.

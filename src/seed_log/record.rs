@@ -219,11 +219,6 @@ impl TaskSpec {
         members * u64::from(self.prompts) + u64::from(self.candidates.unwrap_or(0))
     }
 
-    /// Returns true where what is to be retained counts in a member's fitness.
-    pub fn retained_counts(&self) -> bool {
-        self.retain.as_ref().is_some_and(RetainSpec::counts)
-    }
-
     /// Why its problems cannot be chosen as it says, where that is so.
     pub fn unchoosable(&self) -> Option<String> {
         let candidates = self.candidates?;
@@ -260,13 +255,6 @@ pub struct RetainSpec {
     pub weight: f64,
     /// Problems of it that each member of a generation is evaluated on, where the weight is not 0.
     pub prompts: u32,
-}
-
-impl RetainSpec {
-    /// Returns true where it counts in a member's fitness, and is not only measured.
-    pub fn counts(&self) -> bool {
-        self.weight > 0.0
-    }
 }
 
 /// Most problems in a generation or a held-out evaluation.

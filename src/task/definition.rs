@@ -136,11 +136,6 @@ impl Definition {
         self.rewards.iter().any(|reward| reward.kind.reads_replies())
     }
 
-    /// Returns the most that a reply can be worth, where rules judge it and nothing else; `None` where that is not known.
-    pub fn most(&self) -> Option<f64> {
-        self.rewards.iter().map(|reward| reward.kind.is_rule().then_some(reward.weight)).sum()
-    }
-
     /// A program of the user's that is asked for rewards, where there is one.
     pub fn program(&self) -> Option<&str> {
         self.rewards.iter().find_map(|reward| match &reward.kind {

@@ -112,14 +112,6 @@ impl RewardKind {
         !matches!(self, Self::Loglik | Self::SoftLoglik | Self::Margin)
     }
 
-    /// Returns true where a rule judges replies, by a reward of at most 1.
-    pub fn is_rule(&self) -> bool {
-        matches!(
-            self,
-            Self::Exact | Self::Numeric | Self::Regex { .. } | Self::Json { .. } | Self::Grammar { .. }
-        )
-    }
-
     /// Returns true where the reward is highest for the wanted reply itself, so that its likelihood measures how far a problem is
     /// from being solved.
     pub fn is_for_wanted_reply(&self) -> bool {

@@ -92,9 +92,7 @@ impl<P: Population> Tuner<P> {
     ) -> Result<Option<Outcome>, TuneError> {
         self.begin(observer)?;
         let mut es = Es::new(self.log.settings(), self.generations());
-        let Some(generation) = es.ask().filter(|_| !self.log.is_learnt()) else {
-            return self.end(stop, observer).map(Some);
-        };
+        let Some(generation) = es.ask() else { return self.end(stop, observer).map(Some) };
         if self.log.is_out_of_patience() {
             return Ok(Some(Outcome::OutOfPatience));
         }

@@ -110,7 +110,7 @@ impl Examiners {
                 self.task.most_telling(engine, drawn, generation, prompts)?
             }
         };
-        let counts = spec.retain.as_ref().filter(|retain| retain.counts());
+        let counts = spec.retain.as_ref().filter(|retain| retain.weight > 0.0);
         let training = |(examiner, counts): (&Examiner, &RetainSpec)| {
             let exam = examiner.training(engine, generation, counts.prompts as usize)?;
             Ok::<_, ExamError>((exam, counts.weight))

@@ -119,7 +119,7 @@ impl Run<'_> {
     fn warn_of_silence(&self) {
         let all = self.log.generations.len();
         let silent = self.log.generations.iter().filter(|record| record.fitness.spread == 0.0).count();
-        if 2 * silent > all && !self.log.is_learnt() {
+        if 2 * silent > all {
             out::warn(format!(
                 "note: in {silent} of {all} generations all members had the same fitness, from which nothing can be learned; \
                  a reward with more shades to it, more --prompts, --temp where replies are drawn, or a larger --sigma may \
