@@ -194,7 +194,7 @@ fn the_same_rewards_make_the_same_log_on_a_device_and_on_the_processor() {
         "n=0; while read -r line; do n=$((n + 1)); echo 0.$((n * 7919 % 9973 + 10000)); done",
     );
     let flags = "--task reward --data sums.jsonl -n 4 --reward-cmd 'sh program.sh' --generations 3 --population 4 --prompts 4 \
-                 --eval-problems 4 --window 1 --alpha 5% --neutral none --max-drift none";
+                 --eval-problems 4 --window 1 --alpha 5% --neutral none";
     for (log, layers) in [("here.qes", "0"), ("there.qes", "all"), ("both.qes", "2")] {
         run(&dir, &format!("tune base.gguf -o {log} {flags} -ngl {layers}")).ok();
     }
@@ -256,8 +256,5 @@ fn what_devices_cannot_do_is_said() {
         run(&dir, &format!("{tune} {flags}")).fails(2, words);
     }
     dir.run(&format!("{tune} -ngl 3")).fails(2, &["--n-gpu-layers is 3, but no GPU was found"]);
-    let small =
-        [DRIVER, ("GGML_VK_FORCE_MAX_ALLOCATION_SIZE", "4096"), ("GGML_VK_SUBALLOCATION_BLOCK_SIZE", "4096")];
-    dir.run_with(&small, &format!("{tune} -ngl all")).fails(1, &["5 of 5 layers on Vulkan0", "try -ngl 2"]);
     assert_eq!(dir.names(), ["base.gguf"]);
 }

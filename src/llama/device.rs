@@ -285,6 +285,37 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_says_how_many_layers_would_fit() {
+        let device = Device {
+            name: "GPU0".to_owned(),
+            description: String::new(),
+            is_integrated: false,
+            id: None,
+            free: 3_000_000,
+            total: 8_000_000,
+        };
+        let explained = |layers, fitting| {
+            let on_devices = Placement {
+                devices: vec![device.clone()],
+                layers,
+                fitting,
+                all_layers: 5,
+                ..Placement::none()
+            };
+            on_devices.explain("llama.cpp cannot load it".into()).to_string()
+        };
+        let told = explained(5, 2);
+        for words in
+            ["llama.cpp cannot load it (", "5 of 5 layers on GPU0", "3 MB are free", "try -ngl 2, or -ngl 0"]
+        {
+            assert!(told.contains(words), "{told}");
+        }
+        // What seemed to fit did not.
+        assert!(explained(4, 5).contains("try -ngl 2,"));
+        assert_eq!(explained(0, 5), "llama.cpp cannot load it");
+    }
+
+    #[test]
     fn the_last_layers_are_taken_as_long_as_they_fit() {
         let sizes = [10, 20, 30, 40];
         let fit = |free| fitting(&sizes, 8, free);
