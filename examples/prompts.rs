@@ -36,7 +36,8 @@ fn main() -> Result<()> {
     let model = std::env::args().nth(1).context("usage: prompts MODEL < conversations.jsonl")?;
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).context("reading conversations")?;
-    let options = LlamaOptions { threads: 1, ..LlamaOptions::default() };
+    // Templates may write long instructions of their own.
+    let options = LlamaOptions { threads: 1, ctx_size: Some(4096), ..LlamaOptions::default() };
     let engine = LlamaEngine::load(WorkingCopy::open(model)?, Vec::new(), &options)?;
     for line in text.lines() {
         let asked: Asked = serde_json::from_str(line)?;

@@ -7,6 +7,7 @@ import re
 import urllib.error
 from pathlib import Path
 
+from model_templates import model_templates
 from program import ROOT
 from stock_llama import NAME, run, say, serving
 
@@ -167,7 +168,7 @@ def compare_template(server, model, ours, name, template, kwargs, bos):
 
 
 def templates(ours, model):
-    """The templates of the tests, with the variables that they are tried with there, and those that have names here."""
+    """The templates of the tests, with the variables that they are tried with there, those that have names here, and models' own."""
     told = json.loads((TEMPLATES / "expected.json").read_text())["cases"]
     tried = {(case["template"], json.dumps(case["kwargs"])) for case in told}
     for name, kwargs in sorted(tried):
@@ -177,6 +178,8 @@ def templates(ours, model):
     asked = [{"messages": said("Hi"), "template": name} for name in names]
     for name, written in zip(names, ours.prompts(model, asked)):
         yield f"`--chat-template {name}`", written["template"], {}
+    for name, text in model_templates(ours.folder / "templates"):
+        yield name, text, {}
 
 
 def compare_prompts(server, ours):
