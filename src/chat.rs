@@ -72,7 +72,9 @@ impl ChatSettings {
 
     /// Settles on a day for a template that asks for it, so that a run that goes on tomorrow sees the same prompts.
     pub fn settle_date(&mut self, of_model: Option<&str>, today: Date) {
-        let asks = |text: &str| text.contains("strftime_now");
+        let asks = |text: &str| {
+            text.contains("strftime_now") || template::DATES.iter().any(|(name, _)| text.contains(name))
+        };
         if self.date.is_none() && self.text(of_model).ok().flatten().is_some_and(asks) {
             self.date = Some(today);
         }

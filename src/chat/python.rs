@@ -19,6 +19,17 @@ pub(super) fn value(json: &serde_json::Value) -> Value {
     }
 }
 
+/// The test `iterable`: for the engine, what is none is a list without items.
+pub(super) fn is_iterable(value: &Value) -> bool {
+    !value.is_none() && value.try_iter().is_ok()
+}
+
+/// The test `sequence`: whatever has a length and items, texts and dictionaries with the rest.
+pub(super) fn is_sequence(value: &Value) -> bool {
+    use ValueKind::{Map, Seq, String, Undefined};
+    matches!(value.kind(), Seq | String | Map | Undefined)
+}
+
 /// The filter `tojson`, as `transformers` has it: Python's `json.dumps`, with nothing escaped for HTML and no character for
 /// ASCII.
 pub(super) fn tojson(value: &Value, indent: Option<usize>, options: Kwargs) -> Result<String, Error> {

@@ -35,6 +35,12 @@ const THINK: &str = "<think>";
 /// Keys under which templates look for thoughts that stand apart from a reply.
 const PARTED: [&str; 2] = ["reasoning_content", "thinking"];
 
+/// Stands for thoughts while it is found out whether they are written.
+const THOUGHT: &str = "QESTHOUGHTMARK";
+
+/// Variables by which templates ask for today's date, as llama.cpp's server writes it there.
+pub(super) const DATES: [(&str, &str); 2] = [("date_string", "%d %b %Y"), ("datetime", "%b %d %Y")];
+
 /// Names of a model's tokens that templates write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Speaker {
@@ -74,13 +80,29 @@ impl Template {
             ("documents", Value::from(())),
             ("bos_token", speaker.bos.as_str().into()),
             ("eos_token", speaker.eos.as_str().into()),
+            // What llama.cpp's server says to every template, unless it is told otherwise.
+            ("enable_thinking", true.into()),
         ];
+        let today = settings
+            .date
+            .into_iter()
+            .flat_map(|date| DATES.map(|(name, form)| (name, date.format(form).into())));
         let mut common: Vec<(String, Value)> =
-            variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            variables.into_iter().chain(today).map(|(name, value)| (name.to_owned(), value)).collect();
         // What the user says comes last, and counts.
         common.extend(settings.kwargs.iter().map(|(name, value)| (name.clone(), python::value(value))));
-        let parts_thoughts = !text.contains(THINK) && PARTED.iter().any(|key| text.contains(key));
-        Ok(Self { environment, common, parts_thoughts })
+        let mut template = Self { environment, common, parts_thoughts: false };
+        template.parts_thoughts = PARTED.iter().any(|key| text.contains(key)) && template.writes_parted(text);
+        Ok(template)
+    }
+
+    /// Returns whether thoughts are written that stand apart from a reply, by a template that does not know their marks.
+    fn writes_parted(&self, text: &str) -> bool {
+        let reply = Message { role: "assistant".to_owned(), content: format!("{THINK}{THOUGHT}</think>") };
+        let conversation = [Message::user("Hi"), reply];
+        let messages = Value::from(conversation.iter().map(|one| message(one, true)).collect::<Vec<_>>());
+        let written = || self.write_messages(messages, false, 0).is_ok_and(|text| text.contains(THOUGHT));
+        !text.contains(THINK) && written()
     }
 
     /// The conversation as the template writes it, up to where the assistant's reply begins where `begins_reply`.
@@ -89,10 +111,20 @@ impl Template {
     /// When the template refuses it, fails, or does not come to an end.
     pub fn render(&self, conversation: &[Message], begins_reply: bool) -> Result<String, TemplateError> {
         let messages: Vec<Value> = conversation.iter().map(|one| message(one, self.parts_thoughts)).collect();
-        let own = [("messages", Value::from(messages)), ("add_generation_prompt", begins_reply.into())];
+        let bytes = conversation.iter().map(|message| message.content.len()).sum();
+        self.write_messages(messages.into(), begins_reply, bytes)
+    }
+
+    /// Runs the template on messages of so many bytes.
+    fn write_messages(
+        &self,
+        messages: Value,
+        begins_reply: bool,
+        bytes: usize,
+    ) -> Result<String, TemplateError> {
+        let own = [("messages", messages), ("add_generation_prompt", begins_reply.into())];
         let common = self.common.iter().map(|(name, value)| (name.as_str(), value.clone()));
         let variables = Value::from_pairs(own.into_iter().chain(common));
-        let bytes: usize = conversation.iter().map(|message| message.content.len()).sum();
         let mut environment = self.environment.clone();
         environment.set_fuel(Some(FUEL.saturating_add(FUEL_OF_BYTE.saturating_mul(bytes as u64))));
         let template = environment.get_template(NAME).map_err(|error| TemplateError::of_syntax(&error))?;
@@ -116,7 +148,11 @@ fn message(message: &Message, parts_thoughts: bool) -> Value {
 
 /// Returns whether a template knows thoughts that stand before a reply, as part of it or apart.
 pub fn knows_thoughts(text: &str) -> bool {
-    text.contains(THINK) || text.contains("</think>") || PARTED.iter().any(|key| text.contains(key))
+    let parts = || {
+        Template::new(text, &Speaker::default(), &ChatSettings::default())
+            .is_ok_and(|template| template.parts_thoughts)
+    };
+    text.contains(THINK) || text.contains("</think>") || parts()
 }
 
 /// Jinja as `transformers` sets it up.
@@ -128,6 +164,8 @@ fn environment(date: Option<Date>) -> Environment<'static> {
     environment.set_unknown_method_callback(method);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.add_filter("tojson", python::tojson);
+    environment.add_test("iterable", python::is_iterable);
+    environment.add_test("sequence", python::is_sequence);
     bounds::set_up(&mut environment);
     environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
         let kind = ErrorKind::InvalidOperation;

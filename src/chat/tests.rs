@@ -149,6 +149,31 @@ fn thoughts_are_apart_where_a_template_has_a_place_for_them() {
     // One that knows the marks, or nothing of thoughts, gets the reply as it is.
     assert!(written("chatml", &json!({}), reply).1.starts_with(reply));
     assert!(knows_thoughts(apart) && knows_thoughts("<think>") && !knows_thoughts("{{ messages }}"));
+    // The name of a switch (LFM2.5, Apertus), and thoughts that are written elsewhere alone (Gemma 4): nothing is left out.
+    for named in ["{% set keep_past_thinking = true %}", "{% if messages[0].reasoning_content %}{% endif %}"]
+    {
+        let text =
+            format!("{named}{{% for m in messages %}}[{{{{ m.role }}}}] {{{{ m.content }}}}{{% endfor %}}");
+        assert!(written(&text, &json!({}), reply).1.contains("Why not?"), "{named}");
+        assert!(!knows_thoughts(&text), "{named}");
+    }
+}
+
+#[test]
+fn templates_see_what_llama_cpps_server_says_to_them() {
+    let said = "{{ enable_thinking }} {{ date_string }} {{ datetime }}";
+    let render = |kwargs: Value| template(said, &kwargs).render(&[Message::user("Hi")], true).unwrap();
+    assert_eq!(render(json!({})), "True 28 Nov 2026 Nov 28 2026");
+    assert_eq!(render(json!({"enable_thinking": false, "date_string": "today"})), "False today Nov 28 2026");
+}
+
+#[test]
+fn tests_of_values_are_pythons() {
+    let asked = "{% for v in vs %}{{ (v is iterable)|int }}{{ (v is sequence)|int }} {% endfor %}{{ (u is iterable)|int }}\
+                 {{ (u is sequence)|int }}";
+    let values = json!({"vs": [null, true, 3, 1.5, "a", [1], {"a": 1}]});
+    // As Python's Jinja 3.1 has it.
+    assert_eq!(template(asked, &values).render(&[], true).unwrap(), "00 00 00 00 11 11 11 11");
 }
 
 #[test]
@@ -349,6 +374,7 @@ fn the_date_is_settled_where_the_template_asks_for_it() {
         settings.date
     };
     assert_eq!(settled(ChatSettings::default(), Some("{{ strftime_now('%Y') }}")), Some(today));
+    assert_eq!(settled(ChatSettings::default(), Some("{{ date_string }}")), Some(today));
     assert_eq!(settled(ChatSettings::default(), Some("{{ messages }}")), None);
     let earlier: Date = "2025-01-01".parse().unwrap();
     let has = ChatSettings { date: Some(earlier), ..ChatSettings::default() };
