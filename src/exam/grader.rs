@@ -78,13 +78,10 @@ pub(super) struct Grader {
 impl Grader {
     /// Whether a problem with this reward is solved; `None` where that cannot be told.
     pub(super) fn solves(&self, reward: f64) -> Option<bool> {
-        match self.kind {
-            // What a program calls right, only its author knows.
-            RewardKind::Loglik | RewardKind::SoftLoglik | RewardKind::Command { .. } | RewardKind::Code => {
-                None
-            }
+        match &self.kind {
             RewardKind::Margin => Some(reward > 0.0),
-            _ => Some(reward >= 1.0),
+            // What a program calls right, only its author knows.
+            kind => kind.is_rule().then_some(reward >= 1.0),
         }
     }
 

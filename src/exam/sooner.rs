@@ -25,8 +25,7 @@ impl Examiner {
     /// Returns whether replies are judged in this process and by themselves, so that parts of them can be judged as well: by no
     /// program, whose time is not ours, by no likelihood, and by no last number, which many a step on the way would be.
     pub fn judges_replies_alone(&self) -> bool {
-        use crate::task::RewardKind::{Exact, Grammar, Json, Regex};
-        let judges = |kind: &RewardKind| matches!(kind, Exact | Grammar { .. } | Json { .. } | Regex { .. });
+        let judges = |kind: &RewardKind| kind.is_rule() && *kind != RewardKind::Numeric;
         self.graders.iter().all(|grader| grader.weight > 0.0 && judges(&grader.kind))
     }
 

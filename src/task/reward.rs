@@ -112,6 +112,14 @@ impl RewardKind {
         !matches!(self, Self::Loglik | Self::SoftLoglik | Self::Margin)
     }
 
+    /// Returns true where a rule says whether a reply is right: the reward is 1 then, and less otherwise.
+    pub fn is_rule(&self) -> bool {
+        matches!(
+            self,
+            Self::Exact | Self::Numeric | Self::Regex { .. } | Self::Json { .. } | Self::Grammar { .. }
+        )
+    }
+
     /// Returns true where the reward is highest for the wanted reply itself, so that its likelihood measures how far a problem is
     /// from being solved.
     pub fn is_for_wanted_reply(&self) -> bool {
