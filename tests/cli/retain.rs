@@ -122,6 +122,7 @@ fn a_run_without_patience_left_ends_and_leaves_its_best_model() {
     let number = |value: &Value| value.as_u64().unwrap();
     let (all, best) = (number(&done["generations"]), number(&done["best_generations"]));
     assert!(all < 30 && best + 2 == all, "{done}");
+    assert_eq!(done["out_of_patience"], true);
     let log = dir.run("inspect run.qes --json").json();
     let rewards: Vec<f64> = log["evaluations"]
         .as_array()

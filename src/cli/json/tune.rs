@@ -214,6 +214,8 @@ pub struct WarningLine<'a> {
 pub struct EndLine {
     /// Generations in the log.
     generations: u64,
+    /// True where `--patience` has come to an end, whether or not generations were left.
+    out_of_patience: bool,
     /// Held-out accuracy at the start.
     #[cfg_attr(test, schemars(range(min = 0.0, max = 1.0)))]
     accuracy_before: Option<f64>,
@@ -278,6 +280,7 @@ impl EndLine {
         let Summary { before, after, .. } = summary;
         Self {
             generations: summary.generations,
+            out_of_patience: log.is_out_of_patience(),
             accuracy_before: accuracy(before),
             accuracy_after: accuracy(after),
             accuracy_best: accuracy(&best),
