@@ -92,17 +92,17 @@ impl Template {
         // What the user says comes last, and counts.
         common.extend(settings.kwargs.iter().map(|(name, value)| (name.clone(), python::value(value))));
         let mut template = Self { environment, common, parts_thoughts: false };
-        template.parts_thoughts = PARTED.iter().any(|key| text.contains(key)) && template.writes_parted(text);
+        let names_them = PARTED.iter().any(|key| text.contains(key));
+        template.parts_thoughts = names_them && !text.contains(THINK) && template.writes_parted();
         Ok(template)
     }
 
-    /// Returns whether thoughts are written that stand apart from a reply, by a template that does not know their marks.
-    fn writes_parted(&self, text: &str) -> bool {
+    /// Returns whether thoughts are written that stand apart from a reply.
+    fn writes_parted(&self) -> bool {
         let reply = Message { role: "assistant".to_owned(), content: format!("{THINK}{THOUGHT}</think>") };
         let conversation = [Message::user("Hi"), reply];
         let messages = Value::from(conversation.iter().map(|one| message(one, true)).collect::<Vec<_>>());
-        let written = || self.write_messages(messages, false, 0).is_ok_and(|text| text.contains(THOUGHT));
-        !text.contains(THINK) && written()
+        self.write_messages(messages, false, 0).is_ok_and(|text| text.contains(THOUGHT))
     }
 
     /// The conversation as the template writes it, up to where the assistant's reply begins where `begins_reply`.
