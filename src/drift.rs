@@ -16,7 +16,7 @@ pub use loops::is_loop;
 pub use neutral::{BUILT_IN_NAME, Neutral, NeutralError};
 
 use crate::engine::{Decoding, Engine, EngineError, Reply, Request, Score, TokenTally};
-use crate::exam::FreePrompt;
+use crate::evaluation::FreePrompt;
 use crate::seed_log::{DriftRecord, RepliesRecord};
 
 /// Prompts of each kind that the model replies to freely in an evaluation.

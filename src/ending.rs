@@ -6,7 +6,7 @@
 //! place to learn it: some hundred integers, which hardly anything else depends on (docs/ALGORITHM.md).
 
 use crate::engine::Engine;
-use crate::exam::{ExamError, Examiner, Worth};
+use crate::evaluation::{EvaluationError, Evaluator, Worth};
 
 /// Problems whose replies are looked at.
 const REPLIES: usize = 32;
@@ -42,9 +42,12 @@ impl Ending {
 ///
 /// # Errors
 /// When inference or a judge fails.
-pub fn ending<E: Engine>(engine: &mut E, examiner: &mut Examiner) -> Result<Option<Ending>, ExamError> {
-    let Some(token) = examiner.end_token(engine)? else { return Ok(None) };
-    let worth = examiner.worth_of_replies(engine, REPLIES)?;
+pub fn ending<E: Engine>(
+    engine: &mut E,
+    evaluator: &mut Evaluator,
+) -> Result<Option<Ending>, EvaluationError> {
+    let Some(token) = evaluator.end_token(engine)? else { return Ok(None) };
+    let worth = evaluator.worth_of_replies(engine, REPLIES)?;
     Ok(Some(Ending { token: token as u64, text: engine.spelled_token(token), worth }))
 }
 

@@ -98,7 +98,7 @@
 //! | module | one line |
 //! |---|---|
 //! | [`engine`] | what tuning needs of inference, as a trait |
-//! | `exam` | puts problems to an engine and grades it |
+//! | `evaluation` | evaluates a model on problems: prompts, outputs, metrics |
 //! | [`drift`] | how far a model has moved from its base, and whether its replies loop |
 //! | `surprise` | tokens that replies surprise a model with |
 //! | `ending` | whether all that replies lack is an end |
@@ -117,7 +117,7 @@
 //! | [`report`] | pictures of logs: a page, figures, event files; model cards |
 //! | `cli` | arguments to plan to call |
 //!
-//! `tile`, `settings` and `select` stand apart because live tuning, replay and the command line need them alike; `exam` and
+//! `tile`, `settings` and `select` stand apart because live tuning, replay and the command line need them alike; `evaluation` and
 //! `sweep` because the loop should neither know how a model is asked nor how work is spread over threads.
 //!
 //! Without the feature `llama`, which is on by default, the module of this name holds an engine that cannot be made, and
@@ -150,7 +150,7 @@ pub mod engine;
 #[doc(hidden)]
 pub mod es;
 #[doc(hidden)]
-pub mod exam;
+pub mod evaluation;
 pub mod export;
 #[doc(hidden)]
 pub mod fitness;

@@ -30,7 +30,7 @@ use crate::replay::History;
 use crate::seed_log::{GenerationRecord, Header};
 use crate::settings::{Settings, TypeSettings};
 use crate::sweep::{ResidualStore, per_tile, update_all};
-use crate::tune::{Examiners, Exams, Members, Rewards, TuneError};
+use crate::tune::{Evaluators, GenerationBatch, Members, Rewards, TuneError};
 use cost::mean_rewards;
 use damage::Damage;
 use signal::even_share;
@@ -109,7 +109,7 @@ pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
 /// When inference fails.
 pub fn probe<E: Engine>(
     engine: &mut E,
-    examiners: &mut Examiners,
+    evaluators: &mut Evaluators,
     header: &Header,
     stop: &AtomicBool,
     progress: &mut Progress<'_>,
@@ -118,17 +118,17 @@ pub fn probe<E: Engine>(
     let most = MEMBERS.min(header.settings.population as usize);
     let share_of = |share: f64| ((most as f64 * share).round() as usize).max(4);
     let planned = (share_of(1.0) + share_of(MIRRORED) + share_of(0.5)) as u64;
-    examiners.learn_own_replies(engine, header)?;
-    let exams = examiners.exams(engine, &header.task, 0)?;
+    evaluators.learn_own_replies(engine, header)?;
+    let batches = evaluators.batches(engine, &header.task, 0)?;
     let held_out =
-        examiners.task.held_out(engine, header.task.eval_problems as usize)?.asked().count() as u64;
+        evaluators.task.held_out(engine, header.task.eval_problems as usize)?.asked().count() as u64;
     // Once unseen, since the first time everything is slower.
-    examiners.rewards(engine, &exams)?;
-    let base = examiners.rewards(engine, &exams)?;
-    let damage = Damage::begin(engine, examiners)?;
+    evaluators.rewards(engine, &batches)?;
+    let base = evaluators.rewards(engine, &batches)?;
+    let damage = Damage::begin(engine, evaluators)?;
     let mut bench = Bench {
-        examiners,
-        exams,
+        evaluators,
+        batches,
         base,
         damage,
         stop,
@@ -169,7 +169,7 @@ pub fn probe<E: Engine>(
         task: mean(&base.task),
         range: range(&base, &means),
         inference,
-        overhead: overhead(engine, examiners, header, inference)?,
+        overhead: overhead(engine, evaluators, header, inference)?,
         update: time_update(engine, header)?,
         drift_seconds: damage.seconds(),
         held_out,
@@ -190,7 +190,7 @@ const TIMED: usize = 5;
 /// Seconds of inference that a member takes apart from its problems: what fewer problems take less, carried on to none.
 fn overhead<E: Engine>(
     engine: &mut E,
-    examiners: &mut Examiners,
+    evaluators: &mut Evaluators,
     header: &Header,
     inference: f64,
 ) -> Result<f64, TuneError> {
@@ -198,11 +198,11 @@ fn overhead<E: Engine>(
     let whole = f64::from(task.prompts);
     task.prompts = (task.prompts / 4).max(1);
     let share = f64::from(task.prompts) / whole;
-    let exams = examiners.exams(engine, &task, 0)?;
+    let batches = evaluators.batches(engine, &task, 0)?;
     let mut seconds = Vec::new();
     for _ in 0..TIMED {
         let start = Instant::now();
-        examiners.rewards(engine, &exams)?;
+        evaluators.rewards(engine, &batches)?;
         seconds.push(start.elapsed().as_secs_f64());
     }
     let few = median(seconds);
@@ -269,8 +269,8 @@ struct Tried {
 
 /// Evaluates members on the same problems.
 struct Bench<'a, 'b, B> {
-    examiners: &'a mut Examiners,
-    exams: Exams<B>,
+    evaluators: &'a mut Evaluators,
+    batches: GenerationBatch<B>,
     /// The rewards of the model nobody perturbed.
     base: Rewards,
     damage: Damage<B>,
@@ -340,7 +340,7 @@ impl<B> Bench<'_, '_, B> {
     /// The rewards of the member that is in place.
     fn member<E: Engine<Batch = B>>(&mut self, engine: &mut E) -> Result<Rewards, TuneError> {
         let start = Instant::now();
-        let rewards = self.examiners.rewards(engine, &self.exams)?;
+        let rewards = self.evaluators.rewards(engine, &self.batches)?;
         self.inference.push(start.elapsed().as_secs_f64());
         self.members += 1;
         (self.progress)(self.members, self.planned.max(self.members));

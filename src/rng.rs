@@ -21,7 +21,7 @@ pub enum Domain {
     Problems,
     /// Problems that a task draws for evaluation; the seed is 0, the stream the task's own.
     HeldOut,
-    /// Tokens of replies that are drawn at a temperature; the seed is the exam's, the stream a prompt and a position.
+    /// Tokens of replies that are drawn at a temperature; the seed is the batch's, the stream a prompt and a position.
     Replies,
     /// Rounding at random; the seed is the run's, with the generation, the stream a run of a tensor.
     Rounding,

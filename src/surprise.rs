@@ -11,7 +11,7 @@
 
 use crate::drift::Neutral;
 use crate::engine::{Engine, TokenTally};
-use crate::exam::{ExamError, Examiner};
+use crate::evaluation::{EvaluationError, Evaluator};
 
 /// Problems whose replies are looked at.
 const REPLIES: usize = 64;
@@ -100,14 +100,14 @@ impl Surprise {
 /// When inference fails.
 pub fn surprise<E: Engine>(
     engine: &mut E,
-    examiner: &Examiner,
+    evaluator: &Evaluator,
     neutral: &Neutral,
-) -> Result<Surprise, ExamError> {
+) -> Result<Surprise, EvaluationError> {
     let of_texts = neutral.tally(engine)?;
     if of_texts.is_empty() {
         return Ok(Surprise::default());
     }
-    let (of_openings, count) = examiner.tally_of_openings(engine, REPLIES, OPENING)?;
+    let (of_openings, count) = evaluator.tally_of_openings(engine, REPLIES, OPENING)?;
     let mut surprise = Surprise::of(&of_openings, count, &of_texts);
     for standout in &mut surprise.tokens {
         standout.text = engine.spelled_token(standout.token as usize);

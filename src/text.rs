@@ -2,7 +2,7 @@
 
 pub mod drift;
 
-use crate::exam::Grade;
+use crate::evaluation::EvaluationSummary;
 use crate::seed_log::{EvaluationRecord, TaskSpec, TensorSpec};
 
 /// A share as a percentage with one digit.
@@ -10,21 +10,21 @@ pub fn percent(share: f64) -> String {
     format!("{:.1}%", 100.0 * share)
 }
 
-/// Returns the main result of a grade: the accuracy with its 95% interval, or the mean reward where nothing is right or wrong.
-pub fn headline(grade: &Grade) -> String {
-    match (grade.accuracy(), grade.interval()) {
+/// Returns the main result of a summary: the accuracy with its 95% interval, or the mean reward where nothing is right or wrong.
+pub fn headline(summary: &EvaluationSummary) -> String {
+    match (summary.accuracy(), summary.interval()) {
         (Some(accuracy), Some((low, high))) => {
             format!("{} (95% interval {} to {})", percent(accuracy), percent(low), percent(high))
         }
-        _ => format!("{:.4}", grade.mean_reward),
+        _ => format!("{:.4}", summary.mean_reward),
     }
 }
 
 /// Returns the name of the measure in [`headline`].
-pub fn measure(grade: &Grade) -> &'static str {
-    if grade.correct.is_some() {
+pub fn measure(summary: &EvaluationSummary) -> &'static str {
+    if summary.correct.is_some() {
         "accuracy"
-    } else if grade.mean_loglik == Some(grade.mean_reward) {
+    } else if summary.mean_loglik == Some(summary.mean_reward) {
         "mean log-likelihood"
     } else {
         "mean reward"
@@ -89,8 +89,8 @@ fn plural(number: u64) -> &'static str {
     if number == 1 { "" } else { "s" }
 }
 
-/// From one grade to another.
-pub fn change(before: &Grade, after: &Grade) -> String {
+/// From one summary to another.
+pub fn change(before: &EvaluationSummary, after: &EvaluationSummary) -> String {
     match (before.accuracy(), after.accuracy()) {
         (Some(before), Some(after)) => format!("{:+.1} points", 100.0 * (after - before)),
         _ => format!("{:+.4}", after.mean_reward - before.mean_reward),
@@ -107,10 +107,10 @@ pub fn relative(before: f64, after: f64) -> String {
     }
 }
 
-/// The grade that an evaluation record holds.
-pub fn grade(record: &EvaluationRecord) -> Grade {
+/// The summary that an evaluation record holds.
+pub fn summary_of(record: &EvaluationRecord) -> EvaluationSummary {
     let EvaluationRecord { problems, correct, mean_reward, mean_loglik, .. } = *record;
-    Grade { problems, correct, mean_reward, mean_loglik }
+    EvaluationSummary { problems, correct, mean_reward, mean_loglik }
 }
 
 /// Bytes with a unit, three digits.

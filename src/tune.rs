@@ -2,15 +2,15 @@
 //!
 //! A [`Tuner`] coordinates: it has the log and its [`Journal`], says which members to evaluate, and makes records of their
 //! fitness. A [`Population`] has the model: it evaluates members, applies records and knows the codes. [`Local`] is the one of
-//! this process, with an [`Engine`](crate::engine::Engine) and [`Examiners`]; several machines would be another. Neither draws a
+//! this process, with an [`Engine`](crate::engine::Engine) and [`Evaluators`]; several machines would be another. Neither draws a
 //! number, decides a code or writes a file itself. A generation's record is durable in the journal before its update touches a
 //! code, so a run that dies at any point is continued by replaying its log.
 
 mod audit;
 mod coordinator;
 mod drift;
+mod evaluators;
 mod event;
-mod examiners;
 mod local;
 mod members;
 mod population;
@@ -22,8 +22,8 @@ use thiserror::Error;
 pub use audit::Auditor;
 pub use coordinator::Tuner;
 pub use drift::Sample;
+pub use evaluators::{Evaluators, GenerationBatch, Rewards};
 pub use event::{Event, Observer, Summary, Warning};
-pub use examiners::{Examiners, Exams, Rewards};
 pub use local::Local;
 pub use members::Members;
 pub use population::{HeldOut, Population};
@@ -31,7 +31,7 @@ pub use watch::{Seconds, Watch};
 
 use crate::drift::DriftError;
 use crate::engine::EngineError;
-use crate::exam::ExamError;
+use crate::evaluation::EvaluationError;
 use crate::model::ModelError;
 use crate::recipe::stores_residual;
 use crate::replay::History;
@@ -45,7 +45,7 @@ pub enum TuneError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
-    Exam(#[from] ExamError),
+    Evaluation(#[from] EvaluationError),
     #[error(transparent)]
     Drift(#[from] DriftError),
     #[error(transparent)]

@@ -44,7 +44,7 @@ use crate::select::{Part, find};
 use crate::settings::Settings;
 use crate::store::{LogFile, StoreError, Witness, Witnessed, discard_log, today};
 use crate::task::{Definition, Problems, RewardKind, Task};
-use crate::tune::{Examiners, Observer, Outcome, ResidualMode, Summary, TuneError, Tuner};
+use crate::tune::{Evaluators, Observer, Outcome, ResidualMode, Summary, TuneError, Tuner};
 use crate::workload::{Objective, WorkloadError, Workloads};
 
 /// A run that can be started or resumed.
@@ -260,7 +260,7 @@ impl Tuning {
 /// A run of which all but the log's file is there.
 struct Ready {
     engine: LlamaEngine,
-    examiners: Examiners,
+    evaluators: Evaluators,
     witness: Witness,
     log: SeedLog,
     mode: ResidualMode,
@@ -277,9 +277,9 @@ impl Ready {
         let mode = Memory::of(&model, inference, None, None).plan(&log.header)?.mode;
         let witness = model.working.witness().clone();
         let engine = engine(model, &log.header.tensors, inference)?;
-        let examiners = workloads.examiners(log.header.settings.seed)?;
-        examiners.rehearse(&engine)?;
-        Ok(Self { engine, examiners, witness, log, mode })
+        let evaluators = workloads.evaluators(log.header.settings.seed)?;
+        evaluators.rehearse(&engine)?;
+        Ok(Self { engine, evaluators, witness, log, mode })
     }
 
     /// Runs the generations. `discard` is called when the run does not even begin.
@@ -290,9 +290,9 @@ impl Ready {
         observer: &mut dyn Observer,
         discard: impl FnOnce(),
     ) -> Result<Finished, TuningError> {
-        let Self { engine, examiners, witness, log, mode } = self;
+        let Self { engine, evaluators, witness, log, mode } = self;
         let journal = Witnessed { log: file, model: witness };
-        let mut tuner = Tuner::new(engine, examiners, log, journal, mode).inspect_err(|_| discard())?;
+        let mut tuner = Tuner::new(engine, evaluators, log, journal, mode).inspect_err(|_| discard())?;
         let outcome = tuner.run(stop, observer)?;
         Ok(Finished { outcome, summary: tuner.summary(), log: tuner.log().clone() })
     }

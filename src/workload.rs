@@ -20,13 +20,13 @@ pub use objective::Objective;
 
 use crate::chat::ChatSettings;
 use crate::drift::Neutral;
-use crate::exam::Examiner;
+use crate::evaluation::Evaluator;
 use crate::judge::Judge;
 use crate::seed_log::{RetainSpec, TaskSpec};
 use crate::task::arith::Arith;
 use crate::task::countdown::Countdown;
 use crate::task::{Definition, Problems, Reward, Task};
-use crate::tune::Examiners;
+use crate::tune::Evaluators;
 use data::Loaded;
 use judges::judge;
 use neutral::neutral;
@@ -118,22 +118,22 @@ impl Workload {
         self.facts.as_ref()
     }
 
-    /// Returns the examiner of the task in a run with this seed.
+    /// Returns the evaluator of the task in a run with this seed.
     ///
     /// # Errors
     /// When a judge cannot be made, or a problem lacks what the task needs.
-    pub fn examiner(self, seed: u64) -> Result<Examiner, WorkloadError> {
+    pub fn evaluator(self, seed: u64) -> Result<Evaluator, WorkloadError> {
         let Self { definition, task, own_judge: mut own, .. } = self;
         let judge = |reward: &Reward| own.take().map_or_else(|| judge(reward), |own| Ok(Some(own)));
-        Ok(Examiner::new(task, &definition, seed, judge)?)
+        Ok(Evaluator::new(task, &definition, seed, judge)?)
     }
 
     /// Returns someone who puts the problems of the task, and judges no reply.
     ///
     /// # Errors
     /// When a problem lacks what the task needs.
-    pub fn unjudged_examiner(self) -> Result<Examiner, WorkloadError> {
-        Ok(Examiner::new(self.task, &self.definition, 0, |_| Ok(None))?)
+    pub fn unjudged_evaluator(self) -> Result<Evaluator, WorkloadError> {
+        Ok(Evaluator::new(self.task, &self.definition, 0, |_| Ok(None))?)
     }
 }
 
@@ -203,13 +203,13 @@ impl Workloads {
         self.task.facts().map(Facts::line)
     }
 
-    /// Returns those who examine the members of a run with this seed.
+    /// Returns the evaluators of a run with this seed.
     ///
     /// # Errors
     /// When a judge cannot be made.
-    pub fn examiners(self, seed: u64) -> Result<Examiners, WorkloadError> {
-        let retain = self.retain.map(|workload| workload.examiner(seed)).transpose()?;
-        Ok(Examiners { task: self.task.examiner(seed)?, retain, neutral: self.neutral })
+    pub fn evaluators(self, seed: u64) -> Result<Evaluators, WorkloadError> {
+        let retain = self.retain.map(|workload| workload.evaluator(seed)).transpose()?;
+        Ok(Evaluators { task: self.task.evaluator(seed)?, retain, neutral: self.neutral })
     }
 }
 

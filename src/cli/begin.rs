@@ -8,14 +8,14 @@ use super::tokens::{self, Found};
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::seed_log::Header;
-use crate::tune::Examiners;
+use crate::tune::Evaluators;
 use crate::workload::{Objective, Workloads};
 
 /// A run that can begin.
 pub struct Begun {
     /// Header of its log.
     pub header: Header,
-    pub examiners: Examiners,
+    pub evaluators: Evaluators,
     /// The tokens that were found, whose rows are tuned.
     pub tokens: Option<Found>,
     pub told: Told,
@@ -45,13 +45,13 @@ impl Begun {
         let objective = workloads.objective().clone();
         let plan = Plan::new(options.search.clone(), objective.clone(), model)?;
         let told = Told::of(&workloads);
-        let mut examiners = workloads.examiners(plan.settings.seed)?;
-        let tokens = tokens::find(options, model, &mut examiners, &objective.definition)?;
+        let mut evaluators = workloads.evaluators(plan.settings.seed)?;
+        let tokens = tokens::find(options, model, &mut evaluators, &objective.definition)?;
         let plan = match &tokens {
             Some(found) => plan.in_rows_of(&found.tokens(), found.rows_for(), model)?,
             None => plan,
         };
         let header = plan.header(|| model.identity().clone())?;
-        Ok(Self { header, examiners, tokens, told })
+        Ok(Self { header, evaluators, tokens, told })
     }
 }

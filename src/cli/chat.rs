@@ -9,7 +9,7 @@ use super::given::text;
 use super::{UsageError, out};
 use crate::chat::{ChatSettings, knows_thoughts};
 use crate::engine::Engine;
-use crate::exam::{Examiner, Example};
+use crate::evaluation::{Evaluator, Example};
 use crate::llama::LlamaEngine;
 use crate::model::Model;
 use crate::store::today;
@@ -63,16 +63,16 @@ pub fn settle_date(definition: &mut Definition, model: &Model) {
 ///
 /// # Errors
 /// When the chat template cannot be read.
-pub fn warn(examiner: &Examiner, engine: &LlamaEngine) -> Result<()> {
+pub fn warn(evaluator: &Evaluator, engine: &LlamaEngine) -> Result<()> {
     warn_of_model(engine);
-    examiner.notes(engine)?.into_iter().for_each(|note| out::warn(format!("warning: {note}")));
-    note_on_thoughts(examiner, engine).into_iter().for_each(out::warn);
+    evaluator.notes(engine)?.into_iter().for_each(|note| out::warn(format!("warning: {note}")));
+    note_on_thoughts(evaluator, engine).into_iter().for_each(out::warn);
     Ok(())
 }
 
 /// Returns a note on thoughts before replies that the model's own template does not know.
-fn note_on_thoughts(examiner: &Examiner, engine: &LlamaEngine) -> Option<String> {
-    let given = examiner.given();
+fn note_on_thoughts(evaluator: &Evaluator, engine: &LlamaEngine) -> Option<String> {
+    let given = evaluator.given();
     let thinks = |problem: &&&Problem| {
         problem.wanted.as_ref().is_some_and(|wanted| wanted.trim_start().starts_with("<think>"))
     };

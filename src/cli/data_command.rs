@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use super::args::{DataArgs, InferenceArgs, TaskArgs};
 use super::{Ending, UsageError, definition, out, setup};
-use crate::exam::{Examiner, Example};
+use crate::evaluation::{Evaluator, Example};
 use crate::llama::{LlamaEngine, check_built_in};
 use crate::model::Model;
 use crate::store::today;
@@ -31,17 +31,17 @@ pub fn run(args: &DataArgs) -> Result<Ending> {
         return Err(UsageError(message).into());
     };
     // Nothing is judged, so no reward program is needed either.
-    let examiner = workload.unjudged_examiner()?;
+    let evaluator = workload.unjudged_evaluator()?;
     let mut warnings = facts.warnings();
     let (lengths, examples) = match &args.model {
         Some(path) => {
             let engine = load(path, &args.inference)?;
-            warnings.extend(examiner.notes(&engine)?.into_iter().map(|note| format!("note: {note}")));
-            let lengths = Lengths::of(&examiner, &engine, &definition)?;
-            let examples = shown(&examiner, &engine, &facts, &lengths, args.show)?;
+            warnings.extend(evaluator.notes(&engine)?.into_iter().map(|note| format!("note: {note}")));
+            let lengths = Lengths::of(&evaluator, &engine, &definition)?;
+            let examples = shown(&evaluator, &engine, &facts, &lengths, args.show)?;
             (Some(lengths), examples)
         }
-        None => (None, plain(&examiner, &facts, args.show)),
+        None => (None, plain(&evaluator, &facts, args.show)),
     };
     let (lengths, examples) = (lengths.as_ref(), &examples[..]);
     let told = Told { args, definition: &definition, facts: &facts, lengths, examples, warnings };
@@ -83,7 +83,7 @@ pub struct Shown {
 
 /// Returns the first examples that fit, as the model sees them; what is not scored, as it is wanted.
 fn shown(
-    examiner: &Examiner,
+    evaluator: &Evaluator,
     engine: &LlamaEngine,
     facts: &Facts,
     lengths: &Lengths,
@@ -91,8 +91,8 @@ fn shown(
 ) -> Result<Vec<Shown>> {
     let mut all = Vec::new();
     for number in lengths.that_fit().take(count) {
-        let Some(Example { place, prompt, scored }) = examiner.example_of(engine, number)? else { continue };
-        let wanted = || examiner.given().get(number).and_then(|problem| problem.wanted.clone());
+        let Some(Example { place, prompt, scored }) = evaluator.example_of(engine, number)? else { continue };
+        let wanted = || evaluator.given().get(number).and_then(|problem| problem.wanted.clone());
         all.push(Shown {
             place,
             is_held_out: number as u64 >= facts.training,
@@ -105,7 +105,7 @@ fn shown(
 }
 
 /// Returns the first examples as a model without a chat template gets them.
-fn plain(examiner: &Examiner, facts: &Facts, count: usize) -> Vec<Shown> {
+fn plain(evaluator: &Evaluator, facts: &Facts, count: usize) -> Vec<Shown> {
     let one = |(number, problem): (usize, &Problem)| Shown {
         place: problem.place.to_string(),
         is_held_out: number as u64 >= facts.training,
@@ -113,5 +113,5 @@ fn plain(examiner: &Examiner, facts: &Facts, count: usize) -> Vec<Shown> {
         scored: problem.wanted.clone(),
         length: None,
     };
-    examiner.given().into_iter().enumerate().take(count).map(one).collect()
+    evaluator.given().into_iter().enumerate().take(count).map(one).collect()
 }

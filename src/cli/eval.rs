@@ -8,7 +8,7 @@ use tracing::debug;
 use super::args::{EvalArgs, Until};
 use super::json::{self, ComparedModel, EvalOutput, MeanDifference, Measures, SeenExample};
 use super::{Ending, UsageError, chat, definition, out, setup, text};
-use crate::exam::{Difference, Examiner, Example, Grade, Mark};
+use crate::evaluation::{Difference, EvaluationSummary, Evaluator, Example, ProblemOutcome};
 use crate::llama::{LlamaEngine, LlamaOptions, Uneditable, check_built_in};
 use crate::model::Model;
 use crate::seed_log::SeedLog;
@@ -25,23 +25,24 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
     let warnings: Vec<String> = workload.facts().into_iter().flat_map(Facts::warnings).collect();
     let log = job.log.as_ref().map(|(_, log)| log);
     let seed = log.map_or(0, |log| log.header.settings.seed);
-    let mut examiner = workload.examiner(seed)?;
+    let mut evaluator = workload.evaluator(seed)?;
     // One model after the other, lest both are in memory.
-    let mut marks_of = |path: &Path, log: Option<&SeedLog>| {
+    let mut outcomes_of = |path: &Path, log: Option<&SeedLog>| {
         let engine = job.load(path, log)?;
-        marks(&mut examiner, engine, job.problems)
+        outcomes(&mut evaluator, engine, job.problems)
     };
-    let of_base = job.compare.as_deref().map(|base| marks_of(base, None)).transpose()?;
-    let (marks, example) = marks_of(&job.model, log)?;
-    let report = Report { job: &job, grade: Grade::of(&marks), example };
-    let difference = of_base.map(|(of_base, _)| (Grade::of(&of_base), Difference::of(&of_base, &marks)));
+    let of_base = job.compare.as_deref().map(|base| outcomes_of(base, None)).transpose()?;
+    let (outcomes, example) = outcomes_of(&job.model, log)?;
+    let report = Report { job: &job, summary: EvaluationSummary::of(&outcomes), example };
+    let difference =
+        of_base.map(|(of_base, _)| (EvaluationSummary::of(&of_base), Difference::of(&of_base, &outcomes)));
     if job.json {
         out::json(&report.output(difference))?;
     } else {
         out::line(report.lines(difference))?;
     }
     warnings.iter().for_each(out::warn);
-    for hint in examiner.hints() {
+    for hint in evaluator.hints() {
         out::warn(format!("note: {hint}"));
     }
     Ok(Ending::Success)
@@ -137,42 +138,42 @@ impl Job {
     }
 }
 
-/// Returns a model's marks, and the first example as it sees it.
-fn marks(
-    examiner: &mut Examiner,
+/// Returns a model's outcomes, and the first example as it sees it.
+fn outcomes(
+    evaluator: &mut Evaluator,
     mut engine: LlamaEngine,
     problems: usize,
-) -> Result<(Vec<Mark>, Option<Example>)> {
-    setup::tell_skipped(examiner.skip_long(&engine)?);
-    let exam = examiner.held_out(&engine, problems)?;
-    chat::warn(examiner, &engine)?;
-    let example = examiner.example(&engine, true)?;
-    Ok((examiner.marks(&mut engine, &exam)?, example))
+) -> Result<(Vec<ProblemOutcome>, Option<Example>)> {
+    setup::tell_skipped(evaluator.skip_long(&engine)?);
+    let batch = evaluator.held_out(&engine, problems)?;
+    chat::warn(evaluator, &engine)?;
+    let example = evaluator.example(&engine, true)?;
+    Ok((evaluator.outcomes(&mut engine, &batch)?, example))
 }
 
 /// Output of an evaluation.
 struct Report<'a> {
     job: &'a Job,
-    grade: Grade,
+    summary: EvaluationSummary,
     example: Option<Example>,
 }
 
 impl Report<'_> {
-    /// For people. A comparison is with the other model's grade.
-    fn lines(&self, difference: Option<(Grade, Difference)>) -> String {
-        let Self { job, grade, example } = self;
+    /// For people. A comparison is with the other model's summary.
+    fn lines(&self, difference: Option<(EvaluationSummary, Difference)>) -> String {
+        let Self { job, summary, example } = self;
         let tuned =
             job.log.as_ref().map_or(String::new(), |(path, _)| format!(" as tuned by {}", path.display()));
-        let (model, problems) = (job.model.display(), text::held_out(grade.problems));
+        let (model, problems) = (job.model.display(), text::held_out(summary.problems));
         let mut lines: Vec<String> = example.iter().map(chat::lines).collect();
         lines.push(format!("{model}{tuned} on {}, {problems}", job.definition.name));
-        lines.extend(self.measures(grade));
+        lines.extend(self.measures(summary));
         if let (Some((of_base, difference)), Some(base)) = (difference, &job.compare) {
             lines.push(format!("{} on the same", base.display()));
             lines.extend(self.measures(&of_base));
             let (mean, margin) = (difference.mean, difference.margin);
             let (low, high) = (mean - margin, mean + margin);
-            lines.push(if grade.correct.is_some() {
+            lines.push(if summary.correct.is_some() {
                 let [mean, low, high] = [mean, low, high].map(|share| 100.0 * share);
                 format!("difference             {mean:+.1} points (95% interval {low:+.1} to {high:+.1})")
             } else {
@@ -182,27 +183,27 @@ impl Report<'_> {
         lines.join("\n")
     }
 
-    fn measures(&self, grade: &Grade) -> Vec<String> {
+    fn measures(&self, summary: &EvaluationSummary) -> Vec<String> {
         let mut lines = Vec::new();
-        if grade.correct.is_some() {
-            lines.push(format!("  accuracy             {}", text::headline(grade)));
+        if summary.correct.is_some() {
+            lines.push(format!("  accuracy             {}", text::headline(summary)));
         }
         let rewards = self.job.definition.rewards_text();
         if rewards != "loglik" {
-            lines.push(format!("  mean reward          {:.4} ({rewards})", grade.mean_reward));
+            lines.push(format!("  mean reward          {:.4} ({rewards})", summary.mean_reward));
         }
-        if let Some(loglik) = grade.mean_loglik {
+        if let Some(loglik) = summary.mean_loglik {
             lines.push(format!("  mean log-likelihood  {loglik:.4}"));
         }
         lines
     }
 
     /// For programs.
-    fn output(&self, difference: Option<(Grade, Difference)>) -> EvalOutput {
-        let Self { job, grade, example } = self;
+    fn output(&self, difference: Option<(EvaluationSummary, Difference)>) -> EvalOutput {
+        let Self { job, summary, example } = self;
         let compare = job.compare.as_ref().zip(difference.as_ref());
         EvalOutput {
-            measures: Measures::from(grade),
+            measures: Measures::from(summary),
             model: json::path(&job.model),
             log: job.log.as_ref().map(|(path, _)| json::path(path)),
             task: job.definition.name.clone(),

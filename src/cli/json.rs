@@ -17,7 +17,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::exam;
+use crate::evaluation;
 pub use data::{DataOutput, LongProblem, Percentiles, ShownProblem, TokenCounts};
 pub use eval::{ComparedModel, EvalOutput, MeanDifference, Measures};
 pub use files::{ExportOutput, PullOutput, ReportOutput, VerifyOutput, WrittenOutput};
@@ -38,8 +38,8 @@ pub struct SeenExample {
     scored: Option<String>,
 }
 
-impl From<&exam::Example> for SeenExample {
-    fn from(exam::Example { place, prompt, scored }: &exam::Example) -> Self {
+impl From<&evaluation::Example> for SeenExample {
+    fn from(evaluation::Example { place, prompt, scored }: &evaluation::Example) -> Self {
         Self { place: place.clone(), prompt: prompt.clone(), scored: scored.clone() }
     }
 }

@@ -21,7 +21,7 @@ use crate::recipe::{self, Scope, two_digits};
 use crate::seed_log::{Header, pin_noise};
 use crate::settings::{Settings, TypeSettings};
 use crate::tensor_type::TensorType;
-use crate::tune::{Examiners, ResidualMode};
+use crate::tune::{Evaluators, ResidualMode};
 use crate::tuning::engine;
 
 /// Probes for the run that `words`, the program's arguments, would make if they said `tune`.
@@ -31,18 +31,18 @@ pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
     let objective = definition::objective(&args.run, options.inference.ctx_size)?;
     let as_json = args.json;
     let model = Model::open(&args.model)?;
-    let Begun { header, mut examiners, tokens: found, told } = Begun::new(&options, objective, &model)?;
+    let Begun { header, mut evaluators, tokens: found, told } = Begun::new(&options, objective, &model)?;
     let stop = interrupt::flag()?;
     let memory = options.memory(&model);
     let before = memory.plan(&header)?;
     let inference = LlamaOptions { context_bytes: before.contexts, ..options.inference.clone() };
     let mut engine = engine(model, &header.tensors, &inference)?;
-    setup::rehearse(&mut examiners, &engine)?;
+    setup::rehearse(&mut evaluators, &engine)?;
     told.warnings.iter().for_each(out::warn);
-    chat::warn(&examiners.task, &engine)?;
-    let example = examiners.task.example(&engine, false)?;
+    chat::warn(&evaluators.task, &engine)?;
+    let example = evaluators.task.example(&engine, false)?;
     let Some(probed) =
-        Probed::find(&options.search, &mut engine, &mut examiners, &header, before.mode, &stop)?
+        Probed::find(&options.search, &mut engine, &mut evaluators, &header, before.mode, &stop)?
     else {
         return Ok(Ending::Interrupted);
     };
@@ -83,7 +83,7 @@ impl Probed {
     pub fn find(
         search: &Search,
         engine: &mut LlamaEngine,
-        examiners: &mut Examiners,
+        evaluators: &mut Evaluators,
         header: &Header,
         mode: ResidualMode,
         stop: &AtomicBool,
@@ -95,7 +95,7 @@ impl Probed {
         }
         let header = &header;
         let bar = progress::bar(0, "probing  member {pos}/{len}  {wide_bar}  {eta_precise} left");
-        let found = probe(engine, examiners, header, stop, &mut |done, of| {
+        let found = probe(engine, evaluators, header, stop, &mut |done, of| {
             bar.set_length(of);
             bar.set_position(done);
         });

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::json::{EvaluationLine, GenerationLine, TuneLine, WarningLine};
 use super::{drift, out, text};
-use crate::exam::Grade;
+use crate::evaluation::EvaluationSummary;
 use crate::seed_log::{EvaluationRecord, GenerationRecord, SeedLog};
 use crate::tune::{Event, Observer, Seconds, Summary, Warning};
 use crate::update::Moves;
@@ -108,10 +108,10 @@ impl TextReport {
 
 /// Returns an evaluation as the end of its generation's line.
 fn held_out(record: &EvaluationRecord) -> String {
-    let grade = text::grade(record);
-    let measured = match grade.accuracy() {
+    let summary = text::summary_of(record);
+    let measured = match summary.accuracy() {
         Some(accuracy) => text::percent(accuracy),
-        None => format!("{:.4}", grade.mean_reward),
+        None => format!("{:.4}", summary.mean_reward),
     };
     let retained = record.retained.map_or(String::new(), |retained| format!("  retained {retained:.4}"));
     let drifted = record.drift.as_ref().map_or(String::new(), text::drift::brief);
@@ -137,8 +137,12 @@ impl Observer for TextReport {
             }
             Event::Note(note) => self.line(&format!("note: {note}")),
             Event::Evaluation(record) if record.generations == 0 => {
-                let grade = text::grade(record);
-                self.line(&format!("before: held-out {} {}", text::measure(&grade), text::headline(&grade)));
+                let summary = text::summary_of(record);
+                self.line(&format!(
+                    "before: held-out {} {}",
+                    text::measure(&summary),
+                    text::headline(&summary)
+                ));
             }
             Event::Evaluation(record) => self.release(Some(record)),
             Event::Warning(warning) => {
@@ -180,16 +184,16 @@ pub fn summary(summary: &Summary, log: &SeedLog, planned: u64) -> String {
 /// Returns the summary's lines on held-out problems and on the retained task.
 fn results(summary: &Summary, log: &SeedLog) -> Vec<String> {
     let (Some(first), Some(last)) = (&summary.before, &summary.after) else { return Vec::new() };
-    let (before, after) = (text::grade(first), text::grade(last));
+    let (before, after) = (text::summary_of(first), text::summary_of(last));
     let mut lines = vec![
         format!("before          {}", text::headline(&before)),
         format!("after           {}", text::headline(&after)),
         format!("change          {} on {}", text::change(&before, &after), text::held_out(after.problems)),
     ];
     // Where neither the accuracy nor the log-likelihood is what the run was tuned for.
-    let is_told = |grade: &Grade| {
-        grade.accuracy().is_none_or(|accuracy| accuracy == grade.mean_reward)
-            || grade.mean_loglik == Some(grade.mean_reward)
+    let is_told = |summary: &EvaluationSummary| {
+        summary.accuracy().is_none_or(|accuracy| accuracy == summary.mean_reward)
+            || summary.mean_loglik == Some(summary.mean_reward)
     };
     if !(is_told(&before) && is_told(&after)) {
         let (before, after) = (before.mean_reward, after.mean_reward);
@@ -206,8 +210,8 @@ fn results(summary: &Summary, log: &SeedLog) -> Vec<String> {
 /// Where a run with patience was best, and why it ended.
 fn best(log: &SeedLog) -> Vec<String> {
     let (Some(patience), Some(best)) = (log.header.task.patience, log.best()) else { return Vec::new() };
-    let grade = text::grade(best);
-    let (measure, headline) = (text::measure(&grade), text::headline(&grade));
+    let summary = text::summary_of(best);
+    let (measure, headline) = (text::measure(&summary), text::headline(&summary));
     let mut lines =
         vec![format!("best            after {}: {measure} {headline}", text::generations(best.generations))];
     if log.is_out_of_patience() {

@@ -7,9 +7,9 @@ use anyhow::{Context, Result, bail};
 
 use super::args::{ReportArgs, ThreadsArgs};
 use super::json::{self, ReportOutput};
-use super::samples::{examiner, samples};
+use super::samples::{evaluator, samples};
 use super::{Ending, out, setup, text};
-use crate::exam::Examiner;
+use crate::evaluation::Evaluator;
 use crate::llama::{LlamaOptions, check_built_in};
 use crate::model::{Model, ModelError};
 use crate::report::{MOVES_COLUMNS, Run, Subject, Timing, check_png, events, figures, page, png, span};
@@ -165,23 +165,23 @@ fn of_model(
     let model = Model::open(path)?;
     let fit = fitting(&model, logs, names)?;
     // All of them before the first model is loaded, so that what is missing is told of at once.
-    let examiner = |(log, fits): (&SeedLog, &bool)| {
-        (*fits && args.samples.is_some()).then(|| examiner(args.trust_log, log)).transpose()
+    let evaluator = |(log, fits): (&SeedLog, &bool)| {
+        (*fits && args.samples.is_some()).then(|| evaluator(args.trust_log, log)).transpose()
     };
-    let examiners = logs.iter().zip(&fit).map(examiner).collect::<Result<Vec<_>>>()?;
-    let run = |(((log, name), fits), examiner): (((&SeedLog, &String), bool), Option<Examiner>)| {
+    let evaluators = logs.iter().zip(&fit).map(evaluator).collect::<Result<Vec<_>>>()?;
+    let run = |(((log, name), fits), evaluator): (((&SeedLog, &String), bool), Option<Evaluator>)| {
         let run = Run::of(name, log);
         if !fits {
             return Ok(run);
         }
-        let (count, asks) = (args.samples.unwrap_or(0), examiner.into_iter());
-        let samples = asks.map(|examiner| samples(&model, log, examiner, count, inference));
+        let (count, asks) = (args.samples.unwrap_or(0), evaluator.into_iter());
+        let samples = asks.map(|evaluator| samples(&model, log, evaluator, count, inference));
         let samples = samples.collect::<Result<Vec<_>>>()?.concat();
         let span = span(log.generations.len() as u64, MOVES_COLUMNS);
         let moves = model.reopen()?.count_moves(log, span)?;
         Ok(run.with_moves(log, span, &moves).with_samples(samples))
     };
-    logs.iter().zip(names).zip(fit).zip(examiners).map(run).collect()
+    logs.iter().zip(names).zip(fit).zip(evaluators).map(run).collect()
 }
 
 /// Which logs were made for this model. Others are told of; that all are is an error.

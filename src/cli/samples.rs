@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 
 use super::setup;
-use crate::exam::{ExamError, Examiner};
+use crate::evaluation::{EvaluationError, Evaluator};
 use crate::llama::{LlamaEngine, LlamaOptions};
 use crate::model::Model;
 use crate::report::{Reply, Sample};
@@ -14,10 +14,10 @@ use crate::workload::Workload;
 ///
 /// # Errors
 /// When the task cannot be made again, or would run a program and the log is not trusted.
-pub fn examiner(trusted: bool, log: &SeedLog) -> Result<Examiner> {
+pub fn evaluator(trusted: bool, log: &SeedLog) -> Result<Evaluator> {
     let spec = &log.header.task;
     let workload = Workload::of_log(spec.definition.clone(), spec.data_sha256.as_deref(), trusted);
-    Ok(workload.context("--samples")?.examiner(log.header.settings.seed)?)
+    Ok(workload.context("--samples")?.evaluator(log.header.settings.seed)?)
 }
 
 /// Returns the replies of the base model and of the tuned model to the first `count` held-out problems. The models run one
@@ -28,14 +28,14 @@ pub fn examiner(trusted: bool, log: &SeedLog) -> Result<Examiner> {
 pub fn samples(
     model: &Model,
     log: &SeedLog,
-    mut examiner: Examiner,
+    mut evaluator: Evaluator,
     count: u32,
     inference: &LlamaOptions,
 ) -> Result<Vec<Sample>> {
     let mut replies_after = |generations| -> Result<Replies> {
         let mut engine = setup::tuned_engine(model.reopen()?, log, generations, inference)?;
-        examiner.skip_long(&engine)?;
-        Ok(Replies::of(&mut examiner, &mut engine, count as usize)?)
+        evaluator.skip_long(&engine)?;
+        Ok(Replies::of(&mut evaluator, &mut engine, count as usize)?)
     };
     let before = replies_after(0)?;
     let after = replies_after(log.generations.len() as u64)?;
@@ -51,11 +51,15 @@ struct Replies {
 }
 
 impl Replies {
-    fn of(examiner: &mut Examiner, engine: &mut LlamaEngine, count: usize) -> Result<Self, ExamError> {
-        let exam = examiner.held_out(engine, count)?;
+    fn of(
+        evaluator: &mut Evaluator,
+        engine: &mut LlamaEngine,
+        count: usize,
+    ) -> Result<Self, EvaluationError> {
+        let batch = evaluator.held_out(engine, count)?;
         let own = |(prompt, wanted): (&str, Option<&str>)| (prompt.to_owned(), wanted.map(str::to_owned));
-        let asked = exam.asked().map(own).collect();
-        let replies = examiner.replies(engine, &exam)?.into_iter();
-        Ok(Self { asked, replies: replies.map(|(text, mark)| Reply { text, mark }).collect() })
+        let asked = batch.asked().map(own).collect();
+        let replies = evaluator.replies(engine, &batch)?.into_iter();
+        Ok(Self { asked, replies: replies.map(|(text, outcome)| Reply { text, outcome }).collect() })
     }
 }

@@ -11,7 +11,7 @@ use crate::llama::{HAS_GPU_BACKEND, LlamaEngine, LlamaOptions, check_devices};
 use crate::model::{Model, check_digest};
 use crate::seed_log::SeedLog;
 use crate::store::{explain_device_signals, folder_of, read_log_file, same_file, suitable_threads};
-use crate::tune::Examiners;
+use crate::tune::Evaluators;
 use crate::tuning::engine;
 
 /// Returns how inference is to run, with whatever memory it takes, and sizes rayon's pool.
@@ -132,9 +132,9 @@ pub fn tuned_engine(
 }
 
 /// Leaves out the examples that are too long, where that is asked for, and tries the others.
-pub fn rehearse(examiners: &mut Examiners, engine: &LlamaEngine) -> Result<()> {
-    tell_skipped(examiners.skip_long(engine)?);
-    Ok(examiners.rehearse(engine)?)
+pub fn rehearse(evaluators: &mut Evaluators, engine: &LlamaEngine) -> Result<()> {
+    tell_skipped(evaluators.skip_long(engine)?);
+    Ok(evaluators.rehearse(engine)?)
 }
 
 /// Says how many examples were left out.

@@ -12,7 +12,7 @@ use crate::recipe::RowsFor;
 use crate::select;
 use crate::surprise::{Surprise, surprise};
 use crate::task::{Definition, Problems, Reward, RewardKind};
-use crate::tune::Examiners;
+use crate::tune::Evaluators;
 use crate::tuning::engine;
 
 /// What shows that a few tokens' rows are the place to learn a task.
@@ -49,15 +49,15 @@ impl Found {
 pub fn find(
     options: &RunOptions,
     model: &Model,
-    examiners: &mut Examiners,
+    evaluators: &mut Evaluators,
     definition: &Definition,
 ) -> Result<Option<Found>> {
     if !options.search.looks_for_tokens() {
         return Ok(None);
     }
-    let found = match hindrance(options, model, examiners, definition) {
+    let found = match hindrance(options, model, evaluators, definition) {
         Some(why) => Err(why),
-        None => look(options, model, examiners, definition)?,
+        None => look(options, model, evaluators, definition)?,
     };
     if let (Err(why), Some(_)) = (&found, &options.search.tokens) {
         out::warn(format!("note: --tokens auto tunes whole tensors here, as {why}"));
@@ -69,7 +69,7 @@ pub fn find(
 fn hindrance(
     options: &RunOptions,
     model: &Model,
-    examiners: &Examiners,
+    evaluators: &Evaluators,
     definition: &Definition,
 ) -> Option<&'static str> {
     let has_codes = |matrix: &TensorEntry| matrix.tensor_type.code_range().is_some();
@@ -78,11 +78,11 @@ fn hindrance(
         Some("the model has no output matrix of a type whose codes can be tuned")
     } else if !matches!(definition.problems, Problems::Data(_)) {
         Some("the problems are no --data")
-    } else if is_scored(definition) && examiners.neutral.is_none() {
+    } else if is_scored(definition) && evaluators.neutral.is_none() {
         Some("there is no neutral set to compare the replies with")
     } else if !is_scored(definition) && options.search.candidates.is_some() {
         Some("problems are chosen by how likely their wanted replies are (--candidates)")
-    } else if !is_scored(definition) && !examiners.task.judges_replies_alone() {
+    } else if !is_scored(definition) && !evaluators.task.judges_replies_alone() {
         Some(
             "the reward is neither the log-likelihood of given replies nor a rule that replies are judged by",
         )
@@ -101,26 +101,26 @@ fn is_scored(definition: &Definition) -> bool {
 fn look(
     options: &RunOptions,
     model: &Model,
-    examiners: &mut Examiners,
+    evaluators: &mut Evaluators,
     definition: &Definition,
 ) -> Result<Result<Found, &'static str>> {
     let context_bytes = options.memory(model).contexts_alone();
     let inference = LlamaOptions { context_bytes, ..options.inference.clone() };
     let mut engine = engine(model.reopen()?, &[], &inference)?;
-    setup::rehearse(examiners, &engine)?;
+    setup::rehearse(evaluators, &engine)?;
     if !is_scored(definition) {
         out::warn(
             "note: the model first replies to some of the problems, to see whether its replies are right but go on; --tokens all \
              leaves that out",
         );
-        let Some(ending) = ending(&mut engine, &mut examiners.task)? else {
+        let Some(ending) = ending(&mut engine, &mut evaluators.task)? else {
             return Ok(Err("a text ends replies, and no token"));
         };
         let ending = Some(ending).filter(Ending::is_clear).map(Found::Ending);
         return Ok(ending.ok_or("to end sooner would not make most of the wrong replies right"));
     }
-    let Some(neutral) = &examiners.neutral else { return Ok(Err("there is no neutral set")) };
-    let found = Some(surprise(&mut engine, &examiners.task, neutral)?).filter(Surprise::is_clear);
+    let Some(neutral) = &evaluators.neutral else { return Ok(Err("there is no neutral set")) };
+    let found = Some(surprise(&mut engine, &evaluators.task, neutral)?).filter(Surprise::is_clear);
     Ok(found.map(Found::Opening).ok_or("replies do not begin with tokens that stand out"))
 }
 

@@ -13,7 +13,7 @@ use super::args::TuneArgs;
 use super::audit::FileAuditor;
 use super::probe::Probed;
 use super::{Ending, chat, interrupt, out, setup};
-use crate::exam::Example;
+use crate::evaluation::Example;
 use crate::llama::{LlamaEngine, LlamaOptions, check_built_in};
 use crate::model::Model;
 use crate::plan::{Memory, MemoryPlan};
@@ -60,10 +60,10 @@ impl<'a> Ready<'a> {
         let witness = model.working.witness().clone();
         let inference = LlamaOptions { context_bytes: plan.contexts, ..job.run.inference.clone() };
         let engine = engine(model, &start.log.header.tensors, &inference)?;
-        setup::rehearse(&mut start.examiners, &engine)?;
+        setup::rehearse(&mut start.evaluators, &engine)?;
         start.told.warnings.iter().for_each(out::warn);
-        chat::warn(&start.examiners.task, &engine)?;
-        let example = start.examiners.task.example(&engine, false)?;
+        chat::warn(&start.evaluators.task, &engine)?;
+        let example = start.evaluators.task.example(&engine, false)?;
         Ok(Self { job, start, memory, plan, witness, engine, example, probed: None })
     }
 
@@ -71,7 +71,7 @@ impl<'a> Ready<'a> {
     fn probe(&mut self, stop: &AtomicBool) -> Result<bool> {
         let Self { start, engine, plan, .. } = self;
         let (search, header) = (&self.job.run.search, &start.log.header);
-        let found = Probed::find(search, engine, &mut start.examiners, header, plan.mode, stop)?;
+        let found = Probed::find(search, engine, &mut start.evaluators, header, plan.mode, stop)?;
         let Some(found) = found else { return Ok(false) };
         (start.log, _) = SeedLog::start(found.header.clone())?;
         *plan = self.memory.plan(&start.log.header)?;
@@ -82,7 +82,7 @@ impl<'a> Ready<'a> {
     /// Runs all generations.
     fn tune(self, stop: &AtomicBool) -> Result<Ending> {
         let Self { job, start, plan, witness, engine, example, probed, .. } = self;
-        let Start { mut log, journal, goal, examiners, tokens, told } = start;
+        let Start { mut log, journal, goal, evaluators, tokens, told } = start;
         let planned = plan.fixed + engine.context_bytes();
         let journal = journal.map_or_else(|| create(job, &log), Ok)?;
         let mut journal = Witnessed { log: journal, model: witness };
@@ -99,7 +99,7 @@ impl<'a> Ready<'a> {
         let mut display = Display::start(job, &log, planned, example.as_ref());
         tokens.iter().for_each(|found| display.tell_tokens(found));
         probed.iter().for_each(|found| display.tell(found, plan.mode));
-        let tuner = Tuner::new(engine, examiners, log, journal, plan.mode);
+        let tuner = Tuner::new(engine, evaluators, log, journal, plan.mode);
         if tuner.is_err() && !job.resumes() {
             discard_log(&job.log);
         }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::exam::{FreePrompt, opening};
+use crate::evaluation::{FreePrompt, opening};
 use crate::seed_log::{DriftSpec, hex};
 
 /// The set that comes with the program.

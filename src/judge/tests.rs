@@ -131,7 +131,7 @@ fn patterns_take_no_time_to_speak_of() {
 
 #[cfg(feature = "json-schema")]
 #[test]
-fn json_is_graded() {
+fn json_is_judged() {
     let schema = json!({
         "type": "object",
         "properties": {"name": {"type": "string", "pattern": "^[A-Z]"}, "age": {"$ref": "#/$defs/age"}},

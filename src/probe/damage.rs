@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::drift::DriftMeter;
 use crate::engine::{Engine, EngineError};
 use crate::fitness::{deviation, mean};
-use crate::tune::{Examiners, TuneError};
+use crate::tune::{Evaluators, TuneError};
 
 /// Effect of a perturbation on a text's log-perplexity.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,9 +27,9 @@ pub(super) struct Damage<B> {
 
 impl<B> Damage<B> {
     /// Measures the base model, which the engine must hold.
-    pub fn begin<E: Engine<Batch = B>>(engine: &mut E, examiners: &Examiners) -> Result<Self, TuneError> {
+    pub fn begin<E: Engine<Batch = B>>(engine: &mut E, evaluators: &Evaluators) -> Result<Self, TuneError> {
         let start = Instant::now();
-        let neutral = examiners.neutral.as_ref().zip(examiners.everyday(engine)?);
+        let neutral = evaluators.neutral.as_ref().zip(evaluators.everyday(engine)?);
         let meter =
             neutral.map(|neutral| DriftMeter::new(engine, Some(neutral), Vec::new(), &[])).transpose()?;
         Ok(Self { meter, rises: Default::default(), seconds: start.elapsed().as_secs_f64() })

@@ -114,14 +114,18 @@ fn results(card: &Card<'_>) -> String {
         "## Results\n".to_owned(),
         format!("On {} of the same task{}:\n", text::held_out(first.problems), tuned_on(card.log)),
     ];
-    let measure = text::measure(&text::grade(first));
+    let measure = text::measure(&text::summary_of(first));
     let (head, rule) = if retained.is_some() { (" retained |", "---|") } else { ("", "") };
     lines.push(format!("| | {measure} | mean reward |{head}\n|---|---|---|{rule}"));
     let row = |name: &str, record: &EvaluationRecord| {
         let more = retained.map_or(String::new(), |_| {
             format!(" {} |", record.retained.map_or(String::new(), |mean| format!("{mean:.4}")))
         });
-        format!("| {name} | {} | {:.4} |{more}", text::headline(&text::grade(record)), record.mean_reward)
+        format!(
+            "| {name} | {} | {:.4} |{more}",
+            text::headline(&text::summary_of(record)),
+            record.mean_reward
+        )
     };
     lines.extend(before.map(|record| row("base model", record)));
     if card.generations > 0 {

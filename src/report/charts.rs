@@ -48,17 +48,17 @@ impl Subject<'_> {
 
     /// Returns true where every evaluation of every run has an accuracy.
     pub(super) fn has_accuracy(self) -> bool {
-        self.0.iter().flat_map(|run| &run.points).all(|point| point.grade.correct.is_some())
+        self.0.iter().flat_map(|run| &run.points).all(|point| point.summary.correct.is_some())
     }
 
     /// Held-out accuracy with its interval, or the reward where nothing is right or wrong.
     fn held_out(self) -> Chart {
         if !self.has_accuracy() {
             return self.evaluation_chart("held-out", "Held-out mean reward", |point| {
-                Some((point.grade.mean_reward, None))
+                Some((point.summary.mean_reward, None))
             });
         }
-        let accuracy = |point: &Point| Some((point.grade.accuracy()?, point.grade.interval()));
+        let accuracy = |point: &Point| Some((point.summary.accuracy()?, point.summary.interval()));
         let chart = self.evaluation_chart("held-out", "Held-out accuracy", accuracy);
         let note = Some("Bars are 95% intervals.".to_owned());
         Chart { number: Number::Percent, note, ..chart }
@@ -67,7 +67,7 @@ impl Subject<'_> {
     /// The held-out reward beside an accuracy.
     fn reward(self) -> Chart {
         let has_accuracy = self.has_accuracy();
-        let reward = |point: &Point| has_accuracy.then_some((point.grade.mean_reward, None));
+        let reward = |point: &Point| has_accuracy.then_some((point.summary.mean_reward, None));
         self.evaluation_chart("reward", "Held-out mean reward", reward)
     }
 

@@ -12,7 +12,7 @@ use super::style;
 use super::table::table;
 use super::timing::{PARTS, Spent, parts};
 use super::words::minus;
-use crate::exam::Grade;
+use crate::evaluation::EvaluationSummary;
 use crate::seed_log::{DriftRecord, RepliesRecord};
 use crate::text;
 
@@ -89,7 +89,7 @@ fn tiles(run: &Run) -> Markup {
         html! {
             dl.card {
                 dt { (what) }
-                dd { div.big { (value(&point.grade)) } div.small { (interval(&point.grade)) } }
+                dd { div.big { (value(&point.summary)) } div.small { (interval(&point.summary)) } }
             }
         }
     };
@@ -102,8 +102,8 @@ fn tiles(run: &Run) -> Markup {
                 dl.card {
                     dt { "Change" }
                     dd {
-                        div.big { (minus(&text::change(&before.grade, &after.grade))) }
-                        div.small { "on " (text::count(after.grade.problems)) " held-out problems" }
+                        div.big { (minus(&text::change(&before.summary, &after.summary))) }
+                        div.small { "on " (text::count(after.summary.problems)) " held-out problems" }
                     }
                 }
             }
@@ -143,7 +143,7 @@ fn comparison(subject: Subject<'_>) -> Markup {
     let cell = |point: Option<&Point>| {
         html! {
             td {
-                @if let Some(point) = point { (value(&point.grade)) br; span.small { (ends(&point.grade)) } }
+                @if let Some(point) = point { (value(&point.summary)) br; span.small { (ends(&point.summary)) } }
                 @else { "not measured" }
             }
         }
@@ -160,10 +160,10 @@ fn comparison(subject: Subject<'_>) -> Markup {
             tr {
                 th scope="row" { (swatch(number)) (run.name) }
                 (cell(run.before())) (cell(run.after()))
-                td { @if let (Some(a), Some(b)) = (run.before(), run.after()) { (minus(&text::change(&a.grade, &b.grade))) } }
+                td { @if let (Some(a), Some(b)) = (run.before(), run.after()) { (minus(&text::change(&a.summary, &b.summary))) } }
                 td {
                     @if let Some(best) = &run.best {
-                        (value(&best.grade)) br; span.small { "after generation " (text::count(best.generations)) }
+                        (value(&best.summary)) br; span.small { "after generation " (text::count(best.generations)) }
                     }
                 }
                 @if has_retained { td { (retained(run)) } }
@@ -323,7 +323,7 @@ fn checks(run: &Run) -> Markup {
 
 fn evaluations(run: &Run) -> Markup {
     let has_retained = run.points.iter().any(|point| point.retained.is_some());
-    let has_accuracy = run.points.iter().any(|point| point.grade.correct.is_some());
+    let has_accuracy = run.points.iter().any(|point| point.summary.correct.is_some());
     let has_drift = run.points.iter().any(|point| point.drift.is_some());
     let has_displacement = run.points.iter().any(|point| point.displacement.is_some());
     let head = html! {
@@ -343,10 +343,10 @@ fn evaluations(run: &Run) -> Markup {
             tr {
                 th scope="row" { (text::count(point.generations)) }
                 @if has_accuracy {
-                    td { (point.grade.accuracy().map(text::percent).unwrap_or_default()) }
-                    td { (ends(&point.grade)) }
+                    td { (point.summary.accuracy().map(text::percent).unwrap_or_default()) }
+                    td { (ends(&point.summary)) }
                 }
-                td { (minus(&format!("{:.4}", point.grade.mean_reward))) }
+                td { (minus(&format!("{:.4}", point.summary.mean_reward))) }
                 @if has_retained { td { (point.retained.map(|it| minus(&format!("{it:.4}"))).unwrap_or_default()) } }
                 @if has_drift {
                     td { (point.drift.and_then(|it| it.texts).map(signed).unwrap_or_default()) }
@@ -355,7 +355,7 @@ fn evaluations(run: &Run) -> Markup {
                     td { (of_replies(point, |replies| replies.endless)) }
                 }
                 @if has_displacement { td { (point.displacement.map(text::percent).unwrap_or_default()) } }
-                td { (text::count(point.grade.problems)) }
+                td { (text::count(point.summary.problems)) }
             }
         }
     };
@@ -384,18 +384,18 @@ fn of_replies(point: &Point, count: fn(&RepliesRecord) -> u64) -> String {
 }
 
 /// Accuracy, or mean reward where nothing is right or wrong.
-fn value(grade: &Grade) -> String {
-    grade.accuracy().map_or_else(|| minus(&format!("{:.4}", grade.mean_reward)), text::percent)
+fn value(summary: &EvaluationSummary) -> String {
+    summary.accuracy().map_or_else(|| minus(&format!("{:.4}", summary.mean_reward)), text::percent)
 }
 
-fn interval(grade: &Grade) -> Markup {
+fn interval(summary: &EvaluationSummary) -> Markup {
     html! {
-        @if grade.correct.is_some() { "95% interval " span.whole { (ends(grade)) } } @else { "mean reward" }
+        @if summary.correct.is_some() { "95% interval " span.whole { (ends(summary)) } } @else { "mean reward" }
     }
 }
 
-fn ends(grade: &Grade) -> String {
+fn ends(summary: &EvaluationSummary) -> String {
     let ends =
-        grade.interval().map(|(low, high)| format!("{:.1}\u{2013}{}", 100.0 * low, text::percent(high)));
+        summary.interval().map(|(low, high)| format!("{:.1}\u{2013}{}", 100.0 * low, text::percent(high)));
     ends.unwrap_or_default()
 }

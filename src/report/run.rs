@@ -5,7 +5,7 @@ use super::facts::{Fact, facts};
 use super::sample::Sample;
 use super::timing::{Spent, Timing};
 use super::words::shown;
-use crate::exam::Grade;
+use crate::evaluation::EvaluationSummary;
 use crate::model::logged_digest;
 use crate::seed_log::{DriftRecord, EvaluationRecord, GenerationRecord, SeedLog};
 use crate::text;
@@ -15,7 +15,7 @@ use crate::update::Moves;
 const POINTS: usize = 300;
 
 /// Most evaluations that are drawn and listed.
-const EXAMS: usize = 120;
+const MOST_POINTS: usize = 120;
 
 /// Most columns of the map of moves.
 pub const MOVES_COLUMNS: u64 = 100;
@@ -39,7 +39,7 @@ pub(super) struct Step {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Point {
     pub generations: u64,
-    pub grade: Grade,
+    pub summary: EvaluationSummary,
     pub retained: Option<f64>,
     pub drift: Option<DriftRecord>,
     pub displacement: Option<f64>,
@@ -187,10 +187,10 @@ fn step(records: &[GenerationRecord]) -> Option<Step> {
 }
 
 fn point(record: &EvaluationRecord) -> Point {
-    let grade = text::grade(record);
+    let summary = text::summary_of(record);
     Point {
         generations: record.generations,
-        grade: Grade { mean_reward: bounded(grade.mean_reward), ..grade },
+        summary: EvaluationSummary { mean_reward: bounded(summary.mean_reward), ..summary },
         retained: record.retained.map(bounded),
         drift: record.drift.map(|drift| DriftRecord {
             texts: drift.texts.map(bounded),
@@ -201,10 +201,10 @@ fn point(record: &EvaluationRecord) -> Point {
     }
 }
 
-/// At most [`EXAMS`] of the evaluations, evenly spread, first and last among them.
+/// At most [`MOST_POINTS`] of the evaluations, evenly spread, first and last among them.
 fn thinned(records: &[EvaluationRecord]) -> Vec<Point> {
     let last = records.len().saturating_sub(1);
-    let every = last.div_ceil(EXAMS - 1).max(1);
+    let every = last.div_ceil(MOST_POINTS - 1).max(1);
     let kept = |(number, _): &(usize, &EvaluationRecord)| number.is_multiple_of(every) || *number == last;
     records.iter().enumerate().filter(kept).map(|(_, record)| point(record)).collect()
 }

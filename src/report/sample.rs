@@ -1,14 +1,14 @@
 //! A problem that a model was asked before and after it was tuned.
 
-use crate::exam::Mark;
+use crate::evaluation::ProblemOutcome;
 
 /// A reply, and what it is worth.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
     /// The reply.
     pub text: String,
-    /// Its marks.
-    pub mark: Mark,
+    /// Its outcomes.
+    pub outcome: ProblemOutcome,
 }
 
 /// A problem, and what was replied to it.

@@ -55,11 +55,11 @@ fn explanation(run: &Run) -> String {
 }
 
 /// A reply, whether it is right, and its reward under the name that it has.
-fn reply(Reply { text: said, mark }: &Reply, rewards: &str) -> Markup {
-    let verdict = mark.right.map_or("", |right| if right { "right, " } else { "wrong, " });
+fn reply(Reply { text: said, outcome }: &Reply, rewards: &str) -> Markup {
+    let verdict = outcome.right.map_or("", |right| if right { "right, " } else { "wrong, " });
     html! {
         (text(said))
-        div.small { (verdict) (rewards) " " (minus(&format!("{:.4}", mark.reward))) }
+        div.small { (verdict) (rewards) " " (minus(&format!("{:.4}", outcome.reward))) }
     }
 }
 
@@ -85,13 +85,13 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exam::Mark;
+    use crate::evaluation::ProblemOutcome;
     use crate::seed_log::test_log;
     use crate::task::RewardKind;
 
     fn reply_of(text: &str, right: Option<bool>) -> Reply {
-        let mark = Mark { reward: -0.5, right, log_likelihood: None };
-        Reply { text: text.to_owned(), mark }
+        let outcome = ProblemOutcome { reward: -0.5, right, log_likelihood: None };
+        Reply { text: text.to_owned(), outcome }
     }
 
     fn sample(wanted: Option<&str>) -> Sample {

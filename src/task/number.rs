@@ -1,4 +1,4 @@
-//! Finds the numbers of a text and compares them exactly, for graders of free text.
+//! Finds the numbers of a text and compares them exactly, for metrics of free text.
 //!
 //! People and models write one number in many ways: `1234`, `1,234.00`, `$1,234`, `**1234**`, `\boxed{1234}`, `1.234e3`,
 //! `1 234,00`. A number is read as a fraction of whole numbers, so that `3.50` is `3.5` and no comparison depends on rounding.

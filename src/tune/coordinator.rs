@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::restraint::restraint;
 use super::{
-    Auditor, Event, Examiners, HeldOut, Local, Observer, Outcome, Population, ResidualMode, Summary,
+    Auditor, Evaluators, Event, HeldOut, Local, Observer, Outcome, Population, ResidualMode, Summary,
     TuneError, Warning, record,
 };
 use crate::engine::Engine;
 use crate::es::{Es, Generation};
-use crate::exam::Grade;
+use crate::evaluation::EvaluationSummary;
 use crate::recipe::displacement_of;
 use crate::seed_log::{EvaluationRecord, GenerationRecord, Line, SeedLog};
 use crate::store::Journal;
@@ -33,12 +33,12 @@ impl<E: Engine> Tuner<Local<E>> {
     /// When the log's settings do not hold together or the held-out problems cannot be put to the engine.
     pub fn new(
         engine: E,
-        examiners: Examiners,
+        evaluators: Evaluators,
         log: SeedLog,
         journal: impl Journal + 'static,
         mode: ResidualMode,
     ) -> Result<Self, TuneError> {
-        Ok(Self::of(Local::new(engine, examiners, &log, mode)?, log, journal))
+        Ok(Self::of(Local::new(engine, evaluators, &log, mode)?, log, journal))
     }
 
     /// The engine, holding the model as tuned so far.
@@ -214,8 +214,8 @@ impl<P: Population> Tuner<P> {
             return Ok(());
         }
         observer.event(&Event::Evaluating { generations });
-        let HeldOut { grade, retained, drift, displacement } = self.population.held_out()?;
-        let Grade { problems, correct, mean_reward, mean_loglik } = grade;
+        let HeldOut { summary, retained, drift, displacement } = self.population.held_out()?;
+        let EvaluationSummary { problems, correct, mean_reward, mean_loglik } = summary;
         let last = self.log.generations.last();
         let record = EvaluationRecord {
             generations,

@@ -1,9 +1,9 @@
 //! Drift from the base model, in the course of a run.
 
-use super::{Examiners, TuneError, Watch};
+use super::{Evaluators, TuneError, Watch};
 use crate::drift::{Drift, DriftMeter, FREE_REPLIES, FreeReply, Kind};
 use crate::engine::Engine;
-use crate::exam::Exam;
+use crate::evaluation::ProblemBatch;
 
 /// Held-out prompts among the samples of a summary; there is one neutral one too.
 const HELD_OUT_SAMPLES: usize = 2;
@@ -33,14 +33,14 @@ impl<B> Drifting<B> {
     /// Measures the base model, which the engine must hold.
     pub(super) fn begin<E: Engine<Batch = B>>(
         engine: &mut E,
-        examiners: &Examiners,
-        held_out: &Exam<B>,
+        evaluators: &Evaluators,
+        held_out: &ProblemBatch<B>,
         stop: &[String],
         watch: &mut Watch,
     ) -> Result<Self, TuneError> {
         let prompts = held_out.free_prompts(FREE_REPLIES);
         let before = watch.total().inference;
-        let neutral = examiners.neutral.as_ref().zip(examiners.everyday(engine)?);
+        let neutral = evaluators.neutral.as_ref().zip(evaluators.everyday(engine)?);
         let stop: Vec<String> = stop.iter().cloned().chain(held_out.stop().map(ToOwned::to_owned)).collect();
         let begin = || DriftMeter::new(engine, neutral, prompts, &stop);
         let meter = watch.time(|split| &mut split.inference, begin)?;

@@ -7,12 +7,12 @@ use tracing::info;
 
 use super::drift::Drifting;
 use super::{
-    Event, Examiners, Exams, HeldOut, Members, Observer, Population, ResidualMode, Sample, Seconds,
-    TuneError, Watch,
+    Evaluators, Event, GenerationBatch, HeldOut, Members, Observer, Population, ResidualMode, Sample,
+    Seconds, TuneError, Watch,
 };
 use crate::engine::Engine;
 use crate::es::Generation;
-use crate::exam::{Exam, Grade};
+use crate::evaluation::{EvaluationSummary, ProblemBatch};
 use crate::fitness::mean;
 use crate::model::{check_digest, live_digest};
 use crate::perturb::Member;
@@ -21,17 +21,17 @@ use crate::seed_log::{GenerationRecord, SeedLog, TaskSpec};
 use crate::sweep::{ResidualStore, per_tile, rebuild_all, update_all};
 use crate::update::Moves;
 
-/// A model and those who examine it.
+/// A model and its evaluators.
 pub struct Local<E: Engine> {
     engine: E,
     members: Members,
-    examiners: Examiners,
+    evaluators: Evaluators,
     task: TaskSpec,
     history: History,
     residual: ResidualStore,
-    held_out: Exam<E::Batch>,
-    /// Held-out exam of the retained task.
-    retained: Option<Exam<E::Batch>>,
+    held_out: ProblemBatch<E::Batch>,
+    /// Held-out batch of the retained task.
+    retained: Option<ProblemBatch<E::Batch>>,
     drift: Drifting<E::Batch>,
     watch: Watch,
 }
@@ -44,7 +44,7 @@ impl<E: Engine> Local<E> {
     /// put to the engine.
     pub fn new(
         mut engine: E,
-        mut examiners: Examiners,
+        mut evaluators: Evaluators,
         log: &SeedLog,
         mode: ResidualMode,
     ) -> Result<Self, TuneError> {
@@ -55,11 +55,11 @@ impl<E: Engine> Local<E> {
         };
         let task = log.header.task.clone();
         let count = task.eval_problems as usize;
-        let held_out = examiners.task.held_out(&engine, count)?;
+        let held_out = evaluators.task.held_out(&engine, count)?;
         let mut watch = Watch::start();
         // While the engine holds the base model.
-        examiners.learn_own_replies(&mut engine, &log.header)?;
-        let drift = Drifting::begin(&mut engine, &examiners, &held_out, &task.definition.stop, &mut watch)?;
+        evaluators.learn_own_replies(&mut engine, &log.header)?;
+        let drift = Drifting::begin(&mut engine, &evaluators, &held_out, &task.definition.stop, &mut watch)?;
         if !history.is_empty() {
             rebuild_all(&history, &mut residual).on(&mut engine)?;
             check_digest(log, history.len(), &live_digest(&mut engine)?)?;
@@ -67,9 +67,9 @@ impl<E: Engine> Local<E> {
         let stored = matches!(residual, ResidualStore::Stored(_));
         info!(generations_done = history.len(), residual_stored = stored, "the run is set up");
         let retained =
-            examiners.retain.as_ref().map(|examiner| examiner.held_out(&engine, count)).transpose()?;
+            evaluators.retain.as_ref().map(|evaluator| evaluator.held_out(&engine, count)).transpose()?;
         let members = Members::new(&history);
-        Ok(Self { engine, members, examiners, task, history, residual, held_out, retained, drift, watch })
+        Ok(Self { engine, members, evaluators, task, history, residual, held_out, retained, drift, watch })
     }
 
     /// The engine, holding the model as tuned so far.
@@ -104,7 +104,7 @@ impl<E: Engine> Local<E> {
         stop: &AtomicBool,
         observer: &mut dyn Observer,
     ) -> Result<Option<Vec<f64>>, TuneError> {
-        let exams = self.exams(generation.number)?;
+        let batches = self.batches(generation.number)?;
         let of = generation.size() as u32;
         let mut fitness = Vec::with_capacity(numbers.len());
         for (number, member) in (0..).zip(generation.members()).skip(numbers.start).take(numbers.len()) {
@@ -113,22 +113,22 @@ impl<E: Engine> Local<E> {
             }
             observer.event(&Event::Member { generation: generation.number, member: number, of });
             self.turn_into(Some(member))?;
-            fitness.push(self.fitness(&exams)?);
+            fitness.push(self.fitness(&batches)?);
         }
         Ok(Some(fitness))
     }
 
     /// The problems of a generation, as they are for the codes of the log.
-    fn exams(&mut self, generation: u64) -> Result<Exams<E::Batch>, TuneError> {
-        let Self { engine, examiners, task, watch, .. } = self;
-        let exams = || examiners.exams(engine, task, generation);
-        Ok(watch.time(|split| &mut split.inference, exams)?)
+    fn batches(&mut self, generation: u64) -> Result<GenerationBatch<E::Batch>, TuneError> {
+        let Self { engine, evaluators, task, watch, .. } = self;
+        let batches = || evaluators.batches(engine, task, generation);
+        Ok(watch.time(|split| &mut split.inference, batches)?)
     }
 
     /// Fitness of the codes as they are.
-    fn fitness(&mut self, exams: &Exams<E::Batch>) -> Result<f64, TuneError> {
-        let Self { engine, examiners, watch, .. } = self;
-        let rewards = watch.time(|split| &mut split.inference, || examiners.rewards(engine, exams))?;
+    fn fitness(&mut self, batches: &GenerationBatch<E::Batch>) -> Result<f64, TuneError> {
+        let Self { engine, evaluators, watch, .. } = self;
+        let rewards = watch.time(|split| &mut split.inference, || evaluators.rewards(engine, batches))?;
         Ok(rewards.fitness())
     }
 
@@ -141,17 +141,18 @@ impl<E: Engine> Local<E> {
     }
 
     /// How the codes as they are do on the held-out problems.
-    fn grade(&mut self) -> Result<Grade, TuneError> {
-        let Self { engine, held_out, examiners, watch, .. } = self;
-        let marks = watch.time(|split| &mut split.inference, || examiners.task.marks(engine, held_out))?;
-        Ok(Grade::of(&marks))
+    fn summary(&mut self) -> Result<EvaluationSummary, TuneError> {
+        let Self { engine, held_out, evaluators, watch, .. } = self;
+        let outcomes =
+            watch.time(|split| &mut split.inference, || evaluators.task.outcomes(engine, held_out))?;
+        Ok(EvaluationSummary::of(&outcomes))
     }
 
     /// Their mean reward on what is to be retained.
     fn retained(&mut self) -> Result<Option<f64>, TuneError> {
-        let Self { engine, retained, examiners, watch, .. } = self;
-        let (Some(examiner), Some(exam)) = (&mut examiners.retain, retained) else { return Ok(None) };
-        let rewards = watch.time(|split| &mut split.inference, || examiner.rewards(engine, exam))?;
+        let Self { engine, retained, evaluators, watch, .. } = self;
+        let (Some(evaluator), Some(batch)) = (&mut evaluators.retain, retained) else { return Ok(None) };
+        let rewards = watch.time(|split| &mut split.inference, || evaluator.rewards(engine, batch))?;
         Ok(Some(mean(&rewards)))
     }
 }
@@ -178,10 +179,10 @@ impl<E: Engine> Population for Local<E> {
     }
 
     fn held_out(&mut self) -> Result<HeldOut, TuneError> {
-        let (grade, retained) = (self.grade()?, self.retained()?);
+        let (summary, retained) = (self.summary()?, self.retained()?);
         let Self { engine, drift, history, watch, .. } = self;
         let drift = drift.measure(engine, history.len(), watch)?;
-        Ok(HeldOut { grade, retained, drift, displacement: engine.displacement()? })
+        Ok(HeldOut { summary, retained, drift, displacement: engine.displacement()? })
     }
 
     fn spent(&self) -> Seconds {
@@ -197,7 +198,7 @@ impl<E: Engine> Population for Local<E> {
     }
 
     fn hints(&self) -> Vec<String> {
-        self.examiners.hints()
+        self.evaluators.hints()
     }
 
     fn samples(&self, generations: u64) -> Vec<Sample> {

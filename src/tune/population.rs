@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use super::{Observer, Sample, Seconds, TuneError};
 use crate::drift::Drift;
 use crate::es::Generation;
-use crate::exam::Grade;
+use crate::evaluation::EvaluationSummary;
 use crate::seed_log::GenerationRecord;
 use crate::update::Moves;
 
@@ -79,7 +79,7 @@ pub trait Population: Send {
 #[derive(Clone, Debug)]
 pub struct HeldOut {
     /// On the held-out problems.
-    pub grade: Grade,
+    pub summary: EvaluationSummary,
     /// Their mean reward on what is to be retained.
     pub retained: Option<f64>,
     /// How far they have drifted from the base model's.

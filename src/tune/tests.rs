@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::*;
 use crate::block::Q4K;
-use crate::exam::Examiner;
+use crate::evaluation::Evaluator;
 use crate::model::live_digest;
 use crate::perturb::read_codes;
 use crate::seed_log::{Header, TaskSpec, test_log};
@@ -19,11 +19,11 @@ use crate::task::arith::Arith;
 
 use fake::{FakeEngine, Lines, Nobody, StopAt};
 
-fn examiners() -> Examiners {
+fn evaluators() -> Evaluators {
     let Header { settings, task, .. } = header();
     let task =
-        Examiner::new(Box::new(Arith::default()), &task.definition, settings.seed, |_| Ok(None)).unwrap();
-    Examiners { task, retain: None, neutral: None }
+        Evaluator::new(Box::new(Arith::default()), &task.definition, settings.seed, |_| Ok(None)).unwrap();
+    Evaluators { task, retain: None, neutral: None }
 }
 
 fn header() -> Header {
@@ -50,7 +50,7 @@ fn whole_run(mode: ResidualMode) -> Traces {
 fn whole_run_of(header: &Header, mode: ResidualMode) -> Traces {
     let (log, first) = SeedLog::start(header.clone()).unwrap();
     let journal = Lines::of(first);
-    let mut tuner = Tuner::new(FakeEngine::new(header), examiners(), log, journal.clone(), mode).unwrap();
+    let mut tuner = Tuner::new(FakeEngine::new(header), evaluators(), log, journal.clone(), mode).unwrap();
     assert_eq!(tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap(), Outcome::Done);
     let codes = std::mem::take(&mut tuner.engine().tensors);
     drop(tuner);
@@ -65,13 +65,13 @@ fn codes_are_those_of_the_log_wherever_a_run_stops() {
         let journal = Lines::default();
         let stop = AtomicBool::new(false);
         let engine = FakeEngine::new(&header());
-        let mut tuner = Tuner::new(engine, examiners(), log, journal.clone(), ResidualMode::Replay).unwrap();
+        let mut tuner = Tuner::new(engine, evaluators(), log, journal.clone(), ResidualMode::Replay).unwrap();
         assert_eq!(tuner.run(&stop, &mut StopAt(member, &stop)).unwrap(), Outcome::Stopped);
         let log = tuner.log().clone();
         let codes = std::mem::take(&mut tuner.engine().tensors);
         drop(tuner);
         let mut again =
-            Tuner::new(FakeEngine::new(&header()), examiners(), log, journal.clone(), ResidualMode::Replay)
+            Tuner::new(FakeEngine::new(&header()), evaluators(), log, journal.clone(), ResidualMode::Replay)
                 .unwrap();
         assert!(again.engine().tensors == codes, "stopped at member {member}");
     }
@@ -82,11 +82,11 @@ fn interrupted_run(header: &Header, member: u32, mode: ResidualMode) -> Traces {
     let (log, first) = SeedLog::start(header.clone()).unwrap();
     let journal = Lines::of(first);
     let stop = AtomicBool::new(false);
-    let mut tuner = Tuner::new(FakeEngine::new(header), examiners(), log, journal.clone(), mode).unwrap();
+    let mut tuner = Tuner::new(FakeEngine::new(header), evaluators(), log, journal.clone(), mode).unwrap();
     assert_eq!(tuner.run(&stop, &mut StopAt(member, &stop)).unwrap(), Outcome::Stopped);
     drop(tuner);
     let log = SeedLog::parse(journal.text().as_bytes()).unwrap();
-    let mut tuner = Tuner::new(FakeEngine::new(header), examiners(), log, journal.clone(), mode).unwrap();
+    let mut tuner = Tuner::new(FakeEngine::new(header), evaluators(), log, journal.clone(), mode).unwrap();
     assert_eq!(tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap(), Outcome::Done);
     let codes = std::mem::take(&mut tuner.engine().tensors);
     drop(tuner);
@@ -211,9 +211,9 @@ fn a_record_is_in_the_journal_before_its_update_and_a_failure_leaves_the_logs_co
     let journal = Lines::of(first);
     // One score before the run, sixteen for each generation: this fails in the fourth.
     let engine = FakeEngine { fail_at: Some(1 + 16 * 3 + 5), ..FakeEngine::new(&header()) };
-    let mut tuner = Tuner::new(engine, examiners(), log, journal.clone(), ResidualMode::Replay).unwrap();
+    let mut tuner = Tuner::new(engine, evaluators(), log, journal.clone(), ResidualMode::Replay).unwrap();
     let error = tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap_err();
-    assert!(matches!(error, TuneError::Exam(ExamError::Engine(_))), "{error}");
+    assert!(matches!(error, TuneError::Evaluation(EvaluationError::Engine(_))), "{error}");
     let codes = tuner.engine().tensors.clone();
     drop(tuner);
     let log = SeedLog::parse(journal.text().as_bytes()).unwrap();
@@ -249,7 +249,7 @@ fn a_journal_that_fails_stops_the_run_before_the_update_and_the_log_has_what_the
         let (log, first) = SeedLog::start(header.clone()).unwrap();
         let journal = Full(lines, Lines::of(first));
         let mut tuner =
-            Tuner::new(FakeEngine::new(&header), examiners(), log, journal.clone(), ResidualMode::Replay)
+            Tuner::new(FakeEngine::new(&header), evaluators(), log, journal.clone(), ResidualMode::Replay)
                 .unwrap();
         let error = tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap_err();
         assert!(matches!(error, TuneError::Store(_)), "{error}");
@@ -263,7 +263,7 @@ fn a_journal_that_fails_stops_the_run_before_the_update_and_the_log_has_what_the
             (journal.1.text().len() as u64, log.evaluations.last().cloned())
         );
         let resumed =
-            Tuner::new(FakeEngine::new(&header), examiners(), log, journal.clone(), ResidualMode::Replay);
+            Tuner::new(FakeEngine::new(&header), evaluators(), log, journal.clone(), ResidualMode::Replay);
         assert!(resumed.unwrap().engine().tensors == codes, "{lines} lines");
     }
 }
@@ -279,7 +279,7 @@ fn an_evaluation_is_told_after_its_generation() {
         Event::Evaluation(record) => told.push(("evaluation", record.generations)),
         _ => {}
     };
-    Tuner::new(FakeEngine::new(&header), examiners(), log, journal.clone(), ResidualMode::Replay)
+    Tuner::new(FakeEngine::new(&header), evaluators(), log, journal.clone(), ResidualMode::Replay)
         .unwrap()
         .run(&AtomicBool::new(false), &mut observer)
         .unwrap();
@@ -308,7 +308,7 @@ fn an_auditor_sees_every_generation_and_stops_a_run_whose_codes_are_others() {
     let (log, first) = SeedLog::start(header()).unwrap();
     let journal = Lines::of(first);
     let engine = FakeEngine::new(&header());
-    let tuner = Tuner::new(engine, examiners(), log, journal.clone(), ResidualMode::Replay).unwrap();
+    let tuner = Tuner::new(engine, evaluators(), log, journal.clone(), ResidualMode::Replay).unwrap();
     let mut tuner = tuner.audited_by(Box::new(Strict(Vec::new(), 4)));
     let error = tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap_err();
     assert!(matches!(error, TuneError::Model(_)), "{error}");
@@ -321,7 +321,7 @@ fn nothing_planned_is_nothing_done() {
     let (log, first) = SeedLog::start(header.clone()).unwrap();
     let journal = Lines::of(first);
     let mut tuner =
-        Tuner::new(FakeEngine::new(&header), examiners(), log, journal.clone(), ResidualMode::Replay)
+        Tuner::new(FakeEngine::new(&header), evaluators(), log, journal.clone(), ResidualMode::Replay)
             .unwrap();
     assert_eq!(tuner.run(&AtomicBool::new(false), &mut Nobody).unwrap(), Outcome::Done);
     assert_eq!(tuner.summary().generations, 0);

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::dataset::{DatasetError, SplitError};
 use crate::drift::NeutralError;
-use crate::exam::ExamError;
+use crate::evaluation::EvaluationError;
 use crate::seed_log::MAX_PROBLEMS;
 use crate::store::StoreError;
 use crate::task::gsm8k::WordProblemError;
@@ -26,7 +26,7 @@ pub enum WorkloadError {
     #[error(transparent)]
     Countdown(#[from] countdown::OptionsError),
     #[error(transparent)]
-    Exam(#[from] ExamError),
+    Evaluation(#[from] EvaluationError),
     #[error("{file}: {source}")]
     Split { file: String, source: SplitError },
     #[error("{file}: no example counts, as all have the weight 0; give some a weight of 1")]

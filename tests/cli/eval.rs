@@ -20,9 +20,9 @@ fn a_model_is_evaluated_as_the_run_that_made_it_did() {
     let dir = Dir::tuned();
     let evaluations = dir.run("inspect run.qes --json").json()["evaluations"].take();
     for (model, record) in ["base.gguf", "tuned.gguf"].iter().zip(evaluations.as_array().unwrap()) {
-        let grade = dir.run(&format!("eval {model} --task arith --problems 16 --json")).json();
-        assert_eq!(grade["correct"], record["correct"], "{model}");
-        assert_eq!(grade["mean_loglik"], record["mean_loglik"], "{model}");
+        let evaluation = dir.run(&format!("eval {model} --task arith --problems 16 --json")).json();
+        assert_eq!(evaluation["correct"], record["correct"], "{model}");
+        assert_eq!(evaluation["mean_loglik"], record["mean_loglik"], "{model}");
     }
 }
 

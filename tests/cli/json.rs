@@ -12,20 +12,20 @@ fn assert_numbers(object: &Value, keys: &[&str]) {
 
 #[test]
 fn eval_prints_one_object() {
-    let grade = Dir::new().run("eval base.gguf --task arith --problems 16 --json").json();
-    assert_eq!(grade["task"], "arith");
-    assert_eq!(grade["model"], "base.gguf");
-    assert_eq!(grade["log"], Value::Null);
-    assert_eq!(grade["problems"], 16);
+    let evaluation = Dir::new().run("eval base.gguf --task arith --problems 16 --json").json();
+    assert_eq!(evaluation["task"], "arith");
+    assert_eq!(evaluation["model"], "base.gguf");
+    assert_eq!(evaluation["log"], Value::Null);
+    assert_eq!(evaluation["problems"], 16);
     assert_numbers(
-        &grade,
+        &evaluation,
         &["correct", "accuracy", "ci95_low", "ci95_high", "mean_loglik", "peak_rss_bytes"],
     );
-    let number = |key: &str| grade[key].as_f64().unwrap();
+    let number = |key: &str| evaluation[key].as_f64().unwrap();
     assert_eq!(number("accuracy"), number("correct") / 16.0);
-    assert!(0.0 <= number("ci95_low") && number("ci95_low") < number("accuracy"), "{grade}");
-    assert!(number("accuracy") < number("ci95_high") && number("ci95_high") <= 1.0, "{grade}");
-    assert!(number("mean_loglik") < 0.0, "{grade}");
+    assert!(0.0 <= number("ci95_low") && number("ci95_low") < number("accuracy"), "{evaluation}");
+    assert!(number("accuracy") < number("ci95_high") && number("ci95_high") <= 1.0, "{evaluation}");
+    assert!(number("mean_loglik") < 0.0, "{evaluation}");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn an_interrupted_run_ends_with_an_object_too() {
 #[test]
 fn peak_memory_is_of_this_process_alone() {
     let large = std::hint::black_box(vec![1_u8; 300 << 20]);
-    let grade = Dir::new().run("eval base.gguf --task arith --problems 4 --json").json();
-    let peak = grade["peak_rss_bytes"].as_u64().unwrap();
+    let evaluation = Dir::new().run("eval base.gguf --task arith --problems 4 --json").json();
+    let peak = evaluation["peak_rss_bytes"].as_u64().unwrap();
     assert!((4 << 20..large.len() as u64 / 2).contains(&peak), "{peak} bytes");
 }

@@ -42,8 +42,8 @@ fn what_is_retained_is_told_by_every_evaluation() {
         "{described}"
     );
     // It is what an evaluation of its own says.
-    let grade = dir.run("eval base.gguf --task sft --data sums.jsonl --problems 16 --json").json();
-    assert_eq!(grade["mean_reward"], logged[0]);
+    let evaluation = dir.run("eval base.gguf --task sft --data sums.jsonl --problems 16 --json").json();
+    assert_eq!(evaluation["mean_reward"], logged[0]);
 }
 
 #[test]

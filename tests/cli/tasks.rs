@@ -167,13 +167,13 @@ fn a_programs_rewards_are_told_as_they_are() {
     let line = "tune base.gguf -o run.qes --task reward --data sums.jsonl -n 6 --reward-cmd 'sh program.sh'";
     let said = dir.run(&format!("{line} {RUN}")).ok();
     assert!(said.contains("before: held-out mean reward 0."), "{said}");
-    let grade = dir.run("eval base.gguf --log run.qes --trust-log --json").json();
+    let evaluation = dir.run("eval base.gguf --log run.qes --trust-log --json").json();
     assert_eq!(
-        (&grade["accuracy"], &grade["correct"], &grade["reward"]),
+        (&evaluation["accuracy"], &evaluation["correct"], &evaluation["reward"]),
         (&json!(null), &json!(null), &json!("command"))
     );
-    assert!(grade["mean_reward"].as_f64().unwrap() > 0.1, "{grade}");
-    assert!(grade["mean_loglik"].as_f64().unwrap() < 0.0, "{grade}");
+    assert!(evaluation["mean_reward"].as_f64().unwrap() > 0.1, "{evaluation}");
+    assert!(evaluation["mean_loglik"].as_f64().unwrap() < 0.0, "{evaluation}");
 }
 
 #[test]
@@ -190,8 +190,11 @@ fn the_documentation_shows_the_examples_as_they_are() {
 #[test]
 fn the_example_of_a_task_file_runs() {
     let task = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/task.toml");
-    let grade = Dir::new().run(&format!("eval base.gguf --task {task} --problems 8 --json")).json();
-    assert_eq!((&grade["task"], &grade["reward"]), (&json!("task"), &json!("numeric + 0.1 loglik")));
+    let evaluation = Dir::new().run(&format!("eval base.gguf --task {task} --problems 8 --json")).json();
+    assert_eq!(
+        (&evaluation["task"], &evaluation["reward"]),
+        (&json!("task"), &json!("numeric + 0.1 loglik"))
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::engine::{Engine, Length};
-use crate::exam::Examiner;
+use crate::evaluation::Evaluator;
 use crate::task::Definition;
 
 /// The tokens of each example, those that are tuned on first, and what there is room for.
@@ -21,10 +21,10 @@ const PERCENTS: [usize; 4] = [50, 90, 99, 100];
 
 impl Lengths {
     /// Counts the tokens of all examples.
-    pub fn of<E: Engine>(examiner: &Examiner, engine: &E, definition: &Definition) -> Result<Self> {
-        let lengths = examiner.lengths(engine)?;
-        let is_chat = examiner.is_chat(engine)?;
-        let needed = lengths.iter().map(|length| examiner.needed(*length, is_chat)).collect();
+    pub fn of<E: Engine>(evaluator: &Evaluator, engine: &E, definition: &Definition) -> Result<Self> {
+        let lengths = evaluator.lengths(engine)?;
+        let is_chat = evaluator.is_chat(engine)?;
+        let needed = lengths.iter().map(|length| evaluator.needed(*length, is_chat)).collect();
         let longest = definition.problems.data().and_then(|options| options.longest);
         Ok(Self { lengths, needed, room: engine.room(), longest: longest.map(|tokens| tokens as usize) })
     }

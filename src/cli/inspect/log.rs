@@ -23,7 +23,7 @@ pub fn text(path: &Path, log: &SeedLog) -> String {
         log.planned(),
         if log.plans.is_empty() { " at the start" } else { "" }
     ));
-    let measure = log.evaluations.first().map_or("accuracy", |first| text::measure(&text::grade(first)));
+    let measure = log.evaluations.first().map_or("accuracy", |first| text::measure(&text::summary_of(first)));
     let retained =
         if log.header.task.retain.is_some() { format!(" {:>9}", "retained") } else { String::new() };
     let drift = if log.evaluations.iter().any(|record| record.drift.is_some()) {

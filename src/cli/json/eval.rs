@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::SeenExample;
-use crate::exam::{Difference, Grade};
+use crate::evaluation::{Difference, EvaluationSummary};
 
 /// Held-out results of a model.
 #[derive(Debug, Serialize)]
@@ -55,17 +55,17 @@ pub struct Measures {
     mean_loglik: Option<f64>,
 }
 
-impl From<&Grade> for Measures {
-    fn from(grade: &Grade) -> Self {
-        let interval = grade.interval();
+impl From<&EvaluationSummary> for Measures {
+    fn from(summary: &EvaluationSummary) -> Self {
+        let interval = summary.interval();
         Self {
-            problems: grade.problems,
-            correct: grade.correct,
-            accuracy: grade.accuracy(),
+            problems: summary.problems,
+            correct: summary.correct,
+            accuracy: summary.accuracy(),
             ci95_low: interval.map(|(low, _)| low),
             ci95_high: interval.map(|(_, high)| high),
-            mean_reward: grade.mean_reward,
-            mean_loglik: grade.mean_loglik,
+            mean_reward: summary.mean_reward,
+            mean_loglik: summary.mean_loglik,
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cli::tokens::Found;
 use crate::ending::Ending;
-use crate::exam::Worth;
+use crate::evaluation::Worth;
 use crate::surprise::Standout;
 
 /// Tokens whose rows of the output matrix alone are tuned, and why.

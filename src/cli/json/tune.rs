@@ -80,7 +80,7 @@ impl From<&EvaluationRecord> for EvaluationLine {
     fn from(record: &EvaluationRecord) -> Self {
         Self {
             generations: record.generations,
-            measures: Measures::from(&text::grade(record)),
+            measures: Measures::from(&text::summary_of(record)),
             retained: record.retained,
             drift: record.drift.as_ref().map(MeasuredDrift::from),
             displacement: record.displacement,

@@ -5,7 +5,7 @@ use crate::cli::json::{self, SeenExample, StartLine, TuneLine, TunedRows};
 use crate::cli::probe::Probed;
 use crate::cli::progress::{self, JsonReport, Outline, TextReport};
 use crate::cli::{chat, text, tokens};
-use crate::exam::Example;
+use crate::evaluation::Example;
 use crate::seed_log::SeedLog;
 use crate::settings::TypeSettings;
 use crate::tune::{Observer, ResidualMode};

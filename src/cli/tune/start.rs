@@ -12,7 +12,7 @@ use crate::model::Model;
 use crate::plan::Continued;
 use crate::seed_log::{LogError, PlanRecord, SeedLog};
 use crate::store::{LogFile, StoreError, read_log_file};
-use crate::tune::Examiners;
+use crate::tune::Evaluators;
 use crate::workload::{Objective, Workloads};
 
 /// The start of a run: its log and all that is known before the model is loaded.
@@ -22,7 +22,7 @@ pub struct Start {
     pub journal: Option<LogFile>,
     /// How far the run is to go, where that is not what the log says.
     pub goal: Option<PlanRecord>,
-    pub examiners: Examiners,
+    pub evaluators: Evaluators,
     /// The tokens that were found, whose rows are tuned.
     pub tokens: Option<Found>,
     pub told: Told,
@@ -47,9 +47,9 @@ impl Start {
         if job.log.exists() {
             refuse_overwriting(&job.log, overwrite)?;
         }
-        let Begun { header, examiners, tokens, told } = Begun::new(&job.run, objective.clone(), model)?;
+        let Begun { header, evaluators, tokens, told } = Begun::new(&job.run, objective.clone(), model)?;
         let (log, _) = SeedLog::start(header)?;
-        Ok(Self { log, journal: None, goal: None, examiners, tokens, told })
+        Ok(Self { log, journal: None, goal: None, evaluators, tokens, told })
     }
 
     /// Continues a run, and cuts a torn tail off its log's file.
@@ -71,13 +71,13 @@ impl Start {
         job.run.search.check_method(header.settings.method)?;
         let workloads = Workloads::of_log(&header.task, data, trusted)?;
         let told = Told::of(&workloads);
-        let examiners = workloads.examiners(header.settings.seed)?;
+        let evaluators = workloads.evaluators(header.settings.seed)?;
         let goal = found.goal(job.run.search.generations)?;
         if found.log.torn_bytes > 0 {
             out::warn(format!("warning: {}: {}", job.log.display(), setup::torn(&found.log)));
         }
         let (log, journal) = found.mended()?;
-        Ok(Self { log, journal: Some(journal), goal, examiners, tokens: None, told })
+        Ok(Self { log, journal: Some(journal), goal, evaluators, tokens: None, told })
     }
 }
 

@@ -72,7 +72,7 @@ impl Engine for DeviceEngine {
 fn run(engine: DeviceEngine, text: String, member: u32, mode: ResidualMode) -> Traces {
     let (log, journal) = (SeedLog::parse(text.as_bytes()).unwrap(), Lines::of(text));
     let stop = AtomicBool::new(false);
-    let mut tuner = Tuner::new(engine, examiners(), log, journal.clone(), mode).unwrap();
+    let mut tuner = Tuner::new(engine, evaluators(), log, journal.clone(), mode).unwrap();
     tuner.run(&stop, &mut StopAt(member, &stop)).unwrap();
     let codes = std::mem::take(&mut tuner.engine().device.tensors);
     (journal.text(), codes)
@@ -99,7 +99,7 @@ fn bytes_that_never_reached_the_device_are_seen_in_the_digest() {
     let (text, _) = run(engine, first, u32::MAX, ResidualMode::Replay);
     let log = SeedLog::parse(text.as_bytes()).unwrap();
     let resumed =
-        Tuner::new(DeviceEngine::new(&header()), examiners(), log, Lines::default(), ResidualMode::Replay);
+        Tuner::new(DeviceEngine::new(&header()), evaluators(), log, Lines::default(), ResidualMode::Replay);
     let error = resumed.err().unwrap();
     assert!(matches!(error, TuneError::Model(ModelError::Diverged { generations: 9, .. })), "{error}");
 }

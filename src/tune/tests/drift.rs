@@ -6,8 +6,8 @@ use crate::seed_log::DriftRecord;
 
 const SET: &str = "{\"text\":\"Some plain text.\"}\n{\"prompt\":\"Say something.\"}\n";
 
-fn with_neutral() -> Examiners {
-    Examiners { neutral: Some(Neutral::parse(SET).unwrap()), ..examiners() }
+fn with_neutral() -> Evaluators {
+    Evaluators { neutral: Some(Neutral::parse(SET).unwrap()), ..evaluators() }
 }
 
 /// Runs `log` until a member is reached or to the end, and returns what it then tells.

@@ -13,7 +13,7 @@ struct Pair {
 
 impl Pair {
     fn new(log: &SeedLog, lost: fn(u64, usize) -> bool) -> Self {
-        let half = || Local::new(FakeEngine::new(&log.header), examiners(), log, ResidualMode::Replay);
+        let half = || Local::new(FakeEngine::new(&log.header), evaluators(), log, ResidualMode::Replay);
         Self { halves: [half().unwrap(), half().unwrap()], lost }
     }
 }
@@ -113,7 +113,7 @@ fn a_run_goes_on_step_by_step() {
     let (log, first) = SeedLog::start(header()).unwrap();
     let journal = Lines::of(first);
     let engine = FakeEngine::new(&header());
-    let mut tuner = Tuner::new(engine, examiners(), log, journal.clone(), ResidualMode::Replay).unwrap();
+    let mut tuner = Tuner::new(engine, evaluators(), log, journal.clone(), ResidualMode::Replay).unwrap();
     for generations in 1..=9 {
         assert_eq!(tuner.step(&AtomicBool::new(false), &mut Nobody).unwrap(), None);
         assert_eq!(tuner.summary().generations, generations);

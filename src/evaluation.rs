@@ -1,41 +1,41 @@
-//! Puts problems to a model and grades it.
+//! Evaluates a model on problems: prompts, outputs, metrics, and their summary.
 //!
-//! An [`Examiner`] knows the task and the rewards that count, an [`Exam`] is a set of problems ready to be put to an engine
-//! again and again. Rewards that look at likelihoods need one forward pass over prompts and wanted replies; those that look
+//! An [`Evaluator`] knows the task and the rewards that count, a [`ProblemBatch`] is a set of problems prepared for an engine,
+//! to be evaluated any number of times. Rewards that look at likelihoods need one forward pass over prompts and wanted replies; those that look
 //! at replies let the model reply. A model without a chat template is asked in the plain form; where that demands exactly
 //! the wanted text and then an end, the same forward pass tells whether greedy decoding gives it.
 
-mod asking;
+mod batch;
 mod example;
 mod fit;
 mod free;
-mod grade;
-mod grader;
-mod own;
-mod putting;
+mod informative;
+mod metric;
+mod own_replies;
+mod prompter;
 mod sooner;
-mod telling;
+mod summary;
 
 use thiserror::Error;
 
 pub use example::Example;
 pub use free::{FreePrompt, opening};
-pub use grade::{Difference, Grade, Mark};
 pub use sooner::Worth;
+pub use summary::{Difference, EvaluationSummary, ProblemOutcome};
 
-use asking::Asking;
-use grader::{Answers, Grader};
-use own::OwnReplies;
+use metric::{Metric, Outputs};
+use own_replies::OwnReplies;
+use prompter::Prompter;
 
 use crate::chat::{ChatSettings, TemplateError};
 use crate::engine::{Decoding, Engine, EngineError, Score};
 use crate::judge::{Judge, JudgeError};
 use crate::task::{Definition, Problem, Reward, RewardKind, SOFT_FLOOR, Task, Verdict};
 
-/// Why an exam cannot be held.
+/// Reasons for which problems cannot be evaluated.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
-pub enum ExamError {
+pub enum EvaluationError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("{place}: {source}")]
@@ -83,7 +83,7 @@ pub enum ExamError {
          larger (-c), or give shorter ones"
     )]
     AllTooLong { longest: usize },
-    #[error("the reward {kind} has nobody who judges replies")]
+    #[error("the reward {kind} has no judge of replies")]
     NoJudge { kind: &'static str },
     #[error("the reward {kind} gave {given} rewards for {asked} replies")]
     Count { kind: &'static str, given: usize, asked: usize },
@@ -91,9 +91,9 @@ pub enum ExamError {
     NotFinite { kind: &'static str, reward: f64 },
 }
 
-/// Problems, ready to be put to an engine again and again.
+/// Problems prepared for an engine, to be evaluated any number of times.
 #[derive(Debug)]
-pub struct Exam<B> {
+pub struct ProblemBatch<B> {
     problems: Vec<Problem>,
     /// Prompts as the engine gets them.
     prompts: Vec<String>,
@@ -111,7 +111,7 @@ pub struct Exam<B> {
     stop: Option<String>,
 }
 
-impl<B> Exam<B> {
+impl<B> ProblemBatch<B> {
     /// What is asked, as the engine gets it, and the wanted reply, where one is known.
     pub fn asked(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.prompts
@@ -121,10 +121,10 @@ impl<B> Exam<B> {
     }
 }
 
-/// Knows the task and what counts.
-pub struct Examiner {
+/// Evaluates a model on a task by the rewards of its definition.
+pub struct Evaluator {
     task: Box<dyn Task>,
-    graders: Vec<Grader>,
+    metrics: Vec<Metric>,
     system: Option<String>,
     /// Tokens of an example at most, others being left out.
     longest: Option<usize>,
@@ -137,8 +137,8 @@ pub struct Examiner {
     own: Option<OwnReplies>,
 }
 
-impl Examiner {
-    /// An examiner of `task` by a definition that has been validated. `seed` is the run's. `judge_of` makes the judges of
+impl Evaluator {
+    /// Makes an evaluator of `task` by a definition that has been validated. `seed` is the run's. `judge_of` makes the judges of
     /// the rewards that neither the task nor the engine judges. All problems that are given are checked.
     ///
     /// # Errors
@@ -148,11 +148,12 @@ impl Examiner {
         definition: &Definition,
         seed: u64,
         mut judge_of: impl FnMut(&Reward) -> Result<Option<Box<dyn Judge>>, JudgeError>,
-    ) -> Result<Self, ExamError> {
-        let grader = |reward: &Reward| {
+    ) -> Result<Self, EvaluationError> {
+        let metric = |reward: &Reward| {
             let (weight, kind) = (reward.weight, reward.kind.clone());
-            let judge = judge_of(reward).map_err(|source| ExamError::Judge { kind: kind.name(), source })?;
-            Ok(Grader { weight, kind, judge })
+            let judge =
+                judge_of(reward).map_err(|source| EvaluationError::Judge { kind: kind.name(), source })?;
+            Ok(Metric { weight, kind, judge })
         };
         let decoding = Decoding {
             max_new_tokens: definition.predict.unwrap_or_else(|| task.reply_tokens()),
@@ -160,12 +161,12 @@ impl Examiner {
             seed: 0,
             stop: definition.stop.clone(),
         };
-        let graders = definition.rewards.iter().map(grader).collect::<Result<_, ExamError>>()?;
+        let metrics = definition.rewards.iter().map(metric).collect::<Result<_, EvaluationError>>()?;
         let longest = definition.problems.data().and_then(|options| options.longest);
         let longest = longest.map(|tokens| tokens as usize);
-        let examiner = Self {
+        let evaluator = Self {
             task,
-            graders,
+            metrics,
             system: definition.system.clone(),
             longest,
             chat: definition.chat.clone(),
@@ -174,23 +175,23 @@ impl Examiner {
             seed,
             own: None,
         };
-        examiner.check(examiner.task.given(), Grader::check_thoroughly)?;
-        Ok(examiner)
+        evaluator.check(evaluator.task.given(), Metric::check_thoroughly)?;
+        Ok(evaluator)
     }
 
     /// Returns what writes the model's prompts and replies.
-    fn asking<'a, E: Engine>(&'a self, engine: &'a E) -> Result<Asking<'a>, ExamError> {
-        Asking::new(engine.vocabulary(), &self.chat, self.system.as_deref())
+    fn prompter<'a, E: Engine>(&'a self, engine: &'a E) -> Result<Prompter<'a>, EvaluationError> {
+        Prompter::new(engine.vocabulary(), &self.chat, self.system.as_deref())
     }
 
-    /// New tokens that the model replies with to an exam, where a reward has it reply.
+    /// Returns how many new tokens a reply may have, where a reward needs replies.
     fn new_tokens(&self, chat: bool) -> Option<usize> {
         let told_by_scores = |kind: &RewardKind| *kind == RewardKind::Exact && self.scores_tell(chat);
-        let replies = |grader: &Grader| grader.kind.reads_replies() && !told_by_scores(&grader.kind);
-        self.graders.iter().any(replies).then_some(self.decoding.max_new_tokens)
+        let replies = |metric: &Metric| metric.kind.reads_replies() && !told_by_scores(&metric.kind);
+        self.metrics.iter().any(replies).then_some(self.decoding.max_new_tokens)
     }
 
-    /// Whether one forward pass over the wanted replies tells what greedy decoding would reply.
+    /// Returns whether one forward pass over the wanted replies tells what greedy decoding would reply.
     fn scores_tell(&self, chat: bool) -> bool {
         !chat && self.task.is_exact_in_plain() && self.decoding.temp == 0.0 && self.score_first.is_none()
     }
@@ -199,130 +200,133 @@ impl Examiner {
     fn check<'a>(
         &self,
         problems: impl IntoIterator<Item = &'a Problem> + Clone,
-        check: fn(&Grader, &Problem) -> Result<(), ExamError>,
-    ) -> Result<(), ExamError> {
-        for grader in &self.graders {
-            problems.clone().into_iter().try_for_each(|problem| check(grader, problem))?;
+        check: fn(&Metric, &Problem) -> Result<(), EvaluationError>,
+    ) -> Result<(), EvaluationError> {
+        for metric in &self.metrics {
+            problems.clone().into_iter().try_for_each(|problem| check(metric, problem))?;
         }
         Ok(())
     }
 
-    /// The reward of each problem, with what an own reply has lost, where these count.
+    /// Returns the reward of each problem, with what an own reply has lost, where these count.
     ///
     /// # Errors
     /// When inference or a judge fails.
     pub fn rewards<E: Engine>(
         &mut self,
         engine: &mut E,
-        exam: &Exam<E::Batch>,
-    ) -> Result<Vec<f64>, ExamError> {
-        let mut answers = Answers::default();
-        let marks = self.grade(engine, exam, &mut answers)?;
-        let mut rewards: Vec<f64> = marks.into_iter().map(|mark| mark.reward).collect();
-        if let (Some(own), Some(scores)) = (&self.own, &answers.own) {
-            let lost = own.rewards(exam.stream, scores.iter().map(|score| score.log_likelihood));
+        batch: &ProblemBatch<E::Batch>,
+    ) -> Result<Vec<f64>, EvaluationError> {
+        let mut outputs = Outputs::default();
+        let outcomes = self.apply_metrics(engine, batch, &mut outputs)?;
+        let mut rewards: Vec<f64> = outcomes.into_iter().map(|outcome| outcome.reward).collect();
+        if let (Some(own), Some(scores)) = (&self.own, &outputs.own) {
+            let lost = own.rewards(batch.stream, scores.iter().map(|score| score.log_likelihood));
             rewards.iter_mut().zip(lost).for_each(|(reward, lost)| *reward += lost);
         }
         Ok(rewards)
     }
 
-    /// What the model says to each problem, whether or not a reward looks at it, and all marks.
+    /// Returns the model's reply to each problem, even where no reward reads it, and the outcome.
     ///
     /// # Errors
     /// When inference or a judge fails, or the context has no room for replies.
     pub fn replies<E: Engine>(
         &mut self,
         engine: &mut E,
-        exam: &Exam<E::Batch>,
-    ) -> Result<Vec<(String, Mark)>, ExamError> {
-        let mut answers = Answers::default();
-        let marks = self.mark(engine, exam, &mut answers)?;
-        let replies = answers.replies(engine, exam, &self.decoding)?;
-        Ok(replies.iter().cloned().zip(marks).collect())
+        batch: &ProblemBatch<E::Batch>,
+    ) -> Result<Vec<(String, ProblemOutcome)>, EvaluationError> {
+        let mut outputs = Outputs::default();
+        let outcomes = self.evaluate(engine, batch, &mut outputs)?;
+        let replies = outputs.replies(engine, batch, &self.decoding)?;
+        Ok(replies.iter().cloned().zip(outcomes).collect())
     }
 
     /// Returns what the judges have to say of the replies so far, beside rewards.
     pub fn hints(&self) -> Vec<String> {
-        self.graders.iter().filter_map(|grader| grader.judge.as_ref()?.hint()).collect()
+        self.metrics.iter().filter_map(|metric| metric.judge.as_ref()?.hint()).collect()
     }
 
-    /// All marks of each problem.
+    /// Returns the outcome of each problem: reward, whether it is solved, and log-likelihood, as far as they are known.
     ///
     /// # Errors
     /// When inference or a judge fails.
-    pub fn marks<E: Engine>(
+    pub fn outcomes<E: Engine>(
         &mut self,
         engine: &mut E,
-        exam: &Exam<E::Batch>,
-    ) -> Result<Vec<Mark>, ExamError> {
-        self.mark(engine, exam, &mut Answers::default())
+        batch: &ProblemBatch<E::Batch>,
+    ) -> Result<Vec<ProblemOutcome>, EvaluationError> {
+        self.evaluate(engine, batch, &mut Outputs::default())
     }
 
-    fn mark<E: Engine>(
+    fn evaluate<E: Engine>(
         &mut self,
         engine: &mut E,
-        exam: &Exam<E::Batch>,
-        answers: &mut Answers,
-    ) -> Result<Vec<Mark>, ExamError> {
-        if exam.problems.iter().all(|problem| problem.wanted.is_some()) {
-            answers.scores(engine, exam)?;
+        batch: &ProblemBatch<E::Batch>,
+        outputs: &mut Outputs,
+    ) -> Result<Vec<ProblemOutcome>, EvaluationError> {
+        if batch.problems.iter().all(|problem| problem.wanted.is_some()) {
+            outputs.scores(engine, batch)?;
         }
-        let mut marks = self.grade(engine, exam, answers)?;
-        if self.task.has_right_replies() && marks.iter().all(|mark| mark.right.is_none()) {
-            let verdicts = self.verdicts(engine, exam, answers)?;
-            marks.iter_mut().zip(verdicts).for_each(|(mark, verdict)| mark.right = Some(verdict.right));
+        let mut outcomes = self.apply_metrics(engine, batch, outputs)?;
+        if self.task.has_right_replies() && outcomes.iter().all(|outcome| outcome.right.is_none()) {
+            let verdicts = self.verdicts(engine, batch, outputs)?;
+            outcomes
+                .iter_mut()
+                .zip(verdicts)
+                .for_each(|(outcome, verdict)| outcome.right = Some(verdict.right));
         }
-        for (mark, score) in marks.iter_mut().zip(answers.wanted.iter().flatten()) {
-            mark.log_likelihood = Some(score.log_likelihood);
+        for (outcome, score) in outcomes.iter_mut().zip(outputs.wanted.iter().flatten()) {
+            outcome.log_likelihood = Some(score.log_likelihood);
         }
-        Ok(marks)
+        Ok(outcomes)
     }
 
-    /// Rewards, and whether problems are solved by the first of the graders that can tell.
-    fn grade<E: Engine>(
+    /// Returns rewards, and whether problems are solved by the first of the metrics that can tell.
+    fn apply_metrics<E: Engine>(
         &mut self,
         engine: &mut E,
-        exam: &Exam<E::Batch>,
-        answers: &mut Answers,
-    ) -> Result<Vec<Mark>, ExamError> {
-        let unmarked = Mark { reward: 0.0, right: None, log_likelihood: None };
-        let mut marks = vec![unmarked; exam.problems.len()];
-        let mut graders = std::mem::take(&mut self.graders);
-        let graded = graders.iter_mut().try_for_each(|grader| {
-            let rewards = self.values(grader, engine, exam, answers)?;
-            for ((mark, problem), reward) in marks.iter_mut().zip(&exam.problems).zip(rewards) {
-                mark.reward += grader.weight * problem.weight.unwrap_or(1.0) * reward;
-                mark.right = mark.right.or(grader.solves(reward));
+        batch: &ProblemBatch<E::Batch>,
+        outputs: &mut Outputs,
+    ) -> Result<Vec<ProblemOutcome>, EvaluationError> {
+        let empty = ProblemOutcome { reward: 0.0, right: None, log_likelihood: None };
+        let mut outcomes = vec![empty; batch.problems.len()];
+        let mut metrics = std::mem::take(&mut self.metrics);
+        let evaluated = metrics.iter_mut().try_for_each(|metric| {
+            let rewards = self.values(metric, engine, batch, outputs)?;
+            for ((outcome, problem), reward) in outcomes.iter_mut().zip(&batch.problems).zip(rewards) {
+                outcome.reward += metric.weight * problem.weight.unwrap_or(1.0) * reward;
+                outcome.right = outcome.right.or(metric.solves(reward));
             }
             Ok(())
         });
-        self.graders = graders;
-        graded.map(|()| marks)
+        self.metrics = metrics;
+        evaluated.map(|()| outcomes)
     }
 
-    /// What one grader says of each problem.
+    /// Returns one metric's value for each problem.
     fn values<E: Engine>(
         &self,
-        grader: &mut Grader,
+        metric: &mut Metric,
         engine: &mut E,
-        exam: &Exam<E::Batch>,
-        answers: &mut Answers,
-    ) -> Result<Vec<f64>, ExamError> {
-        match grader.kind {
+        batch: &ProblemBatch<E::Batch>,
+        outputs: &mut Outputs,
+    ) -> Result<Vec<f64>, EvaluationError> {
+        match metric.kind {
             RewardKind::Loglik => {
-                Ok(answers.scores(engine, exam)?.iter().map(|score| score.log_likelihood).collect())
+                Ok(outputs.scores(engine, batch)?.iter().map(|score| score.log_likelihood).collect())
             }
             RewardKind::SoftLoglik => {
                 let soft = |score: &Score| libm::log(libm::exp(score.log_likelihood) + SOFT_FLOOR);
-                Ok(answers.scores(engine, exam)?.iter().map(soft).collect())
+                Ok(outputs.scores(engine, batch)?.iter().map(soft).collect())
             }
-            RewardKind::Margin => answers.margins(engine, exam),
+            RewardKind::Margin => outputs.margins(engine, batch),
             RewardKind::Exact => {
-                Ok(self.verdicts(engine, exam, answers)?.into_iter().map(|verdict| verdict.reward).collect())
+                Ok(self.verdicts(engine, batch, outputs)?.into_iter().map(|verdict| verdict.reward).collect())
             }
             _ => {
-                let replies = answers.replies(engine, exam, &self.decoding)?;
-                grader.judge(engine, exam, replies)
+                let replies = outputs.replies(engine, batch, &self.decoding)?;
+                metric.judge(engine, batch, replies)
             }
         }
     }
@@ -331,18 +335,18 @@ impl Examiner {
     fn verdicts<E: Engine>(
         &self,
         engine: &mut E,
-        exam: &Exam<E::Batch>,
-        answers: &mut Answers,
-    ) -> Result<Vec<Verdict>, ExamError> {
-        if self.scores_tell(exam.chat) {
-            return Ok(answers
-                .scores(engine, exam)?
+        batch: &ProblemBatch<E::Batch>,
+        outputs: &mut Outputs,
+    ) -> Result<Vec<Verdict>, EvaluationError> {
+        if self.scores_tell(batch.chat) {
+            return Ok(outputs
+                .scores(engine, batch)?
                 .iter()
                 .map(|score| Verdict::of(score.is_greedy))
                 .collect());
         }
-        let replies = answers.replies(engine, exam, &self.decoding)?;
-        Ok(exam
+        let replies = outputs.replies(engine, batch, &self.decoding)?;
+        Ok(batch
             .problems
             .iter()
             .zip(replies)

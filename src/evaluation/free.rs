@@ -1,7 +1,7 @@
 //! Prompts that a model replies to freely, whatever the reward looks at: what it says when it speaks for itself.
 
-use super::asking::Asking;
-use super::{Exam, ExamError, Examiner};
+use super::prompter::Prompter;
+use super::{EvaluationError, Evaluator, ProblemBatch};
 use crate::engine::{Engine, Request};
 use crate::task::{Message, Problem, Prompt};
 
@@ -30,7 +30,7 @@ pub fn opening(text: &str) -> String {
     text.split_whitespace().take(OPENING).collect::<Vec<_>>().join(" ")
 }
 
-impl Examiner {
+impl Evaluator {
     /// Messages of a user, as a model with a chat template gets them; `None` for another model.
     ///
     /// # Errors
@@ -39,13 +39,13 @@ impl Examiner {
         &self,
         engine: &E,
         messages: &[String],
-    ) -> Result<Option<Vec<FreePrompt>>, ExamError> {
-        let asking = Asking::new(engine.vocabulary(), &self.chat, None)?;
+    ) -> Result<Option<Vec<FreePrompt>>, EvaluationError> {
+        let prompter = Prompter::new(engine.vocabulary(), &self.chat, None)?;
         let in_template = |shown: &String| {
             let chat = vec![Message::user(shown.clone())];
             let problem = Problem { prompt: Prompt { chat, ..Prompt::default() }, ..Problem::default() };
-            let asked = asking.ask(&problem, None)?;
-            Ok::<_, ExamError>(
+            let asked = prompter.ask(&problem, None)?;
+            Ok::<_, EvaluationError>(
                 asked.chat.then(|| FreePrompt { request: asked.request, shown: shown.clone() }),
             )
         };
@@ -61,7 +61,7 @@ impl Examiner {
     }
 }
 
-impl<B> Exam<B> {
+impl<B> ProblemBatch<B> {
     /// Returns the text that ends a reply, where the template has one and no token of the model does.
     pub fn stop(&self) -> Option<&str> {
         self.stop.as_deref()

@@ -1,6 +1,6 @@
 //! One example as the model sees it, and what is odd about the user's examples.
 
-use super::{ExamError, Examiner};
+use super::{EvaluationError, Evaluator};
 use crate::chat::Special;
 use crate::engine::{Engine, Spelled};
 use crate::task::{Problem, RewardKind};
@@ -16,12 +16,12 @@ pub struct Example {
     pub scored: Option<String>,
 }
 
-impl Examiner {
+impl Evaluator {
     /// The first example that is tuned on, or the first that is held out, as the model sees it; `None` where there is none.
     ///
     /// # Errors
     /// When it cannot be put to the engine.
-    pub fn example<E: Engine>(&self, engine: &E, held_out: bool) -> Result<Option<Example>, ExamError> {
+    pub fn example<E: Engine>(&self, engine: &E, held_out: bool) -> Result<Option<Example>, EvaluationError> {
         let problem = if held_out {
             self.task.held_out(1).into_iter().next()
         } else {
@@ -36,19 +36,23 @@ impl Examiner {
     ///
     /// # Errors
     /// When it cannot be put to the engine.
-    pub fn example_of<E: Engine>(&self, engine: &E, number: usize) -> Result<Option<Example>, ExamError> {
+    pub fn example_of<E: Engine>(
+        &self,
+        engine: &E,
+        number: usize,
+    ) -> Result<Option<Example>, EvaluationError> {
         let problem = self.task.given().get(number).map(|&problem| problem.clone());
         problem.map_or(Ok(None), |problem| self.as_seen(engine, problem))
     }
 
-    fn as_seen<E: Engine>(&self, engine: &E, problem: Problem) -> Result<Option<Example>, ExamError> {
+    fn as_seen<E: Engine>(&self, engine: &E, problem: Problem) -> Result<Option<Example>, EvaluationError> {
         let place = problem.place.to_string();
         let scores = |kind: &RewardKind| {
             matches!(kind, RewardKind::Loglik | RewardKind::SoftLoglik | RewardKind::Margin)
         };
-        let is_scored = problem.wanted.is_some() && self.graders.iter().any(|grader| scores(&grader.kind));
-        let exam = self.exam(engine, vec![problem], super::putting::HELD_OUT, Vec::new())?;
-        let spelled = engine.spelled(&exam.wanted, 0);
+        let is_scored = problem.wanted.is_some() && self.metrics.iter().any(|metric| scores(&metric.kind));
+        let batch = self.batch(engine, vec![problem], super::batch::HELD_OUT, Vec::new())?;
+        let spelled = engine.spelled(&batch.wanted, 0);
         Ok(spelled.map(|Spelled { prompt, scored }| Example {
             place,
             prompt,
@@ -60,16 +64,17 @@ impl Examiner {
     ///
     /// # Errors
     /// When the chat template cannot be read.
-    pub fn notes<E: Engine>(&self, engine: &E) -> Result<Vec<String>, ExamError> {
-        let asking = self.asking(engine)?;
-        if asking.special() != Special::Parse {
+    pub fn notes<E: Engine>(&self, engine: &E) -> Result<Vec<String>, EvaluationError> {
+        let prompter = self.prompter(engine)?;
+        if prompter.special() != Special::Parse {
             return Ok(Vec::new());
         }
         let given = self.task.given();
-        let has_name = |problem: &&&Problem| asking.control_token(problem).is_some();
+        let has_name = |problem: &&&Problem| prompter.control_token(problem).is_some();
         let mut with_names = given.iter().filter(has_name);
-        let Some((first, (name, what))) =
-            with_names.next().and_then(|problem| asking.control_token(problem).map(|found| (problem, found)))
+        let Some((first, (name, what))) = with_names
+            .next()
+            .and_then(|problem| prompter.control_token(problem).map(|found| (problem, found)))
         else {
             return Ok(Vec::new());
         };

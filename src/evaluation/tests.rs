@@ -1,4 +1,4 @@
-//! Exams of a fake model whose replies and likelihoods are known.
+//! Evaluations of a fake model whose replies and likelihoods are known.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -155,7 +155,7 @@ impl Judge for NoteLength {
     }
 }
 
-fn examiner(task: Same, rewards: Vec<Reward>) -> Examiner {
+fn evaluator(task: Same, rewards: Vec<Reward>) -> Evaluator {
     let problems = Problems::Data(DataOptions { held_out: 0.5, ..DataOptions::new("data.jsonl") });
     let definition = Definition { rewards, ..Definition::new("test", problems, RewardKind::Loglik) };
     let judge = |reward: &Reward| {
@@ -166,7 +166,7 @@ fn examiner(task: Same, rewards: Vec<Reward>) -> Examiner {
         };
         Ok(judge)
     };
-    Examiner::new(Box::new(task), &definition, 0, judge).unwrap()
+    Evaluator::new(Box::new(task), &definition, 0, judge).unwrap()
 }
 
 fn same(problems: Vec<Problem>) -> Same {
@@ -189,14 +189,17 @@ fn json() -> RewardKind {
     RewardKind::Json { schema: None, equal: false }
 }
 
-fn marks_of(task: Same, kinds: &[(RewardKind, f64)]) -> Result<(Vec<Mark>, Vec<&'static str>), ExamError> {
+fn outcomes_of(
+    task: Same,
+    kinds: &[(RewardKind, f64)],
+) -> Result<(Vec<ProblemOutcome>, Vec<&'static str>), EvaluationError> {
     let mut engine = Parrot::default();
-    let mut examiner = examiner(task, rewards(kinds));
-    let exam = examiner.held_out(&engine, 9)?;
-    let marks = examiner.marks(&mut engine, &exam)?;
-    let of_run: Vec<f64> = marks.iter().map(|mark| mark.reward).collect();
-    assert_eq!(examiner.rewards(&mut Parrot::default(), &exam)?, of_run);
-    Ok((marks, engine.asked.into_inner()))
+    let mut evaluator = evaluator(task, rewards(kinds));
+    let batch = evaluator.held_out(&engine, 9)?;
+    let outcomes = evaluator.outcomes(&mut engine, &batch)?;
+    let of_run: Vec<f64> = outcomes.iter().map(|outcome| outcome.reward).collect();
+    assert_eq!(evaluator.rewards(&mut Parrot::default(), &batch)?, of_run);
+    Ok((outcomes, engine.asked.into_inner()))
 }
 
 #[test]
@@ -209,26 +212,26 @@ fn rewards_add_up_by_their_weights_and_the_model_is_asked_once() {
         (RewardKind::Exact, 1000.0),
         (RewardKind::Margin, 10_000.0),
     ];
-    let (marks, asked) = marks_of(same(problems), &kinds).unwrap();
-    let rewards: Vec<f64> = marks.iter().map(|mark| mark.reward).collect();
+    let (outcomes, asked) = outcomes_of(same(problems), &kinds).unwrap();
+    let rewards: Vec<f64> = outcomes.iter().map(|outcome| outcome.reward).collect();
     assert_eq!(rewards, [-2.0 + 10.0 + 200.0 + 200.0 + 20_000.0, -1.0 + 300.0 + 300.0 - 10_000.0]);
     // The first reward that can tell is the grammar's.
-    assert_eq!(marks.iter().map(|mark| mark.right).collect::<Vec<_>>(), [Some(true), Some(false)]);
-    assert_eq!(marks[0].log_likelihood, Some(-2.0));
+    assert_eq!(outcomes.iter().map(|outcome| outcome.right).collect::<Vec<_>>(), [Some(true), Some(false)]);
+    assert_eq!(outcomes[0].log_likelihood, Some(-2.0));
     assert_eq!(asked, ["score", "complete", "score"], "wanted, replies, rejected");
 }
 
 #[test]
 fn softly_a_problem_out_of_reach_counts_less() {
     let problems = vec![problem("a", Some("A"), None), problem("abcdefghi", Some("ABCDEFGHI"), None)];
-    let (marks, asked) = marks_of(same(problems), &[(RewardKind::SoftLoglik, 1.0)]).unwrap();
-    assert_eq!((marks[0].log_likelihood, marks[1].log_likelihood), (Some(-1.0), Some(-9.0)));
+    let (outcomes, asked) = outcomes_of(same(problems), &[(RewardKind::SoftLoglik, 1.0)]).unwrap();
+    assert_eq!((outcomes[0].log_likelihood, outcomes[1].log_likelihood), (Some(-1.0), Some(-9.0)));
     let near = |reward: f64, probability: f64| (reward - probability.ln()).abs() < 1e-12;
-    assert!(near(marks[0].reward, 0.1 + (-1.0_f64).exp()), "{marks:?}");
-    assert!(near(marks[1].reward, 0.1 + (-9.0_f64).exp()), "{marks:?}");
-    assert_eq!(marks[1].right, Some(true), "by the reply");
+    assert!(near(outcomes[0].reward, 0.1 + (-1.0_f64).exp()), "{outcomes:?}");
+    assert!(near(outcomes[1].reward, 0.1 + (-9.0_f64).exp()), "{outcomes:?}");
+    assert_eq!(outcomes[1].right, Some(true), "by the reply");
     assert_eq!(asked, ["score", "complete"]);
-    let lacking = marks_of(same(vec![problem("a", None, None)]), &[(RewardKind::SoftLoglik, 1.0)]);
+    let lacking = outcomes_of(same(vec![problem("a", None, None)]), &[(RewardKind::SoftLoglik, 1.0)]);
     let message = lacking.unwrap_err().to_string();
     assert!(message.contains("soft-loglik") && message.contains("a wanted reply"), "{message}");
 }
@@ -237,11 +240,11 @@ fn softly_a_problem_out_of_reach_counts_less() {
 fn problems_are_chosen_by_their_wanted_replies() {
     let problems = [("a", ""), ("bc", "x"), ("def", "0123456789"), ("ghij", "xy")];
     let problems = problems.map(|(prompt, wanted)| problem(prompt, Some(wanted), None)).to_vec();
-    let examiner = examiner(same(problems), rewards(&[(RewardKind::Numeric, 1.0)]));
+    let evaluator = evaluator(same(problems), rewards(&[(RewardKind::Numeric, 1.0)]));
     let mut engine = Parrot::default();
-    let drawn = examiner.training(&engine, 3, 4).unwrap();
+    let drawn = evaluator.training(&engine, 3, 4).unwrap();
     let seed = drawn.seed;
-    let chosen = examiner.most_telling(&mut engine, drawn, 3, 2).unwrap();
+    let chosen = evaluator.most_informative(&mut engine, drawn, 3, 2).unwrap();
     assert_eq!(chosen.prompts, ["bc", "ghij"], "neither what is sure nor what is out of reach");
     assert_eq!(chosen.wanted.iter().map(|request| &*request.completion).collect::<Vec<_>>(), ["x", "xy"]);
     assert_eq!((chosen.seed, engine.asked.into_inner()), (seed, vec!["score"]), "one evaluation of each");
@@ -250,32 +253,32 @@ fn problems_are_chosen_by_their_wanted_replies() {
 #[test]
 fn nothing_is_chosen_of_problems_without_a_wanted_reply() {
     let problems = vec![problem("ab", Some("x"), None), problem("abc", None, None)];
-    let examiner = examiner(same(problems), rewards(&[(RewardKind::Numeric, 1.0)]));
+    let evaluator = evaluator(same(problems), rewards(&[(RewardKind::Numeric, 1.0)]));
     let mut engine = Parrot::default();
-    let drawn = examiner.training(&engine, 0, 2).unwrap();
-    let error = examiner.most_telling(&mut engine, drawn, 0, 1).unwrap_err().to_string();
+    let drawn = evaluator.training(&engine, 0, 2).unwrap();
+    let error = evaluator.most_informative(&mut engine, drawn, 0, 1).unwrap_err().to_string();
     assert!(error.contains("data.jsonl, line 3 has none; leave --candidates out"), "{error}");
 }
 
 #[test]
 fn likelihoods_alone_ask_for_replies_only_where_some_are_right() {
     let problems = || vec![problem("ab", Some("AB"), None)];
-    let (marks, asked) = marks_of(same(problems()), &[(RewardKind::Loglik, 1.0)]).unwrap();
-    assert_eq!((marks[0].right, asked), (Some(true), vec!["score", "complete"]));
+    let (outcomes, asked) = outcomes_of(same(problems()), &[(RewardKind::Loglik, 1.0)]).unwrap();
+    assert_eq!((outcomes[0].right, asked), (Some(true), vec!["score", "complete"]));
     let told_by_scores = Same { exact_in_plain: true, ..same(problems()) };
-    let (marks, asked) = marks_of(told_by_scores, &[(RewardKind::Exact, 1.0)]).unwrap();
-    assert_eq!((marks[0].reward, marks[0].right, asked), (1.0, Some(true), vec!["score"]));
+    let (outcomes, asked) = outcomes_of(told_by_scores, &[(RewardKind::Exact, 1.0)]).unwrap();
+    assert_eq!((outcomes[0].reward, outcomes[0].right, asked), (1.0, Some(true), vec!["score"]));
     let without_right = Same { has_right: false, ..same(problems()) };
-    let (marks, asked) = marks_of(without_right, &[(RewardKind::Loglik, 1.0)]).unwrap();
-    assert_eq!((marks[0].right, asked), (None, vec!["score"]));
+    let (outcomes, asked) = outcomes_of(without_right, &[(RewardKind::Loglik, 1.0)]).unwrap();
+    assert_eq!((outcomes[0].right, asked), (None, vec!["score"]));
 }
 
 #[test]
 fn problems_without_a_wanted_reply_are_judged_by_what_needs_none() {
-    let (marks, asked) =
-        marks_of(Same { has_right: false, ..same(vec![problem("ab", None, None)]) }, &[(command(), 1.0)])
+    let (outcomes, asked) =
+        outcomes_of(Same { has_right: false, ..same(vec![problem("ab", None, None)]) }, &[(command(), 1.0)])
             .unwrap();
-    assert_eq!(marks, [Mark { reward: 2.0, right: None, log_likelihood: None }]);
+    assert_eq!(outcomes, [ProblemOutcome { reward: 2.0, right: None, log_likelihood: None }]);
     assert_eq!(asked, ["complete"]);
 }
 
@@ -285,11 +288,11 @@ fn a_problem_that_lacks_what_a_reward_needs_is_named() {
         (problem("ab", None, None), RewardKind::Loglik, "data.jsonl, line 2 has none"),
         (problem("abc", Some("x"), None), RewardKind::Margin, "a chosen and a rejected reply"),
         (problem("ab", Some("x"), None), json(), "json of a reply is NaN"),
-        (problem("ab", Some("x"), None), RewardKind::Numeric, "nobody who judges"),
+        (problem("ab", Some("x"), None), RewardKind::Numeric, "has no judge of replies"),
         (problem("abcd", Some(&"x".repeat(60)), None), RewardKind::Loglik, "data.jsonl, line 4: preparing"),
     ];
     for (problem, kind, part) in cases {
-        let error = marks_of(same(vec![problem]), &[(kind, 1.0)]).unwrap_err().to_string();
+        let error = outcomes_of(same(vec![problem]), &[(kind, 1.0)]).unwrap_err().to_string();
         assert!(error.contains(part), "{part}: {error}");
     }
 }
@@ -297,11 +300,11 @@ fn a_problem_that_lacks_what_a_reward_needs_is_named() {
 #[test]
 fn a_system_message_needs_a_template() {
     let with = |template, system: Option<&str>| {
-        let mut examiner =
-            examiner(same(vec![problem("ab", Some("AB"), None)]), rewards(&[(RewardKind::Loglik, 1.0)]));
-        examiner.system = system.map(str::to_owned);
+        let mut evaluator =
+            evaluator(same(vec![problem("ab", Some("AB"), None)]), rewards(&[(RewardKind::Loglik, 1.0)]));
+        evaluator.system = system.map(str::to_owned);
         let engine = parrot(template);
-        examiner.held_out(&engine, 1).map(|exam| exam.prompts).map_err(|e| e.to_string())
+        evaluator.held_out(&engine, 1).map(|batch| batch.prompts).map_err(|e| e.to_string())
     };
     assert_eq!(with(true, Some("be brief")).unwrap(), ["system:be brief|user:ab"]);
     assert_eq!(with(true, None).unwrap(), ["user:ab"]);
@@ -316,15 +319,15 @@ fn a_system_message_needs_a_conversation() {
         place: problem("ab", None, None).place,
         ..Problem::default()
     };
-    let mut examiner = examiner(same(vec![text]), rewards(&[(RewardKind::Loglik, 1.0)]));
+    let mut evaluator = evaluator(same(vec![text]), rewards(&[(RewardKind::Loglik, 1.0)]));
     let engine = parrot(true);
-    assert!(examiner.held_out(&engine, 1).is_ok());
-    examiner.system = Some("be brief".to_owned());
-    let error = examiner.held_out(&engine, 1).unwrap_err().to_string();
+    assert!(evaluator.held_out(&engine, 1).is_ok());
+    evaluator.system = Some("be brief".to_owned());
+    let error = evaluator.held_out(&engine, 1).unwrap_err().to_string();
     assert!(error.contains("data.jsonl, line 2 is a text and no conversation"), "{error}");
 }
 
-/// The held-out exam looks at the first problem alone.
+/// The held-out batch looks at the first problem alone.
 #[test]
 fn every_given_problem_is_tried_before_a_run() {
     let fine = || problem("ab", Some("AB"), Some("A"));
@@ -337,18 +340,18 @@ fn every_given_problem_is_tried_before_a_run() {
     ];
     for (other, kind, part) in cases {
         let problems = (0..100).map(|_| fine()).chain([other]).collect();
-        let examiner = examiner(Same { is_given: true, ..same(problems) }, rewards(&[(kind, 1.0)]));
-        assert!(examiner.held_out(&Parrot::default(), 1).is_ok(), "{part}");
-        let error = examiner.rehearse(&Parrot::default()).map_err(|e| e.to_string());
+        let evaluator = evaluator(Same { is_given: true, ..same(problems) }, rewards(&[(kind, 1.0)]));
+        assert!(evaluator.held_out(&Parrot::default(), 1).is_ok(), "{part}");
+        let error = evaluator.rehearse(&Parrot::default()).map_err(|e| e.to_string());
         assert!(error.clone().err().unwrap_or_default().starts_with(part), "{part}: {error:?}");
         assert_eq!(error.is_ok(), part.is_empty(), "{error:?}");
     }
 }
 
 /// The requests that a generation's members are scored on, as prompts and completions.
-fn put(examiner: &Examiner, engine: &Parrot, generation: u64) -> Vec<(String, String)> {
-    let exam = examiner.training(engine, generation, 1).unwrap();
-    exam.wanted.into_iter().map(|request| (request.prompt, request.completion)).collect()
+fn put(evaluator: &Evaluator, engine: &Parrot, generation: u64) -> Vec<(String, String)> {
+    let batch = evaluator.training(engine, generation, 1).unwrap();
+    batch.wanted.into_iter().map(|request| (request.prompt, request.completion)).collect()
 }
 
 #[test]
@@ -357,24 +360,24 @@ fn own_replies_follow_the_openings_of_wanted_ones_and_count_by_what_they_have_lo
         problem("ab", Some("Aye! No, not that."), None),
         problem("cd", Some("Nothing of the kind"), None),
     ];
-    let mut examiner = examiner(same(problems), rewards(&[(RewardKind::Loglik, 1.0)]));
+    let mut evaluator = evaluator(same(problems), rewards(&[(RewardKind::Loglik, 1.0)]));
     let mut engine = Parrot::default();
     let of_opening = |token: usize| ['A', '!', '.'].map(|letter| letter as usize).contains(&token);
     let wanted = ("ab".to_owned(), "Aye! No, not that.".to_owned());
-    assert_eq!(put(&examiner, &engine, 0), std::slice::from_ref(&wanted));
-    examiner.learn_own_replies(&mut engine, Box::new(of_opening), 8, 2.0).unwrap();
+    assert_eq!(put(&evaluator, &engine, 0), std::slice::from_ref(&wanted));
+    evaluator.learn_own_replies(&mut engine, Box::new(of_opening), 8, 2.0).unwrap();
     // The second problem's reply has no such token where it begins, and the last one of the first is not in its opening.
     let own = ("abAye!".to_owned(), " AB".to_owned());
-    assert_eq!(put(&examiner, &engine, 0), [wanted.clone(), own.clone()]);
-    assert_eq!(put(&examiner, &engine, 7), [wanted, own]);
-    let exam = examiner.training(&engine, 0, 1).unwrap();
+    assert_eq!(put(&evaluator, &engine, 0), [wanted.clone(), own.clone()]);
+    assert_eq!(put(&evaluator, &engine, 7), [wanted, own]);
+    let batch = evaluator.training(&engine, 0, 1).unwrap();
     // Of the wanted reply the opening alone counts.
-    assert_eq!(examiner.rewards(&mut engine, &exam).unwrap(), [-4.0]);
+    assert_eq!(evaluator.rewards(&mut engine, &batch).unwrap(), [-4.0]);
     engine.dislike = 1.5;
-    assert_eq!(examiner.rewards(&mut engine, &exam).unwrap(), [-4.0 - 1.5 - 2.0 * 1.5]);
+    assert_eq!(evaluator.rewards(&mut engine, &batch).unwrap(), [-4.0 - 1.5 - 2.0 * 1.5]);
     // Evaluations know nothing of it.
-    let held_out = examiner.held_out(&engine, 1).unwrap();
-    assert_eq!((held_out.wanted.len(), examiner.rewards(&mut engine, &held_out).unwrap()), (1, vec![-19.5]));
+    let held_out = evaluator.held_out(&engine, 1).unwrap();
+    assert_eq!((held_out.wanted.len(), evaluator.rewards(&mut engine, &held_out).unwrap()), (1, vec![-19.5]));
 }
 
 /// Gives 1 to replies of one word.
@@ -395,10 +398,10 @@ fn replies_are_judged_as_they_are_and_ended_sooner() {
     let by_words = rewards(&[(RewardKind::Regex { pattern: None }, 1.0)]);
     let definition = Definition { rewards: by_words, ..Definition::new("test", data, RewardKind::Exact) };
     let judge = |_: &Reward| -> Result<Option<Box<dyn Judge>>, JudgeError> { Ok(Some(Box::new(OneWord))) };
-    let mut examiner = Examiner::new(Box::new(same(problems)), &definition, 0, judge).unwrap();
-    assert!(examiner.judges_replies_alone());
-    let worth = examiner.worth_of_replies(&mut parrot(false), 4).unwrap();
+    let mut evaluator = Evaluator::new(Box::new(same(problems)), &definition, 0, judge).unwrap();
+    assert!(evaluator.judges_replies_alone());
+    let worth = evaluator.worth_of_replies(&mut parrot(false), 4).unwrap();
     assert_eq!((worth.replies, worth.ended_sooner, worth.most), (3, 1.0, 1.0));
     assert!((worth.reward - 1.0 / 3.0).abs() < 1e-12, "{worth:?}");
-    assert!(!self::examiner(same(Vec::new()), rewards(&[(command(), 1.0)])).judges_replies_alone());
+    assert!(!self::evaluator(same(Vec::new()), rewards(&[(command(), 1.0)])).judges_replies_alone());
 }

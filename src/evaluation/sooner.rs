@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::grader::Answers;
-use super::{ExamError, Examiner};
+use super::metric::Outputs;
+use super::{EvaluationError, Evaluator};
 use crate::engine::Engine;
 use crate::task::{Problem, RewardKind};
 
@@ -21,12 +21,12 @@ pub struct Worth {
     pub most: f64,
 }
 
-impl Examiner {
+impl Evaluator {
     /// Returns whether replies are judged in this process and by themselves, so that parts of them can be judged as well: by no
     /// program, whose time is not ours, by no likelihood, and by no last number, which many a step on the way would be.
     pub fn judges_replies_alone(&self) -> bool {
         let judges = |kind: &RewardKind| kind.is_rule() && *kind != RewardKind::Numeric;
-        self.graders.iter().all(|grader| grader.weight > 0.0 && judges(&grader.kind))
+        self.metrics.iter().all(|metric| metric.weight > 0.0 && judges(&metric.kind))
     }
 
     /// Returns what the replies to the first `count` problems that the run is tuned on are worth, as they are, and where those count
@@ -34,31 +34,39 @@ impl Examiner {
     ///
     /// # Errors
     /// When inference or a judge fails.
-    pub fn worth_of_replies<E: Engine>(&mut self, engine: &mut E, count: usize) -> Result<Worth, ExamError> {
-        let exam = self.exam(engine, self.distinct(count), 0, Vec::new())?;
-        let mut answers = Answers::default();
-        let replies = answers.replies(engine, &exam, &self.decoding)?.to_vec();
-        let weight: f64 = self.graders.iter().map(|grader| grader.weight).sum();
+    pub fn worth_of_replies<E: Engine>(
+        &mut self,
+        engine: &mut E,
+        count: usize,
+    ) -> Result<Worth, EvaluationError> {
+        let batch = self.batch(engine, self.distinct(count), 0, Vec::new())?;
+        let mut outputs = Outputs::default();
+        let replies = outputs.replies(engine, &batch, &self.decoding)?.to_vec();
+        let weight: f64 = self.metrics.iter().map(|metric| metric.weight).sum();
         let most: Vec<f64> =
-            exam.problems.iter().map(|problem| weight * problem.weight.unwrap_or(1.0)).collect();
-        let mut rewards = |answers: &mut Answers| -> Result<Vec<f64>, ExamError> {
-            Ok(self.grade(engine, &exam, answers)?.into_iter().map(|mark| mark.reward).collect())
+            batch.problems.iter().map(|problem| weight * problem.weight.unwrap_or(1.0)).collect();
+        let mut rewards = |outputs: &mut Outputs| -> Result<Vec<f64>, EvaluationError> {
+            Ok(self
+                .apply_metrics(engine, &batch, outputs)?
+                .into_iter()
+                .map(|outcome| outcome.reward)
+                .collect())
         };
-        let whole = rewards(&mut answers)?;
+        let whole = rewards(&mut outputs)?;
         let mut best = whole.clone();
         let ends: Vec<Vec<usize>> = replies.iter().map(|reply| ends_of_words(reply)).collect();
         for word in 0..ends.iter().map(Vec::len).max().unwrap_or(0) {
             let part = |(reply, ends): (&String, &Vec<usize>)| {
                 ends.get(word).map_or_else(|| reply.clone(), |&end| reply[..end].to_owned())
             };
-            let mut parts = Answers::of_replies(replies.iter().zip(&ends).map(part).collect());
+            let mut parts = Outputs::of_replies(replies.iter().zip(&ends).map(part).collect());
             for ((best, most), reward) in best.iter_mut().zip(&most).zip(rewards(&mut parts)?) {
                 if reward >= *most {
                     *best = reward;
                 }
             }
         }
-        self.graders.iter_mut().filter_map(|grader| grader.judge.as_mut()).for_each(|judge| judge.forget());
+        self.metrics.iter_mut().filter_map(|metric| metric.judge.as_mut()).for_each(|judge| judge.forget());
         let mean = |rewards: &[f64]| rewards.iter().sum::<f64>() / rewards.len().max(1) as f64;
         Ok(Worth {
             replies: replies.len(),
@@ -72,10 +80,10 @@ impl Examiner {
     ///
     /// # Errors
     /// When the first problem that the run is tuned on cannot be put to the engine.
-    pub fn end_token<E: Engine>(&self, engine: &E) -> Result<Option<usize>, ExamError> {
+    pub fn end_token<E: Engine>(&self, engine: &E) -> Result<Option<usize>, EvaluationError> {
         let problems: Vec<Problem> = self.task.training(self.seed, 0, 1);
         let Some(problem) = problems.first() else { return Ok(None) };
-        let asked = self.asking(engine)?.ask(problem, Some("."))?;
+        let asked = self.prompter(engine)?.ask(problem, Some("."))?;
         if asked.stop.is_some() || asked.request.goes_on {
             return Ok(None);
         }

@@ -1,9 +1,9 @@
-//! From problems to exams: what is asked of the engine, and what of it is scored.
+//! Prepares problems as batches: requests to the engine, and which tokens of them are scored.
 
-use super::asking::Asked;
-use super::grader::Grader;
-use super::telling::most_telling;
-use super::{Exam, ExamError, Examiner};
+use super::informative::most_informative;
+use super::metric::Metric;
+use super::prompter::Asked;
+use super::{EvaluationError, Evaluator, ProblemBatch};
 use crate::engine::{Engine, EngineError, Request, TokenTally};
 use crate::rng::{Domain, Source};
 use crate::task::{Problem, RewardKind};
@@ -14,7 +14,7 @@ pub(super) const HELD_OUT: u64 = u64::MAX;
 /// Problems that are tried side by side before a run.
 const REHEARSED: usize = 64;
 
-impl Examiner {
+impl Evaluator {
     /// The problems of a generation, with own replies where these count.
     ///
     /// # Errors
@@ -24,8 +24,8 @@ impl Examiner {
         engine: &E,
         generation: u64,
         count: usize,
-    ) -> Result<Exam<E::Batch>, ExamError> {
-        self.training_exam(engine, self.task.training(self.seed, generation, count), generation)
+    ) -> Result<ProblemBatch<E::Batch>, EvaluationError> {
+        self.training_batch(engine, self.task.training(self.seed, generation, count), generation)
     }
 
     /// The problems of a generation that some are to be chosen of.
@@ -37,8 +37,8 @@ impl Examiner {
         engine: &E,
         generation: u64,
         count: usize,
-    ) -> Result<Exam<E::Batch>, ExamError> {
-        self.exam(engine, self.task.training(self.seed, generation, count), generation, Vec::new())
+    ) -> Result<ProblemBatch<E::Batch>, EvaluationError> {
+        self.batch(engine, self.task.training(self.seed, generation, count), generation, Vec::new())
     }
 
     /// Returns the first `count` problems that the run is tuned on, each once.
@@ -52,14 +52,14 @@ impl Examiner {
         problems
     }
 
-    fn training_exam<E: Engine>(
+    fn training_batch<E: Engine>(
         &self,
         engine: &E,
         problems: Vec<Problem>,
         generation: u64,
-    ) -> Result<Exam<E::Batch>, ExamError> {
+    ) -> Result<ProblemBatch<E::Batch>, EvaluationError> {
         let own = self.own.as_ref().map(|own| own.requests(generation, problems.len()));
-        self.exam(engine, problems, generation, own.unwrap_or_default())
+        self.batch(engine, problems, generation, own.unwrap_or_default())
     }
 
     /// Of a generation's problems the `count` that tell members apart best, in the same order: those that the codes as they are
@@ -68,21 +68,21 @@ impl Examiner {
     ///
     /// # Errors
     /// When inference fails, or a problem has no wanted reply.
-    pub fn most_telling<E: Engine>(
+    pub fn most_informative<E: Engine>(
         &self,
         engine: &mut E,
-        exam: Exam<E::Batch>,
+        batch: ProblemBatch<E::Batch>,
         generation: u64,
         count: usize,
-    ) -> Result<Exam<E::Batch>, ExamError> {
-        if let Some(problem) = exam.problems.iter().find(|problem| problem.wanted.is_none()) {
-            return Err(ExamError::Unchoosable { place: problem.place.to_string() });
+    ) -> Result<ProblemBatch<E::Batch>, EvaluationError> {
+        if let Some(problem) = batch.problems.iter().find(|problem| problem.wanted.is_none()) {
+            return Err(EvaluationError::Unchoosable { place: problem.place.to_string() });
         }
-        let scores = engine.score(&exam.wanted)?;
-        let candidates = exam.asked().zip(scores.iter().map(|score| score.log_likelihood));
-        let chosen = most_telling(candidates, count);
-        let problems = chosen.into_iter().map(|place| exam.problems[place].clone()).collect();
-        self.training_exam(engine, problems, generation)
+        let scores = engine.score(&batch.wanted)?;
+        let candidates = batch.asked().zip(scores.iter().map(|score| score.log_likelihood));
+        let chosen = most_informative(candidates, count);
+        let problems = chosen.into_iter().map(|place| batch.problems[place].clone()).collect();
+        self.training_batch(engine, problems, generation)
     }
 
     /// Returns, of every token of the vocabulary, how it fares where the wanted replies to the first generation's problems begin,
@@ -95,11 +95,11 @@ impl Examiner {
         engine: &mut E,
         count: usize,
         most: usize,
-    ) -> Result<(Vec<TokenTally>, usize), ExamError> {
-        let asking = self.asking(engine)?;
+    ) -> Result<(Vec<TokenTally>, usize), EvaluationError> {
+        let prompter = self.prompter(engine)?;
         let problems = self.task.training(self.seed, 0, count);
-        let ask = |problem: &Problem| Ok(asking.ask(problem, problem.wanted.as_deref())?.request);
-        let mut requests = problems.iter().map(ask).collect::<Result<Vec<Request>, ExamError>>()?;
+        let ask = |problem: &Problem| Ok(prompter.ask(problem, problem.wanted.as_deref())?.request);
+        let mut requests = problems.iter().map(ask).collect::<Result<Vec<Request>, EvaluationError>>()?;
         let most = self.score_first.unwrap_or(most).min(most);
         let lengths = engine.measure(&requests)?;
         for (request, length) in requests.iter_mut().zip(lengths) {
@@ -113,12 +113,16 @@ impl Examiner {
     ///
     /// # Errors
     /// When they cannot be put to the engine, or it cannot read a grammar.
-    pub fn held_out<E: Engine>(&self, engine: &E, count: usize) -> Result<Exam<E::Batch>, ExamError> {
-        for grammar in self.graders.iter().filter_map(Grader::grammar) {
+    pub fn held_out<E: Engine>(
+        &self,
+        engine: &E,
+        count: usize,
+    ) -> Result<ProblemBatch<E::Batch>, EvaluationError> {
+        for grammar in self.metrics.iter().filter_map(Metric::grammar) {
             engine.follow(grammar, &[])?;
         }
-        let exam = self.exam(engine, self.task.held_out(count), HELD_OUT, Vec::new());
-        exam.map_err(|error| self.explained(engine, error))
+        let batch = self.batch(engine, self.task.held_out(count), HELD_OUT, Vec::new());
+        batch.map_err(|error| self.explained(engine, error))
     }
 
     /// Tries whether all problems that are given can be put to the engine, so that the one that cannot is found before a run
@@ -126,26 +130,29 @@ impl Examiner {
     ///
     /// # Errors
     /// When one cannot, or the engine cannot read a grammar.
-    pub fn rehearse<E: Engine>(&self, engine: &E) -> Result<(), ExamError> {
+    pub fn rehearse<E: Engine>(&self, engine: &E) -> Result<(), EvaluationError> {
         for problems in self.task.given().chunks(REHEARSED) {
             let problems = problems.iter().copied().cloned().collect();
-            let exam = self.exam(engine, problems, HELD_OUT, Vec::new());
-            exam.map_err(|error| self.explained(engine, error))?;
+            let batch = self.batch(engine, problems, HELD_OUT, Vec::new());
+            batch.map_err(|error| self.explained(engine, error))?;
         }
         self.held_out(engine, 1).map(drop)
     }
 
-    pub(super) fn exam<E: Engine>(
+    pub(super) fn batch<E: Engine>(
         &self,
         engine: &E,
         problems: Vec<Problem>,
         stream: u64,
         own: Vec<Request>,
-    ) -> Result<Exam<E::Batch>, ExamError> {
-        self.check(&problems, Grader::check)?;
-        let asking = self.asking(engine)?;
+    ) -> Result<ProblemBatch<E::Batch>, EvaluationError> {
+        self.check(&problems, Metric::check)?;
+        let prompter = self.prompter(engine)?;
         let ask = |reply: fn(&Problem) -> Option<&str>| {
-            problems.iter().map(|problem| asking.ask(problem, reply(problem))).collect::<Result<Vec<_>, _>>()
+            problems
+                .iter()
+                .map(|problem| prompter.ask(problem, reply(problem)))
+                .collect::<Result<Vec<_>, _>>()
         };
         let asked = ask(|problem| problem.wanted.as_deref())?;
         let chat = asked.iter().any(|asked| asked.chat);
@@ -162,7 +169,7 @@ impl Examiner {
         }
         requests_wanted.extend(own);
         let wanted = prepare(engine, &requests_wanted, &problems, stream, self.new_tokens(chat))?;
-        let looks_at_rejected = self.graders.iter().any(|grader| grader.kind == RewardKind::Margin);
+        let looks_at_rejected = self.metrics.iter().any(|metric| metric.kind == RewardKind::Margin);
         let rejected = if looks_at_rejected {
             let asked = ask(|problem| problem.rejected.as_deref())?;
             Some(prepare(engine, &requests(asked), &problems, stream, None)?)
@@ -170,7 +177,7 @@ impl Examiner {
             None
         };
         let seed = Source::new(self.seed, Domain::Replies).stream(stream).next_u64();
-        Ok(Exam { problems, prompts, stream, wanted, rejected, chat, seed, lead, stop })
+        Ok(ProblemBatch { problems, prompts, stream, wanted, rejected, chat, seed, lead, stop })
     }
 }
 
@@ -182,7 +189,7 @@ fn prepare<E: Engine>(
     problems: &[Problem],
     stream: u64,
     new_tokens: Option<usize>,
-) -> Result<E::Batch, ExamError> {
+) -> Result<E::Batch, EvaluationError> {
     let prepare = |requests: &[Request]| {
         let batch = match stream {
             HELD_OUT => engine.prepare(requests)?,
@@ -196,7 +203,7 @@ fn prepare<E: Engine>(
             requests.iter().zip(problems).filter(|(_, problem)| !problem.place.file.is_empty())
         {
             if let Err(source) = prepare(std::slice::from_ref(request)) {
-                return ExamError::Problem { place: problem.place.to_string(), source };
+                return EvaluationError::Problem { place: problem.place.to_string(), source };
             }
         }
         error.into()

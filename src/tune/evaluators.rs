@@ -1,28 +1,28 @@
-//! Those who examine a run's members: on what the model is tuned on, and on what it must not lose.
+//! The evaluators of a run: of the task that is tuned on, and of what the model must not lose.
 
 use super::TuneError;
 use crate::drift::Neutral;
 use crate::engine::Engine;
-use crate::exam::{Exam, ExamError, Examiner, FreePrompt};
+use crate::evaluation::{EvaluationError, Evaluator, FreePrompt, ProblemBatch};
 use crate::fitness::mean;
 use crate::seed_log::{Header, RetainSpec, TaskSpec};
 use crate::surprise::OPENING;
 
-/// Those who examine the members of a run.
-pub struct Examiners {
+/// The evaluators of a run's members.
+pub struct Evaluators {
     /// On what the model is tuned on.
-    pub task: Examiner,
+    pub task: Evaluator,
     /// On what must not get worse.
-    pub retain: Option<Examiner>,
+    pub retain: Option<Evaluator>,
     /// Neutral set for drift, besides held-out prompts.
     pub neutral: Option<Neutral>,
 }
 
-/// The problems of a generation.
-pub struct Exams<B> {
-    task: Exam<B>,
+/// The problems of a generation, the same for each member.
+pub struct GenerationBatch<B> {
+    task: ProblemBatch<B>,
     /// Only where it counts, with its weight.
-    retain: Option<(Exam<B>, f64)>,
+    retain: Option<(ProblemBatch<B>, f64)>,
 }
 
 /// Rewards of a member for each problem of a generation.
@@ -42,13 +42,13 @@ impl Rewards {
     }
 }
 
-impl Examiners {
+impl Evaluators {
     /// Leaves out the given problems that are longer than the definitions allow, and returns how many those were.
     ///
     /// # Errors
     /// When one cannot be put to the engine whatever its length, or all are too long.
-    pub fn skip_long<E: Engine>(&mut self, engine: &E) -> Result<u64, ExamError> {
-        let retained = self.retain.as_mut().map_or(Ok(0), |examiner| examiner.skip_long(engine))?;
+    pub fn skip_long<E: Engine>(&mut self, engine: &E) -> Result<u64, EvaluationError> {
+        let retained = self.retain.as_mut().map_or(Ok(0), |evaluator| evaluator.skip_long(engine))?;
         Ok(retained + self.task.skip_long(engine)?)
     }
 
@@ -56,7 +56,11 @@ impl Examiners {
     ///
     /// # Errors
     /// When inference fails.
-    pub fn learn_own_replies<E: Engine>(&mut self, engine: &mut E, header: &Header) -> Result<(), ExamError> {
+    pub fn learn_own_replies<E: Engine>(
+        &mut self,
+        engine: &mut E,
+        header: &Header,
+    ) -> Result<(), EvaluationError> {
         let Some(weight) = header.task.own_replies else { return Ok(()) };
         let rows = header.tensors.iter().filter_map(|tensor| tensor.rows);
         let rows: Vec<_> = rows.map(|rows| rows.first..rows.end()).collect();
@@ -66,7 +70,7 @@ impl Examiners {
 
     /// Returns what the judges have to say of the replies so far, beside rewards.
     pub fn hints(&self) -> Vec<String> {
-        let retained = self.retain.iter().flat_map(Examiner::hints);
+        let retained = self.retain.iter().flat_map(Evaluator::hints);
         self.task.hints().into_iter().chain(retained).collect()
     }
 
@@ -76,7 +80,7 @@ impl Examiners {
     /// When one cannot.
     pub fn rehearse<E: Engine>(&self, engine: &E) -> Result<(), TuneError> {
         self.task.rehearse(engine)?;
-        self.retain.as_ref().map_or(Ok(()), |examiner| examiner.rehearse(engine))?;
+        self.retain.as_ref().map_or(Ok(()), |evaluator| evaluator.rehearse(engine))?;
         if let Some((set, prompts)) = self.neutral.as_ref().zip(self.everyday(engine)?) {
             set.rehearse(engine, prompts)?;
         }
@@ -96,26 +100,26 @@ impl Examiners {
     ///
     /// # Errors
     /// When they cannot be put to the engine, or inference fails.
-    pub fn exams<E: Engine>(
+    pub fn batches<E: Engine>(
         &self,
         engine: &mut E,
         spec: &TaskSpec,
         generation: u64,
-    ) -> Result<Exams<E::Batch>, ExamError> {
+    ) -> Result<GenerationBatch<E::Batch>, EvaluationError> {
         let prompts = spec.prompts as usize;
         let task = match spec.candidates {
             None => self.task.training(engine, generation, prompts)?,
             Some(candidates) => {
                 let drawn = self.task.candidates(engine, generation, candidates as usize)?;
-                self.task.most_telling(engine, drawn, generation, prompts)?
+                self.task.most_informative(engine, drawn, generation, prompts)?
             }
         };
         let counts = spec.retain.as_ref().filter(|retain| retain.weight > 0.0);
-        let training = |(examiner, counts): (&Examiner, &RetainSpec)| {
-            let exam = examiner.training(engine, generation, counts.prompts as usize)?;
-            Ok::<_, ExamError>((exam, counts.weight))
+        let training = |(evaluator, counts): (&Evaluator, &RetainSpec)| {
+            let batch = evaluator.training(engine, generation, counts.prompts as usize)?;
+            Ok::<_, EvaluationError>((batch, counts.weight))
         };
-        Ok(Exams { task, retain: self.retain.as_ref().zip(counts).map(training).transpose()? })
+        Ok(GenerationBatch { task, retain: self.retain.as_ref().zip(counts).map(training).transpose()? })
     }
 
     /// Returns the rewards of the present codes for each problem.
@@ -125,11 +129,11 @@ impl Examiners {
     pub fn rewards<E: Engine>(
         &mut self,
         engine: &mut E,
-        exams: &Exams<E::Batch>,
-    ) -> Result<Rewards, ExamError> {
-        let task = self.task.rewards(engine, &exams.task)?;
-        let retain = match (&mut self.retain, &exams.retain) {
-            (Some(examiner), Some((exam, weight))) => Some((examiner.rewards(engine, exam)?, *weight)),
+        batches: &GenerationBatch<E::Batch>,
+    ) -> Result<Rewards, EvaluationError> {
+        let task = self.task.rewards(engine, &batches.task)?;
+        let retain = match (&mut self.retain, &batches.retain) {
+            (Some(evaluator), Some((batch, weight))) => Some((evaluator.rewards(engine, batch)?, *weight)),
             _ => None,
         };
         Ok(Rewards { task, retain })

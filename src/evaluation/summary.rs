@@ -1,10 +1,10 @@
-//! Marks, and what they add up to.
+//! Outcomes of problems, and their means with confidence intervals.
 
 use crate::fitness::{deviation, mean, share};
 
-/// What one problem showed of a model.
+/// A model's result on one problem.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Mark {
+pub struct ProblemOutcome {
     /// The reward that a run tunes for.
     pub reward: f64,
     /// Whether the problem is solved; `None` where nothing is right or wrong.
@@ -13,9 +13,9 @@ pub struct Mark {
     pub log_likelihood: Option<f64>,
 }
 
-/// Summary of an exam.
+/// Means over the problems of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Grade {
+pub struct EvaluationSummary {
     /// Problems put.
     pub problems: u64,
     /// Problems solved; `None` where nothing is right or wrong.
@@ -26,14 +26,14 @@ pub struct Grade {
     pub mean_loglik: Option<f64>,
 }
 
-impl Grade {
-    /// Adds up marks.
-    pub fn of(marks: &[Mark]) -> Self {
-        let rewards: Vec<f64> = marks.iter().map(|mark| mark.reward).collect();
-        let right: Option<Vec<bool>> = marks.iter().map(|mark| mark.right).collect();
-        let logliks: Option<Vec<f64>> = marks.iter().map(|mark| mark.log_likelihood).collect();
+impl EvaluationSummary {
+    /// Adds up outcomes.
+    pub fn of(outcomes: &[ProblemOutcome]) -> Self {
+        let rewards: Vec<f64> = outcomes.iter().map(|outcome| outcome.reward).collect();
+        let right: Option<Vec<bool>> = outcomes.iter().map(|outcome| outcome.right).collect();
+        let logliks: Option<Vec<f64>> = outcomes.iter().map(|outcome| outcome.log_likelihood).collect();
         Self {
-            problems: marks.len() as u64,
+            problems: outcomes.len() as u64,
             correct: right.map(|right| right.into_iter().filter(|&right| right).count() as u64),
             mean_reward: mean(&rewards),
             mean_loglik: logliks.map(|logliks| mean(&logliks)),
@@ -51,7 +51,7 @@ impl Grade {
     }
 }
 
-/// How two models' marks on the same problems differ.
+/// How two models' outcomes on the same problems differ.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
     /// Mean of what the second model's measure is above the first's: 1 or 0 for a solved problem where problems can be
@@ -62,9 +62,9 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Compares marks of the same problems, pair by pair: what both models find hard alike does not blur it.
-    pub fn of(first: &[Mark], second: &[Mark]) -> Self {
-        let measure = |mark: &Mark| mark.right.map_or(mark.reward, f64::from);
+    /// Compares outcomes of the same problems, pair by pair: what both models find hard alike does not blur it.
+    pub fn of(first: &[ProblemOutcome], second: &[ProblemOutcome]) -> Self {
+        let measure = |outcome: &ProblemOutcome| outcome.right.map_or(outcome.reward, f64::from);
         let differences: Vec<f64> = first.iter().zip(second).map(|(a, b)| measure(b) - measure(a)).collect();
         let n = differences.len().max(2) as f64;
         let deviation = deviation(&differences);
@@ -105,29 +105,30 @@ mod tests {
     }
 
     #[test]
-    fn grades_add_up() {
-        let mark = |right, log_likelihood: f64| Mark {
+    fn outcomes_add_up() {
+        let outcome = |right, log_likelihood: f64| ProblemOutcome {
             reward: 2.0 * log_likelihood,
             right: Some(right),
             log_likelihood: Some(log_likelihood),
         };
-        let marks = [mark(true, -1.0), mark(false, -3.0), mark(true, -0.5), mark(false, -3.5)];
-        let grade = Grade::of(&marks);
-        let expected = Grade { problems: 4, correct: Some(2), mean_reward: -4.0, mean_loglik: Some(-2.0) };
-        assert_eq!(grade, expected);
-        assert_eq!(grade.accuracy(), Some(0.5));
+        let outcomes = [outcome(true, -1.0), outcome(false, -3.0), outcome(true, -0.5), outcome(false, -3.5)];
+        let summary = EvaluationSummary::of(&outcomes);
+        let expected =
+            EvaluationSummary { problems: 4, correct: Some(2), mean_reward: -4.0, mean_loglik: Some(-2.0) };
+        assert_eq!(summary, expected);
+        assert_eq!(summary.accuracy(), Some(0.5));
     }
 
     #[test]
     fn pairs_of_marks_are_compared() {
-        let mark = |right| Mark { reward: 0.0, right: Some(right), log_likelihood: None };
-        let before = [mark(true), mark(false), mark(false), mark(false)];
-        let after = [mark(true), mark(true), mark(false), mark(true)];
+        let outcome = |right| ProblemOutcome { reward: 0.0, right: Some(right), log_likelihood: None };
+        let before = [outcome(true), outcome(false), outcome(false), outcome(false)];
+        let after = [outcome(true), outcome(true), outcome(false), outcome(true)];
         let Difference { mean, margin } = Difference::of(&before, &after);
         // Differences 0, 1, 0, 1: sample variance 1/3, of their mean 1/12.
         assert_eq!(mean, 0.5);
         assert!((margin - 1.959_964 / 12.0_f64.sqrt()).abs() < 1e-12);
-        let reward = |reward| Mark { reward, right: None, log_likelihood: None };
+        let reward = |reward| ProblemOutcome { reward, right: None, log_likelihood: None };
         assert_eq!(
             Difference::of(&[reward(1.0); 3], &[reward(1.5); 3]),
             Difference { mean: 0.5, margin: 0.0 }
@@ -136,10 +137,13 @@ mod tests {
 
     #[test]
     fn what_not_every_problem_has_is_not_told() {
-        let bare = Mark { reward: 1.0, right: None, log_likelihood: None };
-        let full = Mark { reward: 0.0, right: Some(true), log_likelihood: Some(-1.0) };
-        let grade = Grade::of(&[bare, full]);
-        assert_eq!(grade, Grade { problems: 2, correct: None, mean_reward: 0.5, mean_loglik: None });
-        assert_eq!((grade.accuracy(), grade.interval()), (None, None));
+        let bare = ProblemOutcome { reward: 1.0, right: None, log_likelihood: None };
+        let full = ProblemOutcome { reward: 0.0, right: Some(true), log_likelihood: Some(-1.0) };
+        let summary = EvaluationSummary::of(&[bare, full]);
+        assert_eq!(
+            summary,
+            EvaluationSummary { problems: 2, correct: None, mean_reward: 0.5, mean_loglik: None }
+        );
+        assert_eq!((summary.accuracy(), summary.interval()), (None, None));
     }
 }

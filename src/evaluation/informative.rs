@@ -11,7 +11,7 @@ use crate::task::SOFT_FLOOR;
 
 /// How much a problem tells: by how much ln(p + [`SOFT_FLOOR`]) changes with the logit of the wanted reply, whose probability p is.
 /// 0 at both ends, and largest at p = 0.23.
-fn telling(log_likelihood: f64) -> f64 {
+fn informative(log_likelihood: f64) -> f64 {
     let p = libm::exp(log_likelihood);
     // Of what is no number, nothing is known.
     (p * (1.0 - p) / (p + SOFT_FLOOR)).max(0.0)
@@ -20,7 +20,7 @@ fn telling(log_likelihood: f64) -> f64 {
 /// The places of the `count` candidates that tell most, in ascending order, by the log-likelihoods of their wanted replies. A
 /// candidate is what is asked and its log-likelihood; one that is asked again comes after all that are asked the first time,
 /// since it tells nothing new. Of those that tell the same, the first are taken.
-pub(super) fn most_telling<K: Hash + Eq>(
+pub(super) fn most_informative<K: Hash + Eq>(
     candidates: impl IntoIterator<Item = (K, f64)>,
     count: usize,
 ) -> Vec<usize> {
@@ -28,7 +28,7 @@ pub(super) fn most_telling<K: Hash + Eq>(
     let mut ranks: Vec<(u32, f64)> = Vec::new();
     for (asked, log_likelihood) in candidates {
         let times = seen.entry(asked).or_default();
-        ranks.push((*times, telling(log_likelihood)));
+        ranks.push((*times, informative(log_likelihood)));
         *times += 1;
     }
     let mut places: Vec<usize> = (0..ranks.len()).collect();
@@ -44,17 +44,17 @@ mod tests {
 
     #[test]
     fn what_is_neither_sure_nor_out_of_reach_tells_most() {
-        let of = |p: f64| telling(libm::log(p));
+        let of = |p: f64| informative(libm::log(p));
         for lower in [0.001, 0.9, 0.999] {
             assert!(of(lower) < 0.7 * of(0.23), "{lower}: {}", of(lower));
         }
         assert!(of(0.2) < of(0.23) && of(0.27) < of(0.23));
-        assert_eq!([0.0, f64::NEG_INFINITY, f64::NAN, 1e-9].map(telling), [0.0; 4]);
+        assert_eq!([0.0, f64::NEG_INFINITY, f64::NAN, 1e-9].map(informative), [0.0; 4]);
     }
 
     /// The places of the chosen among problems that are all different.
     fn chosen(log_likelihoods: &[f64], count: usize) -> Vec<usize> {
-        most_telling(log_likelihoods.iter().copied().enumerate(), count)
+        most_informative(log_likelihoods.iter().copied().enumerate(), count)
     }
 
     #[test]
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn what_is_asked_again_comes_last() {
         let candidates = [("a", -1.5), ("b", -1e-4), ("a", -1.5), ("c", -9.0), ("a", -1.5)];
-        assert_eq!(most_telling(candidates, 3), [0, 1, 3]);
-        assert_eq!(most_telling(candidates, 4), [0, 1, 2, 3]);
+        assert_eq!(most_informative(candidates, 3), [0, 1, 3]);
+        assert_eq!(most_informative(candidates, 4), [0, 1, 2, 3]);
     }
 }

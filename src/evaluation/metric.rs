@@ -1,20 +1,20 @@
-//! What a model said to an exam, asked once, and the rewards that look at it.
+//! A model's outputs for a batch, computed once and on demand, and the metrics that read them.
 
-use super::{Exam, ExamError};
+use super::{EvaluationError, ProblemBatch};
 use crate::engine::{Decoding, Engine, Score};
 use crate::judge::{Asked, Judge};
 use crate::task::{Problem, RewardKind};
 
-/// What a model said, as far as it has been asked.
+/// A model's outputs for a batch, as far as they have been needed.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
+pub(super) struct Outputs {
     pub(super) wanted: Option<Vec<Score>>,
     /// How the model rates own replies, where some are scored with the wanted ones.
     pub(super) own: Option<Vec<Score>>,
     replies: Option<Vec<String>>,
 }
 
-impl Answers {
+impl Outputs {
     /// These replies, whoever made them.
     pub(super) fn of_replies(replies: Vec<String>) -> Self {
         Self { replies: Some(replies), ..Self::default() }
@@ -24,11 +24,11 @@ impl Answers {
     pub(super) fn scores<E: Engine>(
         &mut self,
         engine: &mut E,
-        exam: &Exam<E::Batch>,
-    ) -> Result<&[Score], ExamError> {
+        batch: &ProblemBatch<E::Batch>,
+    ) -> Result<&[Score], EvaluationError> {
         if self.wanted.is_none() {
-            let mut scores = engine.score(&exam.wanted)?;
-            let own = scores.split_off(exam.problems.len().min(scores.len()));
+            let mut scores = engine.score(&batch.wanted)?;
+            let own = scores.split_off(batch.problems.len().min(scores.len()));
             (self.wanted, self.own) = (Some(scores), Some(own));
         }
         Ok(self.wanted.get_or_insert_default())
@@ -38,28 +38,28 @@ impl Answers {
     pub(super) fn margins<E: Engine>(
         &mut self,
         engine: &mut E,
-        exam: &Exam<E::Batch>,
-    ) -> Result<Vec<f64>, ExamError> {
-        let rejected = exam.rejected.as_ref().map_or_else(|| Ok(Vec::new()), |batch| engine.score(batch))?;
+        batch: &ProblemBatch<E::Batch>,
+    ) -> Result<Vec<f64>, EvaluationError> {
+        let rejected = batch.rejected.as_ref().map_or_else(|| Ok(Vec::new()), |batch| engine.score(batch))?;
         let margin = |(wanted, rejected): (&Score, &Score)| wanted.log_likelihood - rejected.log_likelihood;
-        Ok(self.scores(engine, exam)?.iter().zip(&rejected).map(margin).collect())
+        Ok(self.scores(engine, batch)?.iter().zip(&rejected).map(margin).collect())
     }
 
     /// What it replies.
     pub(super) fn replies<E: Engine>(
         &mut self,
         engine: &mut E,
-        exam: &Exam<E::Batch>,
+        batch: &ProblemBatch<E::Batch>,
         how: &Decoding,
-    ) -> Result<&[String], ExamError> {
+    ) -> Result<&[String], EvaluationError> {
         if self.replies.is_none() {
-            let mut how = Decoding { seed: exam.seed, ..how.clone() };
-            how.stop.extend(exam.stop.clone());
-            let mut replies = engine.complete(&exam.wanted, &how)?;
+            let mut how = Decoding { seed: batch.seed, ..how.clone() };
+            how.stop.extend(batch.stop.clone());
+            let mut replies = engine.complete(&batch.wanted, &how)?;
             for reply in
-                replies.iter_mut().filter(|reply| !exam.lead.is_empty() && reply.starts_with(&exam.lead))
+                replies.iter_mut().filter(|reply| !batch.lead.is_empty() && reply.starts_with(&batch.lead))
             {
-                reply.drain(..exam.lead.len());
+                reply.drain(..batch.lead.len());
             }
             self.replies = Some(replies);
         }
@@ -68,14 +68,14 @@ impl Answers {
 }
 
 /// One of the rewards that count.
-pub(super) struct Grader {
+pub(super) struct Metric {
     pub(super) weight: f64,
     pub(super) kind: RewardKind,
     /// Who judges replies where neither the task nor the engine does.
     pub(super) judge: Option<Box<dyn Judge>>,
 }
 
-impl Grader {
+impl Metric {
     /// Whether a problem with this reward is solved; `None` where that cannot be told.
     pub(super) fn solves(&self, reward: f64) -> Option<bool> {
         match &self.kind {
@@ -94,9 +94,9 @@ impl Grader {
     }
 
     /// Refuses a problem without what this looks at. Cheap, so that it can be asked of every problem that is put.
-    pub(super) fn check(&self, problem: &Problem) -> Result<(), ExamError> {
+    pub(super) fn check(&self, problem: &Problem) -> Result<(), EvaluationError> {
         let (kind, place) = (self.kind.name(), &problem.place);
-        let lacks = |needs| Err(ExamError::Lacks { kind, needs, place: place.to_string() });
+        let lacks = |needs| Err(EvaluationError::Lacks { kind, needs, place: place.to_string() });
         match self.kind {
             RewardKind::Loglik | RewardKind::SoftLoglik if problem.wanted.is_none() => {
                 lacks("a wanted reply")
@@ -109,10 +109,10 @@ impl Grader {
     }
 
     /// The same, and refuses one that the judge cannot judge replies to, which may take it a while to find out.
-    pub(super) fn check_thoroughly(&self, problem: &Problem) -> Result<(), ExamError> {
+    pub(super) fn check_thoroughly(&self, problem: &Problem) -> Result<(), EvaluationError> {
         self.check(problem)?;
         let checked = self.judge.as_ref().map(|judge| judge.check(problem.wanted.as_deref(), None));
-        let unjudgeable = |source| ExamError::Unjudgeable { place: problem.place.to_string(), source };
+        let unjudgeable = |source| EvaluationError::Unjudgeable { place: problem.place.to_string(), source };
         checked.unwrap_or(Ok(())).map_err(unjudgeable)
     }
 
@@ -120,16 +120,16 @@ impl Grader {
     pub(super) fn judge<E: Engine>(
         &mut self,
         engine: &mut E,
-        exam: &Exam<E::Batch>,
+        batch: &ProblemBatch<E::Batch>,
         replies: &[String],
-    ) -> Result<Vec<f64>, ExamError> {
+    ) -> Result<Vec<f64>, EvaluationError> {
         if let Some(grammar) = self.grammar() {
             return Ok(engine.follow(grammar, replies)?.into_iter().map(f64::from).collect());
         }
         let kind = self.kind.name();
-        let judge = self.judge.as_mut().ok_or(ExamError::NoJudge { kind })?;
+        let judge = self.judge.as_mut().ok_or(EvaluationError::NoJudge { kind })?;
         let asked =
-            exam.problems.iter().zip(&exam.prompts).zip(replies).map(|((problem, prompt), reply)| Asked {
+            batch.problems.iter().zip(&batch.prompts).zip(replies).map(|((problem, prompt), reply)| Asked {
                 prompt,
                 reply,
                 wanted: problem.wanted.as_deref(),
@@ -137,12 +137,12 @@ impl Grader {
                 example: Some(&problem.facts),
             });
         let asked: Vec<Asked<'_>> = asked.collect();
-        let rewards = judge.judge(&asked).map_err(|source| ExamError::Judge { kind, source })?;
+        let rewards = judge.judge(&asked).map_err(|source| EvaluationError::Judge { kind, source })?;
         if rewards.len() != asked.len() {
-            return Err(ExamError::Count { kind, given: rewards.len(), asked: asked.len() });
+            return Err(EvaluationError::Count { kind, given: rewards.len(), asked: asked.len() });
         }
         match rewards.iter().find(|reward| !reward.is_finite()) {
-            Some(&reward) => Err(ExamError::NotFinite { kind, reward }),
+            Some(&reward) => Err(EvaluationError::NotFinite { kind, reward }),
             None => Ok(rewards),
         }
     }

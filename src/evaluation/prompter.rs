@@ -1,6 +1,6 @@
 //! From problems to requests: the chat template, the system message, and names of control tokens in the user's data.
 
-use super::ExamError;
+use super::EvaluationError;
 use crate::chat::{ChatSettings, Special, Template, TemplateError, literally, marked};
 use crate::engine::{Request, Vocabulary};
 use crate::task::{Message, Problem, Prompt};
@@ -12,7 +12,7 @@ const MARK: &str = "QESUSERMARK";
 const TELLING: usize = 4;
 
 /// Writes a model's prompts and replies.
-pub(super) struct Asking<'a> {
+pub(super) struct Prompter<'a> {
     vocabulary: &'a Vocabulary,
     template: Option<Template>,
     system: Option<&'a str>,
@@ -33,13 +33,13 @@ pub(super) struct Asked {
     pub(super) stop: Option<String>,
 }
 
-impl<'a> Asking<'a> {
+impl<'a> Prompter<'a> {
     /// Compiles the template that counts: the model's own, or the one of the settings.
     pub(super) fn new(
         vocabulary: &'a Vocabulary,
         settings: &ChatSettings,
         system: Option<&'a str>,
-    ) -> Result<Self, ExamError> {
+    ) -> Result<Self, EvaluationError> {
         let text = settings.text(vocabulary.chat_template.as_deref())?;
         let template = text.map(|text| Template::new(text, &vocabulary.speaker, settings)).transpose()?;
         // A template that refuses this says so of the first conversation too.
@@ -53,16 +53,16 @@ impl<'a> Asking<'a> {
     }
 
     /// A problem with the reply that is to be scored, if any.
-    pub(super) fn ask(&self, problem: &Problem, reply: Option<&str>) -> Result<Asked, ExamError> {
+    pub(super) fn ask(&self, problem: &Problem, reply: Option<&str>) -> Result<Asked, EvaluationError> {
         let Problem { prompt: Prompt { plain, chat }, goes_on, .. } = problem;
         let what = reply_or_text(problem);
         let reply = self.meant(problem, what, reply.unwrap_or_default())?;
         if chat.is_empty() && self.system.is_some() {
-            return Err(ExamError::NoConversation { place: problem.place.to_string() });
+            return Err(EvaluationError::NoConversation { place: problem.place.to_string() });
         }
         match &self.template {
             Some(template) if !chat.is_empty() => self.ask_in(template, problem, &reply),
-            _ if self.system.is_some() => Err(ExamError::NoTemplate),
+            _ if self.system.is_some() => Err(EvaluationError::NoTemplate),
             _ => {
                 let prompt = self.meant(problem, "the prompt", plain)?;
                 let request = request(&prompt, &reply, *goes_on);
@@ -72,7 +72,7 @@ impl<'a> Asking<'a> {
     }
 
     /// A conversation in the template.
-    fn ask_in(&self, template: &Template, problem: &Problem, reply: &str) -> Result<Asked, ExamError> {
+    fn ask_in(&self, template: &Template, problem: &Problem, reply: &str) -> Result<Asked, EvaluationError> {
         let system =
             self.system.map(|content| Message { role: "system".to_owned(), content: content.to_owned() });
         let meant = |message: &Message| {
@@ -82,10 +82,10 @@ impl<'a> Asking<'a> {
             Ok(Message { role: message.role.clone(), content })
         };
         let messages = system.iter().chain(&problem.prompt.chat);
-        let conversation: Vec<Message> = messages.map(meant).collect::<Result<_, ExamError>>()?;
+        let conversation: Vec<Message> = messages.map(meant).collect::<Result<_, EvaluationError>>()?;
         let written = template
             .write(&conversation, reply)
-            .map_err(|source| ExamError::Template { place: problem.place.to_string(), source })?;
+            .map_err(|source| EvaluationError::Template { place: problem.place.to_string(), source })?;
         let (end, has_end) = self.cut(&written.end);
         let body = written.completion.strip_suffix(&*written.end).unwrap_or(&written.completion);
         let closed = self.vocabulary.ends.iter().any(|name| body.trim_end().ends_with(&**name));
@@ -108,7 +108,7 @@ impl<'a> Asking<'a> {
     }
 
     /// A text of the user's, the names of control tokens in it as they are meant.
-    fn meant(&self, problem: &Problem, what: &str, text: &str) -> Result<String, ExamError> {
+    fn meant(&self, problem: &Problem, what: &str, text: &str) -> Result<String, EvaluationError> {
         let mut names = self.vocabulary.control.find(text);
         Ok(match self.special {
             Special::Parse => text.to_owned(),
@@ -117,21 +117,24 @@ impl<'a> Asking<'a> {
                 None => text.to_owned(),
                 Some(name) => {
                     let (place, what) = (problem.place.to_string(), what.to_owned());
-                    return Err(ExamError::ControlToken { place, what, name: text[name].to_owned() });
+                    return Err(EvaluationError::ControlToken { place, what, name: text[name].to_owned() });
                 }
             },
         })
     }
 
     /// Refuses a message that the template has written already.
-    fn refuse_written(&self, problem: &Problem, message: &Message) -> Result<(), ExamError> {
+    fn refuse_written(&self, problem: &Problem, message: &Message) -> Result<(), EvaluationError> {
         let is_telling = self.turn.chars().count() >= TELLING;
         if is_telling
             && self.special != Special::Text
             && message.role != "system"
             && message.content.contains(&self.turn)
         {
-            return Err(ExamError::Written { place: problem.place.to_string(), turn: self.turn.clone() });
+            return Err(EvaluationError::Written {
+                place: problem.place.to_string(),
+                turn: self.turn.clone(),
+            });
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Examples that are too long for the context: all of them are told at once, or left out.
 
-use super::{ExamError, Examiner};
+use super::{EvaluationError, Evaluator};
 use crate::engine::{Engine, Length, Request};
 use crate::task::Problem;
 
@@ -11,12 +11,12 @@ const STEP: usize = 256;
 /// Problems that are measured side by side.
 const MEASURED: usize = 256;
 
-impl Examiner {
+impl Evaluator {
     /// Returns how many tokens each of the given problems takes, in the order of [`crate::task::Task::given`].
     ///
     /// # Errors
     /// When one cannot be put to the engine, whatever its length.
-    pub fn lengths<E: Engine>(&self, engine: &E) -> Result<Vec<Length>, ExamError> {
+    pub fn lengths<E: Engine>(&self, engine: &E) -> Result<Vec<Length>, EvaluationError> {
         let given: Vec<Problem> = self.task.given().into_iter().cloned().collect();
         self.lengths_of(engine, &given)
     }
@@ -35,7 +35,7 @@ impl Examiner {
     ///
     /// # Errors
     /// When one cannot be put to the engine whatever its length, or all are too long.
-    pub fn skip_long<E: Engine>(&mut self, engine: &E) -> Result<u64, ExamError> {
+    pub fn skip_long<E: Engine>(&mut self, engine: &E) -> Result<u64, EvaluationError> {
         let Some(longest) = self.longest else { return Ok(0) };
         let is_chat = self.is_chat(engine)?;
         let lengths = self.lengths(engine)?;
@@ -47,7 +47,7 @@ impl Examiner {
         self.task.leave_out(&mut |_| order.next().unwrap_or(false));
         drop(order);
         if self.task.training(0, 0, 1).is_empty() || self.task.held_out(1).is_empty() {
-            return Err(ExamError::AllTooLong { longest });
+            return Err(EvaluationError::AllTooLong { longest });
         }
         Ok(skipped as u64)
     }
@@ -56,14 +56,14 @@ impl Examiner {
     ///
     /// # Errors
     /// When the template cannot be applied.
-    pub fn is_chat<E: Engine>(&self, engine: &E) -> Result<bool, ExamError> {
-        let asking = self.asking(engine)?;
-        self.task.given().first().map_or(Ok(false), |problem| Ok(asking.ask(problem, None)?.chat))
+    pub fn is_chat<E: Engine>(&self, engine: &E) -> Result<bool, EvaluationError> {
+        let prompter = self.prompter(engine)?;
+        self.task.given().first().map_or(Ok(false), |problem| Ok(prompter.ask(problem, None)?.chat))
     }
 
     /// Returns an error that names all of the given problems that are too long, where that is what is wrong.
-    pub(super) fn explained<E: Engine>(&self, engine: &E, error: ExamError) -> ExamError {
-        if !matches!(error, ExamError::Problem { .. }) {
+    pub(super) fn explained<E: Engine>(&self, engine: &E, error: EvaluationError) -> EvaluationError {
+        if !matches!(error, EvaluationError::Problem { .. }) {
             return error;
         }
         let (room, problems) = (engine.room(), self.task.given());
@@ -78,7 +78,7 @@ impl Examiner {
         if most > engine.positions() {
             return error;
         }
-        ExamError::TooLong {
+        EvaluationError::TooLong {
             count: long.len(),
             of: problems.len(),
             room,
@@ -90,13 +90,17 @@ impl Examiner {
         }
     }
 
-    fn lengths_of<E: Engine>(&self, engine: &E, problems: &[Problem]) -> Result<Vec<Length>, ExamError> {
-        let asking = self.asking(engine)?;
+    fn lengths_of<E: Engine>(
+        &self,
+        engine: &E,
+        problems: &[Problem],
+    ) -> Result<Vec<Length>, EvaluationError> {
+        let prompter = self.prompter(engine)?;
         let mut lengths = Vec::with_capacity(problems.len());
         for some in problems.chunks(MEASURED) {
             let requests = |reply: fn(&Problem) -> Option<&str>| {
-                let request = |problem| Ok(asking.ask(problem, reply(problem))?.request);
-                some.iter().map(request).collect::<Result<Vec<Request>, ExamError>>()
+                let request = |problem| Ok(prompter.ask(problem, reply(problem))?.request);
+                some.iter().map(request).collect::<Result<Vec<Request>, EvaluationError>>()
             };
             let wanted = requests(|problem| problem.wanted.as_deref())?;
             let of_wanted = engine.measure(&wanted)?;

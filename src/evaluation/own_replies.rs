@@ -5,7 +5,7 @@
 //! problem counts in the fitness, put after the opening of the wanted reply: the more a member would begin again there, the less
 //! it is worth.
 
-use super::{ExamError, Examiner};
+use super::{EvaluationError, Evaluator};
 use crate::engine::{Decoding, Engine, Length, Request};
 use crate::task::Problem;
 
@@ -41,7 +41,7 @@ impl OwnReplies {
 
     /// Has only the openings of wanted replies scored, where they have one: what follows is for the own replies to say. Without own
     /// replies, whole wanted ones are.
-    pub(super) fn cut<E: Engine>(&self, engine: &E, wanted: &mut [Request]) -> Result<(), ExamError> {
+    pub(super) fn cut<E: Engine>(&self, engine: &E, wanted: &mut [Request]) -> Result<(), EvaluationError> {
         if self.requests.is_empty() {
             return Ok(());
         }
@@ -68,7 +68,7 @@ impl OwnReplies {
     }
 }
 
-impl Examiner {
+impl Evaluator {
     /// Has the base model, which `engine` must hold, reply to the first problems that the run is tuned on, and lets these replies
     /// count by `weight` from now on, put after the openings of wanted replies. An opening ends with the last tuned one of the first
     /// `most` tokens. There are none where wanted replies do not begin so, or a template writes something before them. Does nothing
@@ -82,7 +82,7 @@ impl Examiner {
         is_tuned: IsTuned,
         most: usize,
         weight: f64,
-    ) -> Result<(), ExamError> {
+    ) -> Result<(), EvaluationError> {
         if self.own.is_some() {
             return Ok(());
         }
@@ -101,7 +101,7 @@ impl Examiner {
         &self,
         engine: &mut E,
         openings: Vec<Opening>,
-    ) -> Result<Vec<Request>, ExamError> {
+    ) -> Result<Vec<Request>, EvaluationError> {
         let prompts: Vec<Request> = openings.iter().map(|opening| opening.prompt.clone()).collect();
         let mut how = Decoding { stop: self.decoding.stop.clone(), ..Decoding::greedy(NEW_TOKENS) };
         how.stop.extend(openings.iter().find_map(|opening| opening.stop.clone()));
@@ -118,10 +118,10 @@ impl Examiner {
         engine: &E,
         is_tuned: &IsTuned,
         most: usize,
-    ) -> Result<Vec<Opening>, ExamError> {
-        let asking = self.asking(engine)?;
+    ) -> Result<Vec<Opening>, EvaluationError> {
+        let prompter = self.prompter(engine)?;
         let problems = self.distinct(PROBLEMS);
-        let ask = |problem: &Problem| asking.ask(problem, problem.wanted.as_deref());
+        let ask = |problem: &Problem| prompter.ask(problem, problem.wanted.as_deref());
         let mut asked = problems.iter().map(ask).collect::<Result<Vec<_>, _>>()?;
         // The base model would not be asked after what a template writes before replies.
         let mut wanted =
@@ -178,7 +178,11 @@ impl Opening {
 }
 
 /// Leaves out requests that do not fit into the context with so many tokens more.
-fn fitting<E: Engine>(engine: &E, requests: Vec<Request>, more: usize) -> Result<Vec<Request>, ExamError> {
+fn fitting<E: Engine>(
+    engine: &E,
+    requests: Vec<Request>,
+    more: usize,
+) -> Result<Vec<Request>, EvaluationError> {
     let lengths = engine.measure(&requests)?;
     let fits = |length: &Length| length.both.saturating_add(more) <= engine.room();
     Ok(requests
