@@ -73,7 +73,7 @@ pub trait CodeBlock: 'static {
         }
     }
 
-    /// Returns the number of such integers in a block; 0 where it has none.
+    /// Returns the number of such integers in a block; 0 if it has none.
     fn count(field: Field) -> usize {
         match field {
             Field::Codes => {
@@ -93,13 +93,13 @@ pub trait CodeBlock: 'static {
         Self::FLOATS.get(number).copied().unwrap_or_default()
     }
 
-    /// The code whose bits these are. Only codes that fill a byte have a sign.
+    /// Returns the code whose bits these are. Only codes that fill a byte have a sign.
     #[inline(always)]
     fn of_bits(bits: i16) -> i16 {
         if Self::LO < 0 { (bits as i8).into() } else { bits }
     }
 
-    /// The code at `index` (below `LEN`) of a block of `BYTES` bytes.
+    /// Returns the code at `index` (below `LEN`) of a block of `BYTES` bytes.
     #[inline]
     fn read(block: &[u8], index: usize) -> i16 {
         Self::of_bits(Self::CODES.read(block, |byte| byte, index))
@@ -139,12 +139,12 @@ macro_rules! with_block {
     };
 }
 
-/// Returns the integers of a field in a block of a tunable type; 0 where it has none.
+/// Returns the integers of a field in a block of a tunable type; 0 if it has none.
 pub fn integers_of_block(tensor_type: TensorType, field: Field) -> u64 {
     with_block!(tensor_type, B => B::count(field) as u64)
 }
 
-/// The code at `index` of a sequence of whole blocks.
+/// Returns the code at `index` of a sequence of whole blocks.
 #[inline]
 pub fn read_code<B: CodeBlock>(bytes: &[u8], index: usize) -> i16 {
     let start = index / B::LEN * B::BYTES;

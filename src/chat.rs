@@ -48,12 +48,12 @@ pub struct ChatSettings {
 }
 
 impl ChatSettings {
-    /// Returns true where nothing is set.
+    /// Returns whether nothing is set.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The template's text that counts for a model with this template of its own; `None` where prompts are taken as they
+    /// Returns the template's text that counts for a model with this template of its own; `None` where prompts are taken as they
     /// stand.
     ///
     /// # Errors

@@ -157,7 +157,7 @@ fn canonical(words: &[OsString]) -> Vec<OsString> {
     given.chain(words[flags..].iter().cloned()).collect()
 }
 
-/// The error with its causes. A cause that the message before it already tells is not told twice.
+/// Returns the error with its causes. A cause that the message before it already tells is not told twice.
 fn sentence(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {

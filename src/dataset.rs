@@ -91,7 +91,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message of the user.
+    /// Returns a message of the user.
     pub fn user(content: impl Into<String>) -> Self {
         Self { role: "user".to_owned(), content: content.into() }
     }
@@ -132,7 +132,7 @@ pub enum Content {
     Text {
         /// The text.
         text: String,
-        /// True where the document ends with it; false of an inner piece of a plain text.
+        /// `true` if the document ends with it; false of an inner piece of a plain text.
         ends: bool,
     },
     /// A prompt without any reply.
@@ -247,7 +247,7 @@ impl<'a> LineCounter<'a> {
         Self { bytes: text.as_bytes(), passed: 0, line: 1 }
     }
 
-    /// The line that holds the byte at `offset`, which is not before the last that was asked for.
+    /// Returns the line that holds the byte at `offset`, which is not before the last that was asked for.
     fn at(&mut self, offset: usize) -> u64 {
         let between = self.bytes.get(self.passed..offset).unwrap_or_default();
         self.line += newlines(between);
@@ -260,7 +260,7 @@ fn newlines(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
-/// The text of a file, without a byte order mark.
+/// Returns the text of a file, without a byte order mark.
 fn decoded(bytes: &[u8]) -> Result<&str, Located> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Err((None, Fault::Utf16));
@@ -280,7 +280,7 @@ const FEWEST_PIECES: usize = 5;
 /// Bytes of the pieces of a very short text.
 const LEAST_PIECE: usize = 24;
 
-/// The pieces of a plain text.
+/// Returns the pieces of a plain text.
 fn plain(text: &str, wanted: &[Shape], piece_bytes: usize) -> Result<Dataset, Located> {
     if !wanted.contains(&Shape::Text) {
         return Err((None, Fault::PlainText { wanted: error::shapes(wanted) }));

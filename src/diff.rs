@@ -148,12 +148,12 @@ impl Diff {
         }
     }
 
-    /// The first line.
+    /// Returns the first line.
     pub fn header(&self) -> &DiffHeader {
         &self.header
     }
 
-    /// The start of the file that the diff leads to, made from that of the file that it is applied to. `diff` are the bytes
+    /// Returns the start of the file that the diff leads to, made from that of the file that it is applied to. `diff` are the bytes
     /// that were parsed.
     ///
     /// # Errors
@@ -205,7 +205,7 @@ fn read_header(line: &[u8]) -> Result<DiffHeader, DiffError> {
     Ok(diff)
 }
 
-/// The section whose length stands at `at`, which moves behind it.
+/// Returns the section whose length stands at `at`, which moves behind it.
 fn section_at(bytes: &[u8], at: &mut usize) -> Result<Range<usize>, DiffError> {
     let truncated = |expected: u64| DiffError::Truncated { expected, actual: bytes.len() as u64 };
     let start = *at + LENGTH_BYTES;
@@ -217,7 +217,7 @@ fn section_at(bytes: &[u8], at: &mut usize) -> Result<Range<usize>, DiffError> {
     Ok(start..*at)
 }
 
-/// The first line of a diff, with its end.
+/// Returns the first line of a diff, with its end.
 ///
 /// # Errors
 /// When it cannot be written as JSON.
@@ -226,12 +226,12 @@ pub fn encode_header(header: &DiffHeader) -> Result<String, DiffError> {
     serde_json::to_string(&line).map(|line| line + "\n").map_err(DiffError::Encode)
 }
 
-/// The section of the file's start, with its length before it.
+/// Returns the section of the file's start, with its length before it.
 pub fn encode_start(base: &[u8], result: &Start) -> Vec<u8> {
     encoded(&section::of_start(base, result))
 }
 
-/// The section of a tensor with blocks of so many bytes (at least 1), with its length before it. Both are equally long.
+/// Returns the section of a tensor with blocks of so many bytes (at least 1), with its length before it. Both are equally long.
 pub fn encode_tensor(base: &[u8], result: &[u8], block_bytes: usize) -> Vec<u8> {
     encoded(&section::of_tensor(base, result, block_bytes))
 }

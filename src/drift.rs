@@ -132,7 +132,7 @@ pub struct DriftMeter<B> {
 }
 
 impl<B> DriftMeter<B> {
-    /// A meter that has measured the base model, which `engine` must hold. Without a `neutral` set, which comes with its prompts
+    /// Creates a meter that has measured the base model, which `engine` must hold. Without a `neutral` set, which comes with its prompts
     /// as this model gets them, and where the built-in one means nothing to the model or does not fit into the context, the
     /// replies to `held_out` prompts are all that is measured. These end at the texts of `stop`, too.
     ///
@@ -172,7 +172,7 @@ impl<B> DriftMeter<B> {
         Ok(meter)
     }
 
-    /// The base model's figures and replies.
+    /// Returns the base model's figures and replies.
     pub fn base(&self) -> &Drift {
         &self.base
     }
@@ -298,14 +298,14 @@ impl Neutral {
     }
 }
 
-/// A text to be rated from its second word on, since not every model has a token that begins a text.
+/// Returns a text to be rated from its second word on, since not every model has a token that begins a text.
 fn text_request(text: &str) -> Request {
     let text = text.trim();
     let (first, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
     Request { goes_on: true, ..Request::new(first, rest) }
 }
 
-/// Bits that a model takes for a byte of a text; `None` where it does not fit into the context.
+/// Bits that a model takes for a byte of a text; `None` if it does not fit into the context.
 fn bits_per_byte<E: Engine>(engine: &mut E, text: &Request) -> Result<Option<f64>, EngineError> {
     let Ok(batch) = engine.prepare(std::slice::from_ref(text)) else { return Ok(None) };
     let scores = engine.score(&batch)?;
@@ -343,7 +343,7 @@ fn asked<E: Engine>(
     Ok(Asked { kind, batch, shown, how })
 }
 
-/// The held-out prompts with as long replies as there is room for; `None` where there is none, or no prompt.
+/// Returns the held-out prompts with as long replies as there is room for; `None` if there is none, or no prompt.
 fn asked_held_out<E: Engine>(
     engine: &E,
     prompts: Vec<FreePrompt>,

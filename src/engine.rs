@@ -32,7 +32,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// A prompt and a completion after which the model is to end.
+    /// Creates a prompt and a completion after which the model is to end.
     pub fn new(prompt: impl Into<String>, completion: impl Into<String>) -> Self {
         Self {
             prompt: prompt.into(),
@@ -91,7 +91,7 @@ pub struct Decoding {
 }
 
 impl Decoding {
-    /// The likeliest token each time, up to so many.
+    /// Returns the likeliest token each time, up to so many.
     pub fn greedy(max_new_tokens: usize) -> Self {
         Self { max_new_tokens, temp: 0.0, seed: 0, stop: Vec::new() }
     }
@@ -196,7 +196,7 @@ pub trait Engine: Send {
         Vec::new()
     }
 
-    /// A request of a batch as the model sees it; `None` for an engine that has no tokens.
+    /// Returns a request of a batch as the model sees it; `None` for an engine that has no tokens.
     fn spelled(&self, _batch: &Self::Batch, _request: usize) -> Option<Spelled> {
         None
     }
@@ -263,7 +263,7 @@ pub trait Engine: Send {
     fn read_tensors(&mut self, read: &mut dyn FnMut(&[u8])) -> Result<(), EngineError>;
 
     /// Returns the displacement of the tunable tensors: the RMS change of their weights from the base model's, over the RMS of
-    /// the base's weights. `None` where the engine does not know what a code is worth.
+    /// the base's weights. `None` if the engine does not know what a code is worth.
     ///
     /// # Errors
     /// When the bytes cannot be brought from where inference reads them.
@@ -284,7 +284,7 @@ pub struct EngineError {
 }
 
 impl EngineError {
-    /// An error of `doing` something, caused by `source` (a message will do).
+    /// Creates an error of `doing` something, caused by `source` (a message will do).
     pub fn new(doing: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { doing: doing.into(), source: source.into() }
     }

@@ -14,7 +14,7 @@ pub struct Generation {
     pub number: u64,
     /// Seeds of its perturbations: one for each member, or for each mirrored pair.
     pub seeds: Vec<NoiseSeed>,
-    /// True where its members are mirrored.
+    /// `true` if its members are mirrored.
     pub mirror: bool,
 }
 
@@ -39,7 +39,7 @@ pub struct Es {
 }
 
 impl Es {
-    /// A run of these settings after `generation` generations.
+    /// Creates a run of these settings after `generation` generations.
     pub fn new(settings: Settings, generation: u64) -> Self {
         Self { settings, generation }
     }
@@ -75,7 +75,7 @@ impl Es {
     }
 }
 
-/// Returns the weight of each perturbation, 0 where one of its members was not evaluated.
+/// Returns the weight of each perturbation, 0 if one of its members was not evaluated.
 fn weights(fitness: &[Option<f64>], mirror: bool, shaping: Shaping) -> Vec<f32> {
     let members_each = if mirror { 2 } else { 1 };
     let whole = |members: &[Option<f64>]| members.iter().copied().collect::<Option<Vec<f64>>>();

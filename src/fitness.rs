@@ -29,7 +29,7 @@ pub struct FitnessSummary {
     pub best: f64,
 }
 
-/// A member's fitness: the mean of its rewards. 0 for no rewards.
+/// Returns a member's fitness: the mean of its rewards. 0 for no rewards.
 pub fn mean(rewards: &[f64]) -> f64 {
     if rewards.is_empty() { 0.0 } else { rewards.iter().sum::<f64>() / rewards.len() as f64 }
 }

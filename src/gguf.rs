@@ -64,7 +64,7 @@ impl TensorEntry {
         self.shape.iter().product()
     }
 
-    /// The byte range as one of memory. It lies within a file that was mapped or read to be parsed, so nothing is lost.
+    /// Returns the byte range as one of memory. It lies within a file that was mapped or read to be parsed, so nothing is lost.
     pub fn byte_range(&self) -> Range<usize> {
         self.range.start as usize..self.range.end as usize
     }
@@ -121,7 +121,7 @@ impl Gguf {
         self.metadata_str("general.name")
     }
 
-    /// Returns true where the model has a chat template (`tokenizer.chat_template`).
+    /// Returns whether the model has a chat template (`tokenizer.chat_template`).
     pub fn has_chat_template(&self) -> bool {
         self.metadata_str("tokenizer.chat_template").is_some_and(|template| !template.is_empty())
     }
@@ -131,13 +131,13 @@ impl Gguf {
         self.metadata_u64(&format!("{}.context_length", self.architecture))
     }
 
-    /// The string under `key`; `None` where the key is absent or holds something else. Bytes that are not UTF-8
+    /// Returns the string under `key`; `None` if the key is absent or holds something else. Bytes that are not UTF-8
     /// read as U+FFFD.
     pub fn metadata_str(&self, key: &str) -> Option<&str> {
         self.metadata.text(key)
     }
 
-    /// The integer of any width under `key`; `None` where the key is absent, negative or holds something else.
+    /// Returns the integer of any width under `key`; `None` if the key is absent, negative or holds something else.
     pub fn metadata_u64(&self, key: &str) -> Option<u64> {
         self.metadata.unsigned(key)
     }
@@ -147,7 +147,7 @@ impl Gguf {
         self.metadata.boolean(key)
     }
 
-    /// The strings under `key`; `None` where the key is absent, or holds something else or strings that are not UTF-8.
+    /// Returns the strings under `key`; `None` if the key is absent, or holds something else or strings that are not UTF-8.
     /// `file` are the bytes that were parsed.
     pub fn metadata_texts(&self, file: &[u8], key: &str) -> Option<Vec<String>> {
         self.metadata.texts(file, key)
@@ -159,12 +159,12 @@ impl Gguf {
         self.list.end.next_multiple_of(self.alignment)
     }
 
-    /// The tensors, in the order in which the file lists them.
+    /// Returns the tensors, in the order in which the file lists them.
     pub fn tensors(&self) -> &[TensorEntry] {
         &self.tensors
     }
 
-    /// The tensor of this name.
+    /// Returns the tensor of this name.
     pub fn tensor(&self, name: &str) -> Option<&TensorEntry> {
         self.tensors.iter().find(|tensor| tensor.name == name)
     }

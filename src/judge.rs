@@ -50,7 +50,7 @@ pub trait Judge: Send {
         Ok(())
     }
 
-    /// The reward of each reply, finite, in the order of the replies. It depends on what is asked alone.
+    /// Returns the reward of each reply, finite, in the order of the replies. It depends on what is asked alone.
     ///
     /// # Errors
     /// When a reply cannot be judged; that a reply is bad is no error.
@@ -97,7 +97,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// The wanted reply, of which there must be one.
+/// Returns the wanted reply, of which there must be one.
 fn needed(wanted: Option<&str>, line: Option<u64>) -> Result<&str, JudgeError> {
     wanted.ok_or(JudgeError::NothingWanted { line })
 }

@@ -74,7 +74,7 @@ use weights::{Home, Placed};
 /// Why something in here failed; it becomes the source of an [`EngineError`].
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The llama.cpp that is built in, by the version of its ggml.
+/// Returns the llama.cpp that is built in, by the version of its ggml.
 pub fn version() -> String {
     // SAFETY: it is null-terminated and lives as long as the program.
     let version = unsafe { CStr::from_ptr(ggml_version()) };
@@ -166,7 +166,7 @@ impl LlamaEngine {
         self.context_bytes
     }
 
-    /// Says which layers are on which devices; `None` where all is computed by the processor.
+    /// Says which layers are on which devices; `None` if all is computed by the processor.
     pub fn on_devices(&self) -> Option<String> {
         self.placement.told()
     }
@@ -186,7 +186,7 @@ impl LlamaEngine {
         self.model.warnings()
     }
 
-    /// The bytes of all tunable tensors, where inference reads them and as they are in the file.
+    /// Returns the bytes of all tunable tensors, where inference reads them and as they are in the file.
     fn lend(&mut self) -> Result<Vec<TensorBytes<'_>>, StoreError> {
         let Self { working, slots, homes, .. } = self;
         let mapped = slots.iter().zip(&*homes).filter(|(_, home)| !home.is_held());
@@ -273,7 +273,7 @@ impl LlamaEngine {
             .map_err(|source| EngineError::new("completing the requests", source))
     }
 
-    /// The logits of what follows a text, to compare engines exactly.
+    /// Returns the logits of what follows a text, to compare engines exactly.
     ///
     /// # Errors
     /// When the text has no tokens, is longer than the context, or inference fails.

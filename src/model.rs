@@ -194,7 +194,7 @@ impl Model {
         Ok(hashes.into_iter().map(|hash| hex(&hash.finalize())).collect())
     }
 
-    /// The tuned tensors, to be changed in the working copy.
+    /// Returns the tuned tensors, to be changed in the working copy.
     fn tensors(
         &mut self,
         ranges: &[Range<usize>],

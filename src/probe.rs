@@ -66,7 +66,7 @@ pub struct Trial {
 pub struct Findings {
     /// A trial for each sigma that gave finite rewards; the settings' own is the first.
     pub trials: Vec<Trial>,
-    /// Cost of noise, from all of them; `None` where it cannot be estimated, as with a single one.
+    /// Cost of noise, from all of them; `None` if it cannot be estimated, as with a single one.
     pub cost: Option<Cost>,
     /// Share of the variance of fitness, with the settings' own sigma, that is even in the noise: mirrored members pay where it
     /// is above a half.
@@ -178,7 +178,7 @@ pub fn probe<E: Engine>(
     }))
 }
 
-/// The least and the most of the base's rewards and of the members' mean ones.
+/// Returns the least and the most of the base's rewards and of the members' mean ones.
 fn range(base: &Rewards, means: &[(f64, Rewards)]) -> (f64, f64) {
     let all = || base.task.iter().chain(means.iter().flat_map(|(_, mean)| &mean.task)).copied();
     (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max))
@@ -251,7 +251,7 @@ pub fn main_type(header: &Header) -> usize {
     (0..header.settings.types.len()).max_by_key(integers).unwrap_or_default()
 }
 
-/// The standard deviation that a generation's sums start with in an integer of the main type and field, in its steps.
+/// Returns the standard deviation that a generation's sums start with in an integer of the main type and field, in its steps.
 fn deviation(settings: &Settings, main: usize, variance: f64) -> f64 {
     let TypeSettings { sigma, alpha, .. } = settings.types[main];
     let members = if settings.mirror { 2.0 } else { 1.0 };
@@ -337,7 +337,7 @@ impl<B> Bench<'_, '_, B> {
         }))
     }
 
-    /// The rewards of the member that is in place.
+    /// Returns the rewards of the member that is in place.
     fn member<E: Engine<Batch = B>>(&mut self, engine: &mut E) -> Result<Rewards, TuneError> {
         let start = Instant::now();
         let rewards = self.evaluators.rewards(engine, &self.batches)?;
@@ -356,7 +356,7 @@ impl<B> Bench<'_, '_, B> {
     }
 }
 
-/// The middle one of some numbers; 0 of none.
+/// Returns the middle one of some numbers; 0 of none.
 fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
     numbers.get(numbers.len() / 2).copied().unwrap_or(0.0)

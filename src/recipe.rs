@@ -222,7 +222,7 @@ pub fn step(weights: u64) -> (f64, f64) {
 /// Default share of the integers that a perturbation hits, where they are fine enough for it.
 const HIT_SHARE: f64 = 1.0 / 16.0;
 
-/// The number with two significant digits: no rule of thumb has more, and every machine has the same.
+/// Returns the number with two significant digits: no rule of thumb has more, and every machine has the same.
 pub fn two_digits(number: f64) -> f64 {
     format!("{number:.1e}").parse().unwrap_or(number)
 }
@@ -241,7 +241,7 @@ pub struct Scope {
     pub fields: usize,
     /// Members of a generation.
     pub population: u32,
-    /// True where they come in mirrored pairs.
+    /// `true` if they come in mirrored pairs.
     pub mirror: bool,
 }
 

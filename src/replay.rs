@@ -60,7 +60,7 @@ pub struct Scratch {
 /// Bytes that a stored residual takes for each integer, with the defaults: one f32.
 pub const STORED_BYTES: u64 = 4;
 
-/// The residuals of a tile: of the window in use, and of the one after it. Each is empty where there is no such thing.
+/// The residuals of a tile: of the window in use, and of the one after it. Each is empty if there is no such thing.
 #[derive(Clone, Debug, Default)]
 pub struct Residual {
     current: Vec<f32>,
@@ -101,7 +101,7 @@ impl Residual {
 }
 
 impl History {
-    /// The empty history of a log with this header.
+    /// Returns the empty history of a log with this header.
     ///
     /// # Errors
     /// When the header's settings do not hold together.
@@ -127,7 +127,7 @@ impl History {
         })
     }
 
-    /// The history of a log's first `generations` generations.
+    /// Returns the history of a log's first `generations` generations.
     ///
     /// # Errors
     /// When the header's settings do not hold together.
@@ -149,7 +149,7 @@ impl History {
         self.steps.len() as u64
     }
 
-    /// Returns true where there is no generation yet.
+    /// Returns whether there is no generation yet.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
@@ -164,12 +164,12 @@ impl History {
         &self.fields
     }
 
-    /// Returns the noise of a tensor's field, by the tensor's position in the header; `None` where it is not tuned.
+    /// Returns the noise of a tensor's field, by the tensor's position in the header; `None` if it is not tuned.
     pub fn noise(&self, tensor: u32, field: Field) -> Option<&Noise> {
         Some(&self.noises[self.entry(tensor, field)?])
     }
 
-    /// Returns the integers in a tile of a tensor's field; `None` where it is not tuned.
+    /// Returns the integers in a tile of a tensor's field; `None` if it is not tuned.
     pub fn tile_len(&self, tensor: u32, field: Field) -> Option<usize> {
         Some(tile_len(self.noise(tensor, field)?.run_len()))
     }
@@ -183,7 +183,7 @@ impl History {
         NoiseSeed::of_generation(self.seed, generation, self.perturbations)
     }
 
-    /// Returns true where the residual has to be kept from update to update, because the log alone does not determine it.
+    /// Returns whether the residual has to be kept from update to update, because the log alone does not determine it.
     pub fn must_store(&self) -> bool {
         self.method.looks_at_codes()
     }
@@ -202,7 +202,7 @@ impl History {
         self.chains() as u64 * size_of::<f32>() as u64
     }
 
-    /// The generation from which on those up to `generation` decide its update, the codes before it given.
+    /// Returns the generation from which on those up to `generation` decide its update, the codes before it given.
     fn first_of(&self, generation: u64) -> u64 {
         if self.method.has_residual() { self.window.start(generation) } else { generation }
     }

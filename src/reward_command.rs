@@ -69,7 +69,7 @@ enum Stop {
 }
 
 impl RewardCommand {
-    /// A command for the shell, and the time that it may take for one answer (its start included, for the first). It is
+    /// Creates a command for the shell, and the time that it may take for one answer (its start included, for the first). It is
     /// started when first asked.
     pub fn new(command: impl Into<String>, timeout: Duration) -> Self {
         let command = command.into();
@@ -81,7 +81,7 @@ impl RewardCommand {
         Self { on_timeout: reward, ..self }
     }
 
-    /// The rewards for questions, each a line.
+    /// Returns the rewards for questions, each a line.
     fn ask_all(&mut self, questions: &[String]) -> Result<Vec<f64>, CommandError> {
         let mut rewards = Vec::with_capacity(questions.len());
         let mut restarts = 0;
@@ -151,7 +151,7 @@ impl RewardCommand {
     }
 }
 
-/// The next answer.
+/// Returns the next answer.
 fn answer(program: &mut Program, timeout: Duration) -> Result<f64, Stop> {
     match program.hear(timeout) {
         Heard::Line(line) => protocol::reward(&line).map_err(Stop::Wrong),

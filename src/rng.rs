@@ -48,7 +48,7 @@ impl Domain {
 pub struct Source([u8; 32]);
 
 impl Source {
-    /// The family of `seed` in `domain`: the ChaCha key is the seed's 8 little-endian bytes and the domain's tag.
+    /// Returns the family of `seed` in `domain`: the ChaCha key is the seed's 8 little-endian bytes and the domain's tag.
     pub fn new(seed: u64, domain: Domain) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -56,7 +56,7 @@ impl Source {
         Self(key)
     }
 
-    /// The family of one generation of the run with this seed: as [`Source::new`], but the last 8 bytes of the tag, which no
+    /// Returns the family of one generation of the run with this seed: as [`Source::new`], but the last 8 bytes of the tag, which no
     /// domain needs to differ from another, are the generation's number.
     pub fn of_generation(seed: u64, generation: u64, domain: Domain) -> Self {
         let mut source = Self::new(seed, domain);
@@ -64,12 +64,12 @@ impl Source {
         source
     }
 
-    /// All streams of the family, for words by the batch.
+    /// Returns all streams of the family, for words by the batch.
     pub fn batches(&self) -> Batches {
         Batches(ChaCha8Rng::from_seed(self.0))
     }
 
-    /// The stream with this number, at its first word.
+    /// Returns the stream with this number, at its first word.
     pub fn stream(&self, number: u64) -> Stream {
         let mut rng = ChaCha8Rng::from_seed(self.0);
         rng.set_stream(number);
@@ -82,18 +82,18 @@ impl Source {
 pub struct Stream(ChaCha8Rng);
 
 impl Stream {
-    /// The next 32-bit word.
+    /// Returns the next 32-bit word.
     #[inline]
     pub fn next_u32(&mut self) -> u32 {
         self.0.next_u32()
     }
 
-    /// The next two words as one number.
+    /// Returns the next two words as one number.
     pub fn next_u64(&mut self) -> u64 {
         self.0.next_u64()
     }
 
-    /// A number in `0..bound`, each equally likely. `bound` must not be 0.
+    /// Returns a number in `0..bound`, each equally likely. `bound` must not be 0.
     pub fn below(&mut self, bound: u32) -> u32 {
         // Words past the last whole multiple of the bound are drawn again, so that no remainder is favoured.
         let limit = u32::MAX - (u32::MAX % bound + 1) % bound;
@@ -112,7 +112,7 @@ impl Stream {
         }
     }
 
-    /// A number from 0 to just below 1, with 32 bits.
+    /// Returns a number from 0 to just below 1, with 32 bits.
     pub fn unit(&mut self) -> f64 {
         f64::from(self.next_u32()) / 4_294_967_296.0
     }
@@ -130,7 +130,7 @@ impl Batches {
         self.0.set_word_pos(0);
     }
 
-    /// The next [`BATCH`] words.
+    /// Returns the next [`BATCH`] words.
     #[inline]
     pub fn next_batch(&mut self) -> [u32; BATCH] {
         let mut bytes = [0; 4 * BATCH];

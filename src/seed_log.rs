@@ -60,7 +60,7 @@ pub struct SeedLog {
 pub struct Chain([u8; 32]);
 
 impl Chain {
-    /// The hash after a line with this content, which lacks its closing brace.
+    /// Returns the hash after a line with this content, which lacks its closing brace.
     fn after(&self, content: &str) -> Self {
         let mut hash = Sha256::new();
         hash.update(self.0);
@@ -68,7 +68,7 @@ impl Chain {
         Self(hash.finalize().into())
     }
 
-    /// The hash as text: the identity of a log up to some line.
+    /// Returns the hash as text: the identity of a log up to some line.
     pub fn hex(&self) -> String {
         hex(&self.0)
     }
@@ -134,7 +134,7 @@ impl SeedLog {
         Ok(log)
     }
 
-    /// A log with only this header, and the header's line.
+    /// Returns a log with only this header, and the header's line.
     ///
     /// # Errors
     /// When the header does not hold together.
@@ -188,7 +188,7 @@ impl SeedLog {
         Settings { generations: self.planned(), ..self.header.settings.clone() }
     }
 
-    /// The hash of the line that ends the first `generations` generations, if there are so many: it stands for all that
+    /// Returns the hash of the line that ends the first `generations` generations, if there are so many: it stands for all that
     /// decides the codes at that point, however the log goes on.
     pub fn hash_after(&self, generations: u64) -> Option<&Chain> {
         self.points.get(usize::try_from(generations).ok()?)
@@ -281,7 +281,7 @@ fn check_version(content: &str) -> Result<(), LogError> {
     }
 }
 
-/// A header with its `noise` filled in from its settings.
+/// Returns a header with its `noise` filled in from its settings.
 ///
 /// # Errors
 /// When sigma or the magnitude of hits is out of range.

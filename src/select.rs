@@ -48,7 +48,7 @@ fn names(types: &[TensorType]) -> String {
     types.iter().map(|t| t.name()).collect::<Vec<_>>().join(", ")
 }
 
-/// Returns true where a tensor is tuned when no pattern is given: the weight matrices of the blocks, but neither embeddings,
+/// Returns whether a tensor is tuned when no pattern is given: the weight matrices of the blocks, but neither embeddings,
 /// norms nor the router of a mixture of experts.
 pub fn is_block_matrix(tensor: &TensorEntry) -> bool {
     tensor.name.starts_with("blk.")
@@ -57,7 +57,7 @@ pub fn is_block_matrix(tensor: &TensorEntry) -> bool {
         && !tensor.name.contains("ffn_gate_inp")
 }
 
-/// The tensors to tune, in file order: all that match the pattern, by default the block matrices.
+/// Returns the tensors to tune, in file order: all that match the pattern, by default the block matrices.
 ///
 /// By default matrices of other types are left alone. A pattern is meant as it is written, so it may not match those;
 /// only vectors, such as norms and biases, are passed over where it matches something to tune too.
@@ -105,7 +105,7 @@ fn nothing_tunable(fixed: &[&TensorEntry]) -> SelectError {
     SelectError::NothingTunable { found }
 }
 
-/// A tensor as a log names it.
+/// Returns a tensor as a log names it.
 pub fn spec(tensor: &TensorEntry) -> TensorSpec {
     let TensorEntry { name, tensor_type, .. } = tensor;
     TensorSpec { name: name.clone(), tensor_type: *tensor_type, codes: tensor.elements(), rows: None }
@@ -170,7 +170,7 @@ pub struct Part<'a> {
     pub range: Range<usize>,
 }
 
-/// The tensors, or parts of them, that a log or a diff names, in its order.
+/// Returns the tensors, or parts of them, that a log or a diff names, in its order.
 ///
 /// # Errors
 /// When one is missing or differs in type or size.

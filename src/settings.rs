@@ -117,7 +117,7 @@ impl From<Window> for WindowForm {
 }
 
 impl Window {
-    /// The generation at which the residual of `generation` starts from zero.
+    /// Returns the generation at which the residual of `generation` starts from zero.
     pub fn start(self, generation: u64) -> u64 {
         match self {
             Self::Last(length) => (generation / length).saturating_sub(1) * length,

@@ -74,7 +74,7 @@ struct Cut {
 }
 
 impl Cut {
-    /// Returns the cut of a tensor's field; `None` where it is not tuned.
+    /// Returns the cut of a tensor's field; `None` if it is not tuned.
     fn new(history: &History, index: u32, field: Field, arrangement: Arrangement) -> Option<Self> {
         let tensor_type = arrangement.tensor_type;
         let tile_len = history.tile_len(index, field)?;

@@ -47,7 +47,7 @@ pub struct Problem {
     pub wanted: Option<String>,
     /// A reply that is less wanted.
     pub rejected: Option<String>,
-    /// True where the text goes on after the wanted reply, so that the model should not end there.
+    /// `true` if the text goes on after the wanted reply, so that the model should not end there.
     pub goes_on: bool,
     /// Factor on its reward, where that is not 1.
     pub weight: Option<f64>,
@@ -58,7 +58,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem that every model gets as this text, to be continued by the wanted reply. A `chat` prompt, the `place` and
+    /// Creates a problem that every model gets as this text, to be continued by the wanted reply. A `chat` prompt, the `place` and
     /// the rest are as for nothing known.
     pub fn new(prompt: impl Into<String>, wanted: impl Into<String>) -> Self {
         let prompt = Prompt { plain: prompt.into(), chat: Vec::new() };
@@ -88,7 +88,7 @@ impl fmt::Display for Place {
 /// The task's own judgement of a reply.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verdict {
-    /// True where the reply solves the problem.
+    /// `true` if the reply solves the problem.
     pub right: bool,
     /// The reward: 1 for a right reply, and what else the task counts.
     pub reward: f64,
@@ -107,10 +107,10 @@ pub trait Task: Send {
     /// the held-out problems.
     fn training(&self, seed: u64, generation: u64, count: usize) -> Vec<Problem>;
 
-    /// The first `count` held-out problems, in an order of the task's own that never changes; fewer when it has fewer.
+    /// Returns the first `count` held-out problems, in an order of the task's own that never changes; fewer when it has fewer.
     fn held_out(&self, count: usize) -> Vec<Problem>;
 
-    /// All problems, where they are given and few, to be checked before any is put.
+    /// Returns all problems, where they are given and few, to be checked before any is put.
     fn given(&self) -> Vec<&Problem> {
         Vec::new()
     }
@@ -123,12 +123,12 @@ pub trait Task: Send {
     /// Judges a reply.
     fn judge(&self, problem: &Problem, reply: &str) -> Verdict;
 
-    /// Returns true where every problem has a right reply, so that an accuracy is meaningful.
+    /// Returns whether every problem has a right reply, so that an accuracy is meaningful.
     fn has_right_replies(&self) -> bool {
         true
     }
 
-    /// Returns true where a model without a chat template must reply with exactly the wanted text and then end. One forward
+    /// Returns whether a model without a chat template must reply with exactly the wanted text and then end. One forward
     /// pass over the wanted text can check that.
     fn is_exact_in_plain(&self) -> bool {
         false

@@ -160,7 +160,7 @@ impl TensorType {
         Self::TQ2_0,
     ];
 
-    /// The type with an id that is in the table; with any other this does not compile.
+    /// Returns the type with an id that is in the table; with any other this does not compile.
     const fn row(ggml_id: u32) -> Self {
         let mut row = 0;
         while TABLE[row].ggml_id != ggml_id {
@@ -169,17 +169,17 @@ impl TensorType {
         Self(&TABLE[row])
     }
 
-    /// The type with this id in `enum ggml_type`, or `None` for an id not in the table.
+    /// Returns the type with this id in `enum ggml_type`, or `None` for an id not in the table.
     pub fn from_ggml_id(id: u32) -> Option<Self> {
         TABLE.iter().find(|layout| layout.ggml_id == id).map(Self)
     }
 
-    /// The id in `enum ggml_type`.
+    /// Returns the id in `enum ggml_type`.
     pub fn ggml_id(self) -> u32 {
         self.0.ggml_id
     }
 
-    /// The name as ggml spells it, such as `Q4_K`.
+    /// Returns the name as ggml spells it, such as `Q4_K`.
     pub fn name(self) -> &'static str {
         self.0.name
     }

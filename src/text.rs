@@ -5,7 +5,7 @@ pub mod drift;
 use crate::evaluation::EvaluationSummary;
 use crate::seed_log::{EvaluationRecord, TaskSpec, TensorSpec};
 
-/// A share as a percentage with one digit.
+/// Returns a share as a percentage with one digit.
 pub fn percent(share: f64) -> String {
     format!("{:.1}%", 100.0 * share)
 }
@@ -67,7 +67,7 @@ pub fn tensors(parts: &[TensorSpec]) -> String {
     }
 }
 
-/// The number of different tensors among parts, those of one tensor following each other.
+/// Returns the number of different tensors among parts, those of one tensor following each other.
 pub fn tensor_count(parts: &[TensorSpec]) -> u64 {
     parts.chunk_by(|part, next| part.name == next.name).count() as u64
 }
@@ -77,7 +77,7 @@ pub fn generations(number: u64) -> String {
     format!("{} generation{}", count(number), plural(number))
 }
 
-/// The problems of a member, and of how many they are chosen.
+/// Returns the problems of a member, and of how many they are chosen.
 pub fn problems(task: &TaskSpec) -> String {
     match task.candidates {
         Some(candidates) => format!("{} of {candidates} problems", task.prompts),
@@ -107,7 +107,7 @@ pub fn relative(before: f64, after: f64) -> String {
     }
 }
 
-/// The summary that an evaluation record holds.
+/// Returns the summary that an evaluation record holds.
 pub fn summary_of(record: &EvaluationRecord) -> EvaluationSummary {
     let EvaluationRecord { problems, correct, mean_reward, mean_loglik, .. } = *record;
     EvaluationSummary { problems, correct, mean_reward, mean_loglik }
@@ -126,7 +126,7 @@ pub fn bytes(count: u64) -> String {
     format!("{amount:.digits$} {}", UNITS[unit])
 }
 
-/// A count with separators between thousands.
+/// Returns a count with separators between thousands.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -139,7 +139,7 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// A time span.
+/// Returns a time span.
 pub fn seconds(amount: f64) -> String {
     let whole = amount.round().max(0.0) as u64;
     match whole {
@@ -149,7 +149,7 @@ pub fn seconds(amount: f64) -> String {
     }
 }
 
-/// An argument as a shell would need it typed.
+/// Returns an argument as a shell would need it typed.
 pub fn quoted(path: &std::path::Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);

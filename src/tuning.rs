@@ -116,7 +116,7 @@ impl<F: FnMut(&Asked<'_>) -> f64 + Send> Judge for Function<F> {
 }
 
 impl Tuning {
-    /// A run with the defaults of `qes-gguf tune`: the model's file, the problems, and the reward of a reply, a finite number,
+    /// Creates a run with the defaults of `qes-gguf tune`: the model's file, the problems, and the reward of a reply, a finite number,
     /// more is better. The reward should depend on nothing but what it is asked, so that a resumed run is the same as one
     /// that was never interrupted.
     /// Task and reward are `Send`, since a run may go on on another thread than the one that it was made on.
@@ -154,7 +154,7 @@ impl Tuning {
         self
     }
 
-    /// The number that problems and perturbations are drawn by.
+    /// Returns the number that problems and perturbations are drawn by.
     pub fn seed(mut self, seed: u64) -> Self {
         self.search.seed = Some(seed);
         self
@@ -298,7 +298,7 @@ impl Ready {
     }
 }
 
-/// The slots of these parts of a model's tensors, the parts of one tensor in the same slot.
+/// Returns the slots of these parts of a model's tensors, the parts of one tensor in the same slot.
 fn slots(parts: &[Part<'_>]) -> Vec<TensorSlot> {
     let of_tensor = parts.chunk_by(|part, next| part.tensor.name == next.tensor.name);
     of_tensor

@@ -37,12 +37,12 @@ pub enum Method {
 }
 
 impl Method {
-    /// Returns true where it has a residual, which keeps evidence too small for a step.
+    /// Returns whether it has a residual, which keeps evidence too small for a step.
     pub fn has_residual(self) -> bool {
         matches!(self, Self::Qes | Self::QesGated)
     }
 
-    /// Returns true where its residual depends on the codes of earlier generations, so that it cannot be replayed by itself.
+    /// Returns whether its residual depends on the codes of earlier generations, so that it cannot be replayed by itself.
     pub fn looks_at_codes(self) -> bool {
         self == Self::QesGated
     }
@@ -134,7 +134,7 @@ pub struct Update<'a> {
     pub seed: u64,
     /// Number of the generation, from 0.
     pub generation: u64,
-    /// True where each perturbation has two members, one for each sign.
+    /// `true` if each perturbation has two members, one for each sign.
     pub mirror: bool,
     /// Noise that the perturbations are drawn from.
     pub noise: &'a Noise,

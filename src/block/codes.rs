@@ -28,13 +28,13 @@ impl<'a, L: CodeLayout> Codes<'a, L> {
     /// Bytes of the blocks that lie together.
     const GROUP: usize = L::ROWS * L::Block::BYTES;
 
-    /// The codes from block `first` on of a part of a tensor with rows of `row_blocks` blocks (at least 1). The part begins
+    /// Returns the codes from block `first` on of a part of a tensor with rows of `row_blocks` blocks (at least 1). The part begins
     /// with a row, or in the file's layout anywhere.
     pub fn new(bytes: &'a mut [u8], row_blocks: usize, first: usize) -> Self {
         Self { bytes, row_blocks, first, row: 0, blocks: 0..0, start: 0, layout: PhantomData }
     }
 
-    /// The codes of whole blocks in the file's layout.
+    /// Returns the codes of whole blocks in the file's layout.
     pub fn of_file(bytes: &'a mut [u8]) -> Self
     where
         L: CodeBlock,
@@ -42,7 +42,7 @@ impl<'a, L: CodeLayout> Codes<'a, L> {
         Self::new(bytes, 1, 0)
     }
 
-    /// The group with the block of the code at `index`, the number of the block's row in it, and the code's number in the
+    /// Returns the group with the block of the code at `index`, the number of the block's row in it, and the code's number in the
     /// block.
     #[inline]
     pub fn at(&mut self, index: usize) -> (&mut [u8], usize, usize) {
@@ -66,7 +66,7 @@ impl<'a, L: CodeLayout> Codes<'a, L> {
         self.start = row / L::ROWS * self.row_blocks * Self::GROUP;
     }
 
-    /// The code at `index`.
+    /// Returns the code at `index`.
     #[inline]
     pub fn read(&mut self, index: usize) -> i16 {
         let (group, row, index) = self.at(index);

@@ -87,7 +87,7 @@ impl<L: CodeLayout, const MIN: bool> OfScales<L, MIN> {
     const NUMBER: usize = MIN as usize;
 }
 
-/// The bits of the number at `place`.
+/// Returns the bits of the number at `place`.
 #[inline]
 fn bits(bytes: &[u8], place: usize) -> u16 {
     u16::from_le_bytes([bytes[place], bytes[place + 1]])

@@ -29,13 +29,13 @@ pub trait CodeLayout: 'static {
     /// `PIECE` bytes after the one before.
     fn place(byte: usize) -> usize;
 
-    /// The code whose bits these are here.
+    /// Returns the code whose bits these are here.
     #[inline(always)]
     fn code(bits: i16) -> i16 {
         Self::Block::of_bits(bits ^ Self::FLIPPED)
     }
 
-    /// The code at `index` (below `Block::LEN`) of the block that a row (below `ROWS`) has in a group.
+    /// Returns the code at `index` (below `Block::LEN`) of the block that a row (below `ROWS`) has in a group.
     #[inline]
     fn read_row(group: &[u8], row: usize, index: usize) -> i16 {
         let place = |byte| Self::place(byte) + row * Self::PIECE;
@@ -230,12 +230,12 @@ const INTERLEAVED: &[(TensorType, usize, usize)] = crate::with_layout!(@list tab
 const LONGEST_ROW: usize = 1 << 15;
 
 impl Arrangement {
-    /// The file's layout.
+    /// Returns the file's layout.
     pub fn plain(tensor_type: TensorType) -> Self {
         Self { tensor_type, rows: 1, piece: 0, row_blocks: 1 }
     }
 
-    /// Every interleaved layout in which codes of this type can be addressed, for rows of `row_blocks` blocks (at least 1).
+    /// Returns every interleaved layout in which codes of this type can be addressed, for rows of `row_blocks` blocks (at least 1).
     pub fn interleaved(tensor_type: TensorType, row_blocks: usize) -> impl Iterator<Item = Self> {
         let fits = move |of| of == tensor_type && row_blocks <= LONGEST_ROW;
         let of_type = INTERLEAVED.iter().filter(move |(of, ..)| fits(*of));

@@ -26,7 +26,7 @@ impl Plane {
         codes * self.bits as usize / 8
     }
 
-    /// The byte that holds the code's bits, and by how many bits they are shifted there.
+    /// Returns the byte that holds the code's bits, and by how many bits they are shifted there.
     #[inline(always)]
     pub(super) fn find(self, index: usize) -> (usize, u8) {
         let in_a_byte = 8 / self.bits as usize;
@@ -35,13 +35,13 @@ impl Plane {
         (byte, (row % in_a_byte) as u8 * self.bits as u8)
     }
 
-    /// A code of which `byte` holds the bits that are in this plane, shifted by so many; all others are 0.
+    /// Returns a code of which `byte` holds the bits that are in this plane, shifted by so many; all others are 0.
     #[inline(always)]
     pub(super) fn bits_in(self, byte: u8, shift: u8) -> i16 {
         i16::from(byte >> shift & self.mask()) << self.below
     }
 
-    /// The bits of a code that are in this plane, shifted by so many.
+    /// Returns the bits of a code that are in this plane, shifted by so many.
     #[inline(always)]
     pub(super) fn bits_of(self, code: i16, shift: u8) -> u8 {
         ((code >> self.below) as u8 & self.mask()) << shift
@@ -53,7 +53,7 @@ impl Plane {
     }
 }
 
-/// Where the bits of a block's codes are: in one plane, in two, or in none where they cannot be addressed.
+/// Where the bits of a block's codes are: in one plane, in two, or in none if they cannot be addressed.
 #[derive(Clone, Copy, Debug)]
 pub struct Planes {
     pub(super) low: Option<Plane>,
@@ -88,7 +88,7 @@ impl Planes {
         Self { low: Some(plane), high: None }
     }
 
-    /// The lower bits of the codes in one plane, those above in another.
+    /// Returns the lower bits of the codes in one plane, those above in another.
     pub const fn two(low: Plane, high: Plane) -> Self {
         assert!(low.below == 0 && high.below == low.bits);
         Self { low: Some(low), high: Some(high) }
@@ -104,7 +104,7 @@ impl Planes {
         bytes_of(self.low, codes) + bytes_of(self.high, codes)
     }
 
-    /// The code at `index`, its bits read as a number; byte `b` of the block is `bytes[place(b)]`.
+    /// Returns the code at `index`, its bits read as a number; byte `b` of the block is `bytes[place(b)]`.
     #[inline(always)]
     pub(super) fn read(self, bytes: &[u8], place: impl Fn(usize) -> usize, index: usize) -> i16 {
         let mut code = 0;

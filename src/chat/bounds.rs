@@ -181,7 +181,7 @@ struct Frame {
     is_group: bool,
     /// Where the part of a sum that is being read begins.
     part: Option<usize>,
-    /// True where this part belongs to a sum or is a product.
+    /// `true` if this part belongs to a sum or is a product.
     is_measured: bool,
 }
 

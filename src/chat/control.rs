@@ -10,7 +10,7 @@ const MAX_SEARCH: usize = 64 << 20;
 /// The names of a vocabulary's control tokens, such as `<|im_end|>`, ready to be found in texts.
 #[derive(Clone, Debug, Default)]
 pub struct ControlNames {
-    /// `None` where there are no names.
+    /// `None` if there are no names.
     search: Option<Regex>,
 }
 
@@ -25,7 +25,7 @@ impl ControlNames {
         Self { search: search.ok().filter(|_| !names.is_empty()) }
     }
 
-    /// The places of names in a text, in ascending order.
+    /// Returns the places of names in a text, in ascending order.
     pub fn find<'a>(&'a self, text: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
         self.search.iter().flat_map(move |search| search.find_iter(text).map(|found| found.range()))
     }

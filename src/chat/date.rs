@@ -38,7 +38,7 @@ pub struct Date {
 }
 
 impl Date {
-    /// The day, in UTC, that is so many seconds after the beginning of 1970; the last of 9999 at most.
+    /// Returns the day, in UTC, that is so many seconds after the beginning of 1970; the last of 9999 at most.
     pub fn of_unix_seconds(seconds: u64) -> Self {
         let (mut days, mut year) = (seconds / DAY, 1970);
         while year < 9999 && days >= u64::from(days_of_year(year)) {
@@ -69,7 +69,7 @@ impl Date {
         (days as usize + 1) % 7
     }
 
-    /// The date in the form of C's and Python's `strftime`. The time of day is midnight, since only the day is known; a
+    /// Returns the date in the form of C's and Python's `strftime`. The time of day is midnight, since only the day is known; a
     /// directive that is not known stays as it is.
     pub fn format(self, form: &str) -> String {
         let mut text = String::with_capacity(form.len());

@@ -41,12 +41,12 @@ fn names() -> String {
 pub(super) struct Refusal(pub(super) String);
 
 impl TemplateError {
-    /// The error of a template that cannot be compiled.
+    /// Returns the error of a template that cannot be compiled.
     pub(super) fn of_syntax(error: &Error) -> Self {
         Self::Syntax { reason: reason(error) }
     }
 
-    /// The error of a template that was run.
+    /// Returns the error of a template that was run.
     pub(super) fn of_run(error: &Error) -> Self {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
         while let Some(source) = cause {

@@ -61,7 +61,7 @@ pub const NAMES: &[(&str, &str)] = &[
     ),
 ];
 
-/// The text of the template that has this name.
+/// Returns the text of the template that has this name.
 pub fn named(name: &str) -> Option<&'static str> {
     NAMES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }

@@ -12,7 +12,7 @@ const MARKS: [&str; 6] = ["QESMARKSYSTEM", "QESMARKA", "QESMARKB", "QESMARKC", "
 pub struct Outline {
     /// Before the first message, where there is no system message; a default one stands here.
     pub begin: String,
-    /// Before and after a system message; `None` where none is written.
+    /// Before and after a system message; `None` if none is written.
     pub system: Option<(String, String)>,
     /// After a message of the user.
     pub asked: String,
@@ -22,7 +22,7 @@ pub struct Outline {
     pub replied: String,
     /// After the last message, behind what stands after one of the user.
     pub opens: String,
-    /// True where white space around messages is cut off.
+    /// `true` if white space around messages is cut off.
     pub trims: bool,
 }
 

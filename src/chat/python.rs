@@ -3,7 +3,7 @@
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, ErrorKind, Value};
 
-/// A value of JSON as a template gets it.
+/// Returns a value of JSON as a template gets it.
 pub(super) fn value(json: &serde_json::Value) -> Value {
     use serde_json::Value::{Array, Bool, Null, Number, Object, String};
     match json {
@@ -98,7 +98,7 @@ fn list(
     Ok(())
 }
 
-/// A string of JSON.
+/// Returns a string of JSON.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -44,9 +44,9 @@ pub(super) const DATES: [(&str, &str); 2] = [("date_string", "%d %b %Y"), ("date
 /// Names of a model's tokens that templates write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Speaker {
-    /// The token that begins a text; empty where there is none.
+    /// The token that begins a text; empty if there is none.
     pub bos: String,
-    /// The token that ends a text; empty where there is none.
+    /// The token that ends a text; empty if there is none.
     pub eos: String,
 }
 
@@ -56,7 +56,7 @@ pub struct Template {
     environment: Environment<'static>,
     /// Variables that are the same for every conversation.
     common: Vec<(String, Value)>,
-    /// True where it takes thoughts apart from replies.
+    /// `true` if it takes thoughts apart from replies.
     parts_thoughts: bool,
 }
 
@@ -105,7 +105,7 @@ impl Template {
         self.write_messages(messages, false, 0).is_ok_and(|text| text.contains(THOUGHT))
     }
 
-    /// The conversation as the template writes it, up to where the assistant's reply begins where `begins_reply`.
+    /// Returns the conversation as the template writes it, up to where the assistant's reply begins where `begins_reply`.
     ///
     /// # Errors
     /// When the template refuses it, fails, or does not come to an end.
@@ -188,7 +188,7 @@ fn method(state: &mut State, value: &Value, name: &str, arguments: &[Value]) -> 
     unknown_method_callback(state, value, name, arguments)
 }
 
-/// The template with its `{% generation %}` tags as blocks that are always taken. They mark what is learned, for those who
+/// Returns the template with its `{% generation %}` tags as blocks that are always taken. They mark what is learned, for those who
 /// train with `transformers`, and write nothing.
 fn without_generation_tags(text: &str) -> Cow<'_, str> {
     if !text.contains("generation") {

@@ -25,7 +25,7 @@ pub struct Written {
     pub completion: String,
     /// Text that the template writes between the prompt and a reply.
     pub lead: String,
-    /// Text that the template writes after a reply; empty where it cannot be determined.
+    /// Text that the template writes after a reply; empty if it cannot be determined.
     pub end: String,
 }
 
@@ -64,7 +64,7 @@ impl Template {
     }
 }
 
-/// The text without its `MEANT_LITERALLY` marks, and where each name that has one begins in what remains.
+/// Returns the text without its `MEANT_LITERALLY` marks, and where each name that has one begins in what remains.
 pub fn literally(text: &str) -> (String, Vec<usize>) {
     let (mut bare, mut places) = (String::with_capacity(text.len()), Vec::new());
     for letter in text.chars() {
@@ -77,7 +77,7 @@ pub fn literally(text: &str) -> (String, Vec<usize>) {
     (bare, places)
 }
 
-/// A text with marks in the names of control tokens, which stand at `names`, in ascending order.
+/// Returns a text with marks in the names of control tokens, which stand at `names`, in ascending order.
 pub fn marked(text: &str, names: impl Iterator<Item = Range<usize>>) -> String {
     let (mut marked, mut from) = (String::with_capacity(text.len() + 16), 0);
     for name in names {

@@ -56,7 +56,7 @@ fn check_places(place: &Path, model_is: &str, model: &Path, items: &[PathBuf]) -
     items.iter().try_for_each(|item| setup::check_place(place, "one of what is applied", item))
 }
 
-/// A log or a diff, by how the file begins.
+/// Returns a log or a diff, by how the file begins.
 fn item(path: &Path) -> Result<Item> {
     if Diff::is_begun_by(&first_bytes(path, TELLING)?) {
         return Ok(Item::Diff(Box::new(DiffFile::open(path)?)));

@@ -94,7 +94,7 @@ pub fn warn_of_model(engine: &LlamaEngine) {
     }
 }
 
-/// An example for people, in two lines as wide as the terminal.
+/// Returns an example for people, in two lines as wide as the terminal.
 pub fn lines(example: &Example) -> String {
     let width = terminal_size_of(std::io::stdout()).map_or(COLUMNS, |(Width(width), _)| usize::from(width));
     lines_of(example, width.clamp(LEAST_COLUMNS, COLUMNS))
@@ -113,7 +113,7 @@ fn lines_of(Example { place, prompt, scored }: &Example, width: usize) -> String
 /// Columns before the texts.
 const LABEL: usize = 16;
 
-/// A text on one line, its middle left out where it is longer than the room: the beginning shows the system message, the end
+/// Returns a text on one line, its middle left out where it is longer than the room: the beginning shows the system message, the end
 /// what the reply follows.
 fn shortened(text: &str, room: usize) -> String {
     let visible: Vec<char> = text.chars().flat_map(visible).collect();
@@ -129,7 +129,7 @@ fn shortened(text: &str, room: usize) -> String {
 /// Stands for what is left out.
 const GAP: [char; 5] = [' ', '.', '.', '.', ' '];
 
-/// A character that does not steer the terminal.
+/// Returns a character that does not steer the terminal.
 fn visible(letter: char) -> impl Iterator<Item = char> {
     let escaped = match letter {
         '\n' | '\r' | '\t' => letter.escape_default().collect(),

@@ -146,7 +146,7 @@ pub fn name(task: &str) -> Result<String> {
     if is_file(task) { Ok(read_task_file(Path::new(task))?.name) } else { Ok(task.to_owned()) }
 }
 
-/// A task with a name.
+/// Returns a task with a name.
 fn named(task: &str, args: &TaskArgs) -> Result<Definition> {
     refuse_foreign(task, args)?;
     let problems = match task {
@@ -251,7 +251,7 @@ fn schema(args: &TaskArgs) -> Result<Option<serde_json::Value>> {
     text.map(parse).transpose()
 }
 
-/// A task from the user's task file. Paths in it are meant from the file's own folder.
+/// Returns a task from the user's task file. Paths in it are meant from the file's own folder.
 fn of_file(path: &Path, args: &TaskArgs) -> Result<Definition> {
     let mut definition = read_task_file(path)?;
     refuse_foreign_to_file(path, &definition, args)?;

@@ -35,7 +35,7 @@ pub fn spec(args: &DriftArgs) -> Result<Option<DriftSpec>> {
     }
 }
 
-/// The limit as a share, from `5%` or `5`.
+/// Returns the limit as a share, from `5%` or `5`.
 fn limit(typed: &str) -> Result<Option<f64>> {
     if typed == NONE {
         return Ok(None);
@@ -114,7 +114,7 @@ pub fn samples(samples: &[Sample]) -> Option<String> {
     (!samples.is_empty()).then(|| samples.iter().map(told).collect::<Vec<_>>().join("\n"))
 }
 
-/// Returns the ways in which the model that a run leaves exceeds the limit on drift; none where it was not evaluated.
+/// Returns the ways in which the model that a run leaves exceeds the limit on drift; none if it was not evaluated.
 pub fn damage(log: &SeedLog) -> Vec<String> {
     let chosen = log.chosen();
     let record = log.evaluations.iter().rev().find(|record| record.generations == chosen);

@@ -69,7 +69,7 @@ struct Job {
 /// The parts of a log's task besides its definition.
 struct OfLog {
     data_sha256: Option<String>,
-    /// True where a program that the log names may be run.
+    /// `true` if a program that the log names may be run.
     trusted: bool,
 }
 

@@ -63,16 +63,16 @@ pub struct Job {
     pub output: Option<PathBuf>,
     /// The diff that leads to it.
     pub as_diff: Option<PathBuf>,
-    /// True where a model card is made.
+    /// `true` if a model card is made.
     pub card: bool,
-    /// True where a Modelfile is made.
+    /// `true` if a Modelfile is made.
     pub ollama: bool,
-    /// True where card and Modelfile may replace other files.
+    /// `true` if card and Modelfile may replace other files.
     pub overwrite: bool,
     /// How much of the log counts; `None` for all of it.
     pub until: Option<Until>,
     pub form: Form,
-    /// True where the tuned model's digest is printed.
+    /// `true` if the tuned model's digest is printed.
     pub digest: bool,
 }
 
@@ -261,7 +261,7 @@ fn served<'a>(job: &Job, log: &'a SeedLog, rebuilt: &'a Rebuilt<'_>) -> Served<'
     }
 }
 
-/// The flags that reproducing the file takes.
+/// Returns the flags that reproducing the file takes.
 fn flags(job: &Job) -> String {
     let generation = match job.until {
         Some(Until::Best) => " --generation best".to_owned(),

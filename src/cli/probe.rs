@@ -262,7 +262,7 @@ fn fixed(search: &Search) -> Fixed {
     }
 }
 
-/// The command that makes the run that suits.
+/// Returns the command that makes the run that suits.
 fn tune_line(words: &[OsString], search: &Search, probed: &Probed) -> String {
     let (fixed, chosen, sizes) = (fixed(search), &probed.header, &probed.sizes);
     let mut line = "qes-gguf tune".to_owned();
@@ -346,12 +346,12 @@ fn scope(header: &Header, of_type: &TypeSettings) -> Scope {
     Scope::of(of_type.tensor_type, &entries, recipe::step(weights), *population, *mirror)
 }
 
-/// A share with two significant digits, the very number that a flag with it means.
+/// Returns a share with two significant digits, the very number that a flag with it means.
 fn rounded(share: f64) -> f64 {
     two_digits(100.0 * share) / 100.0
 }
 
-/// A share as a percentage with two significant digits, as flags have it.
+/// Returns a share as a percentage with two significant digits, as flags have it.
 fn share(value: f64) -> String {
     format!("{}%", two_digits(100.0 * value))
 }

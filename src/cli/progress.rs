@@ -25,7 +25,7 @@ pub struct Outline {
 }
 
 impl Outline {
-    /// The outline of a run that continues this log.
+    /// Returns the outline of a run that continues this log.
     pub fn new(log: &SeedLog) -> Self {
         let header = &log.header;
         Self {
@@ -37,7 +37,7 @@ impl Outline {
     }
 }
 
-/// A bar of this form, shown while the standard error stream is a terminal.
+/// Returns a bar of this form, shown while the standard error stream is a terminal.
 pub fn bar(length: u64, template: &str) -> ProgressBar {
     // indicatif draws nothing where the stream is no terminal.
     let bar = ProgressBar::new(length);
@@ -156,7 +156,7 @@ impl Observer for TextReport {
     }
 }
 
-/// The closing summary.
+/// Returns the closing summary.
 pub fn summary(summary: &Summary, log: &SeedLog, planned: u64) -> String {
     let mut lines = results(summary, log);
     let Seconds { perturb, inference, restore, update, .. } = summary.total;

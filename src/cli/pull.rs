@@ -87,7 +87,7 @@ fn fetch(wanted: &Wanted, folder: &Path) -> Result<()> {
     )
 }
 
-/// Runs a program to its end; `None` where there is none of this name.
+/// Runs a program to its end; `None` if there is none of this name.
 fn call(program: &str, words: &[OsString]) -> Result<Option<ExitStatus>> {
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null()).stdout(Stdio::from(std::io::stderr()));
@@ -114,7 +114,7 @@ fn words(wanted: &Wanted, folder: &Path) -> Vec<OsString> {
     words
 }
 
-/// The names of files with this quantization in any case, as a shell would have it: neither `BF16` for `F16`, nor `Q4_K_M` for
+/// Returns the names of files with this quantization in any case, as a shell would have it: neither `BF16` for `F16`, nor `Q4_K_M` for
 /// `Q4_K`.
 fn pattern(quant: &str) -> String {
     let any_case = |c: char| match (c.to_ascii_lowercase(), c.to_ascii_uppercase()) {
@@ -131,7 +131,7 @@ struct Found {
     modified: Option<SystemTime>,
 }
 
-/// All models below a folder, in the order of their names.
+/// Returns all models below a folder, in the order of their names.
 fn models(folder: &Path) -> Vec<Found> {
     let mut found = Vec::new();
     let mut folders = vec![(folder.to_owned(), 0)];
@@ -152,7 +152,7 @@ fn models(folder: &Path) -> Vec<Found> {
     found
 }
 
-/// The models of a quantization that came into a folder; where none did, since they were there already, those that are named
+/// Returns the models of a quantization that came into a folder; where none did, since they were there already, those that are named
 /// like the repository.
 fn fetched(wanted: &Wanted, quant: &str, folder: &Path, before: &[Found]) -> Result<Vec<PathBuf>> {
     let name = Regex::new(&format!(r"(?i)(?:^|[-._/]){}[-.](?:.*\.)?gguf$", regex::escape(quant)))?;

@@ -83,7 +83,7 @@ fn tensorboard(args: &ReportArgs, logs: &[SeedLog], names: &[String]) -> Result<
     logs.iter().zip(names).map(of_run).collect()
 }
 
-/// The runs, each with what else is told of it.
+/// Returns the runs, each with what else is told of it.
 fn runs(args: &ReportArgs, inference: &LlamaOptions, logs: &[SeedLog], names: &[String]) -> Result<Vec<Run>> {
     let timings = timings(args, logs)?;
     let runs = match &args.model {
@@ -135,7 +135,7 @@ fn timing(path: &Path) -> Result<Timing> {
     Ok(timing)
 }
 
-/// The number of the log whose run these times are of. Of logs that are alike, it is the one of the name that was told.
+/// Returns the number of the log whose run these times are of. Of logs that are alike, it is the one of the name that was told.
 fn whose(timing: &Timing, paths: &[PathBuf], logs: &[SeedLog]) -> Result<usize> {
     let alike: Vec<usize> = (0..logs.len()).filter(|number| timing.is_of(&logs[*number])).collect();
     let is_named = |number: &usize| paths[*number].file_name().is_some_and(|name| timing.is_of_name(name));
@@ -154,7 +154,7 @@ fn whose(timing: &Timing, paths: &[PathBuf], logs: &[SeedLog]) -> Result<usize> 
     }
 }
 
-/// The runs, those of this model with what a replay counts and what the model replies.
+/// Returns the runs, those of this model with what a replay counts and what the model replies.
 fn of_model(
     args: &ReportArgs,
     path: &Path,
@@ -226,7 +226,7 @@ fn names(paths: &[PathBuf]) -> Vec<String> {
         .collect()
 }
 
-/// A path with more at its end.
+/// Returns a path with more at its end.
 fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut text: OsString = path.as_os_str().to_owned();
     text.push(ending);

@@ -43,7 +43,7 @@ pub fn planned_inference(args: &InferenceArgs) -> Result<LlamaOptions> {
     })
 }
 
-/// Says which layers are on which devices, and what they take there; `None` where all is computed by the processor.
+/// Says which layers are on which devices, and what they take there; `None` if all is computed by the processor.
 pub fn on_devices(engine: &LlamaEngine) -> Option<String> {
     let layers = engine.on_devices()?;
     Some(format!("{layers}, {} of their memory", text::bytes(engine.device_bytes())))
@@ -98,7 +98,7 @@ pub fn parse_log(path: &Path, bytes: &[u8]) -> Result<SeedLog> {
     SeedLog::parse(bytes).with_context(|| path.display().to_string())
 }
 
-/// The generations that are asked for of a log, if any are; it may have fewer.
+/// Returns the generations that are asked for of a log, if any are; it may have fewer.
 pub fn generations(log: &SeedLog, until: Option<Until>) -> Result<Option<u64>> {
     match until {
         Some(Until::Generation(asked)) => Ok(Some(asked)),

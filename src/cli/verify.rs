@@ -76,7 +76,7 @@ pub fn run(args: &VerifyArgs) -> Result<Ending> {
 /// Results of the checks so far.
 #[derive(Debug, Default)]
 struct Verdict {
-    /// True where results are printed as they come.
+    /// `true` if results are printed as they come.
     is_told: bool,
     /// Differences found.
     findings: Vec<String>,
@@ -128,7 +128,7 @@ impl Verdict {
     }
 }
 
-/// The first difference between the rebuilt model and a file, in words. A file may say where it comes from, or not: it is
+/// Returns the first difference between the rebuilt model and a file, in words. A file may say where it comes from, or not: it is
 /// compared with what is as long as it.
 fn difference(mut rebuilt: Rebuilt<'_>, tuned: &[u8]) -> Option<String> {
     let length =

@@ -133,13 +133,13 @@ impl Shape {
     }
 }
 
-/// The shapes in one sentence.
+/// Returns the shapes in one sentence.
 pub(super) fn shapes(wanted: &[Shape]) -> String {
     let described: Vec<&str> = wanted.iter().map(|shape| shape.described()).collect();
     described.join("; or ")
 }
 
-/// The article and name of a value's type.
+/// Returns the article and name of a value's type.
 pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -154,7 +154,7 @@ pub(super) fn kind(value: &Value) -> &'static str {
 /// Keys named in a message at most.
 const MANY: usize = 8;
 
-/// An object's keys as a message names them.
+/// Returns an object's keys as a message names them.
 pub(super) fn keys(object: &Map<String, Value>) -> String {
     let named: Vec<String> =
         object.keys().take(MANY).map(|key| format!("\"{}\"", excerpt(key, 40))).collect();
@@ -165,7 +165,7 @@ pub(super) fn keys(object: &Map<String, Value>) -> String {
     }
 }
 
-/// The start of a text, fit for a message: at most so many characters, on one line.
+/// Returns the start of a text, fit for a message: at most so many characters, on one line.
 pub(crate) fn excerpt(text: &str, characters: usize) -> String {
     let mut start = String::new();
     for character in text.chars().take(characters) {

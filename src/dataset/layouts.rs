@@ -182,7 +182,7 @@ impl Layout {
         rows.find(|layout| layout.fits(object))
     }
 
-    /// Returns true where it uses a key.
+    /// Returns whether it uses a key.
     pub(super) fn uses(&self, key: &str) -> bool {
         self.keys.contains(&key) || BESIDE.contains(&key)
     }

@@ -76,7 +76,7 @@ fn lines(text: &str, reader: &mut Reader<'_>) -> Result<Vec<Example>, Located> {
     numbered.filter(|(_, line)| !line.is_empty()).map(read).collect()
 }
 
-/// The examples in elements that are parts of a text.
+/// Returns the examples in elements that are parts of a text.
 fn array(text: &str, elements: Vec<&RawValue>, reader: &mut Reader<'_>) -> Result<Vec<Example>, Located> {
     let mut lines = LineCounter::new(text);
     let example = |element: &RawValue| {
@@ -87,7 +87,7 @@ fn array(text: &str, elements: Vec<&RawValue>, reader: &mut Reader<'_>) -> Resul
     elements.into_iter().map(example).collect()
 }
 
-/// The example in a text that begins on line `first`.
+/// Returns the example in a text that begins on line `first`.
 fn object(text: &str, first: u64, hint: &'static str, reader: &mut Reader<'_>) -> Result<Example, Located> {
     match serde_json::from_str(text).map_err(|error| broken(text, &error, first, hint))? {
         Value::Object(object) => reader.read(first, object).map_err(|problem| (Some(first), problem)),
@@ -95,7 +95,7 @@ fn object(text: &str, first: u64, hint: &'static str, reader: &mut Reader<'_>) -
     }
 }
 
-/// The error of a text that begins on line `first`; the hint is for one that ends too soon.
+/// Returns the error of a text that begins on line `first`; the hint is for one that ends too soon.
 fn broken(text: &str, error: &serde_json::Error, first: u64, hint: &'static str) -> Located {
     let what = error.to_string();
     // The parser counts lines from where it began, so what it says of them is left out.

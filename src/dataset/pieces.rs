@@ -16,7 +16,7 @@ pub fn pieces(text: &str, most: usize) -> impl Iterator<Item = (&str, bool)> {
     all.filter(|(piece, _)| !piece.trim().is_empty())
 }
 
-/// The length of the first piece, 0 for no text alone.
+/// Returns the length of the first piece, 0 for no text alone.
 fn cut(text: &str, most: usize) -> usize {
     if text.len() <= most {
         return text.len();
@@ -30,7 +30,7 @@ fn cut(text: &str, most: usize) -> usize {
     last_blank_line(head).or_else(line).or_else(space).unwrap_or(most)
 }
 
-/// The end of the last blank line that has text before it.
+/// Returns the end of the last blank line that has text before it.
 fn last_blank_line(text: &str) -> Option<usize> {
     let begins = text.find(|c: char| !c.is_whitespace())?;
     let mut end = text.rfind('\n')?;

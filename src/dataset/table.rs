@@ -50,12 +50,12 @@ fn reader(text: &str, separator: u8) -> Csv<&[u8]> {
     ReaderBuilder::new().delimiter(separator).from_reader(text.as_bytes())
 }
 
-/// The header row's names, without white space around them.
+/// Returns the header row's names, without white space around them.
 fn names(table: &mut Csv<&[u8]>) -> Result<StringRecord, csv::Error> {
     Ok(table.headers()?.iter().map(str::trim).collect())
 }
 
-/// The separator of a table's columns, and the table.
+/// Returns the separator of a table's columns, and the table.
 fn separator(text: &str) -> (u8, &str) {
     if let Some(rest) = text.strip_prefix("sep=")
         && let Some(&separator) = rest.as_bytes().first()

@@ -23,7 +23,7 @@ pub fn compress(section: &[u8]) -> Vec<u8> {
     compress_to_vec_zlib(section, LEVEL)
 }
 
-/// The section that was compressed; `None` where it is damaged, or far longer than `most` bytes.
+/// Returns the section that was compressed; `None` if it is damaged, or far longer than `most` bytes.
 pub fn expand(compressed: &[u8], most: u64) -> Option<Vec<u8>> {
     let most = usize::try_from(most.saturating_add(COUNTS_BYTES)).ok()?;
     decompress_to_vec_zlib_with_limit(compressed, most).ok()
@@ -64,7 +64,7 @@ pub fn of_start(base: &[u8], result: &Start) -> Vec<u8> {
     section
 }
 
-/// The start that `from` becomes; `None` where the section does not fit it.
+/// Returns the start that `from` becomes; `None` if the section does not fit it.
 pub fn splice(section: &[u8], from: &[u8], way: Direction) -> Option<Vec<u8>> {
     let (mut rest, mut from) = (Rest(section), Rest(from));
     let mut made = Vec::new();
@@ -103,7 +103,7 @@ pub fn of_tensor(base: &[u8], result: &[u8], block_bytes: usize) -> Vec<u8> {
     }
 }
 
-/// Changes a tensor's bytes; `None` where the section does not fit them. They may be changed in part then.
+/// Changes a tensor's bytes; `None` if the section does not fit them. They may be changed in part then.
 pub fn patch(section: &[u8], bytes: &mut [u8], block_bytes: usize) -> Option<()> {
     let mut rest = Rest(section);
     let mut at = 0_usize;

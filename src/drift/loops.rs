@@ -22,7 +22,7 @@ pub fn is_loop(reply: &str) -> bool {
     repeats(&words, LEAST_WORDS) || is_monotonous(&words) || repeats(&characters(reply), LEAST_CHARACTERS)
 }
 
-/// The words in lower case, without what numbers a list.
+/// Returns the words in lower case, without what numbers a list.
 fn words(reply: &str) -> Vec<String> {
     let is_word = |c: char| c.is_alphanumeric() || c == '\'' || c == '\u{2019}';
     let mut words = Vec::new();
@@ -36,7 +36,7 @@ fn words(reply: &str) -> Vec<String> {
     words
 }
 
-/// The characters; spaces and tabs in a row are one space.
+/// Returns the characters; spaces and tabs in a row are one space.
 fn characters(reply: &str) -> Vec<char> {
     let mut characters: Vec<char> = Vec::new();
     for c in reply.chars().map(|c| if c == '\t' { ' ' } else { c }) {

@@ -55,7 +55,7 @@ enum Item {
 }
 
 impl Neutral {
-    /// The set that comes with the program.
+    /// Returns the set that comes with the program.
     pub fn built_in() -> Self {
         // Its own test reads it.
         let set = Self::parse(BUILT_IN).unwrap_or_else(|_| Self {
@@ -111,7 +111,7 @@ impl Neutral {
         self.is_built_in
     }
 
-    /// The prompts, as a user types them.
+    /// Returns the prompts, as a user types them.
     pub fn prompts(&self) -> &[String] {
         &self.prompts
     }

@@ -15,7 +15,7 @@ pub(super) const HELD_OUT: u64 = u64::MAX;
 const REHEARSED: usize = 64;
 
 impl Evaluator {
-    /// The problems of a generation, with own replies where these count.
+    /// Returns the problems of a generation, with own replies where these count.
     ///
     /// # Errors
     /// When they cannot be put to the engine.
@@ -28,7 +28,7 @@ impl Evaluator {
         self.training_batch(engine, self.task.training(self.seed, generation, count), generation)
     }
 
-    /// The problems of a generation that some are to be chosen of.
+    /// Returns the problems of a generation that some are to be chosen of.
     ///
     /// # Errors
     /// When they cannot be put to the engine.
@@ -109,7 +109,7 @@ impl Evaluator {
         Ok((engine.tally(&batch)?, requests.len()))
     }
 
-    /// The first `count` held-out problems.
+    /// Returns the first `count` held-out problems.
     ///
     /// # Errors
     /// When they cannot be put to the engine, or it cannot read a grammar.

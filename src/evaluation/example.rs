@@ -17,7 +17,7 @@ pub struct Example {
 }
 
 impl Evaluator {
-    /// The first example that is tuned on, or the first that is held out, as the model sees it; `None` where there is none.
+    /// Returns the first example that is tuned on, or the first that is held out, as the model sees it; `None` if there is none.
     ///
     /// # Errors
     /// When it cannot be put to the engine.

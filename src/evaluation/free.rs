@@ -18,7 +18,7 @@ pub struct FreePrompt {
 }
 
 impl FreePrompt {
-    /// A text that is to be continued.
+    /// Returns a text that is to be continued.
     pub fn opening(text: impl Into<String>) -> Self {
         let shown = text.into();
         Self { request: Request::new(shown.clone(), ""), shown }
@@ -67,7 +67,7 @@ impl<B> ProblemBatch<B> {
         self.stop.as_deref()
     }
 
-    /// The first `count` problems as prompts to be replied to freely. Of a text that has no prompt, it is how the text opens.
+    /// Returns the first `count` problems as prompts to be replied to freely. Of a text that has no prompt, it is how the text opens.
     pub fn free_prompts(&self, count: usize) -> Vec<FreePrompt> {
         let free = |(prompt, problem): (&String, &Problem)| {
             if prompt.is_empty() {

@@ -17,7 +17,7 @@ fn informative(log_likelihood: f64) -> f64 {
     (p * (1.0 - p) / (p + SOFT_FLOOR)).max(0.0)
 }
 
-/// The places of the `count` candidates that tell most, in ascending order, by the log-likelihoods of their wanted replies. A
+/// Returns the places of the `count` candidates that tell most, in ascending order, by the log-likelihoods of their wanted replies. A
 /// candidate is what is asked and its log-likelihood; one that is asked again comes after all that are asked the first time,
 /// since it tells nothing new. Of those that tell the same, the first are taken.
 pub(super) fn most_informative<K: Hash + Eq>(
@@ -52,7 +52,7 @@ mod tests {
         assert_eq!([0.0, f64::NEG_INFINITY, f64::NAN, 1e-9].map(informative), [0.0; 4]);
     }
 
-    /// The places of the chosen among problems that are all different.
+    /// Returns the places of the chosen among problems that are all different.
     fn chosen(log_likelihoods: &[f64], count: usize) -> Vec<usize> {
         most_informative(log_likelihoods.iter().copied().enumerate(), count)
     }

@@ -116,7 +116,7 @@ impl Metric {
         checked.unwrap_or(Ok(())).map_err(unjudgeable)
     }
 
-    /// The rewards of replies.
+    /// Returns the rewards of replies.
     pub(super) fn judge<E: Engine>(
         &mut self,
         engine: &mut E,

@@ -159,7 +159,7 @@ struct Opening {
 }
 
 impl Opening {
-    /// Cuts the opening out of a request; `None` where the request does not begin with this text, as where a token of it has
+    /// Cuts the opening out of a request; `None` if the request does not begin with this text, as where a token of it has
     /// letters of the prompt, or a part of a character.
     fn of(request: Request, text: &str, stop: Option<String>) -> Option<Self> {
         let rest = request.completion.strip_prefix(text)?;

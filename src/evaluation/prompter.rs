@@ -52,7 +52,7 @@ impl<'a> Prompter<'a> {
         Ok(Self { turn: turn.to_owned(), vocabulary, template, system, special: settings.special })
     }
 
-    /// A problem with the reply that is to be scored, if any.
+    /// Returns a problem with the reply that is to be scored, if any.
     pub(super) fn ask(&self, problem: &Problem, reply: Option<&str>) -> Result<Asked, EvaluationError> {
         let Problem { prompt: Prompt { plain, chat }, goes_on, .. } = problem;
         let what = reply_or_text(problem);
@@ -71,7 +71,7 @@ impl<'a> Prompter<'a> {
         }
     }
 
-    /// A conversation in the template.
+    /// Returns a conversation in the template.
     fn ask_in(&self, template: &Template, problem: &Problem, reply: &str) -> Result<Asked, EvaluationError> {
         let system =
             self.system.map(|content| Message { role: "system".to_owned(), content: content.to_owned() });
@@ -107,7 +107,7 @@ impl<'a> Prompter<'a> {
         first.map_or_else(|| (end.trim_end(), false), |(_, to)| (&end[..to], true))
     }
 
-    /// A text of the user's, the names of control tokens in it as they are meant.
+    /// Returns a text of the user's, the names of control tokens in it as they are meant.
     fn meant(&self, problem: &Problem, what: &str, text: &str) -> Result<String, EvaluationError> {
         let mut names = self.vocabulary.control.find(text);
         Ok(match self.special {
@@ -139,7 +139,7 @@ impl<'a> Prompter<'a> {
         Ok(())
     }
 
-    /// The first name of a control token in a problem, and how the problem's part with it is called.
+    /// Returns the first name of a control token in a problem, and how the problem's part with it is called.
     pub(super) fn control_token<'p>(&self, problem: &'p Problem) -> Option<(&'p str, String)> {
         let Prompt { plain, chat } = &problem.prompt;
         let name = reply_or_text(problem);
@@ -163,7 +163,7 @@ fn reply_or_text(Problem { prompt, .. }: &Problem) -> &'static str {
     if prompt.plain.is_empty() && prompt.chat.is_empty() { "the text" } else { "the reply" }
 }
 
-/// A request whose texts may have marks of what is meant literally.
+/// Returns a request whose texts may have marks of what is meant literally.
 fn request(prompt: &str, completion: &str, goes_on: bool) -> Request {
     let (prompt, mut literal) = literally(prompt);
     let (completion, places) = literally(completion);

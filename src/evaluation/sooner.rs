@@ -76,7 +76,7 @@ impl Evaluator {
         })
     }
 
-    /// Returns the token that ends the model's replies, by its number; `None` where a text does.
+    /// Returns the token that ends the model's replies, by its number; `None` if a text does.
     ///
     /// # Errors
     /// When the first problem that the run is tuned on cannot be put to the engine.

@@ -7,7 +7,7 @@ use crate::fitness::{deviation, mean, share};
 pub struct ProblemOutcome {
     /// The reward that a run tunes for.
     pub reward: f64,
-    /// Whether the problem is solved; `None` where nothing is right or wrong.
+    /// Whether the problem is solved; `None` if nothing is right or wrong.
     pub right: Option<bool>,
     /// Log-likelihood of the wanted reply, where there is one.
     pub log_likelihood: Option<f64>,
@@ -18,7 +18,7 @@ pub struct ProblemOutcome {
 pub struct EvaluationSummary {
     /// Problems put.
     pub problems: u64,
-    /// Problems solved; `None` where nothing is right or wrong.
+    /// Problems solved; `None` if nothing is right or wrong.
     pub correct: Option<u64>,
     /// Mean reward.
     pub mean_reward: f64,
@@ -45,7 +45,7 @@ impl EvaluationSummary {
         self.correct.map(|correct| share(correct, self.problems))
     }
 
-    /// The accuracy's 95% interval.
+    /// Returns the accuracy's 95% interval.
     pub fn interval(&self) -> Option<(f64, f64)> {
         self.correct.map(|correct| wilson(correct, self.problems))
     }

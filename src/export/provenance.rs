@@ -44,7 +44,7 @@ pub struct PastTune {
     pub task: String,
 }
 
-/// The tunes that a model's metadata tells of, the first one first.
+/// Returns the tunes that a model's metadata tells of, the first one first.
 pub fn past_tunes(gguf: &Gguf) -> Vec<PastTune> {
     let told = |tune: u32| {
         let text = |name: &str| gguf.metadata_str(&tune_key(tune, name)).map(str::to_owned);
@@ -59,7 +59,7 @@ pub fn past_tunes(gguf: &Gguf) -> Vec<PastTune> {
     (0..number(gguf, TUNES)).map_while(told).collect()
 }
 
-/// The entries of the model that the log's first `generations` generations make, with this digest of its tuned tensors.
+/// Returns the entries of the model that the log's first `generations` generations make, with this digest of its tuned tensors.
 pub(super) fn entries(
     gguf: &Gguf,
     file: &[u8],
@@ -135,7 +135,7 @@ fn number(gguf: &Gguf, key: &str) -> u32 {
     gguf.metadata_u64(key).and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
 }
 
-/// A setting of each type as the command line takes it.
+/// Returns a setting of each type as the command line takes it.
 fn by_type(types: &[TypeSettings], value: impl Fn(&TypeSettings) -> f64) -> String {
     let one = |of_type: &TypeSettings| format!("{}={}", of_type.name(), value(of_type));
     types.iter().map(one).collect::<Vec<_>>().join(",")

@@ -48,7 +48,7 @@ impl DiffFile {
         Ok(Self { file, diff })
     }
 
-    /// The file.
+    /// Returns the file.
     pub fn path(&self) -> &Path {
         self.file.path()
     }
@@ -63,7 +63,7 @@ impl DiffFile {
         self.file.base().len() as u64
     }
 
-    /// The model that this one becomes, one way or the other.
+    /// Returns the model that this one becomes, one way or the other.
     ///
     /// # Errors
     /// When it is not the one that the diff starts from, or the diff is damaged.
@@ -96,7 +96,7 @@ impl Item {
         }
     }
 
-    /// The model that it starts from.
+    /// Returns the model that it starts from.
     fn base(&self) -> &BaseModel {
         match self {
             Self::Log { log, .. } => &log.header.base,
@@ -161,7 +161,7 @@ fn check_base(model: &Model, item: &Item, there: &str) -> Result<(), ExportError
     })))
 }
 
-/// The model that a log leads to from which the next of the stack was made: after all its generations or where it was best,
+/// Returns the model that a log leads to from which the next of the stack was made: after all its generations or where it was best,
 /// with provenance or without.
 fn toward(mut model: Model, log: &SeedLog, next: &Item, there: String) -> Result<Tuned, ExportError> {
     let wanted = Digest::from(next.base());

@@ -33,18 +33,18 @@ pub struct Tuned {
 }
 
 impl Tuned {
-    /// All bytes of its file: those before the tensor data, and the rest.
+    /// Returns all bytes of its file: those before the tensor data, and the rest.
     pub fn pieces(&self) -> [&[u8]; 2] {
         let (start, data) = split(&self.model, self.model.working.bytes());
         [self.start.as_ref().map_or(start, |start| &start.bytes[..]), data]
     }
 
-    /// The header of the model that it was made from.
+    /// Returns the header of the model that it was made from.
     pub fn base(&self) -> &Gguf {
         &self.model.gguf
     }
 
-    /// Returns the names of the tokens that begin and end the model's texts, as its metadata have them; empty where there are none.
+    /// Returns the names of the tokens that begin and end the model's texts, as its metadata have them; empty if there are none.
     pub fn speaker(&self) -> Speaker {
         let (gguf, file) = (&self.model.gguf, self.model.working.base());
         let tokens = gguf.metadata_texts(file, "tokenizer.ggml.tokens").unwrap_or_default();
@@ -75,7 +75,7 @@ impl Tuned {
     }
 }
 
-/// A file's bytes before its tensor data, and the rest.
+/// Returns a file's bytes before its tensor data, and the rest.
 pub(super) fn split<'a>(model: &Model, file: &'a [u8]) -> (&'a [u8], &'a [u8]) {
     file.split_at((model.gguf.data_start() as usize).min(file.len()))
 }
@@ -107,7 +107,7 @@ impl<'a> Rebuilt<'a> {
         Ok(Self::new(model, log, generations, codes_sha256, form))
     }
 
-    /// A model whose working copy has the codes that the log's first `generations` generations lead to, with this digest.
+    /// Creates a model whose working copy has the codes that the log's first `generations` generations lead to, with this digest.
     pub fn new(model: Model, log: &'a SeedLog, generations: u64, codes_sha256: String, form: Form) -> Self {
         let mut rebuilt = Self { tuned: Tuned { model, start: None }, log, generations, codes_sha256 };
         rebuilt.take_form(form);

@@ -13,12 +13,12 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// A cursor behind the header, at the first metadata entry.
+    /// Returns a cursor behind the header, at the first metadata entry.
     pub fn after_header(bytes: &'a [u8]) -> Self {
         Self { bytes, at: GGUF_HEADER_SIZE.min(bytes.len()), section: Section::Metadata }
     }
 
-    /// A cursor at the first of bytes that are a part of the metadata.
+    /// Returns a cursor at the first of bytes that are a part of the metadata.
     pub fn over(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0, section: Section::Metadata }
     }

@@ -56,12 +56,12 @@ impl Metadata {
         Ok(Self { values, places })
     }
 
-    /// The entries in the file's order: keys, and where key, type and value lie.
+    /// Returns the entries in the file's order: keys, and where key, type and value lie.
     pub fn places(&self) -> &[(String, Range<usize>)] {
         &self.places
     }
 
-    /// The strings under `key`, all of them UTF-8.
+    /// Returns the strings under `key`, all of them UTF-8.
     pub fn texts(&self, file: &[u8], key: &str) -> Option<Vec<String>> {
         let (_, place) = self.places.iter().find(|(of, _)| of == key)?;
         let mut cursor = Cursor::over(file.get(place.clone())?);
@@ -78,12 +78,12 @@ impl Metadata {
         (0..count).map(text).collect()
     }
 
-    /// Returns true where the key is present, with a value of any type.
+    /// Returns whether the key is present, with a value of any type.
     pub fn has(&self, key: &str) -> bool {
         self.values.contains_key(key)
     }
 
-    /// The string under `key`.
+    /// Returns the string under `key`.
     pub fn text(&self, key: &str) -> Option<&str> {
         match self.values.get(key) {
             Some(Value::Text(text)) => Some(text),
@@ -91,7 +91,7 @@ impl Metadata {
         }
     }
 
-    /// The integer under `key`, unless it is negative.
+    /// Returns the integer under `key`, unless it is negative.
     pub fn unsigned(&self, key: &str) -> Option<u64> {
         match self.values.get(key) {
             Some(Value::Unsigned(number)) => Some(*number),
@@ -126,7 +126,7 @@ fn read_type(cursor: &mut Cursor<'_>, key: &str) -> Result<GGUFValueType, GgufEr
     GGUFValueType::from_u32(id).map_err(|_| GgufError::UnknownValueType { key: quoted(key), offset, id })
 }
 
-/// The value of fixed size that `bytes` hold.
+/// Returns the value of fixed size that `bytes` hold.
 fn scalar(mut bytes: &[u8], value_type: GGUFValueType) -> Value {
     let value = MetadataValue::read_from(&mut bytes, value_type).ok();
     if let Some(MetadataValue::Bool(truth)) = value {
@@ -158,7 +158,7 @@ fn skip_array(cursor: &mut Cursor<'_>, key: &str, depth: u32) -> Result<(), Gguf
     }
 }
 
-/// The start of a key, for an error message.
+/// Returns the start of a key, for an error message.
 fn quoted(key: &str) -> String {
     key.chars().take(MAX_QUOTED).collect()
 }

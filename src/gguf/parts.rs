@@ -59,7 +59,7 @@ impl Part {
         Ok(Self { gguf, number, count, tensors })
     }
 
-    /// The file's own header; of later parts it has neither architecture nor other facts of the model.
+    /// Returns the file's own header; of later parts it has neither architecture nor other facts of the model.
     pub fn gguf(&self) -> &Gguf {
         &self.gguf
     }
@@ -130,7 +130,7 @@ pub fn merge(parts: &[Part], first: &[u8]) -> Result<Merged, (usize, MergeError)
     }
 }
 
-/// The start of the merged file.
+/// Returns the start of the merged file.
 fn start(gguf: &Gguf, file: &[u8], tensors: u64, list: &[u8]) -> Vec<u8> {
     let places = gguf.metadata.places();
     let kept: Vec<_> = places.iter().filter(|(key, _)| !key.starts_with(SPLIT)).collect();

@@ -22,7 +22,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// An entry.
+    /// Creates an entry.
     pub fn new(key: impl Into<String>, value: impl Into<Value>) -> Self {
         Self { key: key.into(), value: value.into() }
     }
@@ -146,7 +146,7 @@ impl Start {
 }
 
 impl Gguf {
-    /// The start of this model's file with `entries` at the end of its metadata. Entries of its own under the same keys, and
+    /// Returns the start of this model's file with `entries` at the end of its metadata. Entries of its own under the same keys, and
     /// those that `is_dropped` chooses, are left out. `file` are the bytes that were parsed.
     pub fn start_with(&self, file: &[u8], entries: &[Entry], is_dropped: impl Fn(&str) -> bool) -> Start {
         let is_replaced = |key: &str| is_dropped(key) || entries.iter().any(|entry| entry.key == key);

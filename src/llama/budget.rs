@@ -59,7 +59,7 @@ pub(super) struct Cost {
 }
 
 impl Cost {
-    /// The costs that follow from the buffers of a context of size [`PROBE`].
+    /// Returns the costs that follow from the buffers of a context of size [`PROBE`].
     pub(super) fn new(probe: Buffers, vocabulary: usize) -> Self {
         Self { probe, vocabulary }
     }
@@ -92,7 +92,7 @@ impl Cost {
         there.of(size).saturating_sub(BOOKKEEPING)
     }
 
-    /// The contexts for a model of so many bytes: how many, and of which size.
+    /// Returns the contexts for a model of so many bytes: how many, and of which size.
     pub(super) fn choose(
         &self,
         model_bytes: u64,
@@ -104,7 +104,7 @@ impl Cost {
         self.fit(lanes, size, options.ctx_size.is_none(), options.context_bytes.unwrap_or(u64::MAX))
     }
 
-    /// The size that options ask for, memory put aside.
+    /// Returns the size that options ask for, memory put aside.
     fn asked(&self, options: &LlamaOptions) -> Size {
         let cells = usize::try_from(context_tokens(options.ctx_size)).unwrap_or(usize::MAX);
         let tokens = cells.min(PASS_TOKENS);
@@ -113,7 +113,7 @@ impl Cost {
         Size { cells, sequences, tokens, outputs, threads: options.threads.max(1) }
     }
 
-    /// The largest contexts that take no more than `limit` bytes, up to `lanes` of this size with one thread each: fewer
+    /// Returns the largest contexts that take no more than `limit` bytes, up to `lanes` of this size with one thread each: fewer
     /// tokens at once, then fewer cells where `may_shrink` allows it, then fewer logits, until one context fits. Contexts
     /// for which there is no room leave their threads to the others.
     pub(super) fn fit(

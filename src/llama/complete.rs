@@ -51,7 +51,7 @@ struct Writer<'a, F> {
 }
 
 impl<F: Fn(&[Token], usize) -> bool + Sync> Writer<'_, F> {
-    /// The tokens that each prompt goes on with, without the one that ends it.
+    /// Returns the tokens that each prompt goes on with, without the one that ends it.
     fn generate(
         &self,
         context: &mut Context,
@@ -80,7 +80,7 @@ impl<F: Fn(&[Token], usize) -> bool + Sync> Writer<'_, F> {
         Ok(schedule.replies())
     }
 
-    /// The token after `replied` tokens of the reply to a prompt. Drawn ones depend on the seed, the prompt's number among
+    /// Returns the token after `replied` tokens of the reply to a prompt. Drawn ones depend on the seed, the prompt's number among
     /// those of the batch, and the position: every member of a population draws by the same numbers.
     fn choose(&self, logits: &[f32], prompt: usize, replied: usize) -> usize {
         if self.how.temp == 0.0 {
@@ -90,7 +90,7 @@ impl<F: Fn(&[Token], usize) -> bool + Sync> Writer<'_, F> {
         row::drawn(logits, self.how.temp, stream.unit())
     }
 
-    /// The first of the reply's bytes that belong to a stop text, if there is one.
+    /// Returns the first of the reply's bytes that belong to a stop text, if there is one.
     fn stop(&self, reply: &[Token]) -> Option<usize> {
         if self.how.stop.is_empty() {
             return None;
@@ -99,7 +99,7 @@ impl<F: Fn(&[Token], usize) -> bool + Sync> Writer<'_, F> {
         self.how.stop.iter().filter_map(|stop| text.find(stop.as_str())).min()
     }
 
-    /// A reply as text, without the stop text that ended it.
+    /// Returns a reply as text, without the stop text that ended it.
     fn reply(&self, reply: &[Token]) -> Reply {
         let mut text = self.model.text(reply);
         let stop = self.stop(reply);

@@ -87,12 +87,12 @@ impl Context {
         Ok(Self { raw, vocabulary, size, buffers: log::take_buffers(), holds: None })
     }
 
-    /// The sizes of its buffers in main memory.
+    /// Returns the sizes of its buffers in main memory.
     pub(super) fn buffers(&self) -> Buffers {
         self.buffers.here
     }
 
-    /// The sizes of its buffers on devices.
+    /// Returns the sizes of its buffers on devices.
     pub(super) fn buffers_on_devices(&self) -> Buffers {
         self.buffers.on_devices
     }
@@ -141,7 +141,7 @@ impl Context {
         Ok(())
     }
 
-    /// The number of a sequence, checked: llama.cpp ends the process at one that is too high.
+    /// Returns the number of a sequence, checked: llama.cpp ends the process at one that is too high.
     fn number(&self, sequence: usize) -> Result<i32, Failure> {
         if sequence >= self.size.sequences {
             return Err(format!("there is no sequence {sequence} of {}", self.size.sequences).into());
@@ -202,7 +202,7 @@ impl Context {
         }
     }
 
-    /// The logits after the token at this place of the last forward pass.
+    /// Returns the logits after the token at this place of the last forward pass.
     fn logits(&self, place: usize) -> Result<&[f32], Failure> {
         let place = i32::try_from(place)?;
         // SAFETY: the context is valid; llama.cpp checks the place and returns null where it kept no logits.

@@ -38,7 +38,7 @@ pub fn check_devices(options: &LlamaOptions) -> Result<(), OffloadError> {
     options.offload.choose(&devices()).map(drop)
 }
 
-/// Says which layers of the model with this file would be put on which devices; `None` where all is computed by the processor.
+/// Says which layers of the model with this file would be put on which devices; `None` if all is computed by the processor.
 pub fn told_layers(options: &LlamaOptions, file: &[u8]) -> Option<String> {
     Placement::new(options, file).ok()?.told()
 }
@@ -186,7 +186,7 @@ impl Placement {
         self.is_used() && self.maps_files
     }
 
-    /// Returns what is where, in words; `None` where all is computed by the processor.
+    /// Returns what is where, in words; `None` if all is computed by the processor.
     pub(super) fn told(&self) -> Option<String> {
         let names = self.devices.iter().map(|device| device.name.as_str()).collect::<Vec<_>>().join(", ");
         self.is_used().then(|| format!("{} of {} layers on {names}", self.layers, self.all_layers))

@@ -45,13 +45,13 @@ impl Displacement {
         Self { base: of_base, change }
     }
 
-    /// The RMS change over the RMS of the base's weights; `None` where all of these are 0.
+    /// Returns the RMS change over the RMS of the base's weights; `None` if all of these are 0.
     pub(super) fn share(self) -> Option<f64> {
         Some((self.change / self.base).sqrt()).filter(|share| share.is_finite())
     }
 }
 
-/// The weights that whole blocks hold; none of a type that ggml has no weights for.
+/// Returns the weights that whole blocks hold; none of a type that ggml has no weights for.
 fn dequantized(tensor_type: TensorType, bytes: &[u8]) -> Vec<f32> {
     let blocks = bytes.len() as u64 / tensor_type.block_bytes();
     let mut weights = vec![0.0; (blocks * tensor_type.block_len()) as usize];

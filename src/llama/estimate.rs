@@ -21,7 +21,7 @@ const FEED_FORWARD_VECTORS: u64 = 3;
 /// Bytes for each token and cell: which cells it may see, as 16-bit floats.
 const MASK_BYTES: u64 = 2;
 
-/// Bytes that the contexts of an engine on this model will take, by estimate; `None` where a model keeps other things than
+/// Bytes that the contexts of an engine on this model will take, by estimate; `None` if a model keeps other things than
 /// keys and values (recurrent ones), or has no shapes to go by.
 pub fn estimated_context_bytes(gguf: &Gguf, options: &LlamaOptions) -> Option<u64> {
     let (embedding, vocabulary) = matrix(gguf.tensor("token_embd.weight")?)?;
@@ -32,7 +32,7 @@ pub fn estimated_context_bytes(gguf: &Gguf, options: &LlamaOptions) -> Option<u6
     Some(cost.of_lanes(lanes, size))
 }
 
-/// The buffers of a context of size [`PROBE`].
+/// Returns the buffers of a context of size [`PROBE`].
 pub(super) fn buffers(gguf: &Gguf, embedding: u64) -> Option<Buffers> {
     let is_recurrent = |tensor: &TensorEntry| {
         [".ssm_", ".time_mix_", ".shortconv"].iter().any(|part| tensor.name.contains(part))
@@ -100,7 +100,7 @@ mod tests {
         buffers(&gguf, matrix(gguf.tensor("token_embd.weight").unwrap()).unwrap().0)
     }
 
-    /// A file with an embedding of 64 tokens and width 32.
+    /// Returns a file with an embedding of 64 tokens and width 32.
     fn file() -> Builder {
         Builder::new().tensor("token_embd.weight", &[32, 64], F32)
     }

@@ -46,7 +46,7 @@ impl Edited {
     }
 }
 
-/// The rows that the tuned parts of a matrix are.
+/// Returns the rows that the tuned parts of a matrix are.
 fn rows(slot: &TensorSlot) -> impl Iterator<Item = Range<usize>> {
     let row = slot.tensor_type.block_bytes() as usize * slot.row_blocks;
     let start = slot.range.start;
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
     use crate::tensor_type::TensorType;
 
-    /// A matrix of 10 rows of 2 blocks, after 100 other bytes, with tuned parts, each from one row to before another.
+    /// Returns a matrix of 10 rows of 2 blocks, after 100 other bytes, with tuned parts, each from one row to before another.
     fn slot(name: &str, tuned: &[(usize, usize)]) -> TensorSlot {
         let row = 2 * TensorType::Q8_0.block_bytes() as usize;
         let bytes = |&(start, end): &(usize, usize)| 100 + start * row..100 + end * row;

@@ -162,14 +162,14 @@ impl Model {
         &self.warnings
     }
 
-    /// The token that begins every text, where the model wants one.
+    /// Returns the token that begins every text, where the model wants one.
     pub(super) fn beginning(&self) -> Option<Token> {
         let vocab = self.safe.vocab();
         let token = vocab.bos().0;
         (vocab.should_add_bos() && token >= 0).then_some(token)
     }
 
-    /// The tokens of a text, without one that begins it; names of control tokens become these where they are to be `parsed`.
+    /// Returns the tokens of a text, without one that begins it; names of control tokens become these where they are to be `parsed`.
     pub(super) fn tokens(&self, text: &str, parsed: bool) -> Vec<Token> {
         let tokens = self.safe.vocab().tokenize(text.as_bytes(), false, parsed);
         tokens.into_iter().map(|token| token.0).collect()
@@ -191,19 +191,19 @@ impl Model {
         self.safe.vocab().is_eog(LlamaToken(token))
     }
 
-    /// The tokens by what they spell.
+    /// Returns the tokens by what they spell.
     pub(super) fn spelling(&self) -> &Spelling {
         let vocab = self.safe.vocab();
         let piece = |token: Token| (vocab.token_to_piece(LlamaToken(token), false, None), token);
         self.spelling.get_or_init(|| Spelling::new((0..self.safe.n_vocab()).map(piece)))
     }
 
-    /// The text of tokens that continue another, with a space that begins it; control tokens are left out.
+    /// Returns the text of tokens that continue another, with a space that begins it; control tokens are left out.
     pub(super) fn text(&self, tokens: &[Token]) -> String {
         self.pieces(tokens, false)
     }
 
-    /// The text of tokens, with the names of control tokens.
+    /// Returns the text of tokens, with the names of control tokens.
     pub(super) fn spell(&self, tokens: &[Token]) -> String {
         self.pieces(tokens, true)
     }
@@ -237,7 +237,7 @@ impl Model {
         })
     }
 
-    /// A sampler that lets through what a GBNF grammar allows to follow.
+    /// Returns a sampler that lets through what a GBNF grammar allows to follow.
     pub(super) fn grammar(&self, grammar: &str, root: &str) -> Result<LlamaSampler, Failure> {
         Ok(LlamaSampler::grammar(&self.safe, grammar, root)?)
     }

@@ -33,7 +33,7 @@ pub enum Split {
 pub struct Offload {
     /// How many layers.
     pub layers: Layers,
-    /// The devices by name, none where the list is empty; `None` for all GPUs, or integrated ones where there is no other.
+    /// The devices by name, none if the list is empty; `None` for all GPUs, or integrated ones where there is no other.
     pub devices: Option<Vec<String>>,
     /// How they share the layers.
     pub split: Split,

@@ -48,7 +48,7 @@ pub struct TensorSlot {
 }
 
 impl TensorSlot {
-    /// The slot of a tensor of a model, these parts of which are tuned.
+    /// Returns the slot of a tensor of a model, these parts of which are tuned.
     pub fn of(tensor: &TensorEntry, tuned: impl IntoIterator<Item = Range<usize>>) -> Self {
         let row = tensor.shape.first().copied().unwrap_or(1);
         Self {
@@ -61,7 +61,7 @@ impl TensorSlot {
         }
     }
 
-    /// The slot of a tensor of a model, all of which is tuned.
+    /// Returns the slot of a tensor of a model, all of which is tuned.
     pub fn whole(tensor: &TensorEntry) -> Self {
         Self::of(tensor, [tensor.byte_range()])
     }

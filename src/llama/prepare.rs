@@ -84,7 +84,7 @@ impl Prepared {
         self.chunks.iter().map(|chunk| chunk.nodes.len()).sum()
     }
 
-    /// The room for completing the prompts with up to `new_tokens` tokens each.
+    /// Returns the room for completing the prompts with up to `new_tokens` tokens each.
     pub(super) fn room_for(&self, model: &Model, new_tokens: usize) -> Result<Room, Failure> {
         let longest = self.requests.iter().map(|tokens| tokens.prompt.len()).max().unwrap_or(0);
         model.check_positions(longest + new_tokens, "the longest prompt with its reply (-n)")?;
@@ -99,7 +99,7 @@ impl Prepared {
         Ok(Room { reserve: new_tokens, ..self.room })
     }
 
-    /// The prompts in the order of their tokens, equal ones once.
+    /// Returns the prompts in the order of their tokens, equal ones once.
     pub(super) fn prompts(&self) -> Prompts<'_> {
         let mut order: Vec<(&[Token], usize)> =
             (0..).zip(&self.requests).map(|(request, tokens)| (&*tokens.prompt, request)).collect();
@@ -117,7 +117,7 @@ impl Prepared {
         prompts
     }
 
-    /// The prompts as they are completed, each part on one lane. How many there are must not depend on the number of lanes,
+    /// Returns the prompts as they are completed, each part on one lane. How many there are must not depend on the number of lanes,
     /// lest the last bits of logits do.
     pub(super) fn streams<'a>(&self, prompts: &'a Prompts<'_>) -> Vec<Stream<'a>> {
         let len = prompts.tokens.len();

@@ -74,7 +74,7 @@ fn run(
     }
 }
 
-/// The exceptions as llama.cpp takes them: a list of pointers to the patterns, the last one null.
+/// Returns the exceptions as llama.cpp takes them: a list of pointers to the patterns, the last one null.
 fn overrides(patterns: &[CString], exceptions: &[Exception]) -> Vec<sys::llama_model_tensor_override> {
     let of = |pattern, tensor_type: TensorType| sys::llama_model_tensor_override {
         pattern,

@@ -34,7 +34,7 @@ pub(super) fn interleaves(slot: &TensorSlot) -> bool {
     is_known && special_buffers().and_then(supporting).is_some_and(is_repacked)
 }
 
-/// The processor, and llama.cpp's buffers for weights in layouts of its own.
+/// Returns the processor, and llama.cpp's buffers for weights in layouts of its own.
 fn special_buffers() -> Option<(ggml_backend_dev_t, Vec<ggml_backend_buffer_type_t>)> {
     type GetBuffers = unsafe extern "C" fn(ggml_backend_dev_t) -> *mut ggml_backend_buffer_type_t;
     let name: *const c_char = c"ggml_backend_dev_get_extra_bufts".as_ptr();
@@ -99,7 +99,7 @@ pub(super) struct Held {
 unsafe impl Send for Held {}
 
 impl Held {
-    /// The tensor of a loaded model if llama.cpp holds it in an interleaved layout.
+    /// Returns the tensor of a loaded model if llama.cpp holds it in an interleaved layout.
     ///
     /// # Errors
     /// When it does, but not in exactly one of the known layouts its codes are those of `base`, the file's bytes.
@@ -137,7 +137,7 @@ impl Held {
         unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.len) }
     }
 
-    /// The bytes to be changed, and how blocks lie in them.
+    /// Returns the bytes to be changed, and how blocks lie in them.
     pub(super) fn lend(&mut self) -> (&mut [u8], Arrangement) {
         // SAFETY: as for `bytes`. Inference reads them only in calls that borrow the engine, and so this, mutably.
         (unsafe { std::slice::from_raw_parts_mut(self.data.as_ptr(), self.len) }, self.arrangement)

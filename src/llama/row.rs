@@ -25,12 +25,12 @@ impl<'a> Row<'a> {
         Ok(Self { logits, max, log_sum: sum.ln() })
     }
 
-    /// The natural logarithm of a token's probability.
+    /// Returns the natural logarithm of a token's probability.
     pub(super) fn log_likelihood(&self, token: usize) -> f64 {
         f64::from(self.logits[token]) - f64::from(self.max) - self.log_sum
     }
 
-    /// The natural logarithm of the probability of each token, in their order.
+    /// Returns the natural logarithm of the probability of each token, in their order.
     pub(super) fn log_likelihoods(&self) -> impl Iterator<Item = f64> {
         (0..self.logits.len()).map(|token| self.log_likelihood(token))
     }
@@ -41,7 +41,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The token that a number from 0 to below 1 draws at a temperature above 0: the tokens in their order share out that range
+/// Returns the token that a number from 0 to below 1 draws at a temperature above 0: the tokens in their order share out that range
 /// by their probabilities. Members whose logits are close draw the same token from the same number, but for few.
 pub(super) fn drawn(logits: &[f32], temp: f64, number: f64) -> usize {
     let max = maximum(logits);
@@ -55,13 +55,13 @@ pub(super) fn drawn(logits: &[f32], temp: f64, number: f64) -> usize {
     logits.iter().position(reaches).unwrap_or_else(|| greedy(logits))
 }
 
-/// The token that greedy decoding takes: the first of those with the highest logit.
+/// Returns the token that greedy decoding takes: the first of those with the highest logit.
 pub(super) fn greedy(logits: &[f32]) -> usize {
     let max = maximum(logits);
     logits.iter().position(|&logit| logit == max).unwrap_or(0)
 }
 
-/// The highest logit, found in independent lanes so that the compiler can use vector registers.
+/// Returns the highest logit, found in independent lanes so that the compiler can use vector registers.
 fn maximum(logits: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; 16];
     let (groups, rest) = logits.as_chunks::<16>();

@@ -99,7 +99,7 @@ impl Cells {
 }
 
 impl<'a> Schedule<'a> {
-    /// The schedule of prompts that are different and in order, each not empty and completed with up to `room.reserve`
+    /// Returns the schedule of prompts that are different and in order, each not empty and completed with up to `room.reserve`
     /// tokens, at least 1. Together with these the longest prompt fits into the room.
     pub(super) fn new(prompts: &'a [&'a [Token]], room: Room) -> Self {
         Self {
@@ -113,7 +113,7 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// The next step; `None` when all prompts are complete.
+    /// Returns the next step; `None` when all prompts are complete.
     pub(super) fn step(&mut self) -> Option<Step> {
         let mut step = Step { moves: Vec::new(), sequences: Vec::new(), nodes: Vec::new() };
         for (sequence, place) in self.places.iter().enumerate().filter(|(_, place)| place.is_running()) {
@@ -146,7 +146,7 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// The tokens that follow a prompt so far.
+    /// Returns the tokens that follow a prompt so far.
     pub(super) fn reply(&self, prompt: usize) -> &[Token] {
         &self.replies[prompt]
     }
@@ -182,7 +182,7 @@ impl<'a> Schedule<'a> {
         entrants
     }
 
-    /// A prompt with its cells: those that it can share, and new ones.
+    /// Returns a prompt with its cells: those that it can share, and new ones.
     fn entrant(&mut self, prompt: usize, before: Option<&Entrant>) -> Entrant {
         let tokens = self.prompts[prompt];
         let (source, resident) = self.source(tokens).unzip();
@@ -206,7 +206,7 @@ impl<'a> Schedule<'a> {
         entrant
     }
 
-    /// The sequence in memory that has most in common with some tokens, the first of several, and how many tokens that is.
+    /// Returns the sequence in memory that has most in common with some tokens, the first of several, and how many tokens that is.
     fn source(&self, tokens: &[Token]) -> Option<(usize, usize)> {
         let in_common = |place: &Place| place.prompt.map_or(0, |prompt| common(self.prompts[prompt], tokens));
         let most = |best: (usize, usize), next: (usize, usize)| if next.1 > best.1 { next } else { best };
@@ -234,7 +234,7 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// The changes in memory that bring entrants to where they are going, and let go of what is over: first places are
+    /// Returns the changes in memory that bring entrants to where they are going, and let go of what is over: first places are
     /// emptied that nobody shares with, then those are filled, then the others are cut to what is shared.
     fn moves(&mut self, entrants: &[Entrant]) -> Vec<Move> {
         let stays = |entrant: &&Entrant| entrant.source == Some(entrant.place);

@@ -25,7 +25,7 @@ pub(super) fn score(lanes: &mut [Context], batch: &Prepared) -> Result<Vec<Score
     Ok(scores)
 }
 
-/// The scores of a chunk, token by token: each with the request that the token belongs to.
+/// Returns the scores of a chunk, token by token: each with the request that the token belongs to.
 fn chunk_scores(
     context: &mut Context,
     batch: &Prepared,
@@ -59,7 +59,7 @@ pub(super) fn tally(lanes: &mut [Context], batch: &Prepared) -> Result<Vec<Token
     Ok(all)
 }
 
-/// The tally of a chunk. A place that several requests share counts for each.
+/// Returns the tally of a chunk. A place that several requests share counts for each.
 fn chunk_tally(context: &mut Context, batch: &Prepared, chunk: &Chunk) -> Result<Vec<TokenTally>, Failure> {
     let mut tally = Vec::new();
     context.begin(chunk, batch.id(chunk))?;

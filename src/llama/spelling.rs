@@ -16,7 +16,7 @@ impl Spelling {
         Self(pieces.filter(|(piece, _)| (1..=LONGEST).contains(&piece.len())).collect())
     }
 
-    /// Tokens that spell a text; `None` where the vocabulary lacks them.
+    /// Tokens that spell a text; `None` if the vocabulary lacks them.
     pub(super) fn spell(&self, text: &str) -> Option<Vec<Token>> {
         let (mut rest, mut tokens) = (text.as_bytes(), Vec::new());
         while !rest.is_empty() {

@@ -46,7 +46,7 @@ impl Tokens {
     }
 }
 
-/// The tokens of a text from its beginning, with one that begins it where the model wants that and the text does not name it.
+/// Returns the tokens of a text from its beginning, with one that begins it where the model wants that and the text does not name it.
 /// The names of control tokens that begin at `literal` mean their letters.
 pub(super) fn text(model: &Model, text: &str, literal: &[usize]) -> Vec<Token> {
     let mut tokens: Vec<Token> = model.beginning().into_iter().collect();
@@ -64,7 +64,7 @@ pub(super) fn text(model: &Model, text: &str, literal: &[usize]) -> Vec<Token> {
     tokens
 }
 
-/// The parts of a text between names of control tokens that mean these, each with whether names in it are to be parsed. Parts
+/// Returns the parts of a text between names of control tokens that mean these, each with whether names in it are to be parsed. Parts
 /// with nothing to be taken literally stay together.
 fn parts<'a>(model: &Model, text: &'a str, literal: &[usize]) -> Vec<(&'a str, bool)> {
     let (mut parts, mut done, mut from, mut has_literal) = (Vec::new(), 0, 0, false);

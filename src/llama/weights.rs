@@ -55,7 +55,7 @@ impl Home {
         matches!(self, Self::Held(_))
     }
 
-    /// The tensor on devices.
+    /// Returns the tensor on devices.
     pub(super) fn copies(&self) -> &[DeviceCopy] {
         match self {
             Self::Mirrored { copies, .. } => copies,
@@ -267,7 +267,7 @@ fn release(bytes: *const [u8]) {
 #[cfg(not(target_os = "linux"))]
 fn release(_: *const [u8]) {}
 
-/// Every tensor of the model that its graph uses, each once, and the buffers of the context that told, in main memory and on
+/// Returns every tensor of the model that its graph uses, each once, and the buffers of the context that told, in main memory and on
 /// devices.
 fn graph_weights(model: &Model) -> Result<(Vec<NonNull<ggml_tensor>>, Buffers, Buffers), Failure> {
     let mut weights: Vec<NonNull<ggml_tensor>> = Vec::new();

@@ -17,7 +17,7 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// The base model's codes, before the log's first generation.
+    /// Returns the base model's codes, before the log's first generation.
     ///
     /// # Errors
     /// When the log was made for another model.

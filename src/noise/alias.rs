@@ -25,13 +25,13 @@ pub struct AliasTable {
 }
 
 impl AliasTable {
-    /// The table of these probabilities, at most [`OUTCOMES`] of them, which are scaled to add up to one and rounded to
+    /// Returns the table of these probabilities, at most [`OUTCOMES`] of them, which are scaled to add up to one and rounded to
     /// multiples of 2^-31.
     pub fn new(probabilities: &[f64]) -> Self {
         Self { columns: distribute(quantize(probabilities)) }
     }
 
-    /// The outcomes that these words draw. Bit 0 of a word plays no part.
+    /// Returns the outcomes that these words draw. Bit 0 of a word plays no part.
     #[inline]
     pub fn draw<const N: usize>(&self, words: &[u32; N]) -> [u16; N] {
         // The look-ups apart from the rest, which then becomes vector instructions.
@@ -59,7 +59,7 @@ impl AliasTable {
         states
     }
 
-    /// The table's content as bytes, for digests.
+    /// Returns the table's content as bytes, for digests.
     pub fn bytes(&self) -> impl Iterator<Item = u8> + '_ {
         self.columns.iter().flat_map(|entry| entry.to_le_bytes())
     }

@@ -71,7 +71,7 @@ mod tests {
 
     const RUN: usize = 8192;
 
-    /// The places that are hit of a run with so many codes.
+    /// Returns the places that are hit of a run with so many codes.
     fn of_run(hits: &Hits, batches: &mut Batches, run: u64, codes: usize) -> Vec<usize> {
         let mut drawn = Vec::new();
         let address = RunAddress { tensor: 1, field: Field::Codes, run };
@@ -79,7 +79,7 @@ mod tests {
         drawn
     }
 
-    /// The hits of one run after the other.
+    /// Returns the hits of one run after the other.
     fn drawn(hits: &Hits, seed: u64, runs: u64) -> Vec<Vec<usize>> {
         let mut batches = Source::new(seed, Domain::Perturbation).batches();
         (0..runs).map(|run| of_run(hits, &mut batches, run, RUN)).collect()

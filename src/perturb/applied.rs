@@ -13,12 +13,12 @@ pub(super) struct Bits<'a> {
 }
 
 impl<'a> Bits<'a> {
-    /// The bits from the first hit on.
+    /// Returns the bits from the first hit on.
     pub(super) fn new(words: &'a mut Vec<u64>) -> Self {
         Self { words, hits: 0 }
     }
 
-    /// Returns the bit of the hit at hand; false where there is none.
+    /// Returns the bit of the hit at hand; false if there is none.
     #[inline]
     pub(super) fn was(&self) -> bool {
         self.words.get(self.hits / 64).is_some_and(|word| word >> (self.hits % 64) & 1 == 1)

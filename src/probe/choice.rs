@@ -102,7 +102,7 @@ pub fn choose(header: &Header, findings: &Findings, mode: ResidualMode, fixed: F
     Some(Choice { settings, prompts, trial, outlook })
 }
 
-/// The factor on the steps, at most 1, with which their noise stays within its share of the limit on drift.
+/// Returns the factor on the steps, at most 1, with which their noise stays within its share of the limit on drift.
 fn undrifted(header: &Header, findings: &Findings, main: usize, first: &Trial) -> f64 {
     let max = header.task.drift.as_ref().and_then(|spec| spec.max);
     let (Some(max), Some(texts)) = (max, findings.texts) else { return 1.0 };
@@ -121,7 +121,7 @@ fn adapt(of_type: &mut TypeSettings, trial: &Trial, factor: f64, fixed: Fixed) {
     }
 }
 
-/// The trial whose differences tell most, if that is beyond luck; else the first.
+/// Returns the trial whose differences tell most, if that is beyond luck; else the first.
 fn most_reliable(first: &Trial, trials: &[Trial]) -> Trial {
     let of = |trial: &Trial| trial.signal.reliability(1.0);
     let error = |trial: &Trial| (1.0 - of(trial)) * trial.signal.doubt();
@@ -133,7 +133,7 @@ fn most_reliable(first: &Trial, trials: &[Trial]) -> Trial {
     best.filter(|best| !is_luck(best)).copied().unwrap_or(*first)
 }
 
-/// The number of problems, twice or half as many again and again, with which a direction that is worth something takes least
+/// Returns the number of problems, twice or half as many again and again, with which a direction that is worth something takes least
 /// time, where a member takes so many seconds beside its problems.
 fn cheapest(findings: &Findings, trial: &Trial, beside: f64, probed: u32) -> u32 {
     let seconds = |prompts: u32| {
@@ -148,7 +148,7 @@ fn cheapest(findings: &Findings, trial: &Trial, beside: f64, probed: u32) -> u32
     candidates.min_by(|a, b| seconds(*a).total_cmp(&seconds(*b))).unwrap_or(probed)
 }
 
-/// The members with which a generation is worth what it should be, and its noise loses no more than it may; an even number where
+/// Returns the members with which a generation is worth what it should be, and its noise loses no more than it may; an even number where
 /// they are mirrored.
 fn population(asked: &Settings, reliability: f64, loss: f64) -> u32 {
     let (least, most) = POPULATION;
@@ -177,7 +177,7 @@ mod tests {
     use crate::settings::Window;
     use crate::tensor_type::TensorType;
 
-    /// A run as of the bundled Q4_K model, with 64 members on 64 problems.
+    /// Returns a run as of the bundled Q4_K model, with 64 members on 64 problems.
     fn header() -> Header {
         let types = vec![TypeSettings {
             tensor_type: TensorType::Q4_K,

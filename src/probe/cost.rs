@@ -21,7 +21,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// The slope of mean rewards over the variance of noise, by least squares, from what members of each variance got on the same
+    /// Returns the slope of mean rewards over the variance of noise, by least squares, from what members of each variance got on the same
     /// problems. `None` with fewer than two variances.
     pub fn of(trials: &[(f64, Rewards)]) -> Option<Self> {
         let variances: Vec<f64> = trials.iter().map(|(variance, _)| *variance).collect();

@@ -76,7 +76,7 @@ pub(super) fn outlook(findings: &Findings, settings: &Settings, steps: Steps, re
 /// -33 nats, and a long run brought the bundled model from -1.39 to -0.80.
 const REACHABLE: f64 = 0.6;
 
-/// A gain that fades as it comes near the most there is to gain.
+/// Returns a gain that fades as it comes near the most there is to gain.
 fn bounded(gain: f64, most: Option<f64>) -> f64 {
     most.map_or(gain, |most| if most > 0.0 { most * (1.0 - exp(-gain / most)) } else { 0.0 })
 }

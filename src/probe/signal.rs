@@ -41,7 +41,7 @@ impl Signal {
         }
     }
 
-    /// Returns true where all rewards were finite numbers.
+    /// Returns whether all rewards were finite numbers.
     pub fn is_finite(&self) -> bool {
         (self.signal + self.noise + self.cost).is_finite()
     }
@@ -51,7 +51,7 @@ impl Signal {
         (2.0 / self.members.max(2) as f64).sqrt()
     }
 
-    /// Returns true where there is likely a signal: more than a standard error of the differences' variance.
+    /// Returns whether there is likely a signal: more than a standard error of the differences' variance.
     pub fn is_seen(&self) -> bool {
         self.signal > self.doubt() * (self.signal + self.noise)
     }

@@ -36,13 +36,13 @@ pub struct Card<'a> {
     pub log_file: String,
     /// Name of a diff between both, where there is one.
     pub diff_file: Option<String>,
-    /// True where there is a Modelfile beside it.
+    /// `true` if there is a Modelfile beside it.
     pub has_modelfile: bool,
     /// Flags that `export` needs to make the same file, with a space before each.
     pub flags: String,
 }
 
-/// The card's text.
+/// Returns the card's text.
 pub fn card(card: &Card<'_>) -> String {
     let header = &card.log.header;
     let base = card.base.name().filter(|name| !name.is_empty()).unwrap_or(&header.base.file);
@@ -89,7 +89,7 @@ fn front_matter(card: &Card<'_>) -> String {
     )
 }
 
-/// The base model's repository on Hugging Face, where its metadata names it.
+/// Returns the base model's repository on Hugging Face, where its metadata names it.
 fn repository(base: &Gguf) -> Option<String> {
     let keys = ["general.repo_url", "general.source.repo_url", "general.source.huggingface.repository"];
     let is_name =
@@ -208,7 +208,7 @@ fn reproduction(card: &Card<'_>) -> String {
     text
 }
 
-/// All that the log's header says; of paths the name alone.
+/// Returns all that the log's header says; of paths the name alone.
 fn settings(log: &SeedLog) -> String {
     let mut text = "## Settings\n\n| setting | value |\n|---|---|\n".to_owned();
     for fact in facts(log) {
@@ -222,17 +222,17 @@ fn settings(log: &SeedLog) -> String {
     text
 }
 
-/// A text as YAML, which takes what JSON quotes.
+/// Returns a text as YAML, which takes what JSON quotes.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(shown(text)).to_string()
 }
 
-/// A text in quotation marks, with line ends and quotation marks in it as JSON has them.
+/// Returns a text in quotation marks, with line ends and quotation marks in it as JSON has them.
 fn literal(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// A text of others that is to mean nothing in Markdown.
+/// Returns a text of others that is to mean nothing in Markdown.
 fn plain(text: &str) -> String {
     let mut safe = String::new();
     for c in shown(text).chars() {
@@ -244,12 +244,12 @@ fn plain(text: &str) -> String {
     safe
 }
 
-/// A text of others as code, in a table too.
+/// Returns a text of others as code, in a table too.
 fn code(text: &str) -> String {
     format!("`{}`", shown(text).replace('`', "\u{2bc}").replace('|', "\\|"))
 }
 
-/// A file's name as it is typed.
+/// Returns a file's name as it is typed.
 fn shell(name: &str) -> String {
     text::quoted(Path::new(&shown(name).replace("```", "\u{2bc}")))
 }

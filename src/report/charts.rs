@@ -12,7 +12,7 @@ use crate::text;
 pub struct Subject<'a>(pub &'a [Run]);
 
 impl Subject<'_> {
-    /// All charts that have something to show, in the order of the page.
+    /// Returns all charts that have something to show, in the order of the page.
     pub(super) fn charts(self) -> Vec<Chart> {
         let mut charts = vec![self.held_out()];
         charts.extend(self.fitness());
@@ -46,7 +46,7 @@ impl Subject<'_> {
         }
     }
 
-    /// Returns true where every evaluation of every run has an accuracy.
+    /// Returns whether every evaluation of every run has an accuracy.
     pub(super) fn has_accuracy(self) -> bool {
         self.0.iter().flat_map(|run| &run.points).all(|point| point.summary.correct.is_some())
     }
@@ -64,7 +64,7 @@ impl Subject<'_> {
         Chart { number: Number::Percent, note, ..chart }
     }
 
-    /// The held-out reward beside an accuracy.
+    /// Returns the held-out reward beside an accuracy.
     fn reward(self) -> Chart {
         let has_accuracy = self.has_accuracy();
         let reward = |point: &Point| has_accuracy.then_some((point.summary.mean_reward, None));
@@ -85,7 +85,7 @@ impl Subject<'_> {
         Chart { number: Number::Percent, ..chart }
     }
 
-    /// The share of free replies that loop.
+    /// Returns the share of free replies that loop.
     fn loops(self) -> Chart {
         let chart = self.evaluation_chart("loops", "Free replies that loop", |point| {
             let replies = point.drift?.replies();
@@ -94,7 +94,7 @@ impl Subject<'_> {
         Chart { number: Number::Percent, is_size: true, ..chart }
     }
 
-    /// A chart of something that evaluations tell, with its interval.
+    /// Returns a chart of something that evaluations tell, with its interval.
     fn evaluation_chart(
         self,
         id: &'static str,
@@ -121,7 +121,7 @@ impl Subject<'_> {
         Chart { summary, ..self.chart(id, title, series) }
     }
 
-    /// The members' fitness: of one run in one chart, of several a chart for each number.
+    /// Returns the members' fitness: of one run in one chart, of several a chart for each number.
     fn fitness(self) -> Vec<Chart> {
         let mean = |run: &Run| run.steps.iter().map(|step| (step.generation, step.mean)).collect();
         let best = |run: &Run| run.steps.iter().map(|step| (step.generation, step.best)).collect();
@@ -160,7 +160,7 @@ impl Subject<'_> {
         ]
     }
 
-    /// A chart with one curve of each run.
+    /// Returns a chart with one curve of each run.
     fn lines(self, id: &'static str, title: &str, tell: impl Fn(&Run) -> Vec<(f64, f64)>) -> Chart {
         let series = |(number, run): (usize, &Run)| Series {
             label: run.name.clone(),
@@ -210,7 +210,7 @@ impl Subject<'_> {
         Chart { is_size: true, summary, ..self.chart("alpha", "Step size (alpha), in code units", series) }
     }
 
-    /// The share of all codes that moved; only of runs that were replayed.
+    /// Returns the share of all codes that moved; only of runs that were replayed.
     fn moved(self) -> Chart {
         let share = |run: &Run| run.moved_share().into_iter().flatten().collect();
         let chart = self.lines("moved", "Codes moved in a generation", share);
@@ -259,7 +259,7 @@ impl Run {
         }
     }
 
-    /// The share of all codes that moved in a generation, over generations.
+    /// Returns the share of all codes that moved in a generation, over generations.
     fn moved_share(&self) -> Option<Vec<(f64, f64)>> {
         let (span, tensors) = self.moved.as_ref()?;
         let columns = tensors.first()?.shares.len();
@@ -280,7 +280,7 @@ fn in_words(label: &str, line: &[(f64, f64)]) -> String {
     }
 }
 
-/// A number with its interval: as a share where it has one, as shares do.
+/// Returns a number with its interval: as a share where it has one, as shares do.
 fn spoken(value: f64, interval: Option<(f64, f64)>) -> String {
     match interval {
         Some((low, high)) => {

@@ -16,7 +16,7 @@ pub(super) struct Fact {
     pub value: String,
 }
 
-/// All that a log's header says, but for the list of tensors.
+/// Returns all that a log's header says, but for the list of tensors.
 pub(super) fn facts(log: &SeedLog) -> Vec<Fact> {
     let header = &log.header;
     let mut list = List::default();
@@ -32,7 +32,7 @@ pub(super) fn facts(log: &SeedLog) -> Vec<Fact> {
     list.0
 }
 
-/// The names whose values are not the same in all lists, with a value for each list.
+/// Returns the names whose values are not the same in all lists, with a value for each list.
 pub(super) fn differences(lists: &[&[Fact]]) -> Vec<(String, Vec<Option<String>>)> {
     let mut names: Vec<&str> = Vec::new();
     for fact in lists.iter().copied().flatten() {
@@ -138,7 +138,7 @@ impl List {
     }
 }
 
-/// A plain value as JSON has it, a text without its quotes.
+/// Returns a plain value as JSON has it, a text without its quotes.
 fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(text)) => text,

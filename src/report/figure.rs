@@ -6,7 +6,7 @@ use super::charts::Subject;
 use super::heat::Levels;
 use super::style;
 
-/// A name and an SVG file for each chart of these runs.
+/// Returns a name and an SVG file for each chart of these runs.
 pub fn figures(subject: Subject<'_>) -> Vec<(String, String)> {
     let charts = subject.charts();
     let mut figures: Vec<(String, String)> = charts

@@ -27,12 +27,12 @@ const DEPTH: f64 = 1.0 / 300.0;
 pub(super) struct Levels {
     low: f64,
     high: f64,
-    /// True where there are smaller values, which have the first colour too.
+    /// `true` if there are smaller values, which have the first colour too.
     has_smaller: bool,
 }
 
 impl Levels {
-    /// For the maps of these runs together, so that a colour means one thing on a page; `None` where nothing moved.
+    /// For the maps of these runs together, so that a colour means one thing on a page; `None` if nothing moved.
     pub fn of(runs: &[Run]) -> Option<Self> {
         let tensors = runs.iter().filter_map(|run| run.moved.as_ref()).flat_map(|(_, tensors)| tensors);
         let shares = tensors.flat_map(|tensor| &tensor.shares).copied().filter(|share| *share > 0.0);
@@ -41,13 +41,13 @@ impl Levels {
         Some(Self { low, high, has_smaller: least < low })
     }
 
-    /// The colour of a share; `None` of none moved.
+    /// Returns the colour of a share; `None` of none moved.
     fn level(self, share: f64) -> Option<usize> {
         let ratio = libm::log(share / self.low) / libm::log(self.high / self.low).max(f64::MIN_POSITIVE);
         (share > 0.0).then(|| ((ratio * LEVELS as f64) as usize).min(LEVELS - 1))
     }
 
-    /// The least share of a colour, in words.
+    /// Returns the least share of a colour, in words.
     fn least(self, level: usize) -> String {
         if level == 0 && self.has_smaller {
             return ">0%".to_owned();
@@ -65,7 +65,7 @@ struct Frame {
 }
 
 impl Run {
-    /// The map as SVG with its text alternative, where the log was replayed. `id` tells maps of one page apart, `extra` is
+    /// Returns the map as SVG with its text alternative, where the log was replayed. `id` tells maps of one page apart, `extra` is
     /// added.
     pub(super) fn heat(&self, levels: Levels, id: &str, extra: &Markup) -> Option<Markup> {
         let (span, tensors) = self.moved.as_ref().filter(|(_, tensors)| !tensors.is_empty())?;
@@ -136,7 +136,7 @@ impl Frame {
         paths
     }
 
-    /// The tensors' names, where rows are too thin only that of the first tensor of each block.
+    /// Returns the tensors' names, where rows are too thin only that of the first tensor of each block.
     fn names(&self, tensors: &[Moved]) -> Markup {
         let block = |name: &str| name.split('.').take(2).collect::<Vec<_>>().join(".");
         let starts =
@@ -191,14 +191,14 @@ impl Frame {
     }
 }
 
-/// A tensor's name as a row's: without the ending that all matrices have, and not longer than fits.
+/// Returns a tensor's name as a row's: without the ending that all matrices have, and not longer than fits.
 fn label(name: &str) -> String {
     const MOST: usize = 26;
     let name = name.replacen(".weight", "", 1);
     if name.chars().count() <= MOST { name } else { name.chars().take(MOST - 1).chain(['…']).collect() }
 }
 
-/// A share in percent with two digits where it is small.
+/// Returns a share in percent with two digits where it is small.
 fn fine(share: f64) -> String {
     if share >= 0.01 { text::percent(share) } else { format!("{:.2}%", 100.0 * share) }
 }

@@ -162,7 +162,7 @@ fn stops(served: &Served<'_>, task: &Definition) -> Vec<String> {
     stops
 }
 
-/// Returns a text as a Modelfile quotes it; `None` where it has the very marks that would end it.
+/// Returns a text as a Modelfile quotes it; `None` if it has the very marks that would end it.
 fn quoted(text: &str) -> Option<String> {
     let is_plain = !text.contains(['"', '\n']);
     let is_safe = !text.contains("\"\"\"") && !text.ends_with('"');

@@ -19,7 +19,7 @@ use crate::text;
 /// Content security policy of a page: it may load nothing, even if something got past the escaping.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-/// The page of these runs.
+/// Returns the page of these runs.
 pub fn page(subject: Subject<'_>) -> String {
     let runs = subject.0;
     let title = title(runs);
@@ -187,7 +187,7 @@ fn retained(run: &Run) -> String {
     }
 }
 
-/// The settings that are not the same in all runs.
+/// Returns the settings that are not the same in all runs.
 fn differing(runs: &[Run]) -> Markup {
     let lists: Vec<&[Fact]> = runs.iter().map(|run| run.facts.as_slice()).collect();
     let differing = differences(&lists);

@@ -33,7 +33,7 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// The look of one of several.
+    /// Returns the look of one of several.
     pub fn number(number: usize) -> Self {
         Self { colour: number % COLOURS, stroke: number / COLOURS % STROKES }
     }
@@ -77,7 +77,7 @@ pub(super) struct Chart {
     /// Remark that readers need.
     pub note: Option<String>,
     pub number: Number,
-    /// True where the numbers are sizes, so that the axis begins at 0.
+    /// `true` if the numbers are sizes, so that the axis begins at 0.
     pub is_size: bool,
     /// Last generation on the axis, the same in all charts of a page.
     pub last: f64,
@@ -85,7 +85,7 @@ pub(super) struct Chart {
 }
 
 impl Chart {
-    /// Returns true where there is nothing to draw.
+    /// Returns whether there is nothing to draw.
     pub fn is_empty(&self) -> bool {
         self.values().next().is_none()
     }
@@ -110,7 +110,7 @@ impl Chart {
         }
     }
 
-    /// The chart's SVG with its text alternative. `extra` is drawn below it, `height` is what that takes.
+    /// Returns the chart's SVG with its text alternative. `extra` is drawn below it, `height` is what that takes.
     pub fn svg(&self, extra: &Markup, height: f64) -> Markup {
         let y = self.y_scale();
         let ticks = y.ticks(5);
@@ -149,7 +149,7 @@ impl Chart {
         }
     }
 
-    /// The legend as HTML, where there is something to tell apart.
+    /// Returns the legend as HTML, where there is something to tell apart.
     pub fn legend(&self) -> Markup {
         let entries: Vec<&Series> = self.entries().collect();
         html! {
@@ -166,7 +166,7 @@ impl Chart {
         }
     }
 
-    /// The legend as part of the SVG: one entry a line, from this height on, and the height that it takes.
+    /// Returns the legend as part of the SVG: one entry a line, from this height on, and the height that it takes.
     pub fn drawn_legend(&self) -> (Markup, f64) {
         const LINE: f64 = 20.0;
         let entries: Vec<&Series> = self.entries().filter(|_| self.series.len() > 1).collect();
@@ -227,7 +227,7 @@ impl Series {
         }
     }
 
-    /// A piece of it, for the legend.
+    /// Returns a piece of it, for the legend.
     fn sample(&self) -> Markup {
         html! {
             @if !self.band.is_empty() { path class={ "band f" (self.look.colour) } d="M1 1H25V11H1Z" {} }
@@ -252,7 +252,7 @@ fn path(points: impl Iterator<Item = (f64, f64)>, x: &Scale, y: &Scale) -> Strin
     text
 }
 
-/// A place, to a tenth, in as few characters as it takes.
+/// Returns a place, to a tenth, in as few characters as it takes.
 pub(super) fn short(place: f64) -> String {
     let text = format!("{place:.1}");
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)

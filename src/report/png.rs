@@ -45,7 +45,7 @@ pub fn check_png() -> Result<(), PngError> {
     Ok(())
 }
 
-/// A PNG file of one of the [`figures`](super::figures).
+/// Returns a PNG file of one of the [`figures`](super::figures).
 ///
 /// # Errors
 /// When the text is no SVG, or its picture would be too large.
@@ -64,7 +64,7 @@ pub fn png(svg: &str) -> Result<Vec<u8>, PngError> {
 mod tests {
     use super::*;
 
-    /// The picture of an SVG of 20 by 10 units with this in it.
+    /// Returns the picture of an SVG of 20 by 10 units with this in it.
     fn picture(content: &str) -> Pixmap {
         let svg = format!("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 20 10\">{content}</svg>");
         Pixmap::decode_png(&png(&svg).unwrap()).unwrap()

@@ -87,7 +87,7 @@ pub struct Run {
     pub(super) temp: f64,
     /// Names of the rewards.
     pub(super) rewards: String,
-    /// True where any of them reads replies.
+    /// `true` if any of them reads replies.
     pub(super) rates_replies: bool,
 }
 

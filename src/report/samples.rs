@@ -10,7 +10,7 @@ use super::words::{minus, shown};
 /// Characters of a text that are shown at most; of a longer one, the middle is left out.
 const CHARACTERS: usize = 800;
 
-/// The samples of a run as a table, which narrow screens show as a list.
+/// Returns the samples of a run as a table, which narrow screens show as a list.
 pub(super) fn samples(run: &Run) -> Markup {
     let samples = &run.samples;
     let has_wanted = samples.iter().any(|sample| sample.wanted.is_some());
@@ -54,7 +54,7 @@ fn explanation(run: &Run) -> String {
     format!("{which}, and what the model replies, {how}.{rates}")
 }
 
-/// A reply, whether it is right, and its reward under the name that it has.
+/// Returns a reply, whether it is right, and its reward under the name that it has.
 fn reply(Reply { text: said, outcome }: &Reply, rewards: &str) -> Markup {
     let verdict = outcome.right.map_or("", |right| if right { "right, " } else { "wrong, " });
     html! {
@@ -69,7 +69,7 @@ fn text(text: &str) -> Markup {
     }
 }
 
-/// A text with its lines, without its middle where it is long.
+/// Returns a text with its lines, without its middle where it is long.
 fn shortened(text: &str) -> String {
     let line = |text: &str| text.split('\t').map(shown).collect::<Vec<_>>().join("\t");
     let lines = |text: &str| text.lines().map(line).collect::<Vec<_>>().join("\n");

@@ -33,7 +33,7 @@ pub(super) struct Tick {
 const LOG_FROM: f64 = 15.0;
 
 impl Scale {
-    /// A scale on which all these finite numbers have a place, with a little room around them.
+    /// Returns a scale on which all these finite numbers have a place, with a little room around them.
     pub fn around(values: impl Iterator<Item = f64>, number: Number, places: (f64, f64)) -> Self {
         let (low, high) = ends(values);
         let room = 0.06 * (high - low).max(high.abs().max(low.abs()) * 1e-6).max(1e-300);
@@ -47,12 +47,12 @@ impl Scale {
         Self { low: bottom, high: top, places, number, is_log: false }
     }
 
-    /// A scale from exactly the one number to the other.
+    /// Returns a scale from exactly the one number to the other.
     pub fn between(low: f64, high: f64, number: Number, places: (f64, f64)) -> Self {
         Self { low, high: if high > low { high } else { low + 1.0 }, places, number, is_log: false }
     }
 
-    /// A scale for positive numbers, by logarithms where they lie far apart; where none is positive, from 0.
+    /// Returns a scale for positive numbers, by logarithms where they lie far apart; where none is positive, from 0.
     pub fn of_sizes(values: impl Iterator<Item = f64> + Clone, number: Number, places: (f64, f64)) -> Self {
         let (low, high) = ends(values.clone().filter(|value| *value > 0.0));
         let all_positive = values.clone().all(|value| value > 0.0);
@@ -104,12 +104,12 @@ impl Scale {
     }
 }
 
-/// The lowest and the highest of the values; 0 and 0 of none.
+/// Returns the lowest and the highest of the values; 0 and 0 of none.
 fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values.map(|value| (value, value)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or((0.0, 0.0))
 }
 
-/// The next of 1, 2 and 5 times a power of ten.
+/// Returns the next of 1, 2 and 5 times a power of ten.
 fn round_step(step: f64) -> f64 {
     let power = libm::pow(10.0, libm::log10(step.max(1e-300)).floor());
     [1.0, 2.0, 5.0]
@@ -119,7 +119,7 @@ fn round_step(step: f64) -> f64 {
         .unwrap_or(10.0 * power)
 }
 
-/// A number of an axis, with as many digits as its step takes; a step of 0 says that it stands for itself.
+/// Returns a number of an axis, with as many digits as its step takes; a step of 0 says that it stands for itself.
 fn label(value: f64, step: f64, number: Number) -> String {
     let (value, step, unit) = match number {
         Number::Percent => (100.0 * value, 100.0 * step, "%"),

@@ -28,17 +28,17 @@ const COLOURS: [(&str, &str, &str); 21] = [
     ("h8", "#0c1750", "#f7fbd4"),
 ];
 
-/// The names of colours with those for light ground.
+/// Returns the names of colours with those for light ground.
 fn light_colours() -> impl Iterator<Item = (&'static str, &'static str)> {
     COLOURS.iter().map(|(name, light, _)| (*name, *light))
 }
 
-/// The style of charts alone.
+/// Returns the style of charts alone.
 fn of_charts() -> &'static str {
     include_str!("charts.css")
 }
 
-/// The style of a page.
+/// Returns the style of a page.
 pub(super) fn of_page() -> Markup {
     let variables = |dark: bool| -> String {
         let variable = |(name, light, of_dark): &(&str, &str, &str)| {
@@ -54,7 +54,7 @@ pub(super) fn of_page() -> Markup {
     html! { style { (PreEscaped(colours)) (PreEscaped(of_charts())) (PreEscaped(include_str!("page.css"))) } }
 }
 
-/// The style of a figure, with colours in place of variables, which not every program that reads SVG knows.
+/// Returns the style of a figure, with colours in place of variables, which not every program that reads SVG knows.
 pub(super) fn of_figure() -> Markup {
     let style = light_colours().fold(of_charts().to_owned(), |style, (name, colour)| {
         style.replace(&format!("var(--{name})"), colour)

@@ -140,7 +140,7 @@ impl Timing {
         self.log.as_ref().is_some_and(|log| log.file_name() == Some(name))
     }
 
-    /// Returns true where the text ended in the middle of a line, which was left out.
+    /// Returns whether the text ended in the middle of a line, which was left out.
     pub fn is_torn(&self) -> bool {
         self.is_torn
     }
@@ -198,7 +198,7 @@ pub(super) struct Spent {
 /// Names of the parts that a generation's time is shown in.
 pub(super) const PARTS: [&str; 4] = ["inference", "perturbing and restoring codes", "update", "the rest"];
 
-/// The seconds of each of [`PARTS`].
+/// Returns the seconds of each of [`PARTS`].
 pub(super) fn parts(split: &Seconds) -> [f64; 4] {
     let edits = split.perturb + split.restore;
     let rest = split.seconds - split.inference - edits - split.update;
@@ -233,7 +233,7 @@ mod tests {
     use super::*;
     use crate::seed_log::test_log;
 
-    /// A generation's line, half of whose time is inference.
+    /// Returns a generation's line, half of whose time is inference.
     fn line(generation: u64, seconds: f64) -> String {
         let (half, tenth) = (seconds / 2.0, seconds / 10.0);
         format!(

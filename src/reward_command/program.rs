@@ -37,7 +37,7 @@ pub(super) enum End {
 }
 
 impl End {
-    /// Returns true where the shell found nothing to run, so that a restart would not help.
+    /// Returns whether the shell found nothing to run, so that a restart would not help.
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self, Self::Exited(status) if matches!(status.code(), Some(126 | 127)))
     }
@@ -59,7 +59,7 @@ pub(super) struct Program {
     /// Lines to be written; `None` once the program's input is to end.
     questions: Option<Sender<Vec<u8>>>,
     heard: Receiver<Said>,
-    /// True where the process has been waited for: its number may be another's by now.
+    /// `true` if the process has been waited for: its number may be another's by now.
     is_gone: bool,
 }
 

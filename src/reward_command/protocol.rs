@@ -17,7 +17,7 @@ struct Question<'a> {
     example: Option<&'a Map<String, Value>>,
 }
 
-/// The line that asks for a reward.
+/// Returns the line that asks for a reward.
 pub(super) fn question(asked: &Asked<'_>) -> Result<String, serde_json::Error> {
     let Asked { prompt, reply, wanted, example, .. } = *asked;
     let mut line = serde_json::to_string(&Question { prompt, reply, wanted, example })?;
@@ -25,7 +25,7 @@ pub(super) fn question(asked: &Asked<'_>) -> Result<String, serde_json::Error> {
     Ok(line)
 }
 
-/// The reward in a line of the program.
+/// Returns the reward in a line of the program.
 pub(super) fn reward(line: &[u8]) -> Result<f64, Wrong> {
     let no_reward = |what: String| Wrong::NoReward { said: line.to_owned(), what };
     let value: Value = serde_json::from_slice(line).map_err(|_| no_reward(not_json(line)))?;

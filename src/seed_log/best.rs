@@ -3,7 +3,7 @@
 use super::{EvaluationRecord, SeedLog};
 
 impl SeedLog {
-    /// The evaluation with the highest mean reward among those that are within the run's limit on drift, the earliest of several:
+    /// Returns the evaluation with the highest mean reward among those that are within the run's limit on drift, the earliest of several:
     /// where the run was best.
     pub fn best(&self) -> Option<&EvaluationRecord> {
         let better = |best: &EvaluationRecord, next: &EvaluationRecord| next.mean_reward > best.mean_reward;
@@ -11,7 +11,7 @@ impl SeedLog {
         within.reduce(|best, next| if better(best, next) { next } else { best })
     }
 
-    /// Returns true where the run is out of patience: as many evaluations in a row brought no new best one.
+    /// Returns whether the run is out of patience: as many evaluations in a row brought no new best one.
     pub fn is_out_of_patience(&self) -> bool {
         let Some(patience) = self.header.task.patience else { return false };
         let since = |best: &EvaluationRecord| {

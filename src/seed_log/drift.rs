@@ -63,7 +63,7 @@ pub struct RepliesRecord {
 }
 
 impl DriftRecord {
-    /// All replies together.
+    /// Returns all replies together.
     pub fn replies(&self) -> RepliesRecord {
         let of = |count: fn(&RepliesRecord) -> u64| {
             self.neutral.iter().chain(&self.held_out).map(count).fold(0, u64::saturating_add)
@@ -107,7 +107,7 @@ pub enum Damage {
 }
 
 impl SeedLog {
-    /// The evaluation of the base model.
+    /// Returns the evaluation of the base model.
     pub fn base_evaluation(&self) -> Option<&EvaluationRecord> {
         self.evaluations.first().filter(|record| record.generations == 0)
     }

@@ -37,7 +37,7 @@ pub fn settings() -> Settings {
     }
 }
 
-/// The settings of a run by each method, mirrored and not, with an anchor that pulls at each of these rates.
+/// Returns the settings of a run by each method, mirrored and not, with an anchor that pulls at each of these rates.
 pub fn by_each_method(anchors: &[f64]) -> Vec<Settings> {
     let of_method = |(method, decay, window)| {
         let mirrors = anchors.iter().flat_map(|&anchor| [(anchor, false), (anchor, true)]);
@@ -55,7 +55,7 @@ pub fn by_each_method(anchors: &[f64]) -> Vec<Settings> {
     .collect()
 }
 
-/// The header of a log with one tensor of each type, the second with a tile that is cut short.
+/// Returns the header of a log with one tensor of each type, the second with a tile that is cut short.
 pub fn header(settings: Settings) -> Header {
     let tensor =
         |name: &str, tensor_type, codes| TensorSpec { name: name.to_owned(), tensor_type, codes, rows: None };
@@ -86,7 +86,7 @@ pub fn header(settings: Settings) -> Header {
     pin_noise(header).unwrap()
 }
 
-/// A generation whose weights depend on its number.
+/// Returns a generation whose weights depend on its number.
 pub fn generation(header: &Header, generation: u64) -> GenerationRecord {
     let types = &header.settings.types;
     let weight = |number: usize| ((generation as usize * 31 + number * 17) % 61) as f32 / 10.0 - 3.0;
@@ -99,7 +99,7 @@ pub fn generation(header: &Header, generation: u64) -> GenerationRecord {
     }
 }
 
-/// A log of this many generations, an evaluation after every second, and its text.
+/// Returns a log of this many generations, an evaluation after every second, and its text.
 pub fn log(generations: u64) -> (SeedLog, String) {
     let header = header(settings());
     let (mut log, mut text) = SeedLog::start(header.clone()).unwrap();
@@ -112,7 +112,7 @@ pub fn log(generations: u64) -> (SeedLog, String) {
     (log, text)
 }
 
-/// An evaluation after this many generations.
+/// Returns an evaluation after this many generations.
 pub fn evaluation(generations: u64) -> EvaluationRecord {
     EvaluationRecord {
         generations,

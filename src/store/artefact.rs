@@ -159,7 +159,7 @@ fn begin_in(folder: &Path) -> io::Result<Pending> {
     }
 }
 
-/// Locks a file, which tells others that its process lives; false where the file system has no locks.
+/// Locks a file, which tells others that its process lives; false if the file system has no locks.
 fn lock(file: &File) -> bool {
     file.lock().is_ok()
 }

@@ -6,14 +6,14 @@ use std::path::Path;
 
 use super::StoreError;
 
-/// All that is left to read, or `None` where that is more than `most` bytes.
+/// Returns all that is left to read, or `None` where that is more than `most` bytes.
 pub(super) fn read_up_to(file: impl Read, most: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     file.take(most + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
-/// The first bytes of a file, fewer than `most` where it is shorter.
+/// Returns the first bytes of a file, fewer than `most` where it is shorter.
 ///
 /// # Errors
 /// When it cannot be read.

@@ -18,7 +18,7 @@ pub fn suitable_threads() -> usize {
     within(big_cores_here(), available)
 }
 
-/// The number of big cores, or what is available where that is unknown or less.
+/// Returns the number of big cores, or what is available where that is unknown or less.
 fn within(cores: Option<usize>, available: usize) -> usize {
     cores.filter(|&cores| cores > 0).map_or(available, |cores| cores.min(available))
 }
@@ -41,7 +41,7 @@ fn big_cores_here() -> Option<usize> {
     None
 }
 
-/// The processors that this process may run on; `None` where the system does not tell.
+/// Returns the processors that this process may run on; `None` if the system does not tell.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn allowed() -> Option<BTreeSet<usize>> {
     let mut set = std::mem::MaybeUninit::<libc::cpu_set_t>::zeroed();
@@ -57,7 +57,7 @@ fn allowed() -> Option<BTreeSet<usize>> {
     Some((0..most).filter(|&number| unsafe { libc::CPU_ISSET(number, &set) }).collect())
 }
 
-/// A number that macOS tells by name.
+/// Returns a number that macOS tells by name.
 #[cfg(target_os = "macos")]
 fn number_of_system(name: &std::ffi::CStr) -> Option<usize> {
     let mut number: libc::c_int = 0;

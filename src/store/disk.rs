@@ -44,7 +44,7 @@ fn ask(call: Call, bytes: usize) -> io::Result<usize> {
     INTERCEPTOR.get().map_or(Ok(bytes), |decide| decide(call, bytes))
 }
 
-/// A file without a name in this folder: it vanishes with the process unless it is linked.
+/// Returns a file without a name in this folder: it vanishes with the process unless it is linked.
 #[cfg(target_os = "linux")]
 pub(super) fn create_nameless(folder: &Path) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags, open};
@@ -57,7 +57,7 @@ pub(super) fn create_nameless(folder: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The path by which Linux knows an open file.
+/// Returns the path by which Linux knows an open file.
 #[cfg(target_os = "linux")]
 fn descriptor(file: &File) -> std::path::PathBuf {
     use std::os::fd::AsRawFd;
@@ -79,7 +79,7 @@ pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-/// A file with a name that is not taken in this folder; dropping it removes it.
+/// Returns a file with a name that is not taken in this folder; dropping it removes it.
 pub(super) fn create_named(folder: &Path, prefix: &str, suffix: &str) -> io::Result<tempfile::NamedTempFile> {
     ask(Call::Create, 0)?;
     let mut builder = tempfile::Builder::new();

@@ -130,7 +130,7 @@ impl LogFile {
     }
 }
 
-/// A file with this content that has no place yet.
+/// Returns a file with this content that has no place yet.
 fn prepare(place: &Path, content: &[u8]) -> Result<Artefact, StoreError> {
     let mut artefact = Artefact::begin(place)?;
     artefact.write_all(content)?;

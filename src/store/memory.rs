@@ -23,7 +23,7 @@ pub fn return_freed_memory() {
     };
 }
 
-/// The most memory (resident set) that this process has had so far, in bytes; `None` where the system does not tell.
+/// Returns the most memory (resident set) that this process has had so far, in bytes; `None` if the system does not tell.
 ///
 /// Linux's getrusage would not do: it still counts what the process was before it became this program.
 #[cfg(target_os = "linux")]
@@ -34,7 +34,7 @@ pub fn peak_rss_bytes() -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// The most memory (resident set) that this process has had so far, in bytes; `None` where the system does not tell.
+/// Returns the most memory (resident set) that this process has had so far, in bytes; `None` if the system does not tell.
 #[cfg(target_os = "macos")]
 pub fn peak_rss_bytes() -> Option<u64> {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
@@ -48,7 +48,7 @@ pub fn peak_rss_bytes() -> Option<u64> {
     u64::try_from(usage.ru_maxrss).ok()
 }
 
-/// The most memory that this process has had so far; this system does not tell.
+/// Returns the most memory that this process has had so far; this system does not tell.
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 pub fn peak_rss_bytes() -> Option<u64> {
     None

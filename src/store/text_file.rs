@@ -9,7 +9,7 @@ use super::bounded::read_up_to;
 /// Longest such file.
 pub(super) const MAX_BYTES: u64 = 16 << 20;
 
-/// The text of a file.
+/// Returns the text of a file.
 ///
 /// # Errors
 /// When the file cannot be read, is too long, or is no UTF-8 text.

@@ -20,7 +20,7 @@ pub struct WorkingCopy {
     path: PathBuf,
     base: Mmap,
     changed: MmapMut,
-    /// True where bytes may have been changed.
+    /// `true` if bytes may have been changed.
     edited: bool,
     witness: Witness,
 }
@@ -53,7 +53,7 @@ impl WorkingCopy {
         }
     }
 
-    /// The file that is mapped.
+    /// Returns the file that is mapped.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -63,7 +63,7 @@ impl WorkingCopy {
         &self.witness
     }
 
-    /// The bytes as they are in the file.
+    /// Returns the bytes as they are in the file.
     pub fn base(&self) -> &[u8] {
         &self.base
     }
@@ -97,17 +97,17 @@ impl WorkingCopy {
         drop(range);
     }
 
-    /// The bytes with all changes.
+    /// Returns the bytes with all changes.
     pub fn bytes(&self) -> &[u8] {
         &self.changed
     }
 
-    /// Returns true where bytes were lent by [`WorkingCopy::bytes_mut`] or [`WorkingCopy::disjoint_mut`], and so may be changed.
+    /// Returns whether bytes were lent by [`WorkingCopy::bytes_mut`] or [`WorkingCopy::disjoint_mut`], and so may be changed.
     pub fn is_edited(&self) -> bool {
         self.edited
     }
 
-    /// The bytes to be changed; they stay at the same address for as long as the working copy lives.
+    /// Returns the bytes to be changed; they stay at the same address for as long as the working copy lives.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         self.edited = true;
         &mut self.changed
@@ -138,7 +138,7 @@ impl WorkingCopy {
         Ok(())
     }
 
-    /// A part as it is in the file, and as it is to be changed: for comparing them and for pointing inference there. What is
+    /// Returns a part as it is in the file, and as it is to be changed: for comparing them and for pointing inference there. What is
     /// changed here is not counted by [`WorkingCopy::is_edited`].
     ///
     /// # Errors
@@ -151,7 +151,7 @@ impl WorkingCopy {
         }
     }
 
-    /// All bytes as they are in the file, and several parts to be changed at once, in the order of `ranges`.
+    /// Returns all bytes as they are in the file, and several parts to be changed at once, in the order of `ranges`.
     ///
     /// # Errors
     /// When a range lies outside the file or two of them overlap.
@@ -192,14 +192,14 @@ impl WorkingCopy {
     }
 }
 
-/// The whole pages of a range; an empty range at its end when there are none.
+/// Returns the whole pages of a range; an empty range at its end when there are none.
 fn whole_pages(range: &Range<usize>) -> Range<usize> {
     let page = page_size();
     let (start, end) = (range.start.next_multiple_of(page), range.end / page * page);
     if start < end { start..end } else { range.end..range.end }
 }
 
-/// The file's bytes read-only, and once more with private changes.
+/// Returns the file's bytes read-only, and once more with private changes.
 fn map_twice(file: &File) -> std::io::Result<(Mmap, MmapMut)> {
     let mut options = MmapOptions::new();
     // Without this, Linux refuses a private mapping larger than memory even though few of its pages are ever written.

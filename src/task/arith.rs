@@ -31,7 +31,7 @@ fn problem(text: &str, answer: i64) -> Problem {
 }
 
 impl Arith {
-    /// The task with these options.
+    /// Returns the task with these options.
     ///
     /// # Errors
     /// When they make no sense.
@@ -40,7 +40,7 @@ impl Arith {
         Ok(Self { options })
     }
 
-    /// The smallest operand.
+    /// Returns the smallest operand.
     fn low(&self) -> u32 {
         10_u32.pow(self.options.digits - 1)
     }
@@ -52,7 +52,7 @@ impl Arith {
         operands.saturating_mul(operations.pow(self.options.operands - 1))
     }
 
-    /// A problem's text without the equals sign, and the problem. `choose` is told a number of choices and picks one: for
+    /// Returns a problem's text without the equals sign, and the problem. `choose` is told a number of choices and picks one: for
     /// each operand first, then for each operation.
     fn compose(&self, mut choose: impl FnMut(u32) -> u32) -> (String, Problem) {
         let low = self.low();
@@ -81,7 +81,7 @@ impl Arith {
         self.compose(|choices| stream.below(choices))
     }
 
-    /// The problem with this number, of `size` in all.
+    /// Returns the problem with this number, of `size` in all.
     fn nth(&self, mut number: u64, mut size: u64) -> (String, Problem) {
         self.compose(|choices| {
             size /= u64::from(choices);
@@ -91,7 +91,7 @@ impl Arith {
         })
     }
 
-    /// All held-out problems, always in the same shuffled order.
+    /// Returns all held-out problems, always in the same shuffled order.
     fn all_held_out(&self, size: u64) -> Vec<Problem> {
         let all = (0..size).map(|number| self.nth(number, size));
         let held_out = all.filter(|(text, _)| split::is_held_out(text));

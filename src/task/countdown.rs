@@ -108,7 +108,7 @@ pub struct Countdown {
 }
 
 impl Countdown {
-    /// The task with these options.
+    /// Returns the task with these options.
     ///
     /// # Errors
     /// When they make no sense, or leave too few problems.
@@ -130,7 +130,7 @@ impl Countdown {
         split::training((seed, generation), count, |stream| self.draw(stream))
     }
 
-    /// The first `count` held-out problems, in an order that never changes; fewer when there are fewer.
+    /// Returns the first `count` held-out problems, in an order that never changes; fewer when there are fewer.
     pub fn held_out_puzzles(&self, count: usize) -> Vec<Puzzle> {
         split::held_out(split::COUNTDOWN_DRAWS, count, |stream| self.draw(stream))
     }
@@ -143,7 +143,7 @@ impl Countdown {
         }
     }
 
-    /// A random expression's problem, when its value is a target.
+    /// Returns a random expression's problem, when its value is a target.
     fn attempt(&self, stream: &mut Stream) -> Option<Puzzle> {
         let mut within =
             |range: &RangeInclusive<u32>| range.start() + stream.below(range.end() - range.start() + 1);
@@ -164,7 +164,7 @@ struct Part {
 }
 
 impl Part {
-    /// The part as an operand beside a sign, in parentheses where its value would change without.
+    /// Returns the part as an operand beside a sign, in parentheses where its value would change without.
     fn beside(&self, sign: char, on_the_right: bool) -> String {
         let is_sum = matches!(self.sign, Some('+' | '-'));
         let changes = match sign {
@@ -217,7 +217,7 @@ impl Puzzle {
         numbers
     }
 
-    /// The question.
+    /// Returns the question.
     pub fn prompt(&self) -> String {
         let numbers: Vec<String> = self.numbers.iter().map(u32::to_string).collect();
         format!(
@@ -230,7 +230,7 @@ impl Puzzle {
         )
     }
 
-    /// A reply that earns the whole reward.
+    /// Returns a reply that earns the whole reward.
     pub fn wanted_reply(&self) -> String {
         let Self { target, solution, steps, .. } = self;
         format!("<think>{}.</think> <answer>{solution} = {target}</answer>", steps.join(". "))

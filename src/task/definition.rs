@@ -90,7 +90,7 @@ pub enum DefinitionError {
 }
 
 impl Definition {
-    /// A task with one reward and nothing special.
+    /// Creates a task with one reward and nothing special.
     pub fn new(name: impl Into<String>, problems: Problems, reward: impl Into<Reward>) -> Self {
         Self {
             name: name.into(),
@@ -131,12 +131,12 @@ impl Definition {
         self.problems.validate()
     }
 
-    /// Returns true where any reward has to see replies.
+    /// Returns whether any reward has to see replies.
     pub fn reads_replies(&self) -> bool {
         self.rewards.iter().any(|reward| reward.kind.reads_replies())
     }
 
-    /// A program of the user's that is asked for rewards, where there is one.
+    /// Returns a program of the user's that is asked for rewards, where there is one.
     pub fn program(&self) -> Option<&str> {
         self.rewards.iter().find_map(|reward| match &reward.kind {
             RewardKind::Command { command, .. } => Some(command.as_str()),
@@ -144,12 +144,12 @@ impl Definition {
         })
     }
 
-    /// Returns true where its problems or rewards are known only to a program that uses the library.
+    /// Returns whether its problems or rewards are known only to a program that uses the library.
     pub fn is_code(&self) -> bool {
         self.problems == Problems::Code || self.rewards.iter().any(|reward| reward.kind == RewardKind::Code)
     }
 
-    /// The rewards as people read them: `loglik`, or `loglik + 0.5 regex`.
+    /// Returns the rewards as people read them: `loglik`, or `loglik + 0.5 regex`.
     pub fn rewards_text(&self) -> String {
         let text = |reward: &Reward| match reward.weight {
             1.0 => reward.kind.name().to_owned(),

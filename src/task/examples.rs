@@ -21,13 +21,13 @@ pub struct Examples {
 }
 
 impl Examples {
-    /// Examples to tune on, at least one, and examples that only evaluation sees. `is_right` is `None` where no reply is
+    /// Examples to tune on, at least one, and examples that only evaluation sees. `is_right` is `None` if no reply is
     /// right or wrong.
     pub fn new(training: Vec<Problem>, held_out: Vec<Problem>, is_right: Option<IsRight>) -> Self {
         Self { training, held_out, judge: is_right }
     }
 
-    /// The examples of one pass over all of them.
+    /// Returns the examples of one pass over all of them.
     fn shuffle(&self, seed: u64, pass: u64) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.training.len()).collect();
         let mut stream = Source::new(seed, Domain::Problems).stream(pass);

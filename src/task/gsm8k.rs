@@ -26,7 +26,7 @@ pub enum WordProblemError {
 }
 
 impl WordProblem {
-    /// The problem of a question and its answer.
+    /// Returns the problem of a question and its answer.
     ///
     /// # Errors
     /// When the question is empty, or no number follows `####` in the answer.

@@ -107,12 +107,12 @@ impl RewardKind {
         }
     }
 
-    /// Returns true where the model has to reply, which takes a forward pass a token; otherwise likelihoods are enough.
+    /// Returns whether the model has to reply, which takes a forward pass a token; otherwise likelihoods are enough.
     pub fn reads_replies(&self) -> bool {
         !matches!(self, Self::Loglik | Self::SoftLoglik | Self::Margin)
     }
 
-    /// Returns true where a rule says whether a reply is right: the reward is 1 then, and less otherwise.
+    /// Returns whether a rule says whether a reply is right: the reward is 1 then, and less otherwise.
     pub fn is_rule(&self) -> bool {
         matches!(
             self,
@@ -120,7 +120,7 @@ impl RewardKind {
         )
     }
 
-    /// Returns true where the reward is highest for the wanted reply itself, so that its likelihood measures how far a problem is
+    /// Returns whether the reward is highest for the wanted reply itself, so that its likelihood measures how far a problem is
     /// from being solved.
     pub fn is_for_wanted_reply(&self) -> bool {
         matches!(self, Self::Loglik | Self::SoftLoglik | Self::Exact | Self::Numeric)

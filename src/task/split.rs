@@ -22,14 +22,14 @@ pub(super) const ARITH_DRAWS: u64 = 1;
 /// Stream that the held-out problems of countdown are drawn from.
 pub(super) const COUNTDOWN_DRAWS: u64 = 2;
 
-/// Returns true where the problem with this text is held out.
+/// Returns whether the problem with this text is held out.
 pub(super) fn is_held_out(text: &str) -> bool {
     let digest = Sha256::digest(text);
     let number = digest.iter().take(8).fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
     number.is_multiple_of(HELD_OUT_SHARE)
 }
 
-/// The stream of held-out draws with this number.
+/// Returns the stream of held-out draws with this number.
 pub(super) fn held_out_stream(number: u64) -> Stream {
     Source::new(0, Domain::HeldOut).stream(number)
 }
@@ -46,7 +46,7 @@ pub(super) fn training<P>(
     drawn.filter(|(text, _)| !is_held_out(text)).map(|(_, problem)| problem).take(count).collect()
 }
 
-/// The first `count` different held-out problems of a stream; fewer when it brings no new ones any more.
+/// Returns the first `count` different held-out problems of a stream; fewer when it brings no new ones any more.
 pub(super) fn held_out<P>(stream: u64, count: usize, draw: impl Fn(&mut Stream) -> (String, P)) -> Vec<P> {
     let mut stream = held_out_stream(stream);
     let (mut seen, mut problems, mut idle) = (HashSet::new(), Vec::new(), 0);

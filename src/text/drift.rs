@@ -2,7 +2,7 @@
 
 use crate::seed_log::{Damage, DriftRecord, EvaluationRecord, RepliesRecord, SeedLog};
 
-/// A share more or less, as a percentage with its sign, or as a factor where it is large.
+/// Returns a share more or less, as a percentage with its sign, or as a factor where it is large.
 pub fn signed(share: f64) -> String {
     if share < 9.0 { format!("{:+.1}%", 100.0 * share) } else { format!("x{}", factor(share)) }
 }
@@ -34,7 +34,7 @@ pub fn brief(drift: &DriftRecord) -> String {
     texts.into_iter().chain(looping).collect()
 }
 
-/// Describes the ways in which a model exceeds the run's limit on drift; none where it is within.
+/// Describes the ways in which a model exceeds the run's limit on drift; none if it is within.
 pub fn damage(log: &SeedLog, record: &EvaluationRecord) -> Vec<String> {
     log.damage(record).iter().map(sentence).collect()
 }
@@ -61,12 +61,12 @@ fn sentence(damage: &Damage) -> String {
     }
 }
 
-/// A share as a whole percentage.
+/// Returns a share as a whole percentage.
 fn whole(share: f64) -> String {
     format!("{:.0}%", 100.0 * share)
 }
 
-/// A text of others on one line, cut where it is long; nothing in it steers a terminal.
+/// Returns a text of others on one line, cut where it is long; nothing in it steers a terminal.
 pub fn excerpt(text: &str, most: usize) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let steers = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

@@ -27,7 +27,7 @@ pub struct Tuner<P> {
 }
 
 impl<E: Engine> Tuner<Local<E>> {
-    /// A run that continues `log` on an engine that holds the base model; the codes are brought to where the log ends.
+    /// Creates a run that continues `log` on an engine that holds the base model; the codes are brought to where the log ends.
     ///
     /// # Errors
     /// When the log's settings do not hold together or the held-out problems cannot be put to the engine.
@@ -41,14 +41,14 @@ impl<E: Engine> Tuner<Local<E>> {
         Ok(Self::of(Local::new(engine, evaluators, &log, mode)?, log, journal))
     }
 
-    /// The engine, holding the model as tuned so far.
+    /// Returns the engine, holding the model as tuned so far.
     pub fn engine(&mut self) -> &mut E {
         self.population.engine()
     }
 }
 
 impl<P: Population> Tuner<P> {
-    /// A run that continues `log`, which the population has been brought to the end of.
+    /// Returns a run that continues `log`, which the population has been brought to the end of.
     pub fn of(population: P, log: SeedLog, journal: impl Journal + 'static) -> Self {
         Self { population, log, journal: Box::new(journal), auditor: None, is_noted: false }
     }
@@ -58,7 +58,7 @@ impl<P: Population> Tuner<P> {
         Self { auditor: Some(auditor), ..self }
     }
 
-    /// The log so far.
+    /// Returns the log so far.
     pub fn log(&self) -> &SeedLog {
         &self.log
     }

@@ -35,7 +35,7 @@ pub struct Rewards {
 }
 
 impl Rewards {
-    /// The member's fitness: its mean reward on the task, and that on what is to be retained by its weight.
+    /// Returns the member's fitness: its mean reward on the task, and that on what is to be retained by its weight.
     pub fn fitness(&self) -> f64 {
         let retained = self.retain.as_ref().map_or(0.0, |(rewards, weight)| weight * mean(rewards));
         mean(&self.task) + retained
@@ -87,7 +87,7 @@ impl Evaluators {
         Ok(())
     }
 
-    /// The neutral set's prompts as the model gets them.
+    /// Returns the neutral set's prompts as the model gets them.
     ///
     /// # Errors
     /// When the engine cannot apply the model's chat template.
@@ -96,7 +96,7 @@ impl Evaluators {
         Ok(Some(self.task.everyday(engine, set.prompts())?.unwrap_or_else(|| set.openings())))
     }
 
-    /// The problems of a generation; where they are chosen of more candidates, by the codes as they are.
+    /// Returns the problems of a generation; where they are chosen of more candidates, by the codes as they are.
     ///
     /// # Errors
     /// When they cannot be put to the engine, or inference fails.

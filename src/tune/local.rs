@@ -72,7 +72,7 @@ impl<E: Engine> Local<E> {
         Ok(Self { engine, members, evaluators, task, history, residual, held_out, retained, drift, watch })
     }
 
-    /// The engine, holding the model as tuned so far.
+    /// Returns the engine, holding the model as tuned so far.
     pub fn engine(&mut self) -> &mut E {
         &mut self.engine
     }
@@ -118,7 +118,7 @@ impl<E: Engine> Local<E> {
         Ok(Some(fitness))
     }
 
-    /// The problems of a generation, as they are for the codes of the log.
+    /// Returns the problems of a generation, as they are for the codes of the log.
     fn batches(&mut self, generation: u64) -> Result<GenerationBatch<E::Batch>, TuneError> {
         let Self { engine, evaluators, task, watch, .. } = self;
         let batches = || evaluators.batches(engine, task, generation);

@@ -36,7 +36,7 @@ mod tests {
     use crate::seed_log::{DriftRecord, DriftSpec, EvaluationRecord, GenerationRecord, Line, test_log};
     use crate::settings::Settings;
 
-    /// A run of 4 generations with equal steps, evaluated after 2, where plain text has drifted so far.
+    /// Returns a run of 4 generations with equal steps, evaluated after 2, where plain text has drifted so far.
     fn log(max: Option<f64>, texts: f64) -> SeedLog {
         let mut settings = Settings { generations: 4, ..test_log::settings() };
         settings.types.iter_mut().for_each(|of_type| of_type.alpha_final = of_type.alpha);

@@ -35,7 +35,7 @@ impl Anchor {
 }
 
 impl<I: Integers> Tuned<'_, I> {
-    /// Moves the integer at `index` one step towards its base value; returns false where it is there.
+    /// Moves the integer at `index` one step towards its base value; returns false if it is there.
     #[inline]
     fn pull(&mut self, index: usize) -> bool {
         let away = I::read_file(self.base, index) - I::read(&mut self.blocks, index);

@@ -29,7 +29,7 @@ pub fn at_random(sum_to_delta: &mut [f32], scale: f32, tile: &Tile, source: &Sou
     }
 }
 
-/// The whole number next to `value` away from 0 with the probability of what `value` exceeds the one towards 0 by, to within
+/// Returns the whole number next to `value` away from 0 with the probability of what `value` exceeds the one towards 0 by, to within
 /// 2^-32; else that one.
 #[inline]
 fn round(value: f32, word: u32) -> f32 {

@@ -94,7 +94,7 @@ fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
     lines
 }
 
-/// A task with its rewards, and the problems of a member.
+/// Returns a task with its rewards, and the problems of a member.
 fn task(definition: &Definition, problems: &str) -> String {
     let mut parts = vec![definition.name.escape_debug().to_string()];
     if let Some(DataOptions { path, .. }) = definition.problems.data() {
@@ -121,7 +121,7 @@ fn method(settings: &Settings) -> String {
     format!("{}, {residual}, shaping {shaping}, anchor {anchor}", method.name())
 }
 
-/// A line for each evaluation, with the mean fitness of the generation before it.
+/// Returns a line for each evaluation, with the mean fitness of the generation before it.
 fn curve(log: &SeedLog) -> impl Iterator<Item = String> + '_ {
     let rewards = || log.evaluations.iter().map(|record| record.mean_reward);
     let (low, high) = (rewards().fold(f64::INFINITY, f64::min), rewards().fold(f64::NEG_INFINITY, f64::max));

@@ -58,7 +58,7 @@ fn tuned(model: &Model) -> (u64, u64) {
     (tuned().map(TensorEntry::elements).sum(), tuned().map(bytes_of).sum())
 }
 
-/// Returns true where a bare `tune` finds something to tune.
+/// Returns whether a bare `tune` finds something to tune.
 pub fn is_tunable(model: &Model) -> bool {
     tuned(model).0 > 0
 }
@@ -170,7 +170,7 @@ fn unknown(residual: u64) -> String {
     )
 }
 
-/// The peak that a bare `tune` would plan, and its parts.
+/// Returns the peak that a bare `tune` would plan, and its parts.
 fn memory(model_bytes: u64, forecast: &Forecast) -> String {
     let Forecast { mode, threads, contexts, residual, replayed, stored } = *forecast;
     let is_stored = mode == ResidualMode::Stored;

@@ -71,7 +71,7 @@ impl Run<'_> {
         EndLine::new(&self.summary, &self.log, self.planned, drift::damage(&self.log))
     }
 
-    /// Returns true where the model to keep is that of the last generation.
+    /// Returns whether the model to keep is that of the last generation.
     fn is_all(&self) -> bool {
         self.log.chosen() == self.log.generations.len() as u64
     }
@@ -128,7 +128,7 @@ impl Run<'_> {
         }
     }
 
-    /// The command that continues the run.
+    /// Returns the command that continues the run.
     fn resume_command(&self) -> String {
         let job = self.job;
         let mut command =

@@ -21,11 +21,11 @@ pub struct Job {
     pub run: RunOptions,
     /// The tuned model that is written at the end.
     pub export: Option<export::Job>,
-    /// True where a probe chooses the settings.
+    /// `true` if a probe chooses the settings.
     pub auto: bool,
-    /// True where the log is replayed after every generation.
+    /// `true` if the log is replayed after every generation.
     pub paranoid: bool,
-    /// True where the output is for programs, not for people.
+    /// `true` if the output is for programs, not for people.
     pub json: bool,
 }
 
@@ -34,7 +34,7 @@ pub enum From {
     /// From the base model, with a new log.
     Base {
         objective: Box<Objective>,
-        /// True where an existing log is replaced.
+        /// `true` if an existing log is replaced.
         overwrite: bool,
     },
     /// From a log.
@@ -43,7 +43,7 @@ pub enum From {
         task: Option<String>,
         /// Where the log's data are now.
         data: Option<PathBuf>,
-        /// True where a program that the log names may be run.
+        /// `true` if a program that the log names may be run.
         trusted: bool,
     },
 }

@@ -16,7 +16,7 @@ const BIG_FREQUENCY: f64 = 0.75;
 pub(super) struct Processor {
     /// The lowest number among the processors of its core.
     core: usize,
-    /// True where the system lists it as one of the fast kind.
+    /// `true` if the system lists it as one of the fast kind.
     is_listed: Option<bool>,
     /// Relative capacity; the machine's largest has 1024.
     capacity: Option<u64>,
@@ -37,7 +37,7 @@ pub(super) fn big_cores(processors: &[Processor]) -> usize {
     cores.collect::<BTreeSet<_>>().len()
 }
 
-/// Which processors have at least this share of the highest speed; `None` where a speed is missing.
+/// Which processors have at least this share of the highest speed; `None` if a speed is missing.
 fn at_least(
     share: f64,
     processors: &[Processor],
@@ -70,7 +70,7 @@ pub(super) fn processors(devices: &Path, is_allowed: impl Fn(usize) -> bool) -> 
     folders.filter_map(of_folder).collect()
 }
 
-/// The ranges of a list such as `0-3,8`, first and last number of each.
+/// Returns the ranges of a list such as `0-3,8`, first and last number of each.
 fn ranges(list: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
     list.trim().split(',').filter_map(|part| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));

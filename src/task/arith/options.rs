@@ -26,7 +26,7 @@ pub enum Operation {
 impl Operation {
     const ALL: [Self; 3] = [Self::Add, Self::Subtract, Self::Multiply];
 
-    /// The sign in a problem's text.
+    /// Returns the sign in a problem's text.
     pub fn sign(self) -> char {
         match self {
             Self::Add => '+',
@@ -35,7 +35,7 @@ impl Operation {
         }
     }
 
-    /// The operations whose signs make up a text such as `+-*`.
+    /// Returns the operations whose signs make up a text such as `+-*`.
     ///
     /// # Errors
     /// When the text is empty or holds anything else.

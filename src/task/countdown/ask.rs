@@ -20,7 +20,7 @@ impl Puzzle {
         }
     }
 
-    /// The puzzle of a problem that was made of one; its solution is not known any more.
+    /// Returns the puzzle of a problem that was made of one; its solution is not known any more.
     fn of(problem: &Problem) -> Option<Self> {
         let number = |value: &serde_json::Value| u32::try_from(value.as_u64()?).ok();
         let numbers = problem.facts.get("numbers")?.as_array()?;
