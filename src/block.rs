@@ -59,12 +59,12 @@ pub trait CodeBlock: 'static {
     /// Highest code; the lowest where codes cannot be addressed.
     const HI: i16;
 
-    /// Where the codes are.
+    /// Bit planes that hold the codes.
     const CODES: Planes;
-    /// Where the 16-bit floating-point numbers are, as offsets in bytes: the scale, and in some types that of the minimums.
+    /// Offsets in bytes of the 16-bit floating-point numbers: the scale, and in some types that of the minimums.
     const FLOATS: &'static [usize];
 
-    /// Returns whether blocks of this type have such integers.
+    /// Returns whether blocks of this type have integers of this field.
     fn has(field: Field) -> bool {
         match field {
             Field::Codes => Self::LO < Self::HI,
@@ -73,7 +73,7 @@ pub trait CodeBlock: 'static {
         }
     }
 
-    /// Returns the number of such integers in a block; 0 if it has none.
+    /// Returns the number of integers of this field in a block; 0 if it has none.
     fn count(field: Field) -> usize {
         match field {
             Field::Codes => {
@@ -93,7 +93,7 @@ pub trait CodeBlock: 'static {
         Self::FLOATS.get(number).copied().unwrap_or_default()
     }
 
-    /// Returns the code whose bits these are. Only codes that fill a byte have a sign.
+    /// Returns the code with these bits. Only codes that fill a byte have a sign.
     #[inline(always)]
     fn of_bits(bits: i16) -> i16 {
         if Self::LO < 0 { (bits as i8).into() } else { bits }
@@ -115,7 +115,7 @@ pub trait CodeBlock: 'static {
 
 /// Runs an expression with `$block` standing for the [`CodeBlock`] of a tunable [`TensorType`].
 ///
-/// Panics for a type that is not tunable: tensors are chosen by [`TensorType::is_tunable`] long before.
+/// Panics for a type that is not tunable; [`TensorType::is_tunable`] has been checked long before.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! with_block {
@@ -151,8 +151,8 @@ pub fn read_code<B: CodeBlock>(bytes: &[u8], index: usize) -> i16 {
     B::read(&bytes[start..start + B::BYTES], index % B::LEN)
 }
 
-/// Returns all codes of a tensor, from its bytes in a file; `None` for a type whose codes cannot be tuned. Bytes behind the last
-/// whole block are passed over.
+/// Returns all codes of a tensor, from its bytes in a file; `None` for a type whose codes cannot be tuned. Bytes after
+/// the last whole block are ignored.
 pub fn read_codes(tensor_type: TensorType, bytes: &[u8]) -> Option<Vec<i16>> {
     tensor_type.code_range().map(|_| {
         with_block!(tensor_type, B => {

@@ -1,9 +1,9 @@
-//! Conversations as a model sees them: the model's own chat template, run.
+//! Conversations in the model's own chat template.
 //!
-//! A template is a Jinja program that comes with the model (`tokenizer.chat_template`). [`Template`] runs it the way that
-//! `transformers` and llama.cpp's server do, with the same variables, functions and rules about white space. Templates come
-//! from files that anyone may have made, so time, recursion and memory are bounded. [`ChatSettings`] is what the user says
-//! about all this, and part of a task's definition. This module is pure: no llama.cpp is needed to write a prompt.
+//! A template is a Jinja program that comes with the model (`tokenizer.chat_template`). [`Template`] runs it as
+//! `transformers` and llama.cpp's server do, with the same variables, functions and rules for white space. Templates
+//! come from files that anyone may have made, so time, recursion and memory are bounded. [`ChatSettings`] are the
+//! user's settings, part of a task's definition. This module is pure: no llama.cpp is needed to write a prompt.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -53,11 +53,11 @@ impl ChatSettings {
         *self == Self::default()
     }
 
-    /// Returns the template's text that counts for a model with this template of its own; `None` where prompts are taken as they
-    /// stand.
+    /// Returns the text of the template to use for a model whose own template is `of_model`; `None` if prompts are
+    /// taken as they stand.
     ///
     /// # Errors
-    /// When the settings name a template that there is not.
+    /// When the settings name a template that does not exist.
     pub fn text<'a>(&'a self, of_model: Option<&'a str>) -> Result<Option<&'a str>, TemplateError> {
         match self.template.as_deref() {
             None => Ok(of_model),
@@ -70,7 +70,7 @@ impl ChatSettings {
         }
     }
 
-    /// Settles on a day for a template that asks for it, so that a run that goes on tomorrow sees the same prompts.
+    /// Fixes the date for a template that asks for it, so that a run that is continued tomorrow sees the same prompts.
     pub fn settle_date(&mut self, of_model: Option<&str>, today: Date) {
         let asks = |text: &str| {
             text.contains("strftime_now") || template::DATES.iter().any(|(name, _)| text.contains(name))

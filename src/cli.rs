@@ -1,8 +1,8 @@
-//! The command line: arguments to plan to call.
+//! The command line: from arguments to calls of the library.
 //!
-//! `args` says what can be typed and has no effects; each command's module turns its arguments into calls of the
-//! library and prints what came of it. Exit codes: 0 success, 1 failure (or a model that does not verify), 2 nonsense on
-//! the command line, 3 a tuned model beyond the limit on drift, 130 interrupted.
+//! `args` defines the arguments and has no effects; each command's module turns its arguments into calls of the
+//! library and prints the result. Exit codes: 0 success, 1 failure (or a model that does not verify), 2 misuse of the
+//! command line, 3 a tuned model beyond the limit on drift, 130 interrupted.
 
 mod apply;
 mod args;
@@ -50,20 +50,20 @@ use crate::workload::WorkloadError;
 use args::{Args, Command};
 use environment::Variable;
 
-/// Arguments that parse but make no sense.
+/// Error of arguments that parse but make no sense.
 #[derive(Debug, Error)]
 #[error("{0}")]
 struct UsageError(String);
 
-/// The end of the message of such an error.
+/// The end of that error's message.
 const HINT: &str = "\n\nFor more information, try '--help'.";
 
-/// How a command that did not fail ended.
+/// How a command ended that did not fail.
 enum Ending {
     Success,
-    /// A check came out negative.
+    /// A check failed.
     Negative,
-    /// The tuned model has got worse elsewhere than the limit on drift allows.
+    /// The tuned model has become worse elsewhere than the limit on drift allows.
     Damaged,
     /// Stopped by Ctrl-C.
     Interrupted,
@@ -95,7 +95,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     exit_code_of(outcome, &variables)
 }
 
-/// Says what is wrong, if anything is, and which of these variables it may come from; returns the program's exit code.
+/// Prints the error, if there is one, and the variables that it may come from; returns the program's exit code.
 fn exit_code_of(outcome: Result<Ending>, variables: &[Variable]) -> u8 {
     match outcome {
         Ok(Ending::Success) => 0,
@@ -113,7 +113,7 @@ fn exit_code_of(outcome: Result<Ending>, variables: &[Variable]) -> u8 {
     }
 }
 
-/// Does what a command says. `words` are the program's arguments.
+/// Runs a command. `words` are the program's arguments.
 fn obey(command: Command, words: &[OsString]) -> Result<Ending> {
     match command {
         Command::Tune(args) => tune::run(&args),
@@ -133,8 +133,9 @@ fn obey(command: Command, words: &[OsString]) -> Result<Ending> {
     }
 }
 
-/// Returns the arguments as the parser knows them. llama.cpp has long flags with one dash, such as `-np`, which the parser
-/// does not, and names the model by `-m`, which here stands by itself. What follows `--` is no flag and stays as it is.
+/// Returns the arguments in the parser's form. llama.cpp has long flags with one dash, such as `-np`, which the parser
+/// does not know, and takes the model by `-m`, which here is a positional argument. What follows `--` is no flag and
+/// stays as it is.
 fn canonical(words: &[OsString]) -> Vec<OsString> {
     let takes_model =
         words.get(1).is_some_and(|word| ["tune", "probe", "eval", "inspect"].iter().any(|name| word == name));
@@ -157,7 +158,7 @@ fn canonical(words: &[OsString]) -> Vec<OsString> {
     given.chain(words[flags..].iter().cloned()).collect()
 }
 
-/// Returns the error with its causes. A cause that the message before it already tells is not told twice.
+/// Returns the error with its causes. A cause that is already part of the message before it is left out.
 fn sentence(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
@@ -170,7 +171,7 @@ fn sentence(error: &anyhow::Error) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
-/// Returns whether the command line makes no sense, whatever is in the files that it names.
+/// Returns whether the error is a misuse of the command line, whatever the files that it names contain.
 fn is_misuse(error: &anyhow::Error) -> bool {
     error.is::<UsageError>()
         || error.downcast_ref().is_some_and(WorkloadError::is_misuse)

@@ -1,11 +1,11 @@
-//! The user's own data: the bytes of a file in, examples out.
+//! The user's own data: from the bytes of a file to examples.
 //!
-//! A file is JSON (one object a line, objects over several lines, one array of objects, or an object whose `data` is such an
-//! array), a table whose header row names the keys, its columns parted by commas, semicolons or tabs, or plain text; the name's
-//! ending says which of the three. What an object holds is told by its keys ([`Shape`]). The first object decides for the whole
-//! file: a line that does not fit it is an error that names the line, never passed over. Only blank lines are. A byte order mark
-//! of UTF-8 is taken off. Line ends, between lines and inside of texts, may be those of Windows or of old Macs, and are made
-//! those of Unix.
+//! A file is JSON (one object a line, objects over several lines, one array of objects, or an object whose `data` is
+//! such an array), a table (its header row names the keys, and commas, semicolons or tabs separate its columns), or
+//! plain text; the extension decides which of the three. An object's keys decide its [`Shape`]. The first object
+//! decides for the whole file: a line that does not fit it is an error that names the line. Only blank lines are
+//! skipped. A UTF-8 byte order mark is removed. Line ends, between lines and in texts, may be those of Windows or of
+//! old Macs, and are converted to those of Unix.
 
 use serde_json::{Map, Value};
 
@@ -47,18 +47,19 @@ pub const EXTENSIONS: [&str; 7] = ["jsonl", "ndjson", "json", "csv", "tsv", "txt
 /// | [`Text`](Self::Text) | `text` |
 /// | [`Prompt`](Self::Prompt) | `prompt`, `instruction`, `question` or `input` alone, or `messages` or `conversations`, the last not of the assistant |
 ///
-/// A prompt is a string or a list of messages, a reply a string or a list whose last message is the assistant's; an `answer`
-/// may be a number. Beside them may stand `system`, a system message, `history`, pairs of earlier questions and replies, and
-/// `weight`, what the example counts (1 where it is not given, 0 leaves it out). Other keys are kept in [`Example::object`].
+/// A prompt is a string or a list of messages, a reply a string or a list whose last message is the assistant's; an
+/// `answer` may be a number. An object may also have `system`, a system message, `history`, pairs of earlier questions
+/// and replies, and `weight`, the weight of the example (1 by default, 0 leaves it out). Other keys are kept in
+/// [`Example::object`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {
     /// A conversation and the assistant's last reply in it.
     Chat,
     /// A prompt and how it continues.
     Completion,
-    /// A prompt and the answer to be found in the reply.
+    /// A prompt, and the answer that the reply must contain.
     Answer,
-    /// A question and the answer to be found in the reply, perhaps behind a worked solution (GSM8K).
+    /// A question, and the answer that the reply must contain, perhaps after a worked solution (GSM8K).
     Question,
     /// A prompt with a better and a worse reply.
     Preference,
@@ -69,7 +70,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// All shapes, those with more in them first: a good order of what is wanted for a task that can use every shape.
+    /// All shapes, those with more contents first: a good order of preference for a task that can use every shape.
     pub const ALL: [Self; 7] = [
         Self::Preference,
         Self::Chat,
@@ -109,7 +110,7 @@ pub enum Prompt {
     Messages(Vec<Message>),
 }
 
-/// Contents of one example. No prompt and no reply is blank.
+/// Contents of one example. Neither prompt nor reply is blank.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Content {
     /// A prompt and the wanted reply ([`Shape::Chat`], [`Shape::Completion`], [`Shape::Answer`], [`Shape::Question`]).
@@ -132,7 +133,7 @@ pub enum Content {
     Text {
         /// The text.
         text: String,
-        /// `true` if the document ends with it; false of an inner piece of a plain text.
+        /// `true` if the document ends with it, `false` for an inner piece of a plain text.
         ends: bool,
     },
     /// A prompt without any reply.
@@ -142,7 +143,7 @@ pub enum Content {
 /// A reply inside of a conversation, before the last.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Earlier {
-    /// Its place among the messages of the prompt.
+    /// Its index among the messages of the prompt.
     pub at: usize,
     /// Weight of the reply.
     pub weight: f64,
@@ -157,15 +158,15 @@ pub struct Example {
     pub earlier: Vec<Earlier>,
     /// Weight of the example, from 0; usually 1.
     pub weight: f64,
-    /// The line that it begins on, from 1; `None` for a piece of a plain text.
+    /// Its first line, from 1; `None` for a piece of a plain text.
     pub line: Option<u64>,
-    /// The whole object, for programs of the user that want more of it; empty for a piece of a plain text.
+    /// The whole object, for programs of the user that need more of it; empty for a piece of a plain text.
     pub object: Map<String, Value>,
 }
 
 impl Example {
-    /// Returns an example for each reply of a conversation, the last one being the last: what is asked of each are the messages
-    /// before it. Any other example is returned as it is.
+    /// Returns an example for each reply of a conversation, the last reply last, with the messages before it as the
+    /// prompt. Any other example is returned as it is.
     pub fn by_reply(self) -> Vec<Self> {
         let Content::Reply { prompt: Prompt::Messages(messages), .. } = &self.content else {
             return vec![self];
@@ -186,12 +187,12 @@ impl Example {
     }
 }
 
-/// Remarks on a file beside its examples.
+/// Remarks on a file besides its examples.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
-    /// Examples whose line ends were made those of Unix.
+    /// Examples whose line ends were converted to those of Unix.
     pub line_ends: u64,
-    /// Keys that nothing was made of, in order.
+    /// Keys that are not used, in order.
     pub unused: Vec<String>,
 }
 
@@ -208,12 +209,12 @@ pub struct Dataset {
 
 /// Reads a file.
 ///
-/// `file` is its name, for its ending and for messages. Where its first object could be read as several shapes (one with
-/// `prompt`, `chosen` and `rejected` is a prompt as well), the one that stands first in `wanted` counts. A plain text is cut
-/// into `pieces` of up to `piece_bytes`, a short one into smaller ones; the texts of other files are left whole.
+/// `file` is its name, for its extension and for messages. If its first object could be read as several shapes (one
+/// with `prompt`, `chosen` and `rejected` is a prompt as well), the first one in `wanted` is taken. A plain text is
+/// cut into `pieces` of up to `piece_bytes`, a short one into smaller ones; the texts of other files stay whole.
 ///
 /// # Errors
-/// For the first line that is not as the others, or a file that cannot be read at all.
+/// For the first line that does not fit the others, or a file that cannot be read at all.
 pub fn parse(
     file: &str,
     bytes: &[u8],
@@ -232,10 +233,10 @@ pub fn parse(
     parsed.map_err(|(line, problem)| fails(line, problem))
 }
 
-/// A problem with the line that it is on, before the file's name is added.
+/// A fault with its line, before the file's name is added.
 type Located = (Option<u64>, Fault);
 
-/// Tells the lines of places in a text, one behind the other.
+/// Counter of lines for ascending places in a text.
 struct LineCounter<'a> {
     bytes: &'a [u8],
     passed: usize,
@@ -247,7 +248,7 @@ impl<'a> LineCounter<'a> {
         Self { bytes: text.as_bytes(), passed: 0, line: 1 }
     }
 
-    /// Returns the line that holds the byte at `offset`, which is not before the last that was asked for.
+    /// Returns the line of the byte at `offset`, which must not be before the last one that was asked for.
     fn at(&mut self, offset: usize) -> u64 {
         let between = self.bytes.get(self.passed..offset).unwrap_or_default();
         self.line += newlines(between);
@@ -275,7 +276,7 @@ fn decoded(bytes: &[u8]) -> Result<&str, Located> {
     }
 }
 
-/// Pieces that a plain text is cut into at least, as far as that leaves them [`LEAST_PIECE`] bytes.
+/// Fewest pieces that a plain text is cut into, as long as they have [`LEAST_PIECE`] bytes.
 const FEWEST_PIECES: usize = 5;
 /// Bytes of the pieces of a very short text.
 const LEAST_PIECE: usize = 24;

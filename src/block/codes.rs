@@ -1,20 +1,20 @@
-//! The blocks of a part of a tensor, and their codes by their number, wherever the layout has put them.
+//! Access to the codes in a part of a tensor by their number, in any layout of its blocks.
 
 use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::{CodeBlock, CodeLayout};
 
-/// Codes of whole blocks, numbered in the order of a file: row by row. `bytes` hold those blocks, and whatever blocks of
-/// other rows are interleaved with them.
+/// Codes of whole blocks, numbered in the order of a file: row by row. `bytes` hold those blocks, and the blocks of
+/// other rows that are interleaved with them.
 #[derive(Debug)]
 pub struct Codes<'a, L> {
     pub(super) bytes: &'a mut [u8],
     /// Blocks in a row of the tensor.
     row_blocks: usize,
-    /// The block of code 0, counted from the beginning of `bytes` in the order of a file.
+    /// The block of code 0, counted from the start of `bytes` in the order of a file.
     first: usize,
-    /// The row that was asked for last, its blocks, and where its first group begins. Work goes through codes in rising
+    /// The row that was accessed last, its blocks, and the offset of its first group. Codes are accessed in rising
     /// order, so a division is rarely needed.
     row: usize,
     blocks: Range<usize>,
@@ -25,11 +25,11 @@ pub struct Codes<'a, L> {
 impl<'a, L: CodeLayout> Codes<'a, L> {
     /// Codes in one block.
     const LEN: usize = L::Block::LEN;
-    /// Bytes of the blocks that lie together.
+    /// Bytes of a group: the blocks that lie together.
     const GROUP: usize = L::ROWS * L::Block::BYTES;
 
-    /// Returns the codes from block `first` on of a part of a tensor with rows of `row_blocks` blocks (at least 1). The part begins
-    /// with a row, or in the file's layout anywhere.
+    /// Returns the codes from block `first` on in a part of a tensor with rows of `row_blocks` blocks (at least 1).
+    /// The part begins with a row, or, in the file's layout, anywhere.
     pub fn new(bytes: &'a mut [u8], row_blocks: usize, first: usize) -> Self {
         Self { bytes, row_blocks, first, row: 0, blocks: 0..0, start: 0, layout: PhantomData }
     }
@@ -51,7 +51,7 @@ impl<'a, L: CodeLayout> Codes<'a, L> {
         (&mut self.bytes[start..start + Self::GROUP], self.row % L::ROWS, index % Self::LEN)
     }
 
-    /// Where the group of a block begins; also finds the block's row.
+    /// Returns the offset of the group of a block; also finds the block's row.
     #[inline]
     fn group_of(&mut self, block: usize) -> usize {
         if !self.blocks.contains(&block) {

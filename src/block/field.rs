@@ -1,9 +1,9 @@
-//! Which integers of a block are tuned.
+//! Kinds of integers in a block that can be tuned.
 //!
-//! Besides its codes, a block has one or two numbers of 16-bit floating point: the scale `d` that its codes are multiplied
-//! by, and, in some types, a second one for its minimums (`m` in Q4_1 and Q5_1, `dmin` in Q2_K, Q4_K and Q5_K). The bits
-//! of such a number, its sign left out, rise with its magnitude, so they are an integer too: one step up or down changes the
-//! number by 0.05 to 0.1%. Scales are therefore the fine integers of coarse types.
+//! Besides its codes, a block has one or two 16-bit floating-point numbers: the scale `d`, by which its codes are
+//! multiplied, and, in some types, a second scale for its minimums (`m` in Q4_1 and Q5_1, `dmin` in Q2_K, Q4_K and
+//! Q5_K). Without the sign, the bits of such a number rise with its magnitude, so they are an integer too: one step
+//! changes the number by 0.05 to 0.1%. Scales are therefore the fine integers of coarse types.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,7 +1,7 @@
-//! The integers of one field in one layout, addressed by their number: what perturbing and updating work on.
+//! Integers of one field in one layout, addressed by their number, for perturbation and updates.
 //!
-//! An integer outside its range is never touched: a code of -128 in Q8_0, which files may hold but ggml's quantizer does
-//! not write, and a scale that is zero, infinite or not a number.
+//! An integer outside its range is never changed: a code of -128 in Q8_0, which files may hold but ggml's quantizer
+//! does not write, and a scale that is zero, infinite or not a number.
 
 use std::marker::PhantomData;
 
@@ -33,8 +33,8 @@ pub trait Integers: 'static {
         (Self::LO..=Self::HI).contains(&value)
     }
 
-    /// Adds `delta` to the integer at `index`. Returns false, and leaves it as it is (it is *gated*), when it would leave its
-    /// range or lies outside.
+    /// Adds `delta` to the integer at `index`. If it would leave its range, or is outside it, leaves it unchanged (it
+    /// is *gated*) and returns `false`.
     #[inline]
     fn nudge(blocks: &mut Codes<'_, Self::Layout>, index: usize, delta: i16) -> bool {
         let value = Self::read(blocks, index);
@@ -74,7 +74,7 @@ impl<L: CodeLayout> Integers for OfCodes<L> {
     }
 }
 
-/// The bits of one of a block's 16-bit floating-point numbers without their sign: the scale, or, where `MIN`, that of the
+/// The bits, without the sign, of one of a block's 16-bit floating-point numbers: the scale, or, if `MIN`, that of the
 /// minimums.
 #[derive(Clone, Copy, Debug)]
 pub struct OfScales<L, const MIN: bool>(PhantomData<L>);
@@ -96,7 +96,7 @@ fn bits(bytes: &[u8], place: usize) -> u16 {
 impl<L: CodeLayout, const MIN: bool> Integers for OfScales<L, MIN> {
     type Layout = L;
     const PER_BLOCK: usize = 1;
-    /// The smallest number above zero: steps never reach or cross it.
+    /// The smallest number above zero, so that steps never reach or cross it.
     const LO: i16 = 1;
     /// The largest finite number.
     const HI: i16 = 0x7bff;

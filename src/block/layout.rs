@@ -1,9 +1,9 @@
-//! How the blocks of a tensor lie in memory: one row after the other as in a file, or several rows interleaved.
+//! Layouts of the blocks of a tensor in memory: one row after the other as in a file, or several rows interleaved.
 //!
-//! llama.cpp may keep weights in layouts of its own, in which the blocks that several rows have in the same column lie
-//! together: first the scales of all of them, then their codes, in pieces of a few bytes that take turns by row
-//! (`make_block_q4_Kx8` and its like in ggml's `repack.cpp`). The bits of a code are the file's, only their place is
-//! another. So codes can be changed there too, and inference be as fast as llama.cpp is.
+//! llama.cpp may keep weights in layouts of its own, in which the blocks of several rows in the same column lie
+//! together: first all their scales, then their codes, in pieces of a few bytes that take turns by row
+//! (`make_block_q4_Kx8` and its like in ggml's `repack.cpp`). The bits of a code are those in the file, at another
+//! place. So codes can be changed there too, and inference runs at llama.cpp's full speed.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -15,27 +15,27 @@ use crate::tensor_type::TensorType;
 pub trait CodeLayout: 'static {
     /// Type of a block in a file.
     type Block: CodeBlock;
-    /// Rows that are interleaved: the blocks that so many rows have in a column form a group of `ROWS * Block::BYTES` bytes.
+    /// Rows that are interleaved: their blocks in one column form a group of `ROWS * Block::BYTES` bytes.
     const ROWS: usize;
-    /// Bytes that these rows take turns by, in the part of the group that holds codes.
+    /// Bytes of a piece, by which these rows take turns in the part of the group that holds codes.
     const PIECE: usize = Self::Block::BYTES;
-    /// Mask that the bits of every code are combined with (exclusive or) between a file and this layout, in both directions.
+    /// Mask of the exclusive or that converts the bits of every code between a file and this layout, in both directions.
     const FLIPPED: i16 = 0;
 
-    /// Returns where in a group a row's scale is, number 0, or that of its minimums, number 1.
+    /// Returns the offset in a group of a row's scale (number 0) or of its minimums' scale (number 1).
     fn scale_place(number: usize, row: usize) -> usize;
 
-    /// Where in a group the byte of the first row's block is, which is one with codes. Those of the other rows follow it, each
-    /// `PIECE` bytes after the one before.
+    /// Returns the offset in a group of a byte with codes of the first row's block. The same bytes of the other rows
+    /// follow, each `PIECE` bytes after the one before.
     fn place(byte: usize) -> usize;
 
-    /// Returns the code whose bits these are here.
+    /// Returns the code with these bits in this layout.
     #[inline(always)]
     fn code(bits: i16) -> i16 {
         Self::Block::of_bits(bits ^ Self::FLIPPED)
     }
 
-    /// Returns the code at `index` (below `Block::LEN`) of the block that a row (below `ROWS`) has in a group.
+    /// Returns the code at `index` (below `Block::LEN`) of a row's block (row below `ROWS`) in a group.
     #[inline]
     fn read_row(group: &[u8], row: usize, index: usize) -> i16 {
         let place = |byte| Self::place(byte) + row * Self::PIECE;
@@ -50,14 +50,16 @@ pub trait CodeLayout: 'static {
         Self::Block::CODES.flip(group, place, index, mask);
     }
 
-    /// Brings the tunable integers of a row's block into `block`, which has the file's layout; all else in it stays.
+    /// Copies the tunable integers of a row's block into `block`, which has the file's layout; the rest of `block` is
+    /// unchanged.
     fn unpack(group: &[u8], row: usize, block: &mut [u8]) {
         for index in 0..Self::Block::LEN {
             Self::Block::write(block, index, Self::read_row(group, row, index));
         }
     }
 
-    /// Takes the tunable integers of a row's block from `block`, which has the file's layout; all else in the group stays.
+    /// Copies the tunable integers of a row's block from `block`, which has the file's layout; the rest of the group
+    /// is unchanged.
     fn pack(group: &mut [u8], row: usize, block: &[u8]) {
         for index in 0..Self::Block::LEN {
             Self::write_row(group, row, index, Self::Block::read(block, index));
@@ -80,11 +82,12 @@ impl<B: CodeBlock> CodeLayout for B {
     }
 }
 
-/// A block whose codes have consecutive bytes to themselves: what llama.cpp can interleave.
+/// A block whose codes have consecutive bytes to themselves, so that llama.cpp can interleave it.
 pub trait PackedBlock: CodeBlock {
     /// The bytes with the codes, in a file's block.
     const QS: Range<usize>;
-    /// Mask that each of those bytes is combined with (exclusive or) between a file and an interleaved layout, in both directions.
+    /// Mask of the exclusive or that converts each of those bytes between a file and an interleaved layout, in both
+    /// directions.
     const FLIPPED: u8 = 0;
 }
 
@@ -93,7 +96,7 @@ pub trait PackedBlock: CodeBlock {
 pub struct Interleaved<B, const ROWS: usize, const PIECE: usize>(PhantomData<B>);
 
 impl<B: PackedBlock, const ROWS: usize, const PIECE: usize> Interleaved<B, ROWS, PIECE> {
-    /// Where a piece of a row's codes begins in a group: after everyone's scales, and after the pieces before it.
+    /// Returns the offset in a group of a piece of a row's codes: after the scales of all rows and the pieces before it.
     #[inline(always)]
     fn start(row: usize, piece: usize) -> usize {
         ROWS * (B::BYTES - B::QS.end + B::QS.start) + (piece * ROWS + row % ROWS) * PIECE
@@ -140,7 +143,7 @@ impl<B: PackedBlock, const ROWS: usize, const PIECE: usize> CodeLayout for Inter
     }
 }
 
-/// The blocks that are interleaved, each with what `make_block_...x8` or `x4` in ggml's `repack.cpp` does.
+/// The blocks that are interleaved, each as `make_block_...x8` or `x4` in ggml's `repack.cpp` does it.
 mod packed {
     use super::{PackedBlock, Range};
     use crate::block::{Iq4Nl, Q2K, Q4_0, Q4K, Q5K, Q6K, Q8_0};
@@ -173,16 +176,16 @@ pub struct Arrangement {
     pub tensor_type: TensorType,
     /// Rows that are interleaved; 1 in a file.
     pub rows: usize,
-    /// Bytes of codes that the rows take turns by; 0 in a file.
+    /// Bytes of a piece of codes, by which the rows take turns; 0 in a file.
     pub piece: usize,
-    /// Blocks in a row of the tensor; of no meaning in a file, where rows follow each other.
+    /// Blocks in a row of the tensor; meaningless in a file's layout, where rows follow each other.
     pub row_blocks: usize,
 }
 
 /// Runs an expression with `$layout` standing for the [`CodeLayout`] of an [`Arrangement`] of a tunable type.
 ///
-/// The list in it is that of all interleaved layouts in which codes can be addressed: type, rows, bytes of a piece. Which
-/// processor has which, `ggml_repack_get_optimal_repack_type` in ggml's `repack.cpp` says.
+/// Its list has all interleaved layouts in which codes can be addressed: type, rows, bytes of a piece.
+/// `ggml_repack_get_optimal_repack_type` in ggml's `repack.cpp` decides which processor uses which.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! with_layout {
@@ -225,8 +228,8 @@ macro_rules! with_layout {
 /// Type, rows, and bytes of a piece of every interleaved layout.
 const INTERLEAVED: &[(TensorType, usize, usize)] = crate::with_layout!(@list table);
 
-/// Blocks of the longest rows that may be interleaved. With these, the tiles that are worked on together, and so the bytes in
-/// which a code is looked for, stay below 2^32 bytes. It is a million codes and more; no model has such rows.
+/// Blocks of the longest rows that may be interleaved, a million codes and more; no model has such rows. It keeps the
+/// tiles that are processed together, and so the bytes in which a code is searched, below 2^32 bytes.
 const LONGEST_ROW: usize = 1 << 15;
 
 impl Arrangement {
@@ -242,7 +245,8 @@ impl Arrangement {
         of_type.map(move |&(_, rows, piece)| Self { tensor_type, rows, piece, row_blocks })
     }
 
-    /// Codes in the least part of the tensor whose bytes lie apart from all others: a block, or the rows interleaved.
+    /// Returns the codes in the smallest part of the tensor whose bytes are separate from all others: a block, or the
+    /// interleaved rows.
     pub fn apart(&self) -> usize {
         let blocks = if self.rows == 1 { 1 } else { self.rows * self.row_blocks };
         blocks * self.tensor_type.block_len() as usize

@@ -1,7 +1,7 @@
 //! Q8_0 (`block_q8_0` in ggml-common.h): 32 codes of 8 bits.
 //!
-//! f16 `d`, then 32 signed bytes `qs`. ggml never writes -128, and neither do we: the range is -127..=127. A foreign
-//! file's -128 is read as it is and can only move upwards.
+//! f16 `d`, then 32 signed bytes `qs`. ggml never writes -128, and neither do we: the range is -127..=127. A -128 in a
+//! foreign file is read as it is and can only move upwards.
 
 use super::CodeBlock;
 use super::plane::{Plane, Planes};

@@ -1,7 +1,8 @@
-//! Types of which the scales alone can be tuned: their codes are places in tables of whole vectors (`iq2xxs_grid` and its like in
-//! ggml-common.h), or five ternary digits in a byte, and one more in such a code is no small step of a weight.
+//! Types of which only the scales can be tuned: their codes are indices into tables of whole vectors (`iq2xxs_grid`
+//! and its like in ggml-common.h), or five ternary digits in a byte, and one step of such a code is no small step of a
+//! weight.
 //!
-//! Each has 256 weights a block, and an f16 `d` that all of them are multiplied by.
+//! Each has blocks of 256 weights, and an f16 `d` that multiplies all of them.
 
 use super::CodeBlock;
 use super::plane::Planes;

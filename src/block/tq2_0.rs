@@ -1,7 +1,7 @@
-//! TQ2_0 (`block_tq2_0` in ggml-common.h): 256 codes of 2 bits, of which ggml writes three.
+//! TQ2_0 (`block_tq2_0` in ggml-common.h): 256 codes of 2 bits; ggml writes only three of the four values.
 //!
-//! 64 bytes `qs`, then f16 `d`. Bytes 32c..32c+31 of `qs` hold the codes 128c..128c+31 in their lowest two bits, the next 32
-//! in the next two, and so on. A value is `d` times the code less 1: the codes 0 to 2 are -1, 0 and 1.
+//! 64 bytes `qs`, then f16 `d`. Bytes 32c..32c+31 of `qs` hold the codes 128c..128c+31 in their lowest two bits, the
+//! next 32 in the next two, and so on. A value is `d * (code - 1)`: the codes 0 to 2 are -1, 0 and 1.
 
 use super::CodeBlock;
 use super::plane::{Plane, Planes};

@@ -1,9 +1,9 @@
-//! Bounds on the lists and dictionaries that a template may make.
+//! Bounds on the lists and dictionaries that a template makes.
 //!
-//! The engine counts instructions and the bytes of texts, but neither lists that are joined to themselves again and again nor lists
-//! inside of lists, which one text of a few hundred letters makes larger than any memory, or deeper than any stack. So the text of a
-//! template is changed before it is compiled: every list, dictionary and tuple that it writes, and every sum and product, goes through
-//! a filter that measures it. Lines stay as they are, for the sake of messages.
+//! The engine counts instructions and the bytes of texts, but neither lists that are joined to themselves again and
+//! again nor nested lists, which a text of a few hundred letters makes larger than any memory, or deeper than any
+//! stack. So the text of a template is changed before it is compiled: every list, dictionary and tuple in it, and
+//! every sum and product, goes through a filter that measures it. Line numbers stay the same, for error messages.
 
 use minijinja::value::{Kwargs, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
@@ -11,7 +11,7 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 /// The filter's name, which no template has.
 const FILTER: &str = "qes_measured";
 
-/// The same for what is stored in a namespace, which may hold no other one: they could hold each other.
+/// The filter for values stored in a namespace, which must not be namespaces: they could hold each other.
 const STORED: &str = "qes_stored";
 
 /// Insertion into the text of a template. Of several at one place, the one listed first here comes first.
@@ -22,22 +22,22 @@ enum Insert {
     Open,
 }
 
-/// Levels that lists and dictionaries may stand inside of each other.
+/// Most levels of nested lists and dictionaries.
 const DEPTH: usize = 32;
 
 /// Bytes of a text that count as much as an item of a list.
 const BYTES_OF_ITEM: u64 = 16;
 
-/// Items that a value may have, those of inner values with them, as a share of the instructions that are left.
+/// Share of the remaining instructions that a value may have as items, nested ones included: one in this many.
 const SHARE: u64 = 8;
 
-/// Instructions that a namespace costs, which may hold another one.
+/// Instructions that a namespace costs, since it may hold another one.
 const NAMESPACE: u64 = 5000;
 
-/// Filters that are none of Jinja's, or nest lists, and that the templates of models do without.
+/// Filters that are not Jinja's, or that nest lists; models' templates do not use them.
 const UNBOUNDED: [&str; 6] = ["chain", "zip", "batch", "slice", "groupby", "pprint"];
 
-/// Words of expressions that are no values.
+/// Words in expressions that are not values.
 const WORDS: [&str; 8] = ["and", "or", "not", "in", "is", "if", "else", "recursive"];
 
 /// Sets up the filter that measured templates call.
@@ -63,7 +63,7 @@ pub(super) fn set_up(environment: &mut Environment<'static>) {
     });
 }
 
-/// Returns a value as it is, unless it is larger than a template may make one.
+/// Returns a value as it is, or an error if it is larger than a template may make one.
 fn measured(state: &State, value: Value) -> Result<Value, Error> {
     if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable | ValueKind::Map) {
         return Ok(value);
@@ -82,7 +82,7 @@ fn measured(state: &State, value: Value) -> Result<Value, Error> {
     Ok(value)
 }
 
-/// Refuses a namespace.
+/// Returns an error for a namespace.
 fn refuse_namespace(value: &Value) -> Result<(), Error> {
     match value.as_object() {
         Some(object) if object.type_name().ends_with("::Namespace") => {
@@ -92,7 +92,7 @@ fn refuse_namespace(value: &Value) -> Result<(), Error> {
     }
 }
 
-/// Takes the items of a value off what is left.
+/// Subtracts the items of a value from what is left.
 fn measure(value: &Value, depth: usize, left: &mut u64) -> Result<(), Error> {
     let too_large = || Error::new(ErrorKind::OutOfFuel, "a list is too large");
     let spend = |left: &mut u64, items: u64| {
@@ -120,7 +120,8 @@ fn measure(value: &Value, depth: usize, left: &mut u64) -> Result<(), Error> {
     }
 }
 
-/// Returns a template's text with a call of the filter around each list, dictionary and tuple, and around each part of a sum or product.
+/// Returns a template's text with a call of the filter around each list, dictionary and tuple, and around each part of
+/// a sum or product.
 pub(super) fn bounded(text: &str) -> String {
     let mut inserts: Vec<(usize, Insert)> = Vec::new();
     let mut rest = 0;
@@ -160,7 +161,7 @@ pub(super) fn bounded(text: &str) -> String {
     made + &text[from..]
 }
 
-/// Returns where a raw block ends that begins before this place.
+/// Returns the end of the raw block that begins before this place.
 fn after_raw(text: &str, from: usize) -> usize {
     let mut at = from;
     while let Some(tag) = text[at..].find("{%").map(|found| at + found) {
@@ -176,30 +177,30 @@ fn after_raw(text: &str, from: usize) -> usize {
 /// The meaning of an open bracket, or the tag itself.
 struct Frame {
     open: usize,
-    /// True of a value: a list or dictionary, or a tuple once there is a comma.
+    /// `true` for a value: a list or dictionary, or a tuple once there is a comma.
     is_value: bool,
     is_group: bool,
-    /// Where the part of a sum that is being read begins.
+    /// Start of the part of a sum that is being read.
     part: Option<usize>,
     /// `true` if this part belongs to a sum or is a product.
     is_measured: bool,
 }
 
-/// Reads the expression of a tag.
+/// Reader of the expression of a tag.
 struct Reader<'a> {
     text: &'a str,
     at: usize,
     block: bool,
     frames: Vec<Frame>,
     inserts: Vec<(usize, Insert)>,
-    /// Where the last token ended, and whether a value can end with it.
+    /// End of the last token, and whether a value can end with it.
     last: usize,
     ends_value: bool,
     tag: Option<String>,
     is_raw: bool,
-    /// True while reading a value, false while reading a target of `for` or `set`.
+    /// `true` while reading a value, `false` while reading a target of `for` or `set`.
     reads: bool,
-    /// Where the value of a `set` begins, which is measured as a whole.
+    /// Start of the value of a `set`, which is measured as a whole.
     value: Option<(usize, Insert)>,
 }
 
@@ -221,7 +222,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads up to the end of the tag and returns where that is.
+    /// Reads up to the end of the tag and returns its place.
     fn read(&mut self) -> usize {
         if self.text[self.at..].starts_with(['-', '+']) {
             self.at += 1;

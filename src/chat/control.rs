@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use regex::Regex;
 
-/// Most memory that the search for a vocabulary's names may take, in bytes.
+/// Most memory of the search for a vocabulary's names, in bytes.
 const MAX_SEARCH: usize = 64 << 20;
 
 /// The names of a vocabulary's control tokens, such as `<|im_end|>`, ready to be found in texts.
@@ -15,7 +15,7 @@ pub struct ControlNames {
 }
 
 impl ControlNames {
-    /// Makes names ready to be found; of several that begin at one place, the longest is found.
+    /// Prepares the search for names; of several that begin at one place, the longest is found.
     pub fn new(names: impl IntoIterator<Item = String>) -> Self {
         let mut names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
         names.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));

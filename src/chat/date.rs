@@ -1,4 +1,4 @@
-//! Days, and how templates write them.
+//! Days, and their formats in templates.
 
 use std::fmt;
 use std::str::FromStr;
@@ -38,7 +38,7 @@ pub struct Date {
 }
 
 impl Date {
-    /// Returns the day, in UTC, that is so many seconds after the beginning of 1970; the last of 9999 at most.
+    /// Returns the day, in UTC, this many seconds after the start of 1970; 9999-12-31 at most.
     pub fn of_unix_seconds(seconds: u64) -> Self {
         let (mut days, mut year) = (seconds / DAY, 1970);
         while year < 9999 && days >= u64::from(days_of_year(year)) {
@@ -54,14 +54,14 @@ impl Date {
         Self { year, month, day: days as u8 + 1 }
     }
 
-    /// Days since the year began, the first of January being 0.
+    /// Returns the days since the start of the year, 0 for the first of January.
     fn ordinal(self) -> u16 {
         (1..self.month).map(|month| u16::from(days_of_month(self.year, month))).sum::<u16>()
             + u16::from(self.day)
             - 1
     }
 
-    /// 0 for Sunday.
+    /// Returns the day of the week, 0 for Sunday.
     fn weekday(self) -> usize {
         let years = u32::from(self.year) - 1;
         // 1 January of the year 1 was a Monday.
@@ -69,8 +69,8 @@ impl Date {
         (days as usize + 1) % 7
     }
 
-    /// Returns the date in the form of C's and Python's `strftime`. The time of day is midnight, since only the day is known; a
-    /// directive that is not known stays as it is.
+    /// Returns the date in the format of C's and Python's `strftime`. The time of day is midnight, since only the day
+    /// is known; an unknown directive stays as it is.
     pub fn format(self, form: &str) -> String {
         let mut text = String::with_capacity(form.len());
         let mut letters = form.chars();

@@ -1,15 +1,15 @@
-//! Why a template cannot write a conversation.
+//! Errors of chat templates.
 
 use minijinja::{Error, ErrorKind};
 use thiserror::Error as ThisError;
 
 use super::named::{NAMES, NONE};
 
-/// Flags that give a model another template.
+/// Flags that choose another template, as the end of a message.
 const REMEDY: &str = "give another template with --chat-template or --chat-template-file, or take prompts as they stand with \
      --chat-template none";
 
-/// A template, or what it makes of a conversation, is no good.
+/// Error of a template, or of its output for a conversation.
 #[derive(Clone, Debug, ThisError, PartialEq, Eq)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum TemplateError {
@@ -35,7 +35,7 @@ fn names() -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// A template's own words, kept apart from the engine's.
+/// The message of a template that refuses a conversation, kept apart from the engine's own messages.
 #[derive(Debug, ThisError)]
 #[error("{0}")]
 pub(super) struct Refusal(pub(super) String);

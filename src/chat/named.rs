@@ -1,5 +1,5 @@
-//! Templates with names, for models that come without one and for conversations in another format. They write the published
-//! formats in the plainest way: roles as they come, no tools, no default system message.
+//! Built-in templates by name, for models without one and for conversations in another format. They write the
+//! published formats in the plainest way: roles as they come, no tools, no default system message.
 
 /// The name for no template: prompts are taken as they stand.
 pub const NONE: &str = "none";

@@ -3,32 +3,32 @@
 use super::TemplateError;
 use crate::dataset::Message;
 
-/// Stand for messages while it is found out what is written around them. Templates cut white space and reasoning off, which they have
-/// none of.
+/// Placeholders for messages, used to find the text around them. Templates strip white space and reasoning, and these
+/// have neither.
 const MARKS: [&str; 6] = ["QESMARKSYSTEM", "QESMARKA", "QESMARKB", "QESMARKC", "QESMARKD", "QESMARKE"];
 
 /// The texts around the messages of a conversation that alternates between user and assistant, perhaps after a system message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outline {
-    /// Before the first message, where there is no system message; a default one stands here.
+    /// Text before the first message if there is no system message; it includes a default one.
     pub begin: String,
-    /// Before and after a system message; `None` if none is written.
+    /// Texts before and after a system message; `None` if none is written.
     pub system: Option<(String, String)>,
-    /// After a message of the user.
+    /// Text after a message of the user.
     pub asked: String,
-    /// Before a reply, behind that.
+    /// Text before a reply, following `asked`.
     pub lead: String,
-    /// After a reply.
+    /// Text after a reply.
     pub replied: String,
-    /// After the last message, behind what stands after one of the user.
+    /// Text after the last message, following `asked`, where a reply begins.
     pub opens: String,
     /// `true` if white space around messages is cut off.
     pub trims: bool,
 }
 
 impl Outline {
-    /// Finds the parts by having conversations written, up to where a reply begins. `None` where what is written is not made of such
-    /// parts.
+    /// Finds the parts by rendering conversations, up to where a reply begins. `None` if the template's output is not
+    /// made of such parts.
     pub fn of(render: impl Fn(&[Message]) -> Result<String, TemplateError>) -> Option<Self> {
         let [begin, after_user, replied, last] = parts(&render(&talk(&MARKS[1..4])).ok()?, &MARKS[1..4])?;
         let (asked, lead, opens) = match (last.strip_prefix(&*after_user), after_user.strip_prefix(&*last)) {
@@ -44,7 +44,7 @@ impl Outline {
         outline.holds(&render).then_some(outline)
     }
 
-    /// Returns a conversation as these parts make it.
+    /// Returns a conversation rendered from these parts.
     fn written(&self, conversation: &[Message]) -> String {
         let has_system = conversation.first().is_some_and(|message| message.role == "system");
         let mut text = if has_system { String::new() } else { self.begin.clone() };
@@ -59,7 +59,7 @@ impl Outline {
         text + &self.opens
     }
 
-    /// Checks that these parts also give the same text as the template for other conversations.
+    /// Returns whether these parts also give the template's text for other conversations.
     fn holds(&self, render: impl Fn(&[Message]) -> Result<String, TemplateError>) -> bool {
         let marks = &MARKS[1..];
         let bare = [1, 3, 5].map(|count| talk(&marks[..count]));
@@ -76,7 +76,7 @@ fn talk(texts: &[&str]) -> Vec<Message> {
     roles.zip(texts).map(|(role, content)| message(role, content)).collect()
 }
 
-/// Returns the same after a system message.
+/// Returns a conversation of these texts, the first of them a system message.
 fn told(texts: &[&str]) -> Vec<Message> {
     [vec![message("system", MARKS[0])], talk(texts)].concat()
 }
@@ -85,7 +85,7 @@ fn message(role: &str, content: &str) -> Message {
     Message { role: role.to_owned(), content: content.to_owned() }
 }
 
-/// Returns the texts before, between and after marks, each of which must be there once and in order.
+/// Returns the texts before, between and after the marks, each of which must occur once and in order.
 fn parts<const N: usize>(text: &str, marks: &[&str]) -> Option<[String; N]> {
     let (mut parts, mut rest) = (Vec::with_capacity(N), text);
     for mark in marks {

@@ -1,4 +1,4 @@
-//! Values as Python writes them, which templates were written for.
+//! Values with Python's semantics, which templates were written for.
 
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, ErrorKind, Value};
@@ -19,19 +19,18 @@ pub(super) fn value(json: &serde_json::Value) -> Value {
     }
 }
 
-/// The test `iterable`: for the engine, what is none is a list without items.
+/// The test `iterable`; unlike in the engine, `none` is not iterable.
 pub(super) fn is_iterable(value: &Value) -> bool {
     !value.is_none() && value.try_iter().is_ok()
 }
 
-/// The test `sequence`: whatever has a length and items, texts and dictionaries with the rest.
+/// The test `sequence`: true for everything with a length and items, texts and dictionaries included.
 pub(super) fn is_sequence(value: &Value) -> bool {
     use ValueKind::{Map, Seq, String, Undefined};
     matches!(value.kind(), Seq | String | Map | Undefined)
 }
 
-/// The filter `tojson`, as `transformers` has it: Python's `json.dumps`, with nothing escaped for HTML and no character for
-/// ASCII.
+/// The filter `tojson` as in `transformers`: Python's `json.dumps`, without escapes for HTML or for non-ASCII characters.
 pub(super) fn tojson(value: &Value, indent: Option<usize>, options: Kwargs) -> Result<String, Error> {
     let indent = match indent {
         None => options.get::<Option<usize>>("indent")?,
@@ -47,7 +46,7 @@ pub(super) fn tojson(value: &Value, indent: Option<usize>, options: Kwargs) -> R
     Ok(text)
 }
 
-/// Writes a value; `indent` is the width of a level, and the levels around.
+/// Writes a value; `indent` is the width of a level, and the current level.
 fn write(value: &Value, indent: Option<(usize, usize)>, text: &mut String) -> Result<(), Error> {
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => text.push_str("null"),
@@ -73,7 +72,7 @@ fn write(value: &Value, indent: Option<(usize, usize)>, text: &mut String) -> Re
     Ok(())
 }
 
-/// Writes what stands between brackets.
+/// Writes items between brackets.
 fn list(
     (open, close): (char, char),
     items: &[Value],
@@ -98,7 +97,7 @@ fn list(
     Ok(())
 }
 
-/// Returns a string of JSON.
+/// Returns a text as a string of JSON.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -1,4 +1,4 @@
-//! A template that can be run.
+//! Templates that are compiled and run.
 
 use std::borrow::Cow;
 
@@ -14,34 +14,34 @@ use crate::dataset::Message;
 /// The name that a template has in its environment.
 const NAME: &str = "chat";
 
-/// Instructions that a template may take, and units of 64 bytes that it may fill, apart from those that long messages need.
+/// Instructions that a template may take, and units of 64 bytes that it may fill, besides those for long messages.
 const FUEL: u64 = 1_000_000;
 
-/// The same for each byte of the messages.
+/// Additional instructions for each byte of the messages.
 const FUEL_OF_BYTE: u64 = 16;
 
 /// Longest template that is read, in bytes; those of models have up to 20,000.
 const MAX_BYTES: usize = 1 << 20;
 
-/// Levels of recursion that a template may take.
+/// Most levels of recursion.
 const RECURSION: usize = 200;
 
 /// Most digits of a width in a format.
 const WIDTH_DIGITS: usize = 4;
 
-/// Begins thoughts before a reply.
+/// Text that begins the thoughts before a reply.
 const THINK: &str = "<think>";
 
-/// Keys under which templates look for thoughts that stand apart from a reply.
+/// Keys under which templates look for thoughts that are separate from a reply.
 const PARTED: [&str; 2] = ["reasoning_content", "thinking"];
 
-/// Stands for thoughts while it is found out whether they are written.
+/// Placeholder for thoughts, used to find out whether the template writes them.
 const THOUGHT: &str = "QESTHOUGHTMARK";
 
-/// Variables by which templates ask for today's date, as llama.cpp's server writes it there.
+/// Variables by which templates ask for today's date, in the formats of llama.cpp's server.
 pub(super) const DATES: [(&str, &str); 2] = [("date_string", "%d %b %Y"), ("datetime", "%b %d %Y")];
 
-/// Names of a model's tokens that templates write.
+/// Names of a model's special tokens that templates write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Speaker {
     /// The token that begins a text; empty if there is none.
@@ -56,7 +56,7 @@ pub struct Template {
     environment: Environment<'static>,
     /// Variables that are the same for every conversation.
     common: Vec<(String, Value)>,
-    /// `true` if it takes thoughts apart from replies.
+    /// `true` if it takes thoughts separately from replies.
     parts_thoughts: bool,
 }
 
@@ -64,7 +64,7 @@ impl Template {
     /// Compiles the text of a template.
     ///
     /// # Errors
-    /// When it is no template.
+    /// When it is not a valid template.
     pub fn new(text: &str, speaker: &Speaker, settings: &ChatSettings) -> Result<Self, TemplateError> {
         if text.len() > MAX_BYTES {
             let reason = format!("it has {} bytes, more than {MAX_BYTES}", text.len());
@@ -97,7 +97,7 @@ impl Template {
         Ok(template)
     }
 
-    /// Returns whether thoughts are written that stand apart from a reply.
+    /// Returns whether the template writes thoughts that are separate from a reply.
     fn writes_parted(&self) -> bool {
         let reply = Message { role: "assistant".to_owned(), content: format!("{THINK}{THOUGHT}</think>") };
         let conversation = [Message::user("Hi"), reply];
@@ -105,17 +105,17 @@ impl Template {
         self.write_messages(messages, false, 0).is_ok_and(|text| text.contains(THOUGHT))
     }
 
-    /// Returns the conversation as the template writes it, up to where the assistant's reply begins where `begins_reply`.
+    /// Returns the conversation in the template; if `begins_reply`, up to the start of the assistant's reply.
     ///
     /// # Errors
-    /// When the template refuses it, fails, or does not come to an end.
+    /// When the template refuses it, fails, or does not end.
     pub fn render(&self, conversation: &[Message], begins_reply: bool) -> Result<String, TemplateError> {
         let messages: Vec<Value> = conversation.iter().map(|one| message(one, self.parts_thoughts)).collect();
         let bytes = conversation.iter().map(|message| message.content.len()).sum();
         self.write_messages(messages.into(), begins_reply, bytes)
     }
 
-    /// Runs the template on messages of so many bytes.
+    /// Runs the template on messages of this many bytes.
     fn write_messages(
         &self,
         messages: Value,
@@ -132,7 +132,7 @@ impl Template {
     }
 }
 
-/// Returns a message as templates get it, thoughts at its beginning apart where the template wants that.
+/// Returns a message in the form for templates, with the thoughts at its start separate if the template takes them so.
 fn message(message: &Message, parts_thoughts: bool) -> Value {
     let (role, content) = (message.role.as_str(), message.content.as_str());
     let parted = content.trim_start().strip_prefix(THINK).and_then(|rest| rest.split_once("</think>"));
@@ -146,7 +146,7 @@ fn message(message: &Message, parts_thoughts: bool) -> Value {
     }
 }
 
-/// Returns whether a template knows thoughts that stand before a reply, as part of it or apart.
+/// Returns whether a template knows thoughts before a reply, as part of it or separate.
 pub fn knows_thoughts(text: &str) -> bool {
     let parts = || {
         Template::new(text, &Speaker::default(), &ChatSettings::default())
@@ -155,7 +155,7 @@ pub fn knows_thoughts(text: &str) -> bool {
     text.contains(THINK) || text.contains("</think>") || parts()
 }
 
-/// Jinja as `transformers` sets it up.
+/// Returns a Jinja environment set up as `transformers` does it.
 fn environment(date: Option<Date>) -> Environment<'static> {
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
@@ -188,8 +188,8 @@ fn method(state: &mut State, value: &Value, name: &str, arguments: &[Value]) -> 
     unknown_method_callback(state, value, name, arguments)
 }
 
-/// Returns the template with its `{% generation %}` tags as blocks that are always taken. They mark what is learned, for those who
-/// train with `transformers`, and write nothing.
+/// Returns the template with its `{% generation %}` tags as blocks that are always taken. They write nothing; they
+/// mark what `transformers` trains on.
 fn without_generation_tags(text: &str) -> Cow<'_, str> {
     if !text.contains("generation") {
         return Cow::Borrowed(text);

@@ -1,27 +1,27 @@
-//! A conversation and the reply to it, as a template writes them.
+//! A conversation and the reply to it, rendered by a template.
 
 use std::ops::Range;
 
 use super::{Template, TemplateError};
 use crate::dataset::Message;
 
-/// Stands for a reply while it is found out what a template writes around one. Templates cut white space and reasoning off, which it
-/// has none of.
+/// Placeholder for a reply, used to find the text around one. Templates strip white space and reasoning, and it has
+/// neither.
 const MARK: &str = "QESREPLYMARK";
 
 /// Ways in which a prompt may begin the reasoning of a reply.
 const REASONING: [&str; 2] = ["<think>\n", "<think>"];
 
-/// Mark behind the first character of a control token's name that is meant literally. It is no character of Unicode, so no text
-/// has it.
+/// Mark after the first character of a control token's name that is meant literally. It is not a character of Unicode,
+/// so no text has it.
 const MEANT_LITERALLY: char = '\u{fdd0}';
 
 /// A prompt and its continuation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// Everything up to where the reply begins.
+    /// The text up to the start of the reply.
     pub prompt: String,
-    /// The reply and what ends it.
+    /// The reply and the text that ends it.
     pub completion: String,
     /// Text that the template writes between the prompt and a reply.
     pub lead: String,
@@ -30,14 +30,14 @@ pub struct Written {
 }
 
 impl Template {
-    /// Writes a conversation and the reply to it. What the template writes after the assistant's turn is part of the completion; it
-    /// is found by comparing what the template makes of the conversation with and without that turn.
+    /// Renders a conversation and the reply to it. The completion includes the text after the assistant's turn, which
+    /// is found by comparing the template's output for the conversation with and without that turn.
     ///
-    /// Where the template's prompt is not how it begins an assistant's turn (some open the reasoning of a reply that they leave out
-    /// of turns), the reply follows the prompt as it is given.
+    /// If the template's prompt differs from how it begins an assistant's turn (some prompts open the reasoning of a
+    /// reply, and turns leave it out), the reply follows the prompt as it is given.
     ///
     /// # Errors
-    /// When the template refuses the conversation, fails, or does not come to an end.
+    /// When the template refuses the conversation, fails, or does not end.
     pub fn write(&self, conversation: &[Message], reply: &str) -> Result<Written, TemplateError> {
         let prompt = self.render(conversation, true)?;
         let with = |reply: &str| {
@@ -64,7 +64,7 @@ impl Template {
     }
 }
 
-/// Returns the text without its `MEANT_LITERALLY` marks, and where each name that has one begins in what remains.
+/// Returns the text without its `MEANT_LITERALLY` marks, and the place in it of each name that had one.
 pub fn literally(text: &str) -> (String, Vec<usize>) {
     let (mut bare, mut places) = (String::with_capacity(text.len()), Vec::new());
     for letter in text.chars() {
@@ -77,7 +77,7 @@ pub fn literally(text: &str) -> (String, Vec<usize>) {
     (bare, places)
 }
 
-/// Returns a text with marks in the names of control tokens, which stand at `names`, in ascending order.
+/// Returns a text with marks in the names of control tokens, whose places are `names`, in ascending order.
 pub fn marked(text: &str, names: impl Iterator<Item = Range<usize>>) -> String {
     let (mut marked, mut from) = (String::with_capacity(text.len() + 16), 0);
     for name in names {

@@ -1,4 +1,4 @@
-//! `qes-gguf apply`, `revert` and `merge`: models made of models, logs and diffs.
+//! `qes-gguf apply`, `revert` and `merge`: models made from models, logs and diffs.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -13,7 +13,7 @@ use crate::export::{self, DiffFile, Item};
 use crate::model::parts_of;
 use crate::store::first_bytes;
 
-/// Bytes of a file that tell what it is.
+/// Bytes at the start of a file that identify its format.
 const TELLING: usize = 32;
 
 pub fn run(args: &ApplyArgs) -> Result<Ending> {
@@ -50,13 +50,13 @@ pub fn merge(args: &MergeArgs) -> Result<Ending> {
     tell(&args.output, &made, start, args.json)
 }
 
-/// Refuses to write over what is read.
+/// Refuses to overwrite an input file.
 fn check_places(place: &Path, model_is: &str, model: &Path, items: &[PathBuf]) -> Result<()> {
     setup::check_place(place, model_is, model)?;
     items.iter().try_for_each(|item| setup::check_place(place, "one of what is applied", item))
 }
 
-/// Returns a log or a diff, by how the file begins.
+/// Opens a log or a diff; the start of the file decides which.
 fn item(path: &Path) -> Result<Item> {
     if Diff::is_begun_by(&first_bytes(path, TELLING)?) {
         return Ok(Item::Diff(Box::new(DiffFile::open(path)?)));

@@ -1,4 +1,4 @@
-//! Checks that the log leads to the codes that the run has: after every generation (`--paranoid`), and at the end.
+//! Checks that the log reproduces the run's codes: after every generation (`--paranoid`), and at the end.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::seed_log::SeedLog;
 use crate::store::read_log_file;
 use crate::tune::Auditor;
 
-/// Follows a run by the file of its log.
+/// Auditor that follows a run by its log file.
 #[derive(Debug)]
 pub struct FileAuditor {
     path: PathBuf,
@@ -18,7 +18,7 @@ pub struct FileAuditor {
 }
 
 impl FileAuditor {
-    /// Of the run that has come as far as `log`, which is in the file at `path`.
+    /// Creates an auditor of a run that has come as far as `log`, which is in the file at `path`.
     pub fn new(model: &Path, log: &SeedLog, path: &Path) -> Result<Box<Self>> {
         let mut replica = Replica::new(Model::open(model)?, log)?;
         replica.follow(log)?;
@@ -37,7 +37,7 @@ impl Auditor for FileAuditor {
     }
 }
 
-/// Replays the log from its file and compares with what the run logged of its live codes at the end.
+/// Replays the log from its file and compares the codes with the digest that the run logged at the end.
 pub fn at_end(model: &Path, path: &Path) -> Result<()> {
     let log = setup::read_log(path)?;
     let generations = log.generations.len() as u64;

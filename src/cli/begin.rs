@@ -1,4 +1,4 @@
-//! A new run, up to the header of its log: what `tune` and `probe` begin with.
+//! A new run up to the header of its log, the first part of `tune` and `probe`.
 
 use anyhow::Result;
 
@@ -11,7 +11,7 @@ use crate::seed_log::Header;
 use crate::tune::Evaluators;
 use crate::workload::{Objective, Workloads};
 
-/// A run that can begin.
+/// A run that is ready to begin.
 pub struct Begun {
     /// Header of its log.
     pub header: Header,
@@ -35,10 +35,10 @@ impl Told {
 }
 
 impl Begun {
-    /// Reads the data, looks for tokens whose rows are to be tuned, and settles what is tuned and how.
+    /// Reads the data, looks for tokens whose rows are to be tuned, and chooses the settings.
     ///
     /// # Errors
-    /// When something does not fit together, or inference fails.
+    /// When settings, data and model do not fit together, or inference fails.
     pub fn new(options: &RunOptions, mut objective: Objective, model: &Model) -> Result<Self> {
         chat::settle_date(&mut objective.definition, model);
         let workloads = Workloads::load(objective)?;

@@ -1,4 +1,4 @@
-//! The flags of chat templates, and what is shown of the prompts that come of them.
+//! The flags of chat templates, and the display of prompts.
 
 use anyhow::Result;
 use serde_json::{Map, Value};
@@ -15,7 +15,7 @@ use crate::model::Model;
 use crate::store::today;
 use crate::task::{Definition, Problem};
 
-/// Columns of an example's lines where the output is no terminal, and at most.
+/// Most columns of an example's lines, and their number if the output is no terminal.
 const COLUMNS: usize = 160;
 
 /// Fewest columns of an example's lines.
@@ -54,12 +54,12 @@ fn kwargs(text: &str) -> Result<Map<String, Value>> {
     }
 }
 
-/// Settles on today's date for a new run, where the template that counts asks for it.
+/// Fixes today's date for a new run, if the template in use asks for it.
 pub fn settle_date(definition: &mut Definition, model: &Model) {
     definition.chat.settle_date(model.gguf.metadata_str("tokenizer.chat_template"), today());
 }
 
-/// Warns of what may spoil prompts and replies: what llama.cpp says of the model, and control tokens in the data.
+/// Warns of likely damage to prompts and replies: llama.cpp's warnings about the model, and control tokens in the data.
 ///
 /// # Errors
 /// When the chat template cannot be read.
@@ -70,7 +70,7 @@ pub fn warn(evaluator: &Evaluator, engine: &LlamaEngine) -> Result<()> {
     Ok(())
 }
 
-/// Returns a note on thoughts before replies that the model's own template does not know.
+/// Returns a note if thoughts before replies are in the data, but unknown to the model's own template.
 fn note_on_thoughts(evaluator: &Evaluator, engine: &LlamaEngine) -> Option<String> {
     let given = evaluator.given();
     let thinks = |problem: &&&Problem| {
@@ -87,14 +87,14 @@ fn note_on_thoughts(evaluator: &Evaluator, engine: &LlamaEngine) -> Option<Strin
     })
 }
 
-/// Warns of what llama.cpp says of the model's quality.
+/// Passes on llama.cpp's warnings about the model's quality.
 pub fn warn_of_model(engine: &LlamaEngine) {
     if !engine.warnings().is_empty() {
         out::warn(format!("warning: llama.cpp says of this model: {}", engine.warnings().join("; ")));
     }
 }
 
-/// Returns an example for people, in two lines as wide as the terminal.
+/// Returns an example as text, in two lines as wide as the terminal.
 pub fn lines(example: &Example) -> String {
     let width = terminal_size_of(std::io::stdout()).map_or(COLUMNS, |(Width(width), _)| usize::from(width));
     lines_of(example, width.clamp(LEAST_COLUMNS, COLUMNS))
@@ -113,8 +113,8 @@ fn lines_of(Example { place, prompt, scored }: &Example, width: usize) -> String
 /// Columns before the texts.
 const LABEL: usize = 16;
 
-/// Returns a text on one line, its middle left out where it is longer than the room: the beginning shows the system message, the end
-/// what the reply follows.
+/// Returns a text on one line, its middle left out if it is longer than `room`: the start shows the system message,
+/// the end the text before the reply.
 fn shortened(text: &str, room: usize) -> String {
     let visible: Vec<char> = text.chars().flat_map(visible).collect();
     if visible.len() <= room {
@@ -126,10 +126,10 @@ fn shortened(text: &str, room: usize) -> String {
     head.iter().chain(GAP.iter()).chain(tail).collect()
 }
 
-/// Stands for what is left out.
+/// Placeholder for the text that is left out.
 const GAP: [char; 5] = [' ', '.', '.', '.', ' '];
 
-/// Returns a character that does not steer the terminal.
+/// Returns a character in a form that does not control the terminal.
 fn visible(letter: char) -> impl Iterator<Item = char> {
     let escaped = match letter {
         '\n' | '\r' | '\t' => letter.escape_default().collect(),

@@ -1,4 +1,4 @@
-//! `qes-gguf data`: what a model will see of the user's data.
+//! `qes-gguf data`: the user's data as a model will see them.
 
 mod lengths;
 mod told;
@@ -53,7 +53,7 @@ pub fn run(args: &DataArgs) -> Result<Ending> {
     Ok(Ending::Success)
 }
 
-/// Returns the task that the data are for; `sft` unless another one is named.
+/// Returns the task of the data; `sft` unless another one is named.
 fn definition(args: &DataArgs) -> Result<Definition> {
     let task = TaskArgs {
         task: args.task.task.clone().or_else(|| Some("sft".to_owned())),
@@ -72,7 +72,7 @@ fn load(path: &Path, args: &InferenceArgs) -> Result<LlamaEngine> {
     Ok(engine(Model::open(path)?, &[], &inference)?)
 }
 
-/// One example as the model gets it.
+/// One example as the model sees it.
 pub struct Shown {
     place: String,
     is_held_out: bool,
@@ -81,7 +81,7 @@ pub struct Shown {
     length: Option<usize>,
 }
 
-/// Returns the first examples that fit, as the model sees them; what is not scored, as it is wanted.
+/// Returns the first examples that fit, as the model sees them; unscored ones come with their wanted reply.
 fn shown(
     evaluator: &Evaluator,
     engine: &LlamaEngine,
@@ -104,7 +104,7 @@ fn shown(
     Ok(all)
 }
 
-/// Returns the first examples as a model without a chat template gets them.
+/// Returns the first examples as a model without a chat template sees them.
 fn plain(evaluator: &Evaluator, facts: &Facts, count: usize) -> Vec<Shown> {
     let one = |(number, problem): (usize, &Problem)| Shown {
         place: problem.place.to_string(),

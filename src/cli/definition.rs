@@ -16,10 +16,10 @@ use crate::task::countdown::CountdownOptions;
 use crate::task::{DataOptions, Definition, Problems, RewardKind};
 use crate::workload::{Objective, as_given, data_of_task_file, read_task_file};
 
-/// The tasks whose problems are generated; the others with names are [`OF_DATA`].
+/// The tasks whose problems are generated; the other names are in [`OF_DATA`].
 const GENERATED: [&str; 2] = ["arith", "countdown"];
 
-/// The flags that change what a task file says.
+/// The flags that override a task file.
 const OF_FILES: [&str; 14] = [
     "--data",
     "--held-out",
@@ -41,7 +41,7 @@ fn is_named(task: &str) -> bool {
     GENERATED.contains(&task) || OF_DATA.contains(&task)
 }
 
-/// Returns what the flags ask a run to be for; `context` is the number of tokens that they ask for.
+/// Returns the objective that the flags ask for; `context` is the number of tokens that they ask for.
 ///
 /// # Errors
 /// When they make no sense, or a file cannot be read.
@@ -91,7 +91,7 @@ pub fn of_args(args: &TaskArgs, context: Option<u32>) -> Result<Definition> {
     Ok(definition)
 }
 
-/// Makes explicit what flags or a file leave open, so that a log says it all.
+/// Makes explicit what flags or a file leave open, so that a log is complete.
 fn resolve(options: &mut DataOptions, args: &TaskArgs, context: Option<u32>) {
     options.held_out = args.held_out.unwrap_or(options.held_out);
     options.replies = Some(args.replies.map(Into::into).or(options.replies).unwrap_or_default());
@@ -102,7 +102,7 @@ fn resolve(options: &mut DataOptions, args: &TaskArgs, context: Option<u32>) {
     options.shared = None;
 }
 
-/// Returns what is to be retained, where something is.
+/// Returns the retained task, if there is one.
 fn retained(args: &RetainArgs) -> Result<Option<RetainSpec>> {
     let Some(retained) = &args.retain else { return Ok(None) };
     Ok(Some(RetainSpec {
@@ -113,7 +113,7 @@ fn retained(args: &RetainArgs) -> Result<Option<RetainSpec>> {
     }))
 }
 
-/// Returns what is to be retained: a task as for `--task`, or else examples whose log-likelihood counts.
+/// Returns the definition of the retained task: a task as for `--task`, or else examples scored by log-likelihood.
 fn of_retained(retained: &str) -> Result<Definition> {
     let path = Path::new(retained);
     let args = if GENERATED.contains(&retained) || is_file(retained) {
@@ -146,7 +146,7 @@ pub fn name(task: &str) -> Result<String> {
     if is_file(task) { Ok(read_task_file(Path::new(task))?.name) } else { Ok(task.to_owned()) }
 }
 
-/// Returns a task with a name.
+/// Returns the definition of a named task.
 fn named(task: &str, args: &TaskArgs) -> Result<Definition> {
     refuse_foreign(task, args)?;
     let problems = match task {
@@ -158,7 +158,7 @@ fn named(task: &str, args: &TaskArgs) -> Result<Definition> {
     Ok(Definition::new(task, problems, reward(task, args)?))
 }
 
-/// Returns the reward of a task with a name; of some, it can be asked for.
+/// Returns the reward of a named task; some tasks let the user choose it.
 fn reward(task: &str, args: &TaskArgs) -> Result<RewardKind> {
     let asked = args.reward.map(RewardKind::from);
     Ok(match task {
@@ -186,14 +186,14 @@ fn reward(task: &str, args: &TaskArgs) -> Result<RewardKind> {
     })
 }
 
-/// Returns the usual options for the user's examples.
+/// Returns the common options of the user's examples.
 fn data(task: &str, args: &TaskArgs) -> Result<DataOptions> {
     let path = args.data.as_ref();
     let path = path.ok_or_else(|| usage(format!("--task {task} needs your examples: --data PATH")))?;
     Ok(DataOptions { held_out: HELD_OUT_SHARE, ..DataOptions::new(as_given(path, "--data")?) })
 }
 
-/// Refuses flags that say nothing to a task.
+/// Refuses flags that do not apply to a task.
 fn refuse_foreign(task: &str, args: &TaskArgs) -> Result<()> {
     let is_foreign = |tasks: &[&str]| !tasks.is_empty() && !tasks.contains(&task);
     match args.flags().iter().find(|(_, given, tasks)| *given && is_foreign(tasks)) {
@@ -205,7 +205,7 @@ fn refuse_foreign(task: &str, args: &TaskArgs) -> Result<()> {
     }
 }
 
-/// Refuses flags that do not change what a task file says.
+/// Refuses flags that do not apply to a task file.
 fn refuse_foreign_to_file(path: &Path, definition: &Definition, args: &TaskArgs) -> Result<()> {
     let path = path.display();
     match args.flags().iter().find(|(flag, given, _)| *given && !OF_FILES.contains(flag)) {
@@ -251,7 +251,7 @@ fn schema(args: &TaskArgs) -> Result<Option<serde_json::Value>> {
     text.map(parse).transpose()
 }
 
-/// Returns a task from the user's task file. Paths in it are meant from the file's own folder.
+/// Reads the user's task file. Paths in it are relative to its folder.
 fn of_file(path: &Path, args: &TaskArgs) -> Result<Definition> {
     let mut definition = read_task_file(path)?;
     refuse_foreign_to_file(path, &definition, args)?;

@@ -1,4 +1,4 @@
-//! `--list-devices`: the GPUs that inference can use. As llama.cpp's flag of this name, it needs no command beside it.
+//! `--list-devices`: the GPUs that inference can use. Like llama.cpp's flag of this name, it needs no command.
 
 use std::ffi::OsString;
 
@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::{Ending, out, text};
 use crate::llama::{Device, HAS_GPU_BACKEND, devices};
 
-/// Returns whether these words of a command line ask for the list.
+/// Returns whether these arguments ask for the list.
 pub fn are_asked_for(words: &[OsString]) -> bool {
     words.iter().skip(1).take_while(|word| *word != "--").any(|word| word == "--list-devices")
 }
@@ -15,13 +15,13 @@ pub fn are_asked_for(words: &[OsString]) -> bool {
 /// Prints the list.
 ///
 /// # Errors
-/// When nobody takes it.
+/// When it cannot be written.
 pub fn list() -> Result<Ending> {
     out::line(told(&devices()))?;
     Ok(Ending::Success)
 }
 
-/// Returns a line for each device, as names that `--device` takes.
+/// Returns a line for each device, by the name that `--device` takes.
 fn told(devices: &[Device]) -> String {
     if devices.is_empty() {
         return if HAS_GPU_BACKEND {

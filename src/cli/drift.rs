@@ -1,4 +1,4 @@
-//! From flags and headers to what drift is measured on, and what a run's end tells of it.
+//! Drift on the command line: from flags and headers to the neutral set, and its lines in the closing summary.
 
 use std::path::Path;
 
@@ -15,13 +15,13 @@ use crate::workload::drift_spec;
 const PROMPT: usize = 90;
 const REPLY: usize = 160;
 
-/// Name of no limit and of no set.
+/// The word for no limit and for no set.
 const NONE: &str = "none";
 
-/// How a new run measures drift.
+/// Returns how a new run measures drift.
 ///
 /// # Errors
-/// When the file is no neutral set, or the limit makes no sense.
+/// When the file is not a neutral set, or the limit is invalid.
 pub fn spec(args: &DriftArgs) -> Result<Option<DriftSpec>> {
     let max = args.max_drift.as_deref().map_or(Ok(Some(recipe::MAX_DRIFT)), limit)?;
     match args.neutral.as_deref() {
@@ -35,7 +35,7 @@ pub fn spec(args: &DriftArgs) -> Result<Option<DriftSpec>> {
     }
 }
 
-/// Returns the limit as a share, from `5%` or `5`.
+/// Parses the limit as a share, from `5%` or `5`.
 fn limit(typed: &str) -> Result<Option<f64>> {
     if typed == NONE {
         return Ok(None);
@@ -88,7 +88,7 @@ pub fn summary(summary: &Summary) -> Vec<String> {
     lines
 }
 
-/// Returns the time that measuring took.
+/// Returns the time that measuring drift took.
 pub fn cost(summary: &Summary) -> Option<String> {
     let share = summary.drift_seconds / summary.seconds;
     (summary.drift_seconds > 0.0 && share.is_finite()).then(|| {
@@ -100,7 +100,7 @@ pub fn cost(summary: &Summary) -> Option<String> {
     })
 }
 
-/// Replies before and after.
+/// Returns replies before and after tuning, as text.
 pub fn samples(samples: &[Sample]) -> Option<String> {
     let told = |sample: &Sample| {
         format!(
@@ -114,7 +114,7 @@ pub fn samples(samples: &[Sample]) -> Option<String> {
     (!samples.is_empty()).then(|| samples.iter().map(told).collect::<Vec<_>>().join("\n"))
 }
 
-/// Returns the ways in which the model that a run leaves exceeds the limit on drift; none if it was not evaluated.
+/// Returns the ways in which a run's model exceeds the limit on drift; none if it was not evaluated.
 pub fn damage(log: &SeedLog) -> Vec<String> {
     let chosen = log.chosen();
     let record = log.evaluations.iter().rev().find(|record| record.generations == chosen);

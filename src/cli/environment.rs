@@ -1,4 +1,4 @@
-//! Values that come from environment variables. Who set one long ago should be told where a wrong value comes from.
+//! Values from environment variables, so that an error names the variable that a wrong value comes from.
 
 use std::ffi::OsString;
 
@@ -6,12 +6,12 @@ use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
-/// A variable that gives a value to an argument.
+/// A variable that gives an argument its value.
 #[derive(Debug)]
 pub struct Variable {
     name: String,
     value: String,
-    /// The argument as errors may name it.
+    /// The names that errors may give to the argument.
     flags: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ fn variable(arg: &Arg) -> Option<Variable> {
     })
 }
 
-/// Returns a note on the variables that an error is about: it names their flag, or their value where that is a path.
+/// Returns a note on the variables that an error is about: those whose flag, or whose value if that is a path, it names.
 pub fn note(variables: &[Variable], error: &str) -> Option<String> {
     let words: Vec<&str> = error.split(|c: char| c.is_whitespace() || "(),;:'\"".contains(c)).collect();
     let is_meant = |variable: &&Variable| {
@@ -53,7 +53,7 @@ pub fn note(variables: &[Variable], error: &str) -> Option<String> {
     (!meant.is_empty()).then(|| format!("note: {}", meant.join("; ")))
 }
 
-/// Returns an error of the command line, with the variable that the wrong value comes from where one has it and nobody typed it.
+/// Returns an error of the command line, with the variable that the wrong value comes from, unless it was typed.
 pub fn named(command: &Command, words: &[OsString], mut error: clap::Error) -> clap::Error {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),

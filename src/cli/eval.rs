@@ -1,4 +1,4 @@
-//! `qes-gguf eval`: how a model does on held-out problems, and how it compares with another.
+//! `qes-gguf eval`: evaluation of a model on held-out problems, and its comparison with another.
 
 use std::path::{Path, PathBuf};
 
@@ -48,28 +48,28 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
     Ok(Ending::Success)
 }
 
-/// A model, and the problems that it is evaluated on.
+/// A model, and the problems of its evaluation.
 struct Job {
     model: PathBuf,
-    /// The log that the model is tuned by, and its file.
+    /// The log that tunes the model, and its file.
     log: Option<(PathBuf, SeedLog)>,
-    /// How much of the log counts; `None` for all of it.
+    /// The part of the log to apply; `None` for all of it.
     until: Option<Until>,
-    /// Another model.
+    /// The other model of a comparison.
     compare: Option<PathBuf>,
     definition: Definition,
-    /// Where the definition is that of the log.
+    /// Set if the definition is that of the log.
     of_log: Option<OfLog>,
-    /// Held-out problems at most.
+    /// Most held-out problems.
     problems: usize,
     json: bool,
     inference: LlamaOptions,
 }
 
-/// The parts of a log's task besides its definition.
+/// The log's task apart from its definition.
 struct OfLog {
     data_sha256: Option<String>,
-    /// `true` if a program that the log names may be run.
+    /// `true` if a program named in the log may be run.
     trusted: bool,
 }
 
@@ -105,7 +105,7 @@ impl Job {
         Ok(Self { model, log, until, compare, definition, of_log, problems, json, inference })
     }
 
-    /// Reads the data and makes the task.
+    /// Reads the data and creates the task.
     fn workload(&self) -> Result<Workload, WorkloadError> {
         let definition = self.definition.clone();
         match &self.of_log {
@@ -116,7 +116,7 @@ impl Job {
         }
     }
 
-    /// Loads a model, as tuned by a log where there is one.
+    /// Loads a model, tuned by a log if there is one.
     fn load(&self, path: &Path, log: Option<&SeedLog>) -> Result<LlamaEngine> {
         let inference = &self.inference;
         if let Some(log) = log {
@@ -159,7 +159,7 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// For people. A comparison is with the other model's summary.
+    /// Returns lines of text. A comparison is with the other model's summary.
     fn lines(&self, difference: Option<(EvaluationSummary, Difference)>) -> String {
         let Self { job, summary, example } = self;
         let tuned =
@@ -198,7 +198,7 @@ impl Report<'_> {
         lines
     }
 
-    /// For programs.
+    /// Returns the output as JSON.
     fn output(&self, difference: Option<(EvaluationSummary, Difference)>) -> EvalOutput {
         let Self { job, summary, example } = self;
         let compare = job.compare.as_ref().zip(difference.as_ref());

@@ -1,4 +1,4 @@
-//! `qes-gguf export`: base model and log to tuned model, to a diff between both, to a model card, and to a Modelfile.
+//! `qes-gguf export`: from a base model and a log to the tuned model, a diff between both, a model card, and a Modelfile.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -44,16 +44,16 @@ pub fn run(args: &ExportArgs) -> Result<Ending> {
     Ok(Ending::Success)
 }
 
-/// Files that were made.
+/// The files that were written.
 pub struct Made {
-    /// The files, in the order in which they were written.
+    /// Their names, in the order of writing.
     wrote: Vec<String>,
     codes_sha256: String,
-    /// The tuned model's file, whether it was written or not; told to programs alone, since hashing it takes a while.
+    /// Digest of the tuned model's file, even if that was not written; only in JSON output, since hashing takes a while.
     digest: Option<Digest>,
 }
 
-/// The files to be made of a model and a log, and their places.
+/// The files to be made from a model and a log, and their paths.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The base model.
@@ -61,15 +61,15 @@ pub struct Job {
     pub log: PathBuf,
     /// The tuned model.
     pub output: Option<PathBuf>,
-    /// The diff that leads to it.
+    /// The diff from the base model to it.
     pub as_diff: Option<PathBuf>,
     /// `true` if a model card is made.
     pub card: bool,
     /// `true` if a Modelfile is made.
     pub ollama: bool,
-    /// `true` if card and Modelfile may replace other files.
+    /// `true` if card and Modelfile may replace existing files.
     pub overwrite: bool,
-    /// How much of the log counts; `None` for all of it.
+    /// The part of the log to apply; `None` for all of it.
     pub until: Option<Until>,
     pub form: Form,
     /// `true` if the tuned model's digest is printed.
@@ -96,7 +96,7 @@ impl Job {
         }
     }
 
-    /// Makes it of the log's first `generations` generations.
+    /// Makes the files from the log's first `generations` generations.
     ///
     /// # Errors
     /// When the model cannot be rebuilt or a file cannot be written.
@@ -127,7 +127,7 @@ impl Job {
         Ok(Made { wrote, codes_sha256: rebuilt.codes_sha256, digest })
     }
 
-    /// Refuses to write over what is read, or one file over another.
+    /// Refuses to overwrite an input file, or one output by another.
     ///
     /// # Errors
     /// When something would be lost.
@@ -145,7 +145,7 @@ impl Job {
         self.modelfile_path().map_or(Ok(()), |file| self.check_beside("the Modelfile", file))
     }
 
-    /// Refuses to write what goes beside the tuned model over something else.
+    /// Refuses to overwrite other files by those beside the tuned model.
     fn check_beside(&self, name: &str, place: PathBuf) -> Result<()> {
         for (what, path) in [("the base model", &self.model), ("the log", &self.log)] {
             setup::check_place(&place, what, path)?;
@@ -159,18 +159,18 @@ impl Job {
         Ok(())
     }
 
-    /// Returns where the model card goes.
+    /// Returns the path of the model card.
     pub fn card_path(&self) -> Option<PathBuf> {
         self.output.as_ref().filter(|_| self.card).map(|output| folder_of(output).join("README.md"))
     }
 
-    /// Returns where the Modelfile goes.
+    /// Returns the path of the Modelfile.
     fn modelfile_path(&self) -> Option<PathBuf> {
         self.output.as_ref().filter(|_| self.ollama).map(|output| folder_of(output).join("Modelfile"))
     }
 }
 
-/// For programs.
+/// Returns the output as JSON.
 fn output<'a>(
     job: &Job,
     made: &'a Made,
@@ -193,7 +193,7 @@ fn output<'a>(
     }
 }
 
-/// The files on their way.
+/// The files before they are moved to their paths.
 struct Places {
     model: Option<Artefact>,
     diff: Option<Artefact>,
@@ -216,7 +216,7 @@ impl Places {
         })
     }
 
-    /// Moves all to their places, card and Modelfile last.
+    /// Moves all to their paths, card and Modelfile last.
     fn publish(self, overwrite: bool) -> Result<()> {
         self.model.map_or(Ok(()), Artefact::publish)?;
         self.diff.map_or(Ok(()), Artefact::publish)?;
@@ -231,7 +231,7 @@ impl Places {
     }
 }
 
-/// Returns the subject of the card.
+/// Returns the contents of the card.
 fn about<'a>(job: &Job, log: &'a SeedLog, generations: u64, rebuilt: &'a Rebuilt<'_>) -> Card<'a> {
     let name = |path: Option<&PathBuf>| {
         path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned())
@@ -250,7 +250,7 @@ fn about<'a>(job: &Job, log: &'a SeedLog, generations: u64, rebuilt: &'a Rebuilt
     }
 }
 
-/// Returns what the Modelfile is about.
+/// Returns the contents of the Modelfile.
 fn served<'a>(job: &Job, log: &'a SeedLog, rebuilt: &'a Rebuilt<'_>) -> Served<'a> {
     let name = job.output.as_ref().and_then(|path| path.file_name());
     Served {
@@ -261,7 +261,7 @@ fn served<'a>(job: &Job, log: &'a SeedLog, rebuilt: &'a Rebuilt<'_>) -> Served<'
     }
 }
 
-/// Returns the flags that reproducing the file takes.
+/// Returns the flags that reproduce the file.
 fn flags(job: &Job) -> String {
     let generation = match job.until {
         Some(Until::Best) => " --generation best".to_owned(),

@@ -1,4 +1,4 @@
-//! Texts that are given on the command line or in a file.
+//! Texts from the command line or from a file.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::store::read_text;
 
-/// Returns a text given on the command line or in a file, and where it comes from. Both flags are told with their values.
+/// Returns a text from the command line or from a file, and its source. Each flag comes with its value.
 ///
 /// # Errors
 /// When the file cannot be read as text.

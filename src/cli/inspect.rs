@@ -1,4 +1,4 @@
-//! `qes-gguf inspect`: what is in a model, a log or a diff.
+//! `qes-gguf inspect`: the contents of a model, a log or a diff.
 
 mod diff;
 mod log;
@@ -16,7 +16,7 @@ use crate::model::Model;
 use crate::plan::Forecast;
 use crate::store::first_bytes;
 
-/// Bytes of a file that tell what it is.
+/// Bytes at the start of a file that identify its format.
 const TELLING: usize = 32;
 
 pub fn run(args: &InspectArgs) -> Result<Ending> {
@@ -41,7 +41,7 @@ pub fn run(args: &InspectArgs) -> Result<Ending> {
     Ok(Ending::Success)
 }
 
-/// Prints the form that was asked for.
+/// Prints text or JSON, as asked for.
 fn tell<'a>(
     args: &InspectArgs,
     facts: impl FnOnce() -> Inspected<'a>,

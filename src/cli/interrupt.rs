@@ -1,4 +1,4 @@
-//! Ctrl-C: the first asks the run to stop after the member at hand, the second ends the process at once.
+//! Ctrl-C: the first stops the run after the current member, the second ends the process at once.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -1,4 +1,4 @@
-//! `qes-gguf completions` and `qes-gguf man`: what a shell and `man` should know of the program.
+//! `qes-gguf completions` and `qes-gguf man`: completions for shells, and manual pages.
 
 use anyhow::{Context, Result};
 use clap_complete::Shell;

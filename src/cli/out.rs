@@ -1,5 +1,4 @@
-//! Writes to the standard output and error streams without falling over when nobody reads them, and without tearing the progress
-//! bar.
+//! Output to the standard output and error streams that survives closed pipes and does not break the progress bar.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -9,10 +8,10 @@ use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-/// The bar that is shown.
+/// The progress bar that is shown.
 static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
-/// Has [`aside`] write above this bar, or above none.
+/// Makes [`aside`] write above this bar, or above none.
 pub fn show(bar: Option<ProgressBar>) {
     *BAR.lock().unwrap_or_else(PoisonError::into_inner) = bar;
 }
@@ -30,7 +29,7 @@ pub fn aside(bytes: &[u8]) {
     }
 }
 
-/// Prints a line. A reader that went away (`qes-gguf ... | head -1`) is no failure; any other trouble is.
+/// Prints a line. A closed pipe (`qes-gguf ... | head -1`) is no failure; any other error is.
 pub fn line(text: impl Display) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
@@ -47,12 +46,12 @@ pub fn json(value: &impl Serialize) -> Result<()> {
     line(serde_json::to_string(value)?)
 }
 
-/// Prints a line of progress, which is not worth stopping for when it cannot be written.
+/// Prints a line of progress; an error of writing it is ignored.
 pub fn progress(text: impl Display) {
     let _ = line(text);
 }
 
-/// Tells something on the standard error stream, where it is not worth stopping for when it cannot be told.
+/// Prints a message on the standard error stream; an error of writing it is ignored.
 pub fn warn(text: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

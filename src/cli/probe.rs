@@ -1,4 +1,4 @@
-//! `qes-gguf probe`: what a run will meet, and the settings that suit it. `tune --auto` begins with the same.
+//! `qes-gguf probe`: a forecast of a run, and settings that suit it. `tune --auto` begins with the same.
 
 use std::ffi::OsString;
 use std::sync::atomic::AtomicBool;
@@ -24,7 +24,7 @@ use crate::tensor_type::TensorType;
 use crate::tune::{Evaluators, ResidualMode};
 use crate::tuning::engine;
 
-/// Probes for the run that `words`, the program's arguments, would make if they said `tune`.
+/// Probes for the run that `words`, the program's arguments, would make with `tune` as the command.
 pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
     check_built_in()?;
     let options = RunOptions::new(&args.run)?;
@@ -71,15 +71,15 @@ pub struct Probed {
     findings: Findings,
     choice: Choice,
     sizes: Sizes,
-    /// The header of the run that suits.
+    /// The header of the run with the chosen settings.
     pub header: Header,
 }
 
 impl Probed {
-    /// Probes with a bar, as far as the standard error stream is a terminal; `None` when interrupted.
+    /// Probes, with a progress bar if the standard error stream is a terminal; `None` when interrupted.
     ///
     /// # Errors
-    /// When inference fails, or no noise gives rewards that are numbers.
+    /// When inference fails, or all sizes of noise give rewards that are not numbers.
     pub fn find(
         search: &Search,
         engine: &mut LlamaEngine,
@@ -114,12 +114,12 @@ impl Probed {
         Ok(Some(Self { asked: header.clone(), findings, choice, sizes, header: pin_noise(chosen)? }))
     }
 
-    /// How long the run will take, its residual in this mode.
+    /// Returns the forecast of the run's time, with its residual in this mode.
     pub fn forecast(&self, mode: ResidualMode) -> Forecast {
         forecast(&self.findings, &self.header.settings, &self.header.task, mode, self.asked.task.prompts)
     }
 
-    /// For people: what was found, what to expect, and the line to type.
+    /// Returns lines of text: the findings, the expected results, and the command to type.
     fn lines(&self, mode: ResidualMode, line: &str) -> String {
         let findings = &self.findings;
         let mut lines = vec![
@@ -154,14 +154,14 @@ impl Probed {
         format!("{noise:<15} {reliability:>6}                 {cost:.5}{is_chosen}")
     }
 
-    /// Says whether mirrored members pay.
+    /// Describes whether mirrored members pay.
     fn mirror(&self) -> String {
         let even = self.findings.even;
         let verdict = if even > 0.5 { "--mirror pays" } else { "mirrored members (--mirror) do not pay" };
         format!("even share      {}: {verdict}", text::percent(even))
     }
 
-    /// Says what a perturbation does to what the model could do before.
+    /// Describes how a perturbation affects the model's other abilities.
     fn damage(&self) -> Option<String> {
         let told = |name: &str, of: Option<DriftOfNoise>| {
             of.map(|DriftOfNoise { rise, error }| {
@@ -218,7 +218,7 @@ impl Probed {
         format!("chosen: {}; {members} members on {problems} each", self.sizes.told())
     }
 
-    /// Returns what programs are told of it.
+    /// Returns the findings as JSON.
     pub fn fields(&self, mode: ResidualMode) -> ProbeFields<'_> {
         let told = self.forecast(mode);
         let (findings, outlook) = (&self.findings, &self.choice.outlook);
@@ -262,7 +262,7 @@ fn fixed(search: &Search) -> Fixed {
     }
 }
 
-/// Returns the command that makes the run that suits.
+/// Returns the command of the run with the chosen settings.
 fn tune_line(words: &[OsString], search: &Search, probed: &Probed) -> String {
     let (fixed, chosen, sizes) = (fixed(search), &probed.header, &probed.sizes);
     let mut line = "qes-gguf tune".to_owned();
@@ -293,7 +293,7 @@ fn is_verbosity(word: &OsString) -> bool {
     of_letters || text == "--verbose"
 }
 
-/// Sizes of noise and steps as displacement, which is how flags have them, with two significant digits.
+/// Sizes of noise and steps as displacement, in the form of flags: with two significant digits.
 struct Sizes {
     sigma: f64,
     alpha: f64,
@@ -315,7 +315,7 @@ impl Sizes {
         }
     }
 
-    /// Gives them to all types and fields, as flags with them would, but for what is fixed.
+    /// Sets them for all types and fields, as flags would, except those that are fixed.
     fn set(&self, header: &mut Header, fixed: Fixed) {
         let scopes: Vec<Scope> = header.settings.types.iter().map(|of_type| scope(header, of_type)).collect();
         for (of_type, scope) in header.settings.types.iter_mut().zip(scopes) {
@@ -331,7 +331,7 @@ impl Sizes {
         }
     }
 
-    /// Says them to people.
+    /// Returns them as text.
     fn told(&self) -> String {
         let Self { sigma, alpha, alpha_final } = *self;
         format!("sigma {}, alpha {} falling to {}", share(sigma), share(alpha), share(alpha_final))
@@ -346,12 +346,12 @@ fn scope(header: &Header, of_type: &TypeSettings) -> Scope {
     Scope::of(of_type.tensor_type, &entries, recipe::step(weights), *population, *mirror)
 }
 
-/// Returns a share with two significant digits, the very number that a flag with it means.
+/// Rounds a share to two significant digits: exactly the number that a flag with it means.
 fn rounded(share: f64) -> f64 {
     two_digits(100.0 * share) / 100.0
 }
 
-/// Returns a share as a percentage with two significant digits, as flags have it.
+/// Returns a share as a percentage with two significant digits, in the form of flags.
 fn share(value: f64) -> String {
     format!("{}%", two_digits(100.0 * value))
 }

@@ -1,4 +1,4 @@
-//! Progress of a run, for people and for programs.
+//! Progress of a run, as text and as JSON.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::seed_log::{EvaluationRecord, GenerationRecord, SeedLog};
 use crate::tune::{Event, Observer, Seconds, Summary, Warning};
 use crate::update::Moves;
 
-/// Facts of a run that a reporter needs before it starts.
+/// Facts of a run that a reporter needs before the start.
 #[derive(Clone, Copy, Debug)]
 pub struct Outline {
-    /// Generations planned in all.
+    /// Planned generations in all.
     pub generations: u64,
-    /// Generations that the log has already.
+    /// Generations that are in the log already.
     pub done: u64,
     /// Members of a generation.
     pub population: u32,
@@ -48,18 +48,18 @@ pub fn bar(length: u64, template: &str) -> ProgressBar {
     bar
 }
 
-/// Takes the bar away.
+/// Removes the bar.
 pub fn finish(bar: &ProgressBar) {
     out::show(None);
     bar.finish_and_clear();
 }
 
-/// Text for people: a line for each generation, and a bar while the standard error stream is a terminal.
+/// Progress as text: a line for each generation, and a bar if the standard error stream is a terminal.
 #[derive(Debug)]
 pub struct TextReport {
     outline: Outline,
     bar: ProgressBar,
-    /// The last generation's line, held back until it is known whether an evaluation belongs on it.
+    /// The last generation's line, held back until it is known whether an evaluation follows on it.
     held: Option<String>,
 }
 
@@ -72,12 +72,12 @@ impl TextReport {
         Self { outline, bar, held: None }
     }
 
-    /// Prints lines that stay, above the bar.
+    /// Prints permanent lines above the bar.
     pub fn line(&self, text: &str) {
         self.bar.suspend(|| out::progress(text));
     }
 
-    /// Prints what was held back and takes the bar away.
+    /// Prints the line that was held back and removes the bar.
     pub fn finish(&mut self) {
         self.release(None);
         finish(&self.bar);
@@ -207,7 +207,7 @@ fn results(summary: &Summary, log: &SeedLog) -> Vec<String> {
     lines
 }
 
-/// Where a run with patience was best, and why it ended.
+/// Returns lines on the best evaluation of a run with patience, and the reason for its end.
 fn best(log: &SeedLog) -> Vec<String> {
     let (Some(patience), Some(best)) = (log.header.task.patience, log.best()) else { return Vec::new() };
     let summary = text::summary_of(best);
@@ -223,7 +223,7 @@ fn best(log: &SeedLog) -> Vec<String> {
     lines
 }
 
-/// One JSON object a line, for programs.
+/// Progress as JSON, one object a line.
 #[derive(Debug)]
 pub struct JsonReport;
 
@@ -241,7 +241,7 @@ impl Observer for JsonReport {
     }
 }
 
-/// Says a warning in words, with what to do.
+/// Returns a warning in words, with a remedy.
 fn warned(warning: &Warning) -> String {
     match warning {
         Warning::EqualRewards { generations, fitness, hints } => {
@@ -259,7 +259,7 @@ fn warned(warning: &Warning) -> String {
     }
 }
 
-/// Returns a warning for programs.
+/// Returns a warning as JSON.
 fn warning_line(warning: &Warning) -> WarningLine<'_> {
     let message = warned(warning);
     match warning {
@@ -282,7 +282,7 @@ fn warning_line(warning: &Warning) -> WarningLine<'_> {
     }
 }
 
-/// Prints a line of `tune --json`; a run is not worth stopping where nobody can read it.
+/// Prints a line of `tune --json`; an error of writing it does not stop the run.
 pub fn tell(line: &TuneLine<'_>) {
     let _ = out::json(line);
 }

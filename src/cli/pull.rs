@@ -1,6 +1,6 @@
-//! `qes-gguf pull`: a model from Hugging Face, fetched by the program that Hugging Face has for that.
+//! `qes-gguf pull`: downloads a model from Hugging Face by means of Hugging Face's own program.
 //!
-//! All output of that program goes to the standard error stream, so that the standard output is the model's path alone.
+//! That program's output goes to the standard error stream, so that the standard output is the model's path alone.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -19,10 +19,10 @@ use crate::model::parts_of;
 use crate::store::make_folder;
 use crate::text;
 
-/// The programs that can fetch, the newer first. Both understand what is asked of them here.
+/// The programs that can download, the newer first. Both understand the same arguments.
 const PROGRAMS: [&str; 2] = ["hf", "huggingface-cli"];
 
-/// Folders below that of the download in which models are looked for.
+/// Depth of the folders below the download's that are searched for models.
 const DEPTH: usize = 4;
 
 pub fn run(args: &PullArgs) -> Result<Ending> {
@@ -55,7 +55,7 @@ pub fn run(args: &PullArgs) -> Result<Ending> {
     Ok(Ending::Success)
 }
 
-/// Returns the message for a program that succeeded without fetching a model.
+/// Returns the message for a program that succeeded without downloading a model.
 fn nothing(wanted: &Wanted, folder: &Path) -> String {
     let Wanted { repository, what } = wanted;
     let (kind, name) = match what {
@@ -69,7 +69,7 @@ fn nothing(wanted: &Wanted, folder: &Path) -> String {
     )
 }
 
-/// Has the first program that is installed fetch the model.
+/// Runs the first installed program to download the model.
 fn fetch(wanted: &Wanted, folder: &Path) -> Result<()> {
     let words = words(wanted, folder);
     for program in PROGRAMS {
@@ -87,7 +87,7 @@ fn fetch(wanted: &Wanted, folder: &Path) -> Result<()> {
     )
 }
 
-/// Runs a program to its end; `None` if there is none of this name.
+/// Runs a program to its end; `None` if no program has this name.
 fn call(program: &str, words: &[OsString]) -> Result<Option<ExitStatus>> {
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null()).stdout(Stdio::from(std::io::stderr()));
@@ -114,8 +114,8 @@ fn words(wanted: &Wanted, folder: &Path) -> Vec<OsString> {
     words
 }
 
-/// Returns the names of files with this quantization in any case, as a shell would have it: neither `BF16` for `F16`, nor `Q4_K_M` for
-/// `Q4_K`.
+/// Returns the shell pattern of file names with this quantization in any case: neither `BF16` for `F16`, nor `Q4_K_M`
+/// for `Q4_K`.
 fn pattern(quant: &str) -> String {
     let any_case = |c: char| match (c.to_ascii_lowercase(), c.to_ascii_uppercase()) {
         (lower, upper) if lower != upper => format!("[{upper}{lower}]"),
@@ -152,8 +152,8 @@ fn models(folder: &Path) -> Vec<Found> {
     found
 }
 
-/// Returns the models of a quantization that came into a folder; where none did, since they were there already, those that are named
-/// like the repository.
+/// Returns the models of a quantization that are new in a folder; if none is, since they were there already, those
+/// that are named like the repository.
 fn fetched(wanted: &Wanted, quant: &str, folder: &Path, before: &[Found]) -> Result<Vec<PathBuf>> {
     let name = Regex::new(&format!(r"(?i)(?:^|[-._/]){}[-.](?:.*\.)?gguf$", regex::escape(quant)))?;
     let is_of_quant = |found: &Found| {

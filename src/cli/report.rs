@@ -57,7 +57,7 @@ pub fn run(args: &ReportArgs) -> Result<Ending> {
     Ok(Ending::Success)
 }
 
-/// Writes each chart as a file of its own, where that is asked for, and returns the names of SVG and PNG files.
+/// Writes each chart to its own file, if asked for, and returns the names of SVG and PNG files.
 fn charts(args: &ReportArgs, subject: Subject<'_>) -> Result<(Vec<String>, Vec<String>)> {
     let (mut svgs, mut pngs) = (Vec::new(), Vec::new());
     let shown = if args.svg.is_some() || args.png.is_some() { figures(subject) } else { Vec::new() };
@@ -72,7 +72,7 @@ fn charts(args: &ReportArgs, subject: Subject<'_>) -> Result<(Vec<String>, Vec<S
     Ok((svgs, pngs))
 }
 
-/// Writes the event files, where they are asked for, and returns their names.
+/// Writes the event files, if asked for, and returns their names.
 fn tensorboard(args: &ReportArgs, logs: &[SeedLog], names: &[String]) -> Result<Vec<String>> {
     let Some(folder) = &args.tensorboard else { return Ok(Vec::new()) };
     let of_run = |(log, name): (&SeedLog, &String)| {
@@ -83,7 +83,7 @@ fn tensorboard(args: &ReportArgs, logs: &[SeedLog], names: &[String]) -> Result<
     logs.iter().zip(names).map(of_run).collect()
 }
 
-/// Returns the runs, each with what else is told of it.
+/// Returns the runs, each with its additional facts.
 fn runs(args: &ReportArgs, inference: &LlamaOptions, logs: &[SeedLog], names: &[String]) -> Result<Vec<Run>> {
     let timings = timings(args, logs)?;
     let runs = match &args.model {
@@ -97,7 +97,7 @@ fn runs(args: &ReportArgs, inference: &LlamaOptions, logs: &[SeedLog], names: &[
     Ok(runs.into_iter().zip(timings).map(timed).collect())
 }
 
-/// Returns how inference is to run, where there is any.
+/// Returns the options of inference, if there is any.
 fn inference(args: &ReportArgs) -> Result<LlamaOptions> {
     if args.samples.is_none() {
         setup::replay_threads(&ThreadsArgs::from(&args.inference))?;
@@ -107,7 +107,7 @@ fn inference(args: &ReportArgs) -> Result<LlamaOptions> {
     setup::inference(&args.inference)
 }
 
-/// Reads the times of each log's run. A file with times of none of these runs is an error.
+/// Reads the times of each log's run. A file with the times of no such run is an error.
 fn timings(args: &ReportArgs, logs: &[SeedLog]) -> Result<Vec<Option<Timing>>> {
     let mut timings: Vec<Option<Timing>> = logs.iter().map(|_| None).collect();
     for path in &args.timing {
@@ -123,7 +123,7 @@ fn timings(args: &ReportArgs, logs: &[SeedLog]) -> Result<Vec<Option<Timing>>> {
     Ok(timings)
 }
 
-/// Reads what `tune --json` printed. A last line that was cut off is passed over with a warning.
+/// Reads the output of `tune --json`. A last line that is cut off is ignored with a warning.
 fn timing(path: &Path) -> Result<Timing> {
     let bytes = read_log_file(path)?;
     let timing = Timing::parse(&String::from_utf8_lossy(&bytes));
@@ -135,7 +135,7 @@ fn timing(path: &Path) -> Result<Timing> {
     Ok(timing)
 }
 
-/// Returns the number of the log whose run these times are of. Of logs that are alike, it is the one of the name that was told.
+/// Returns the number of the log that these times belong to. Of logs that are alike, it is the one with the recorded name.
 fn whose(timing: &Timing, paths: &[PathBuf], logs: &[SeedLog]) -> Result<usize> {
     let alike: Vec<usize> = (0..logs.len()).filter(|number| timing.is_of(&logs[*number])).collect();
     let is_named = |number: &usize| paths[*number].file_name().is_some_and(|name| timing.is_of_name(name));
@@ -154,7 +154,7 @@ fn whose(timing: &Timing, paths: &[PathBuf], logs: &[SeedLog]) -> Result<usize> 
     }
 }
 
-/// Returns the runs, those of this model with what a replay counts and what the model replies.
+/// Returns the runs; those of this model with the counts of a replay and the model's replies.
 fn of_model(
     args: &ReportArgs,
     path: &Path,
@@ -184,7 +184,7 @@ fn of_model(
     logs.iter().zip(names).zip(fit).zip(evaluators).map(run).collect()
 }
 
-/// Which logs were made for this model. Others are told of; that all are is an error.
+/// Returns which logs were made for this model. The others are reported; if all are others, that is an error.
 fn fitting(model: &Model, logs: &[SeedLog], names: &[String]) -> Result<Vec<bool>> {
     let mut others = Vec::new();
     let mut fit = Vec::new();
@@ -208,8 +208,8 @@ fn fitting(model: &Model, logs: &[SeedLog], names: &[String]) -> Result<Vec<bool
     Ok(fit)
 }
 
-/// Returns the name of each log on the page: the file's name without its ending, with as many of its folders as tell it from
-/// others.
+/// Returns the name of each log on the page: the file's name without its extension, with as many of its folders as
+/// distinguish it from the others.
 fn names(paths: &[PathBuf]) -> Vec<String> {
     let name = |path: &Path, folders: usize| {
         let path = path.with_extension("");
@@ -226,14 +226,14 @@ fn names(paths: &[PathBuf]) -> Vec<String> {
         .collect()
 }
 
-/// Returns a path with more at its end.
+/// Returns a path with an ending appended.
 fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut text: OsString = path.as_os_str().to_owned();
     text.push(ending);
     text.into()
 }
 
-/// Writes a file, says so, and returns its name.
+/// Writes a file, reports it, and returns its name.
 fn save(args: &ReportArgs, place: &Path, bytes: &[u8]) -> Result<String> {
     write(Artefact::begin(place)?, bytes)?;
     let name = place.display().to_string();

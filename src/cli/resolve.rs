@@ -1,4 +1,4 @@
-//! From the flags of a run to what the library takes, once for each command.
+//! From the flags of a run to the library's options, once for each command.
 
 use anyhow::Result;
 
@@ -8,12 +8,12 @@ use crate::llama::LlamaOptions;
 use crate::model::Model;
 use crate::plan::{Memory, Search, Sizes};
 
-/// How a run is made and what it may take, of `tune` and `probe` alike.
+/// Options of a run, for `tune` and `probe` alike.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
     /// Hyper-parameters.
     pub search: Search,
-    /// How inference runs.
+    /// Options of inference.
     pub inference: LlamaOptions,
     /// Most bytes of memory.
     pub budget: Option<u64>,
@@ -23,13 +23,13 @@ impl RunOptions {
     /// Resolves the flags of a run, and sizes rayon's pool.
     ///
     /// # Errors
-    /// When a flag makes no sense.
+    /// When a flag is invalid.
     pub fn new(args: &RunArgs) -> Result<Self> {
         let inference = setup::inference(&args.inference)?;
         Ok(Self { search: search(&args.search)?, inference, budget: args.mem_budget })
     }
 
-    /// Returns what decides the memory of runs on a model.
+    /// Returns the facts that decide the memory of runs on a model.
     pub fn memory(&self, model: &Model) -> Memory {
         Memory::of(model, &self.inference, self.budget, self.search.residual)
     }
@@ -62,7 +62,7 @@ fn search(args: &SearchArgs) -> Result<Search> {
     })
 }
 
-/// Returns what a flag's text says.
+/// Parses a flag's text.
 fn sizes(flag: &str, text: Option<&str>) -> Result<Option<Sizes>> {
     let parse = |text: &str| text.parse().map_err(|error| UsageError(format!("{flag}: {error}")));
     Ok(text.map(parse).transpose()?)

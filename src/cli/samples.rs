@@ -10,18 +10,18 @@ use crate::report::{Reply, Sample};
 use crate::seed_log::SeedLog;
 use crate::workload::Workload;
 
-/// Who puts the problems of a log's task.
+/// Returns an evaluator for the problems of a log's task.
 ///
 /// # Errors
-/// When the task cannot be made again, or would run a program and the log is not trusted.
+/// When the task cannot be created again, or would run a program and the log is not trusted.
 pub fn evaluator(trusted: bool, log: &SeedLog) -> Result<Evaluator> {
     let spec = &log.header.task;
     let workload = Workload::of_log(spec.definition.clone(), spec.data_sha256.as_deref(), trusted);
     Ok(workload.context("--samples")?.evaluator(log.header.settings.seed)?)
 }
 
-/// Returns the replies of the base model and of the tuned model to the first `count` held-out problems. The models run one
-/// after the other, so that only one is in memory.
+/// Returns the replies of the base model and of the tuned model to the first `count` held-out problems. The models run
+/// one after the other, so that only one is in memory.
 ///
 /// # Errors
 /// When the log was made for another model, or inference or a judge fails.

@@ -1,4 +1,4 @@
-//! Shared steps of the commands: reading logs, starting the engine, sizing the thread pool.
+//! Steps that commands share: reading logs, starting the engine, sizing the thread pool.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ use crate::store::{explain_device_signals, folder_of, read_log_file, same_file, 
 use crate::tune::Evaluators;
 use crate::tuning::engine;
 
-/// Returns how inference is to run, with whatever memory it takes, and sizes rayon's pool.
+/// Returns the options of inference, without a limit on memory, and sizes rayon's pool.
 ///
 /// # Errors
-/// When a flag makes no sense, or asks for a device that is not there.
+/// When a flag is invalid, or asks for a device that does not exist.
 pub fn inference(args: &InferenceArgs) -> Result<LlamaOptions> {
     let options = planned_inference(args)?;
     check_devices(&options).map_err(|error| UsageError(error.to_string()))?;
@@ -27,10 +27,10 @@ pub fn inference(args: &InferenceArgs) -> Result<LlamaOptions> {
     Ok(options)
 }
 
-/// Returns the same where nothing is to run, whatever devices there are.
+/// Returns the options of inference for a plan, whatever devices there are.
 ///
 /// # Errors
-/// When a flag makes no sense.
+/// When a flag is invalid.
 pub fn planned_inference(args: &InferenceArgs) -> Result<LlamaOptions> {
     Ok(LlamaOptions {
         threads: pool(args.threads())?,
@@ -43,13 +43,13 @@ pub fn planned_inference(args: &InferenceArgs) -> Result<LlamaOptions> {
     })
 }
 
-/// Says which layers are on which devices, and what they take there; `None` if all is computed by the processor.
+/// Describes the layers on each device, and their bytes; `None` if the processor computes everything.
 pub fn on_devices(engine: &LlamaEngine) -> Option<String> {
     let layers = engine.on_devices()?;
     Some(format!("{layers}, {} of their memory", text::bytes(engine.device_bytes())))
 }
 
-/// Sizes rayon's pool for a command that only replays, which by default takes all processors.
+/// Sizes rayon's pool for a command that only replays, by default for all processors.
 pub fn replay_threads(args: &ThreadsArgs) -> Result<()> {
     args.threads().map_or(Ok(()), |threads| pool(Some(threads)).map(drop))
 }
@@ -66,7 +66,7 @@ fn pool(asked: Option<usize>) -> Result<usize> {
     Ok(threads)
 }
 
-/// Refuses to write over another file of the same command.
+/// Refuses to overwrite another file of the same command.
 pub fn check_place(place: &Path, other_is: &str, other: &Path) -> Result<()> {
     if same_place(place, other) {
         let message =
@@ -76,13 +76,13 @@ pub fn check_place(place: &Path, other_is: &str, other: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Checks whether two paths name one file, which need not exist yet.
+/// Returns whether two paths are of the same file, which need not exist yet.
 fn same_place(a: &Path, b: &Path) -> bool {
     let resolved = |path: &Path| Some(folder_of(path).canonicalize().ok()?.join(path.file_name()?));
     same_file(a, b) || resolved(a).is_some_and(|a| resolved(b) == Some(a))
 }
 
-/// Reads and checks a log. A torn tail is passed over with a warning.
+/// Reads and checks a log. A torn tail is ignored with a warning.
 pub fn read_log(path: &Path) -> Result<SeedLog> {
     let bytes = read_log_file(path)?;
     let log = parse_log(path, &bytes)?;
@@ -98,7 +98,7 @@ pub fn parse_log(path: &Path, bytes: &[u8]) -> Result<SeedLog> {
     SeedLog::parse(bytes).with_context(|| path.display().to_string())
 }
 
-/// Returns the generations that are asked for of a log, if any are; it may have fewer.
+/// Returns the number of a log's generations that are asked for, if any is; the log may have fewer.
 pub fn generations(log: &SeedLog, until: Option<Until>) -> Result<Option<u64>> {
     match until {
         Some(Until::Generation(asked)) => Ok(Some(asked)),
@@ -110,7 +110,7 @@ pub fn generations(log: &SeedLog, until: Option<Until>) -> Result<Option<u64>> {
     }
 }
 
-/// Says what is wrong with a log's end.
+/// Describes the fault at a log's end.
 pub fn torn(log: &SeedLog) -> String {
     format!(
         "the last {} bytes are a torn record, the trace of a write that was cut off; they are left out, and {} whole \
@@ -120,7 +120,7 @@ pub fn torn(log: &SeedLog) -> String {
     )
 }
 
-/// Starts llama.cpp on a model as so many of a log's generations leave it, laid out as in the log's run.
+/// Starts llama.cpp on a model tuned by this many of a log's generations, with the layout of the log's run.
 pub fn tuned_engine(
     mut model: Model,
     log: &SeedLog,
@@ -131,13 +131,13 @@ pub fn tuned_engine(
     Ok(engine(model, &log.header.tensors, inference)?)
 }
 
-/// Leaves out the examples that are too long, where that is asked for, and tries the others.
+/// Leaves out the examples that are too long, if asked for, and tries the others.
 pub fn rehearse(evaluators: &mut Evaluators, engine: &LlamaEngine) -> Result<()> {
     tell_skipped(evaluators.skip_long(engine)?);
     Ok(evaluators.rehearse(engine)?)
 }
 
-/// Says how many examples were left out.
+/// Reports the number of examples that were left out.
 pub fn tell_skipped(skipped: u64) {
     if skipped > 0 {
         let examples = text::examples(skipped);

@@ -1,4 +1,4 @@
-//! `--tokens auto`: whether a run tunes a few tokens' rows, and which.
+//! `--tokens auto`: the search for a few tokens whose rows a run tunes.
 
 use anyhow::Result;
 
@@ -15,16 +15,16 @@ use crate::task::{Definition, Problems, Reward, RewardKind};
 use crate::tune::Evaluators;
 use crate::tuning::engine;
 
-/// What shows that a few tokens' rows are the place to learn a task.
+/// Evidence that a task is best learned in a few tokens' rows.
 pub enum Found {
-    /// How wanted replies begin.
+    /// Evidence from the beginnings of wanted replies.
     Opening(Surprise),
-    /// That the model's own replies go on.
+    /// Evidence from the model's own replies, which go on.
     Ending(Ending),
 }
 
 impl Found {
-    /// Returns what their rows are tuned for.
+    /// Returns the purpose for which their rows are tuned.
     pub fn rows_for(&self) -> RowsFor {
         match self {
             Self::Opening(_) => RowsFor::Opening,
@@ -41,8 +41,8 @@ impl Found {
     }
 }
 
-/// Returns the tokens whose rows are to be tuned, and why; `None` where whole tensors are, or the rows of tokens that are given. The
-/// model is loaded for it, and let go of.
+/// Returns the tokens whose rows are to be tuned, and the evidence; `None` if whole tensors are tuned, or the rows of
+/// given tokens. The model is loaded for it, and unloaded.
 ///
 /// # Errors
 /// When inference fails.
@@ -65,7 +65,7 @@ pub fn find(
     Ok(found.ok())
 }
 
-/// Returns why tokens cannot be looked for.
+/// Returns the reason that tokens cannot be looked for, if there is one.
 fn hindrance(
     options: &RunOptions,
     model: &Model,
@@ -91,13 +91,13 @@ fn hindrance(
     }
 }
 
-/// Returns whether the likelihood of wanted replies is all that counts.
+/// Returns whether only the likelihood of wanted replies is rewarded.
 fn is_scored(definition: &Definition) -> bool {
     let is_scored = |reward: &Reward| reward.kind == RewardKind::Loglik && reward.weight > 0.0;
     definition.rewards.iter().all(is_scored)
 }
 
-/// Looks for tokens whose rows are the place to learn the task. Says why where there are none.
+/// Looks for tokens whose rows are the place to learn the task. If there are none, reports why.
 fn look(
     options: &RunOptions,
     model: &Model,
@@ -124,7 +124,7 @@ fn look(
     Ok(found.map(Found::Opening).ok_or("replies do not begin with tokens that stand out"))
 }
 
-/// Says which tokens are tuned and why.
+/// Describes the tokens that are tuned, and the evidence.
 pub fn line(found: &Found) -> String {
     match found {
         Found::Opening(surprise) => opening_line(surprise),

@@ -1,4 +1,4 @@
-//! `qes-gguf tune`: start or continue a run.
+//! `qes-gguf tune`: starts or continues a run.
 
 mod display;
 mod ending;
@@ -40,7 +40,7 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     ready.tune(&stop)
 }
 
-/// A run with the model loaded; nothing was written yet.
+/// A run with the model loaded, before anything is written.
 struct Ready<'a> {
     job: &'a Job,
     start: Start,
@@ -67,7 +67,7 @@ impl<'a> Ready<'a> {
         Ok(Self { job, start, memory, plan, witness, engine, example, probed: None })
     }
 
-    /// Takes the settings that a probe chooses. Returns whether it came to an end.
+    /// Adopts the settings that a probe chooses. Returns whether the probe was finished.
     fn probe(&mut self, stop: &AtomicBool) -> Result<bool> {
         let Self { start, engine, plan, .. } = self;
         let (search, header) = (&self.job.run.search, &start.log.header);
@@ -115,7 +115,7 @@ impl<'a> Ready<'a> {
     }
 }
 
-/// Tells how a run ended.
+/// Reports how a run ended.
 fn ended(outcome: Result<Outcome, TuneError>, end: &ending::Run<'_>) -> Result<Ending> {
     match outcome {
         // These say themselves how to go on.

@@ -1,6 +1,7 @@
-//! `-v`: what is done and why, on the standard error stream.
+//! `-v`: messages on the steps of a command, on the standard error stream.
 //!
-//! The library tells it through `tracing`; nothing is told that nobody asked for. Lines go above the progress bar, never into it.
+//! The library emits them through `tracing`, and only those that were asked for. Lines go above the progress bar,
+//! never into it.
 
 use std::io::{self, Write};
 
@@ -11,10 +12,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::out;
 
-/// The variable that says what is told where no flag does, in the form of `tracing`: `qes_gguf=debug,llama.cpp=off`.
+/// The variable that selects messages if no flag does, in the form of `tracing`: `qes_gguf=debug,llama.cpp=off`.
 const VARIABLE: &str = "RUST_LOG";
 
-/// Listens from now on to as much as `verbose` flags ask for.
+/// Starts to print the messages that this many `verbose` flags ask for.
 pub fn start(verbose: u8) {
     let Some(wanted) = wanted(verbose, std::env::var(VARIABLE).ok()) else { return };
     let lines = tracing_subscriber::fmt::layer()
@@ -43,7 +44,7 @@ fn wanted(verbose: u8, variable: Option<String>) -> Option<Targets> {
     }
 }
 
-/// Writes a line at a time above the progress bar.
+/// Writer of lines above the progress bar.
 struct Lines;
 
 impl Write for Lines {

@@ -1,4 +1,4 @@
-//! `qes-gguf verify`: is everything what it claims to be?
+//! `qes-gguf verify`: checks the claims of a model, a log and a diff.
 
 use std::fmt::Display;
 
@@ -76,22 +76,23 @@ pub fn run(args: &VerifyArgs) -> Result<Ending> {
 /// Results of the checks so far.
 #[derive(Debug, Default)]
 struct Verdict {
-    /// `true` if results are printed as they come.
+    /// `true` if results are printed at once.
     is_told: bool,
     /// Differences found.
     findings: Vec<String>,
-    /// Digests of the run's that are those of the replay.
+    /// The run's digests that were equal to those of the replay.
     compared: u64,
 }
 
 impl Verdict {
-    /// Tells people.
+    /// Prints a line of text.
     fn tell(&self, line: impl Display) -> Result<()> {
         if self.is_told { out::line(line) } else { Ok(()) }
     }
 
-    /// Compares the rebuilt codes with the digests that the run logged of its live codes at the same points; the last point is the
-    /// end of the log. A difference is told of the first point that has one, since the later ones follow from it.
+    /// Compares the rebuilt codes with the digests that the run logged of its live codes at the same points; the last
+    /// point is the end of the log. Only the first point with a difference is reported, since later ones follow from
+    /// it.
     fn compare_digests(&mut self, log: &SeedLog, points: &[u64], digests: &[String]) -> Result<()> {
         let mut last_same = None;
         for logged in &log.evaluations {
@@ -128,8 +129,8 @@ impl Verdict {
     }
 }
 
-/// Returns the first difference between the rebuilt model and a file, in words. A file may say where it comes from, or not: it is
-/// compared with what is as long as it.
+/// Returns the first difference between the rebuilt model and a file, in words. The file may contain its provenance or
+/// not: it is compared with the form whose length is closer to its own.
 fn difference(mut rebuilt: Rebuilt<'_>, tuned: &[u8]) -> Option<String> {
     let length =
         |rebuilt: &Rebuilt<'_>| rebuilt.tuned.pieces().iter().map(|piece| piece.len()).sum::<usize>();

@@ -1,8 +1,8 @@
-//! Texts of examples as a model should see them.
+//! Normalization of the texts of examples.
 
 use super::{Content, Fault, Prompt};
 
-/// Makes all line ends those of Unix, and refuses zero bytes. Tells whether a line end was changed.
+/// Converts all line ends to those of Unix, and refuses zero bytes. Returns whether a line end was changed.
 pub(super) fn clean(content: &mut Content) -> Result<bool, Fault> {
     let mut changed = false;
     let mut each = |text: &mut String| -> Result<(), Fault> {
@@ -41,7 +41,7 @@ fn each_of_prompt(
     }
 }
 
-/// Returns a text whose lines end as those of Unix do; they may have ended as those of Windows or of old Macs.
+/// Returns a text with the line ends of Windows or of old Macs converted to those of Unix.
 pub(super) fn unix_lines(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\r', "\n")
 }

@@ -1,4 +1,4 @@
-//! Reads the contents of an object by the keys that make its shape.
+//! Reads the contents of an object by the keys of its shape.
 
 use serde_json::{Map, Value};
 
@@ -39,7 +39,7 @@ pub(super) fn prompt_alone(object: &Map<String, Value>) -> Result<Found, Fault> 
     Ok(Content::Prompt(with_columns(object, prompt(object, "prompt")?)?).into())
 }
 
-/// Reads something that is asked of somebody, and the answer.
+/// Reads an instruction or question, and the answer.
 pub(super) fn asked_and_answered(
     object: &Map<String, Value>,
     asked: &str,
@@ -51,7 +51,7 @@ pub(super) fn asked_and_answered(
     Ok(Content::Reply { prompt: with_columns(object, prompt)?, reply }.into())
 }
 
-/// Reads something that is asked of somebody.
+/// Reads an instruction or question.
 pub(super) fn only_asked(
     object: &Map<String, Value>,
     asked: &str,
@@ -60,7 +60,7 @@ pub(super) fn only_asked(
     Ok(Content::Prompt(with_columns(object, asked_of(object, asked, about)?)?).into())
 }
 
-/// Returns an instruction or question with what it is about, if anything, below it.
+/// Returns an instruction or question with its input, if there is one, below it.
 fn asked_of(object: &Map<String, Value>, asked: &str, about: Option<&str>) -> Result<Prompt, Fault> {
     let text = match object.get(asked) {
         Some(Value::Array(_)) => return prompt(object, asked),
@@ -86,7 +86,7 @@ pub(super) fn chat(object: &Map<String, Value>, key: &str) -> Result<Found, Faul
     Ok(Found { content: Content::Reply { prompt: asked, reply }, earlier, weight })
 }
 
-/// Returns the replies inside of a conversation's prompt to something that was asked.
+/// Returns the replies in a conversation's prompt that follow a message of the user.
 fn earlier(messages: &[Message], shift: usize, weights: &[f64]) -> Result<Vec<Earlier>, Fault> {
     let mut found = Vec::new();
     let mut is_asked = false;

@@ -7,15 +7,15 @@ use thiserror::Error;
 
 use super::{EXTENSIONS, ROLES, Shape};
 
-/// Why a file of data cannot be used.
+/// Error of a data file.
 #[derive(Debug, Error, PartialEq)]
 #[error("{file}{}: {problem}", Place(*line))]
 pub struct DatasetError {
     /// The file, as the caller named it.
     pub file: String,
-    /// The line, from 1, where it is that of one line.
+    /// The line, from 1, if the fault is in one line.
     pub line: Option<u64>,
-    /// Its fault.
+    /// The fault.
     pub problem: Fault,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// The role that was probably meant, in a message.
+/// The role that was probably meant, for a message.
 struct Meant(Option<&'static str>);
 
 impl fmt::Display for Meant {
@@ -106,7 +106,7 @@ pub enum Fault {
 }
 
 impl Shape {
-    /// Returns the name of the shape for programs.
+    /// Returns the name of the shape in JSON output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Chat => "chat",
@@ -119,7 +119,7 @@ impl Shape {
         }
     }
 
-    /// Returns what files of this shape hold, in a few words.
+    /// Returns a short description of files of this shape.
     pub fn described(self) -> &'static str {
         match self {
             Self::Chat => "\"messages\" that end with the assistant's reply",

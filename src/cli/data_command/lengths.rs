@@ -1,4 +1,4 @@
-//! How many tokens examples take.
+//! Lengths of examples in tokens.
 
 use anyhow::Result;
 
@@ -6,17 +6,17 @@ use crate::engine::{Engine, Length};
 use crate::evaluation::Evaluator;
 use crate::task::Definition;
 
-/// The tokens of each example, those that are tuned on first, and what there is room for.
+/// The tokens of each example, training examples first, and the limits on them.
 pub struct Lengths {
     lengths: Vec<Length>,
     needed: Vec<usize>,
-    /// Tokens that a prompt and its reply may have together.
+    /// Most tokens of a prompt and its reply together.
     pub room: usize,
-    /// Tokens beyond which examples are left out, where they are.
+    /// Length in tokens above which examples are left out, if they are.
     pub longest: Option<usize>,
 }
 
-/// Shares of the examples, from the shortest, whose lengths are told.
+/// Percentiles of the examples' lengths that are printed.
 const PERCENTS: [usize; 4] = [50, 90, 99, 100];
 
 impl Lengths {
@@ -60,7 +60,7 @@ impl Lengths {
     }
 }
 
-/// Returns the smallest numbers that such shares of all do not exceed; 0 for no numbers.
+/// Returns the percentiles [`PERCENTS`] of some numbers; 0 if there are none.
 fn percentiles(numbers: impl Iterator<Item = usize>) -> [usize; 4] {
     let mut sorted: Vec<usize> = numbers.collect();
     sorted.sort_unstable();

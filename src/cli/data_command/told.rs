@@ -1,4 +1,4 @@
-//! Output on the user's data, for people and for programs.
+//! Output of `data`, as text and as JSON.
 
 use super::Shown;
 use super::lengths::Lengths;
@@ -8,12 +8,12 @@ use crate::cli::text;
 use crate::task::Definition;
 use crate::workload::Facts;
 
-/// Characters of a prompt and of a reply that are shown at most: so many at the start and at the end.
+/// Most characters that are shown of a prompt and of a reply: at the start and at the end.
 const SHOWN: (usize, usize) = (600, 200);
-/// Places that are named at most.
+/// Most places that are named.
 const NAMED: usize = 20;
 
-/// Everything that there is to tell.
+/// Everything that is printed.
 pub struct Told<'a> {
     pub args: &'a DataArgs,
     pub definition: &'a Definition,
@@ -25,7 +25,7 @@ pub struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// Says it for people.
+    /// Returns the lines of text.
     pub fn lines(&self) -> Vec<String> {
         let facts = self.facts;
         let mut lines = vec![facts.line(), format!("examples        {}", self.shape())];
@@ -47,7 +47,7 @@ impl Told<'_> {
         lines
     }
 
-    /// Returns what examples hold, and how models without a template are asked.
+    /// Describes the shape of the examples, and the prompt of models without a template.
     fn shape(&self) -> String {
         let options = self.definition.problems.data();
         let form = options.and_then(|options| options.prompt_form.as_ref());
@@ -57,7 +57,7 @@ impl Told<'_> {
         format!("{} with {}{form}", text::examples(self.facts.examples), self.facts.shape.described())
     }
 
-    /// Returns what does not count, and why.
+    /// Describes the parts of the data that are not used, and the reasons.
     fn left_out(&self) -> Vec<String> {
         let Facts { weightless, passed_over, .. } = self.facts;
         let why = [
@@ -102,7 +102,7 @@ impl Told<'_> {
         lines
     }
 
-    /// Returns where examples stand and how many tokens they need.
+    /// Lists the lines of examples and the tokens that they need.
     fn places(&self, long: &[(usize, usize)]) -> String {
         let one = |(number, needed): &(usize, usize)| {
             format!("{} ({} tokens)", self.place(*number), text::count(*needed as u64))
@@ -130,12 +130,12 @@ impl Told<'_> {
         lines
     }
 
-    /// Returns what the wanted reply is for.
+    /// Returns the name of the wanted reply, by its purpose.
     fn name_of_wanted(&self) -> &'static str {
         if self.definition.reads_replies() { "wanted" } else { "scored" }
     }
 
-    /// Says it for programs.
+    /// Returns the output as JSON.
     pub fn output(&self) -> DataOutput {
         let Facts { overlap, notes, .. } = self.facts;
         let facts = self.facts.clone();
@@ -185,7 +185,7 @@ impl From<&Shown> for ShownProblem {
     }
 }
 
-/// Returns a text on one line, its middle left out where it is long.
+/// Returns a text on one line, its middle left out if it is long.
 fn escaped(text: &str) -> String {
     let whole = |text: &str| -> String {
         let one =

@@ -1,10 +1,10 @@
-//! A diff: from which file it leads to which.
+//! A diff: the file that it is applied to, and the one that it leads to.
 
 use crate::cli::json::DiffFacts;
 use crate::cli::text;
 use crate::export::DiffFile;
 
-/// For people.
+/// Returns it as text.
 pub fn text(diff: &DiffFile) -> String {
     let header = diff.diff().header();
     let codes: u64 = header.tensors.iter().map(|tensor| tensor.codes).fold(0, u64::saturating_add);
@@ -25,7 +25,7 @@ pub fn text(diff: &DiffFile) -> String {
     .join("\n")
 }
 
-/// For programs.
+/// Returns it as JSON.
 pub fn facts(diff: &DiffFile) -> DiffFacts<'_> {
     DiffFacts { header: diff.diff().header(), bytes: diff.bytes() }
 }

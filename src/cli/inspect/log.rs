@@ -13,7 +13,7 @@ use crate::task::{DataOptions, Definition};
 /// Columns of the curve's bars: one for each two percent.
 const BAR: f64 = 50.0;
 
-/// For people.
+/// Returns it as text.
 pub fn text(path: &Path, log: &SeedLog) -> String {
     let mut lines = settings(path, log);
     lines.push(String::new());
@@ -107,7 +107,7 @@ fn task(definition: &Definition, problems: &str) -> String {
     parts.join(", ")
 }
 
-/// The rule by which codes move, with what it depends on.
+/// Returns the update rule, with its parameters.
 fn method(settings: &Settings) -> String {
     let Settings { method, decay, window, shaping, anchor, .. } = settings;
     let residual = if method.has_residual() {
@@ -147,7 +147,7 @@ fn curve(log: &SeedLog) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-/// For programs: everything but the weights.
+/// Returns it as JSON: everything but the members' weights.
 pub fn facts(log: &SeedLog) -> LogFacts<'_> {
     let generations = log.generations.iter().map(|record| LoggedGeneration {
         generation: record.generation + 1,

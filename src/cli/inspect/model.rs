@@ -1,4 +1,4 @@
-//! A model: tensors by type, what can be tuned, what tuning needs.
+//! A model: its tensors by type, the tunable ones, and the memory for tuning.
 
 use crate::block::Field;
 use crate::chat::{ChatSettings, Speaker, Template};
@@ -52,7 +52,7 @@ fn groups(model: &Model) -> Vec<Group> {
     groups
 }
 
-/// Codes and bytes of the tensors that a bare `tune` tunes.
+/// Returns the codes and bytes of the tensors that a bare `tune` tunes.
 fn tuned(model: &Model) -> (u64, u64) {
     let tuned = || model.gguf.tensors().iter().filter(|tensor| is_tuned(tensor));
     (tuned().map(TensorEntry::elements).sum(), tuned().map(bytes_of).sum())
@@ -63,7 +63,7 @@ pub fn is_tunable(model: &Model) -> bool {
     tuned(model).0 > 0
 }
 
-/// For people. `on_devices` says what `tune` would put on GPUs.
+/// Returns it as text. `on_devices` describes what `tune` would put on GPUs.
 pub fn text(model: &Model, forecast: Option<Forecast>, on_devices: Option<String>) -> String {
     let gguf = &model.gguf;
     let size = model.working.base().len() as u64;
@@ -114,7 +114,7 @@ pub fn text(model: &Model, forecast: Option<Forecast>, on_devices: Option<String
     lines.join("\n")
 }
 
-/// Why the model's chat template cannot write a question, if it has one that cannot.
+/// Returns the error of the model's chat template, if it has one that cannot render a question.
 fn template_error(gguf: &Gguf) -> Option<String> {
     let text = gguf.metadata_str("tokenizer.chat_template")?;
     let settings = ChatSettings { date: Some(today()), ..ChatSettings::default() };
@@ -123,7 +123,7 @@ fn template_error(gguf: &Gguf) -> Option<String> {
     written.err().map(|error| error.to_string())
 }
 
-/// Returns faults that may spoil the model's replies: a byte-pair vocabulary that does not say how texts are split first.
+/// Returns faults that may spoil the model's replies: a byte-pair vocabulary without its pre-tokenizer.
 fn warnings(gguf: &Gguf) -> Vec<String> {
     let lacks_cuts = gguf.metadata_str("tokenizer.ggml.model") == Some("gpt2")
         && gguf.metadata_str("tokenizer.ggml.pre").is_none();
@@ -143,7 +143,7 @@ fn past(tune: &PastTune) -> String {
     )
 }
 
-/// Returns the integers that a bare `tune` changes, of each field.
+/// Returns the integers of each field that a bare `tune` changes.
 fn integers(model: &Model) -> Vec<(Field, u64)> {
     let tensors = select(&model.gguf, None).unwrap_or_default();
     let specs: Vec<TensorSpec> = tensors.into_iter().map(spec).collect();
@@ -151,18 +151,18 @@ fn integers(model: &Model) -> Vec<(Field, u64)> {
     FIELDS.map(|field| (field, of_field(field))).into_iter().filter(|(_, count)| *count > 0).collect()
 }
 
-/// Returns them in words.
+/// Describes these integers.
 fn changed(model: &Model) -> String {
     let of_field = |(field, count): (Field, u64)| format!("{} {field}", text::count(count));
     integers(model).into_iter().map(of_field).collect::<Vec<_>>().join(" and ")
 }
 
-/// Returns the bytes of a stored residual of a bare `tune`.
+/// Returns the bytes of the residual that a bare `tune` would store.
 fn residual_bytes(model: &Model) -> u64 {
     STORED_BYTES * integers(model).into_iter().map(|(_, count)| count).sum::<u64>()
 }
 
-/// Describes memory where inference keeps more than keys and values.
+/// Describes memory if inference keeps more than keys and values.
 fn unknown(residual: u64) -> String {
     format!(
         "  its memory cannot be told beforehand: what inference takes (`eval`), and {} more where the residual is stored",
@@ -170,7 +170,7 @@ fn unknown(residual: u64) -> String {
     )
 }
 
-/// Returns the peak that a bare `tune` would plan, and its parts.
+/// Describes the peak that a bare `tune` would plan, and its parts.
 fn memory(model_bytes: u64, forecast: &Forecast) -> String {
     let Forecast { mode, threads, contexts, residual, replayed, stored } = *forecast;
     let is_stored = mode == ResidualMode::Stored;
@@ -198,7 +198,7 @@ fn memory(model_bytes: u64, forecast: &Forecast) -> String {
     .join("\n")
 }
 
-/// For programs.
+/// Returns it as JSON.
 pub fn facts(model: &Model, forecast: Option<Forecast>) -> ModelFacts<'_> {
     let gguf = &model.gguf;
     let (codes, bytes) = tuned(model);

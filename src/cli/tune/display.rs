@@ -1,4 +1,4 @@
-//! Progress of a run: text or JSON, as asked for.
+//! Progress of a run, as text or JSON.
 
 use super::job::Job;
 use crate::cli::json::{self, SeenExample, StartLine, TuneLine, TunedRows};
@@ -17,7 +17,7 @@ pub enum Display {
 }
 
 impl Display {
-    /// Tells what begins, with `planned` bytes of memory.
+    /// Reports the start of the run, with `planned` bytes of memory.
     pub fn start(job: &Job, log: &SeedLog, planned: u64, example: Option<&Example>) -> Self {
         if job.json {
             progress::tell(&TuneLine::Start(start(job, log, planned, example)));
@@ -30,7 +30,7 @@ impl Display {
         Self::Text(report)
     }
 
-    /// Tells which tokens' rows are tuned.
+    /// Reports the tokens whose rows are tuned.
     pub fn tell_tokens(&self, found: &tokens::Found) {
         match self {
             Self::Text(report) => report.line(&tokens::line(found)),
@@ -38,7 +38,7 @@ impl Display {
         }
     }
 
-    /// Tells what a probe led to.
+    /// Reports the result of a probe.
     pub fn tell(&self, probed: &Probed, mode: ResidualMode) {
         match self {
             Self::Text(report) => {
@@ -49,7 +49,7 @@ impl Display {
         }
     }
 
-    /// Returns who is told of the run's events.
+    /// Returns the observer of the run's events.
     pub fn observer(&mut self) -> &mut dyn Observer {
         match self {
             Self::Text(report) => report,
@@ -57,7 +57,7 @@ impl Display {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn stop(&mut self) {
         if let Self::Text(report) = self {
             report.finish();
@@ -65,7 +65,7 @@ impl Display {
     }
 }
 
-/// Returns the first line for programs.
+/// Returns the first line of JSON.
 fn start<'a>(job: &Job, log: &'a SeedLog, planned: u64, example: Option<&Example>) -> StartLine<'a> {
     let Outline { done, integers, .. } = Outline::new(log);
     StartLine {

@@ -1,4 +1,4 @@
-//! How a run ended, and what its user can do next.
+//! The end of a run, and the user's next steps.
 
 use std::path::Path;
 
@@ -13,17 +13,17 @@ use crate::llama::{Layers, LlamaOptions, Offload, Split};
 use crate::seed_log::{EvaluationRecord, SeedLog};
 use crate::tune::Summary;
 
-/// A run that has ended, one way or another.
+/// A run that has ended in some way.
 pub struct Run<'a> {
     pub job: &'a Job,
     pub summary: Summary,
     pub log: SeedLog,
-    /// Bytes of memory that were planned.
+    /// Planned bytes of memory.
     pub planned: u64,
 }
 
 impl Run<'_> {
-    /// All generations are in the log, or its patience has come to an end.
+    /// Reports a run that is complete: all its generations are in the log, or it is out of patience.
     pub fn done(&self) -> Result<Ending> {
         let Self { job, summary, log, planned } = self;
         if let Some(export) = &job.export {
@@ -52,7 +52,7 @@ impl Run<'_> {
         Ok(self.warn_of_damage())
     }
 
-    /// Ctrl-C.
+    /// Reports a run that Ctrl-C stopped.
     pub fn stopped(&self) -> Ending {
         let Self { job, summary, .. } = self;
         if job.json {
@@ -66,7 +66,7 @@ impl Run<'_> {
         Ending::Interrupted
     }
 
-    /// Returns the last line for programs.
+    /// Returns the last line of JSON.
     fn line(&self) -> EndLine {
         EndLine::new(&self.summary, &self.log, self.planned, drift::damage(&self.log))
     }
@@ -76,7 +76,7 @@ impl Run<'_> {
         self.log.chosen() == self.log.generations.len() as u64
     }
 
-    /// An error, after which the run can be continued. It comes first, then what to do.
+    /// Returns an error after which the run can be continued: first its message, then the next step.
     pub fn failed(&self, error: &anyhow::Error) -> anyhow::Error {
         let (path, resume) = (text::quoted(&self.job.log), self.resume_command());
         let hint = match self.log.generations.len() {
@@ -92,7 +92,7 @@ impl Run<'_> {
         anyhow!("{}\n\n{hint}", sentence(error))
     }
 
-    /// Says so when the model that the run leaves has got worse elsewhere.
+    /// Warns if the run's model has become worse elsewhere.
     fn warn_of_damage(&self) -> Ending {
         let Self { job, log, .. } = self;
         let damage = drift::damage(log);
@@ -115,7 +115,7 @@ impl Run<'_> {
         Ending::Damaged
     }
 
-    /// Says so when the rewards told little or nothing.
+    /// Warns if the rewards told little or nothing.
     fn warn_of_silence(&self) {
         let all = self.log.generations.len();
         let silent = self.log.generations.iter().filter(|record| record.fitness.spread == 0.0).count();
@@ -197,7 +197,7 @@ impl Run<'_> {
     }
 }
 
-/// Returns the flags that put layers where they were.
+/// Returns the flags that put the layers on the same devices.
 fn on_devices(offload: &Offload) -> String {
     let layers = match offload.layers {
         Layers::Auto => None,

@@ -25,11 +25,11 @@ pub struct Job {
     pub auto: bool,
     /// `true` if the log is replayed after every generation.
     pub paranoid: bool,
-    /// `true` if the output is for programs, not for people.
+    /// `true` if the output is JSON, not text.
     pub json: bool,
 }
 
-/// Where a run starts from.
+/// Starting point of a run.
 pub enum From {
     /// From the base model, with a new log.
     Base {
@@ -39,11 +39,11 @@ pub enum From {
     },
     /// From a log.
     Log {
-        /// The task that the log has to be of.
+        /// The task that the log must have.
         task: Option<String>,
-        /// Where the log's data are now.
+        /// The present path of the log's data.
         data: Option<PathBuf>,
-        /// `true` if a program that the log names may be run.
+        /// `true` if a program named in the log may be run.
         trusted: bool,
     },
 }
@@ -52,7 +52,7 @@ impl Job {
     /// Resolves the flags.
     ///
     /// # Errors
-    /// When a flag makes no sense, or a file that says what the task is cannot be read.
+    /// When a flag is invalid, or a file that defines the task cannot be read.
     pub fn new(args: &TuneArgs) -> Result<Self> {
         let run = RunOptions::new(&args.run)?;
         let from = if args.resume {
@@ -86,7 +86,7 @@ impl Job {
         matches!(self.from, From::Log { .. })
     }
 
-    /// Finds out before hours of work whether the tuned model can be written.
+    /// Checks, before hours of work, that the tuned model can be written.
     ///
     /// # Errors
     /// When it cannot.

@@ -1,4 +1,4 @@
-//! Where a run starts from: a header of its own, or a log.
+//! The start of a run: from a new header, or from a log.
 
 use std::path::Path;
 
@@ -18,9 +18,9 @@ use crate::workload::{Objective, Workloads};
 /// The start of a run: its log and all that is known before the model is loaded.
 pub struct Start {
     pub log: SeedLog,
-    /// The log's file, where there is one already.
+    /// The log's file, if there is one already.
     pub journal: Option<LogFile>,
-    /// How far the run is to go, where that is not what the log says.
+    /// The planned number of generations, if it differs from the log's.
     pub goal: Option<PlanRecord>,
     pub evaluators: Evaluators,
     /// The tokens that were found, whose rows are tuned.
@@ -32,7 +32,7 @@ impl Start {
     /// Makes the header of a new log, or reads the log that is continued.
     ///
     /// # Errors
-    /// When something does not fit together. No file was changed then.
+    /// When something does not fit together. No file has been changed then.
     pub fn new(job: &Job, model: &Model) -> Result<Self> {
         match &job.from {
             From::Base { objective, overwrite } => Self::at_base(job, objective, *overwrite, model),
@@ -52,7 +52,7 @@ impl Start {
         Ok(Self { log, journal: None, goal: None, evaluators, tokens, told })
     }
 
-    /// Continues a run, and cuts a torn tail off its log's file.
+    /// Continues a run, and cuts a torn tail off its log file.
     fn at_log(
         job: &Job,
         task: Option<&str>,
@@ -81,7 +81,7 @@ impl Start {
     }
 }
 
-/// Lets an existing file be overwritten only when that was asked for and it is a seed log, or the beginning of one.
+/// Refuses to overwrite an existing file unless that was asked for and the file is a seed log, or the start of one.
 fn refuse_overwriting(path: &Path, overwrite: bool) -> Result<()> {
     if !overwrite {
         return Err(StoreError::LogExists { path: path.to_owned() }.into());
@@ -92,7 +92,7 @@ fn refuse_overwriting(path: &Path, overwrite: bool) -> Result<()> {
     }
 }
 
-/// Makes the new run's log file with its first line.
+/// Creates the new run's log file with its first line.
 ///
 /// # Errors
 /// When it cannot be written.
