@@ -1,11 +1,11 @@
-//! The diff (`.qesdiff`) between a base model and a tuned one: what changed, ready to be put in place or taken back.
+//! The diff (`.qesdiff`) between a base model and a tuned one, which can be applied or reverted.
 //!
-//! A line of JSON says which file becomes which. Sections follow, compressed one by one: first the start of the file where it
-//! differs, then for each tuned tensor the runs of blocks that changed, as the exclusive or of old and new bytes. So one diff leads
-//! both ways, from base to result and back. `docs/DIFF.md` describes the format.
+//! A line of JSON names the two files. Sections follow, compressed one by one: first the differences in the start of
+//! the file, then for each tuned tensor the runs of changed blocks, as the exclusive or of old and new bytes. So one
+//! diff works both ways, from base to result and back. `docs/DIFF.md` describes the format.
 //!
-//! Everything here is pure. A [`Diff`] whose header was read promises nothing of its sections: each is checked when it is
-//! used, and whoever uses them compares the result's digest.
+//! Everything here is pure. Reading the header of a [`Diff`] does not check its sections: each is checked when it is
+//! used, and the caller compares the result's digest.
 
 mod section;
 
@@ -20,16 +20,16 @@ use crate::seed_log::{BaseModel, TensorSpec, named_twice};
 /// The format version that this crate writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// How every diff begins.
+/// The first bytes of every diff.
 const HEADER_START: &[u8] = b"{\"diff\":{\"version\":";
 
 /// Longest first line: a hundred bytes for each of more tensors than any model has.
 const MAX_HEADER_BYTES: usize = 64 << 20;
 
-/// Bytes of the length that stands before each section.
+/// Bytes of the length before each section.
 const LENGTH_BYTES: usize = 8;
 
-/// Why a diff cannot be used.
+/// Errors of reading or applying a diff.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum DiffError {
@@ -99,7 +99,7 @@ impl From<&BaseModel> for Digest {
     }
 }
 
-/// Which way a diff is taken.
+/// Direction in which a diff is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From base to result.
@@ -114,7 +114,7 @@ struct FirstLine {
     diff: DiffHeader,
 }
 
-/// A diff whose first line was read, and where its sections lie.
+/// A diff with its first line parsed and its sections located.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diff {
     header: DiffHeader,
@@ -123,15 +123,15 @@ pub struct Diff {
 }
 
 impl Diff {
-    /// Checks whether a file that begins with these bytes is meant to be a diff.
+    /// Returns whether a file that begins with these bytes is meant to be a diff.
     pub fn is_begun_by(bytes: &[u8]) -> bool {
         bytes.starts_with(HEADER_START)
     }
 
-    /// Reads a diff's first line, and finds its sections.
+    /// Parses a diff's first line and locates its sections.
     ///
     /// # Errors
-    /// When the first line is not what it should be, or the file's length is not what the sections' lengths say.
+    /// When the first line is invalid, or the file's length does not match the sections' lengths.
     pub fn parse(bytes: &[u8]) -> Result<Self, DiffError> {
         if !Self::is_begun_by(bytes) {
             return Err(DiffError::NotADiff);
@@ -153,11 +153,11 @@ impl Diff {
         &self.header
     }
 
-    /// Returns the start of the file that the diff leads to, made from that of the file that it is applied to. `diff` are the bytes
-    /// that were parsed.
+    /// Returns the start of the file that the diff leads to, made from `from`, the start of the file that it is
+    /// applied to. `diff` are the bytes that were parsed.
     ///
     /// # Errors
-    /// When the section is damaged, or `from` is not what it replaces.
+    /// When the section is damaged, or does not fit `from`.
     pub fn start(&self, diff: &[u8], from: &[u8], way: Direction) -> Result<Vec<u8>, DiffError> {
         let what = "the start of the file";
         let most = self.header.base.bytes.saturating_add(self.header.result.bytes);
@@ -166,10 +166,10 @@ impl Diff {
         section::splice(&section, from, way).ok_or_else(|| DiffError::Misfit(what.to_owned()))
     }
 
-    /// Changes the bytes of the header's tensor number `tensor`, one way or the other.
+    /// Changes the bytes of the header's tensor number `tensor`, in one direction or the other.
     ///
     /// # Errors
-    /// When the section is damaged, or does not fit so many bytes.
+    /// When the section is damaged, or does not fit this many bytes.
     pub fn patch(&self, diff: &[u8], tensor: usize, bytes: &mut [u8]) -> Result<(), DiffError> {
         let spec = &self.header.tensors[tensor];
         let block_bytes = spec.tensor_type.block_bytes();
@@ -205,7 +205,7 @@ fn read_header(line: &[u8]) -> Result<DiffHeader, DiffError> {
     Ok(diff)
 }
 
-/// Returns the section whose length stands at `at`, which moves behind it.
+/// Returns the section whose length is at `at`, and moves `at` behind the section.
 fn section_at(bytes: &[u8], at: &mut usize) -> Result<Range<usize>, DiffError> {
     let truncated = |expected: u64| DiffError::Truncated { expected, actual: bytes.len() as u64 };
     let start = *at + LENGTH_BYTES;
@@ -217,7 +217,7 @@ fn section_at(bytes: &[u8], at: &mut usize) -> Result<Range<usize>, DiffError> {
     Ok(start..*at)
 }
 
-/// Returns the first line of a diff, with its end.
+/// Returns the first line of a diff, with its line end.
 ///
 /// # Errors
 /// When it cannot be written as JSON.
@@ -226,12 +226,13 @@ pub fn encode_header(header: &DiffHeader) -> Result<String, DiffError> {
     serde_json::to_string(&line).map(|line| line + "\n").map_err(DiffError::Encode)
 }
 
-/// Returns the section of the file's start, with its length before it.
+/// Returns the section of the file's start, preceded by its length.
 pub fn encode_start(base: &[u8], result: &Start) -> Vec<u8> {
     encoded(&section::of_start(base, result))
 }
 
-/// Returns the section of a tensor with blocks of so many bytes (at least 1), with its length before it. Both are equally long.
+/// Returns the section of a tensor with blocks of `block_bytes` bytes (at least 1), preceded by its length. `base` and
+/// `result` are equally long.
 pub fn encode_tensor(base: &[u8], result: &[u8], block_bytes: usize) -> Vec<u8> {
     encoded(&section::of_tensor(base, result, block_bytes))
 }

@@ -1,9 +1,9 @@
-//! Is the model still itself? How far it has drifted from the base model, measured beside the reward.
+//! Measurement of a tuned model's drift from the base model, besides the reward.
 //!
-//! A reward looks at the task alone, and a model can gain on it and be destroyed. A [`DriftMeter`] therefore measures the base
-//! model once, and then the tuned one as often as it is asked: the perplexity of plain texts and of the base model's own replies
-//! to everyday prompts (teacher-forced), and replies that the model generates freely, to those prompts and to held-out ones. How
-//! many of these loop ([`is_loop`]), or do not end, is what breaks first.
+//! A reward looks at the task alone: a model can gain on it and lose all else. A [`DriftMeter`] therefore measures the
+//! base model once, and then the tuned one as often as it is asked: the perplexity of plain texts and of the base
+//! model's own replies to everyday prompts (teacher-forced), and free replies to those prompts and to held-out ones.
+//! The number of replies that loop ([`is_loop`]), or do not end, is what degrades first.
 
 mod loops;
 mod neutral;
@@ -19,22 +19,22 @@ use crate::engine::{Decoding, Engine, EngineError, Reply, Request, Score, TokenT
 use crate::evaluation::FreePrompt;
 use crate::seed_log::{DriftRecord, RepliesRecord};
 
-/// Prompts of each kind that the model replies to freely in an evaluation.
+/// Prompts of each kind for free replies in an evaluation.
 pub const FREE_REPLIES: usize = 8;
 
-/// Most new tokens of such a reply, where the context has room for them.
+/// Most new tokens of a free reply, if the context has room for them.
 const NEW_TOKENS: usize = 48;
 
-/// The same for held-out prompts in smaller contexts.
+/// Numbers of new tokens to try for held-out prompts in smaller contexts.
 const FEWER_NEW_TOKENS: [usize; 4] = [NEW_TOKENS, 32, 16, 8];
 
-/// Bits per byte of plain English above which a model knows none: the frequencies of letters alone take about 4.
+/// Bits per byte of plain English above which a model does not know English: the frequencies of letters alone take about 4.
 const FOREIGN_BITS: f64 = 4.0;
 
-/// Drift is told up to this, so that it stays a number where a model gives a text no chance at all.
+/// Cap on drift, so that it is finite even if a model gives a text no probability at all.
 const MOST: f64 = 1e9;
 
-/// Why drift cannot be measured.
+/// Reasons for which drift cannot be measured.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum DriftError {
@@ -47,16 +47,16 @@ pub enum DriftError {
 /// Source of a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Everyday things.
+    /// The neutral set.
     Neutral,
     /// The task.
     HeldOut,
 }
 
-/// A prompt, and what was replied freely.
+/// A prompt, and a free reply to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FreeReply {
-    /// Which prompts it is one of.
+    /// Source of the prompt.
     pub kind: Kind,
     /// The prompt, without the chat template.
     pub prompt: String,
@@ -64,16 +64,16 @@ pub struct FreeReply {
     pub text: String,
 }
 
-/// How far a model is from the base, and what it says.
+/// Drift of a model from the base, and its free replies.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Drift {
     /// The figures.
     pub record: DriftRecord,
-    /// The replies that they count.
+    /// The replies that are counted in them.
     pub replies: Vec<FreeReply>,
 }
 
-/// Texts to be rated, and how the base model rates them.
+/// Texts to be scored, and the base model's scores of them.
 #[derive(Debug)]
 struct Rated<B> {
     batch: B,
@@ -83,14 +83,14 @@ struct Rated<B> {
 }
 
 impl<B> Rated<B> {
-    /// By what share of the base's perplexity the model's is higher.
+    /// Returns the relative increase of the model's perplexity over the base's.
     fn drift<E: Engine<Batch = B>>(&self, engine: &mut E) -> Result<f64, EngineError> {
         let now = per_token(&engine.score(&self.batch)?);
         Ok((libm::exp(self.base - now) - 1.0).min(MOST))
     }
 }
 
-/// Prompts to be replied to freely.
+/// Prompts for free replies.
 #[derive(Debug)]
 struct Asked<B> {
     kind: Kind,
@@ -120,7 +120,7 @@ impl<B> Asked<B> {
     }
 }
 
-/// Measures how far the model that an engine holds has drifted from the base model.
+/// Measures the drift from the base model of the model that an engine holds.
 #[derive(Debug)]
 pub struct DriftMeter<B> {
     texts: Option<Rated<B>>,
@@ -132,9 +132,10 @@ pub struct DriftMeter<B> {
 }
 
 impl<B> DriftMeter<B> {
-    /// Creates a meter that has measured the base model, which `engine` must hold. Without a `neutral` set, which comes with its prompts
-    /// as this model gets them, and where the built-in one means nothing to the model or does not fit into the context, the
-    /// replies to `held_out` prompts are all that is measured. These end at the texts of `stop`, too.
+    /// Creates a meter that has measured the base model, which `engine` must hold. The prompts of the `neutral` set
+    /// come in this model's form. Without such a set, and if the built-in one means nothing to the model or does not
+    /// fit into the context, only the replies to `held_out` prompts are measured. These replies also end at the texts
+    /// of `stop`.
     ///
     /// # Errors
     /// When inference fails, or a set of the user's own does not fit into the context.
@@ -177,7 +178,7 @@ impl<B> DriftMeter<B> {
         &self.base
     }
 
-    /// Something that the user should know of how drift is measured, where there is such a thing.
+    /// Returns a note for the user on how drift is measured, if there is one.
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
     }
@@ -193,8 +194,8 @@ impl<B> DriftMeter<B> {
         Ok(drift)
     }
 
-    /// Returns by what share of the base's the perplexity of plain texts, and of the base's own replies, is higher; `None` of what
-    /// is not measured. Takes a forward pass over both and generates nothing.
+    /// Returns the relative increase over the base of the perplexity of plain texts, and of the base's own replies;
+    /// `None` for what is not measured. Takes a forward pass over both and generates nothing.
     ///
     /// # Errors
     /// When inference fails.
@@ -203,7 +204,7 @@ impl<B> DriftMeter<B> {
         Ok([rate(&self.texts)?, rate(&self.own)?])
     }
 
-    /// Adds free replies and the count of evaluations; of the replies to neutral prompts there may be some already.
+    /// Adds free replies and their counts; some replies to neutral prompts may exist already.
     fn add<E: Engine<Batch = B>>(
         &self,
         drift: &mut Drift,
@@ -269,7 +270,7 @@ impl<B> DriftMeter<B> {
 }
 
 impl Neutral {
-    /// Returns, of every token of the vocabulary, how it fares in the set's texts; nothing where there are none, they do not fit
+    /// Returns the tally of each token of the vocabulary in the set's texts; empty if there are none, they do not fit
     /// into the context, or the built-in ones mean nothing to the model.
     ///
     /// # Errors
@@ -283,7 +284,7 @@ impl Neutral {
         if is_foreign { Ok(Vec::new()) } else { engine.tally(&batch) }
     }
 
-    /// Tries whether a set of the user's own fits into the context, before a run begins.
+    /// Checks before a run begins that a set of the user's own fits into the context.
     ///
     /// # Errors
     /// When a prompt, with room for a reply, or a text does not.
@@ -298,14 +299,14 @@ impl Neutral {
     }
 }
 
-/// Returns a text to be rated from its second word on, since not every model has a token that begins a text.
+/// Returns the request that scores a text from its second word on, since not every model has a token that begins a text.
 fn text_request(text: &str) -> Request {
     let text = text.trim();
     let (first, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
     Request { goes_on: true, ..Request::new(first, rest) }
 }
 
-/// Bits that a model takes for a byte of a text; `None` if it does not fit into the context.
+/// Returns the bits per byte that a model needs for a text; `None` if it does not fit into the context.
 fn bits_per_byte<E: Engine>(engine: &mut E, text: &Request) -> Result<Option<f64>, EngineError> {
     let Ok(batch) = engine.prepare(std::slice::from_ref(text)) else { return Ok(None) };
     let scores = engine.score(&batch)?;
@@ -313,7 +314,7 @@ fn bits_per_byte<E: Engine>(engine: &mut E, text: &Request) -> Result<Option<f64
     Ok(scores.first().map(|score| -score.log_likelihood / LN_2 / bytes))
 }
 
-/// Rates texts, as the base model; `None` of none.
+/// Scores texts by the base model; `None` if there are none.
 fn rated<E: Engine>(engine: &mut E, texts: &[Request]) -> Result<Option<Rated<E::Batch>>, DriftError> {
     if texts.is_empty() {
         return Ok(None);
@@ -323,13 +324,13 @@ fn rated<E: Engine>(engine: &mut E, texts: &[Request]) -> Result<Option<Rated<E:
     Ok(Some(Rated { batch, texts: texts.len() as u64, base }))
 }
 
-/// Mean log-likelihood of a token.
+/// Returns the mean log-likelihood of a token.
 fn per_token(scores: &[Score]) -> f64 {
     let tokens: usize = scores.iter().map(|score| score.tokens).sum();
     scores.iter().map(|score| score.log_likelihood).sum::<f64>() / tokens.max(1) as f64
 }
 
-/// Prompts with room for replies.
+/// Returns prompts with room for replies.
 fn asked<E: Engine>(
     engine: &E,
     kind: Kind,
@@ -343,7 +344,7 @@ fn asked<E: Engine>(
     Ok(Asked { kind, batch, shown, how })
 }
 
-/// Returns the held-out prompts with as long replies as there is room for; `None` if there is none, or no prompt.
+/// Returns the held-out prompts with the longest replies that there is room for; `None` if there is no room, or no prompt.
 fn asked_held_out<E: Engine>(
     engine: &E,
     prompts: Vec<FreePrompt>,

@@ -1,35 +1,36 @@
-//! Whether a model's replies are right but go on: what they lack is an end, and that is one token's row.
+//! Detects replies that are right but go on: they lack only the end, which one token's row can teach.
 //!
-//! A model that was tuned to chat explains what it has just said. Where a program reads the reply, an object in JSON or a number,
-//! that makes a right reply wrong. No likelihood is needed to see it: the base model's replies are judged as they are, and once
-//! more ended after each of their words. Where that makes enough of them right, the row of the token that ends replies is the
-//! place to learn it: some hundred integers, which hardly anything else depends on (docs/ALGORITHM.md).
+//! A model that was tuned to chat explains its own reply. If a program reads the reply, such as an object in JSON or a
+//! number, that makes a right reply wrong. Detecting it needs no likelihood: the base model's replies are judged as
+//! they are, and once more cut off after each of their words. If that makes enough of them right, the row of the token
+//! that ends replies is the place to learn it: some hundred integers, which hardly anything else depends on
+//! (docs/ALGORITHM.md).
 
 use crate::engine::Engine;
 use crate::evaluation::{EvaluationError, Evaluator, Worth};
 
-/// Problems whose replies are looked at.
+/// Problems whose replies are judged.
 const REPLIES: usize = 32;
 
-/// The end is what replies lack when to end sooner gains this share of all that could be gained,
+/// Replies lack only the end if ending sooner gains this share of all that could be gained,
 const CLEAR: f64 = 0.5;
 
-/// and this share of what a reply can be worth.
+/// and this share of the most that a reply can be worth.
 const LEAST: f64 = 0.05;
 
-/// What an end would do for a model's replies.
+/// Effect of an earlier end on a model's replies.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ending {
-    /// The token that ends replies, by its number.
+    /// The number of the token that ends replies.
     pub token: u64,
     /// Its text.
     pub text: String,
-    /// What replies are worth.
+    /// The worth of replies.
     pub worth: Worth,
 }
 
 impl Ending {
-    /// Returns whether to tune this token's row and nothing else is worth while.
+    /// Returns whether it is worthwhile to tune this token's row and nothing else.
     pub fn is_clear(&self) -> bool {
         let Worth { reward, ended_sooner, most, .. } = self.worth;
         let gained = ended_sooner - reward;
@@ -37,7 +38,7 @@ impl Ending {
     }
 }
 
-/// Has the base model reply to the first problems that the run is tuned on, and judges the replies whole and in part. `None` where
+/// Lets the base model reply to the first training problems, and judges the replies as a whole and in part. `None` if
 /// no single token ends replies.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
-//! `ask` and `tell`: the state of a run over its generations. Says which members to evaluate, and turns their fitness
-//! into the log's next record. It touches no codes.
+//! `ask` and `tell`: the state of a run over its generations. Determines the members to evaluate, and turns their
+//! fitness into the log's next record. It touches no codes.
 
 use crate::fitness::{Shaping, shape, summarize};
 use crate::noise::NoiseSeed;
@@ -55,10 +55,11 @@ impl Es {
         })
     }
 
-    /// Returns the record of the generation that was asked for, from the fitness of its members, which took so many evaluations;
-    /// moves on to the next generation. The planned step sizes are multiplied by `restraint`.
+    /// Returns the record of the current generation, from the fitness of its members, which took `evaluations`
+    /// evaluations, and moves on to the next generation. The planned step sizes are multiplied by `restraint`.
     ///
-    /// A member without a fitness was not evaluated: the others are compared among themselves, and its weight, or its pair's, is 0.
+    /// A member without a fitness was not evaluated: the others are compared among themselves, and its weight, or its
+    /// pair's, is 0.
     pub fn tell(&mut self, fitness: &[Option<f64>], evaluations: u64, restraint: f64) -> GenerationRecord {
         let Settings { mirror, shaping, .. } = &self.settings;
         let planned = self.settings.alphas_at(self.generation);

@@ -1,9 +1,9 @@
-//! Evaluates a model on problems: prompts, outputs, metrics, and their summary.
+//! Evaluation of a model on problems: prompts, outputs, metrics, and their summary.
 //!
-//! An [`Evaluator`] knows the task and the rewards that count, a [`ProblemBatch`] is a set of problems prepared for an engine,
-//! to be evaluated any number of times. Rewards that look at likelihoods need one forward pass over prompts and wanted replies; those that look
-//! at replies let the model reply. A model without a chat template is asked in the plain form; where that demands exactly
-//! the wanted text and then an end, the same forward pass tells whether greedy decoding gives it.
+//! An [`Evaluator`] knows the task and its rewards; a [`ProblemBatch`] is a set of problems prepared for an engine, to
+//! be evaluated any number of times. Rewards of likelihoods need one forward pass over prompts and wanted replies;
+//! rewards of replies let the model reply. A model without a chat template gets the plain form of a prompt; if that
+//! requires exactly the wanted text and then an end, the same forward pass tells whether greedy decoding gives it.
 
 mod batch;
 mod example;
@@ -95,24 +95,24 @@ pub enum EvaluationError {
 #[derive(Debug)]
 pub struct ProblemBatch<B> {
     problems: Vec<Problem>,
-    /// Prompts as the engine gets them.
+    /// Prompts in the engine's form.
     prompts: Vec<String>,
     /// The generation whose problems these are; held-out ones have the highest number.
     stream: u64,
-    /// Prompts with the wanted replies, and after these what own replies are to be scored.
+    /// Prompts with the wanted replies, followed by the own replies that are scored.
     wanted: B,
-    /// Prompts with the rejected replies, where the rewards look at them.
+    /// Prompts with the rejected replies, if the rewards need them.
     rejected: Option<B>,
     chat: bool,
     seed: u64,
-    /// What a template writes before replies, which is no part of them.
+    /// Text that a template writes before replies, and that is not part of them.
     lead: String,
-    /// What a template ends replies with, where no token does.
+    /// Text with which a template ends replies, if no token does.
     stop: Option<String>,
 }
 
 impl<B> ProblemBatch<B> {
-    /// What is asked, as the engine gets it, and the wanted reply, where one is known.
+    /// Returns the prompts in the engine's form, each with the wanted reply, if there is one.
     pub fn asked(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.prompts
             .iter()
@@ -126,23 +126,23 @@ pub struct Evaluator {
     task: Box<dyn Task>,
     metrics: Vec<Metric>,
     system: Option<String>,
-    /// Tokens of an example at most, others being left out.
+    /// Most tokens of an example; longer ones are left out.
     longest: Option<usize>,
     chat: ChatSettings,
-    /// Tokens of wanted and rejected replies that are scored at most.
+    /// Most tokens of wanted and rejected replies that are scored.
     score_first: Option<usize>,
     decoding: Decoding,
     seed: u64,
-    /// What the base model itself says after openings, where that counts in a member's fitness.
+    /// The base model's own replies after openings, if they are part of a member's fitness.
     own: Option<OwnReplies>,
 }
 
 impl Evaluator {
-    /// Makes an evaluator of `task` by a definition that has been validated. `seed` is the run's. `judge_of` makes the judges of
-    /// the rewards that neither the task nor the engine judges. All problems that are given are checked.
+    /// Creates an evaluator of `task` by a definition that has been validated. `seed` is the run's. `judge_of` creates
+    /// the judges of the rewards that neither the task nor the engine judges. All given problems are checked.
     ///
     /// # Errors
-    /// When a judge cannot be made, or a problem lacks what a reward looks at.
+    /// When a judge cannot be created, or a problem lacks what a reward needs.
     pub fn new(
         task: Box<dyn Task>,
         definition: &Definition,
@@ -179,12 +179,12 @@ impl Evaluator {
         Ok(evaluator)
     }
 
-    /// Returns what writes the model's prompts and replies.
+    /// Returns the prompter that writes the model's prompts and replies.
     fn prompter<'a, E: Engine>(&'a self, engine: &'a E) -> Result<Prompter<'a>, EvaluationError> {
         Prompter::new(engine.vocabulary(), &self.chat, self.system.as_deref())
     }
 
-    /// Returns how many new tokens a reply may have, where a reward needs replies.
+    /// Returns the most new tokens of a reply, if a reward needs replies.
     fn new_tokens(&self, chat: bool) -> Option<usize> {
         let told_by_scores = |kind: &RewardKind| *kind == RewardKind::Exact && self.scores_tell(chat);
         let replies = |metric: &Metric| metric.kind.reads_replies() && !told_by_scores(&metric.kind);
@@ -208,7 +208,7 @@ impl Evaluator {
         Ok(())
     }
 
-    /// Returns the reward of each problem, with what an own reply has lost, where these count.
+    /// Returns the reward of each problem, including the loss on own replies, if these count.
     ///
     /// # Errors
     /// When inference or a judge fails.
@@ -227,7 +227,7 @@ impl Evaluator {
         Ok(rewards)
     }
 
-    /// Returns the model's reply to each problem, even where no reward reads it, and the outcome.
+    /// Returns the model's reply to each problem, even if no reward reads it, and the outcome.
     ///
     /// # Errors
     /// When inference or a judge fails, or the context has no room for replies.
@@ -242,7 +242,7 @@ impl Evaluator {
         Ok(replies.iter().cloned().zip(outcomes).collect())
     }
 
-    /// Returns what the judges have to say of the replies so far, beside rewards.
+    /// Returns the judges' hints about the replies so far.
     pub fn hints(&self) -> Vec<String> {
         self.metrics.iter().filter_map(|metric| metric.judge.as_ref()?.hint()).collect()
     }
@@ -282,7 +282,7 @@ impl Evaluator {
         Ok(outcomes)
     }
 
-    /// Returns rewards, and whether problems are solved by the first of the metrics that can tell.
+    /// Returns rewards, and whether problems are solved by the first metric that can tell.
     fn apply_metrics<E: Engine>(
         &mut self,
         engine: &mut E,
@@ -331,7 +331,7 @@ impl Evaluator {
         }
     }
 
-    /// What the task says of each reply.
+    /// Returns the task's verdict on each reply.
     fn verdicts<E: Engine>(
         &self,
         engine: &mut E,

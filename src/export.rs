@@ -1,7 +1,7 @@
-//! From base model and seed log to the tuned model, byte for byte what the live run held in memory.
+//! From base model and seed log to the tuned model, byte for byte as the live run held it in memory.
 //!
-//! The base is copied and its code bytes are patched; its metadata gains what says where the model comes from, unless that is
-//! not wanted, and everything else stays as it is. Nothing else than the log decides the codes.
+//! The base is copied and its code bytes are patched; its metadata gains the model's provenance, unless that is not
+//! wanted, and all else is unchanged. The log alone determines the codes.
 
 mod error;
 mod provenance;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Weights are kept within this distance of 0 (QES, arXiv 2602.03120, section 3).
+/// Largest absolute value of a weight (QES, arXiv 2602.03120, section 3).
 pub const MAX_WEIGHT: f32 = 3.0;
 
 /// How fitness becomes weights.
@@ -34,26 +34,27 @@ pub fn mean(rewards: &[f64]) -> f64 {
     if rewards.is_empty() { 0.0 } else { rewards.iter().sum::<f64>() / rewards.len() as f64 }
 }
 
-/// `part` of `whole` as a share, 0.0..=1.0; 0 of nothing.
+/// Returns `part` of `whole` as a share, 0.0..=1.0; 0 if both are 0.
 pub fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// Standard deviation around the mean, of the population.
+/// Returns the standard deviation around the mean, of the population.
 pub(crate) fn deviation(values: &[f64]) -> f64 {
     let centre = mean(values);
     let squares: Vec<f64> = values.iter().map(|v| (v - centre) * (v - centre)).collect();
     mean(&squares).sqrt()
 }
 
-/// Describes the members of a generation.
+/// Summarizes the fitness of a generation's members.
 pub fn summarize(members: &[f64]) -> FitnessSummary {
     let best = members.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     FitnessSummary { mean: mean(members), spread: deviation(members), best }
 }
 
-/// Returns the weight of each perturbation, from the fitness of the members. Mirrored members come in pairs, the one that adds
-/// the perturbation first, and a pair's difference counts; else each member's fitness does. All equal gives zeros, never NaN.
+/// Returns the weight of each perturbation, from the fitness of the members. Mirrored members come in pairs, the one
+/// that adds the perturbation first, and the weight follows from the pair's difference; otherwise from each member's
+/// fitness. If all are equal, the weights are 0, never NaN.
 pub fn shape(members: &[f64], mirror: bool, shaping: Shaping) -> Vec<f32> {
     let differences: Vec<f64> = members.as_chunks::<2>().0.iter().map(|[plus, minus]| plus - minus).collect();
     let values = if mirror { &differences } else { members };
@@ -75,8 +76,8 @@ fn z_scores(values: &[f64]) -> Vec<f64> {
     values.iter().map(|value| ((value - centre) / spread).clamp(-clip, clip)).collect()
 }
 
-/// Ranks from -sqrt(3) to sqrt(3), the range over which a uniform variable has unit variance, so that one alpha serves
-/// both shapings. Equal differences share the mean of their ranks.
+/// Returns ranks from -sqrt(3) to sqrt(3), the range over which a uniform variable has unit variance, so that one
+/// alpha serves both shapings. Equal values share the mean of their ranks.
 fn centred_ranks(values: &[f64]) -> Vec<f64> {
     let last = values.len().saturating_sub(1).max(1) as f64;
     let centred = |value: &f64| {

@@ -1,15 +1,15 @@
-//! A validated view of a GGUF model: the metadata that tuning asks for, and where each tensor's bytes lie.
+//! A validated view of a GGUF model: the metadata that tuning needs, and the byte range of each tensor.
 //!
 //! [`Gguf::parse`] borrows the whole file and copies only its descriptors. A value of [`Gguf`] is proof that the
-//! header is sound: every tensor has a known type, whole blocks in each row, and a byte range that is aligned,
-//! inside the file and disjoint from all others. Counts and lengths are held against caps and against the bytes
-//! that are left before anything is allocated for them.
+//! header is sound: every tensor has a known type, whole blocks in each row, and a byte range that is aligned, inside
+//! the file and disjoint from all others. Counts and lengths are checked against caps and against the remaining bytes
+//! before anything is allocated for them.
 //!
-//! The header, the value types and the integers are read by `gguf-rs-lib`. The walk over the entries and the
-//! tensor list is our own, because that crate (0.3.3) refuses files that llama.cpp loads: it wants every key in
-//! `lower_snake_case`, which `gpt-oss.context_length` and the keys of all other hyphenated architectures are not,
-//! and every vocabulary entry in UTF-8; it decodes all arrays into memory; and it reports a bad tensor as a string
-//! that seldom names the tensor.
+//! The header, the value types and the integers are read by `gguf-rs-lib`. The walk over the entries and the tensor
+//! list is our own, because that crate (0.3.3) refuses files that llama.cpp loads: it requires every key in
+//! `lower_snake_case`, which the keys of hyphenated architectures, such as `gpt-oss.context_length`, are not, and
+//! every vocabulary entry in UTF-8; it decodes all arrays into memory; and its error for a bad tensor is a string that
+//! seldom names the tensor.
 
 mod cursor;
 mod error;
@@ -30,10 +30,10 @@ pub use self::parts::{MergeError, Merged, Part, Piece, merge};
 pub use self::rewrite::{Entry, Splice, Start, Value};
 use crate::tensor_type::TensorType;
 
-/// Alignment of the tensor data where `general.alignment` is absent.
+/// Alignment of the tensor data if `general.alignment` is absent.
 const DEFAULT_ALIGNMENT: u64 = gguf_rs_lib::format::GGUF_DEFAULT_ALIGNMENT as u64;
 
-/// Validated view of a model file: what tuning needs to know of its header.
+/// Validated view of a model file: the facts of its header that tuning needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gguf {
     version: u32,
@@ -41,7 +41,7 @@ pub struct Gguf {
     architecture: String,
     metadata: Metadata,
     tensors: Vec<TensorEntry>,
-    /// Where the list of tensors lies: behind the metadata, ahead of the padding before the tensor data.
+    /// Byte range of the list of tensors: after the metadata, before the padding of the tensor data.
     list: Range<u64>,
 }
 
@@ -52,19 +52,19 @@ pub struct TensorEntry {
     pub name: String,
     /// One to four dimensions, none zero, the contiguous one (the row length) first.
     pub shape: Vec<u64>,
-    /// How the elements are stored.
+    /// Type of the elements.
     pub tensor_type: TensorType,
     /// Absolute byte range in the file.
     pub range: Range<u64>,
 }
 
 impl TensorEntry {
-    /// Number of elements: the product of the shape, which [`Gguf::parse`] has checked against overflow.
+    /// Returns the number of elements: the product of the shape, which [`Gguf::parse`] has checked against overflow.
     pub fn elements(&self) -> u64 {
         self.shape.iter().product()
     }
 
-    /// Returns the byte range as one of memory. It lies within a file that was mapped or read to be parsed, so nothing is lost.
+    /// Returns the byte range as `usize`. It lies within a file that was mapped or read to be parsed, so nothing is lost.
     pub fn byte_range(&self) -> Range<usize> {
         self.range.start as usize..self.range.end as usize
     }
@@ -76,12 +76,13 @@ impl Gguf {
     /// Bytes after the last tensor are ignored, and a file without tensors is accepted.
     ///
     /// # Errors
-    /// A [`GgufError`] for the first thing found wrong; each says what to do about it.
+    /// A [`GgufError`] for the first fault found; each names a remedy.
     pub fn parse(bytes: &[u8]) -> Result<Gguf, GgufError> {
         Self::read(bytes, false)
     }
 
-    /// The same; where the file may be a part of a split model, it may also lack what only the first part has.
+    /// Parses a header as [`parse`](Self::parse) does; if the file may be a part of a split model, it may also lack
+    /// what only the first part has.
     fn read(bytes: &[u8], is_part: bool) -> Result<Gguf, GgufError> {
         let header = header::read(bytes)?;
         let mut cursor = Cursor::after_header(bytes);
@@ -101,22 +102,22 @@ impl Gguf {
         Ok(Gguf { version: header.version, alignment, architecture, metadata, tensors, list })
     }
 
-    /// Version of the GGUF format; 3 today.
+    /// Returns the version of the GGUF format; 3 today.
     pub fn version(&self) -> u32 {
         self.version
     }
 
-    /// Alignment of the tensor data in bytes, a power of two.
+    /// Returns the alignment of the tensor data in bytes, a power of two.
     pub fn alignment(&self) -> u64 {
         self.alignment
     }
 
-    /// Architecture (`general.architecture`), such as `llama`; never empty.
+    /// Returns the architecture (`general.architecture`), such as `llama`; never empty.
     pub fn architecture(&self) -> &str {
         &self.architecture
     }
 
-    /// Name of the model (`general.name`), if it has one.
+    /// Returns the name of the model (`general.name`), if it has one.
     pub fn name(&self) -> Option<&str> {
         self.metadata_str("general.name")
     }
@@ -126,7 +127,7 @@ impl Gguf {
         self.metadata_str("tokenizer.chat_template").is_some_and(|template| !template.is_empty())
     }
 
-    /// Context length the model was trained for (`{architecture}.context_length`), if it says.
+    /// Returns the context length the model was trained for (`{architecture}.context_length`), if it is known.
     pub fn context_length(&self) -> Option<u64> {
         self.metadata_u64(&format!("{}.context_length", self.architecture))
     }
@@ -142,7 +143,7 @@ impl Gguf {
         self.metadata.unsigned(key)
     }
 
-    /// Returns what is under `key`, where that is true or false.
+    /// Returns the boolean under `key`, if there is one.
     pub fn metadata_bool(&self, key: &str) -> Option<bool> {
         self.metadata.boolean(key)
     }
@@ -153,8 +154,8 @@ impl Gguf {
         self.metadata.texts(file, key)
     }
 
-    /// Where the tensor data begins: their offsets in the file's list count from there. A file without tensors may end
-    /// before.
+    /// Returns the start of the tensor data, to which the offsets in the file's list are relative. A file without
+    /// tensors may end before it.
     pub fn data_start(&self) -> u64 {
         self.list.end.next_multiple_of(self.alignment)
     }
@@ -170,7 +171,7 @@ impl Gguf {
     }
 }
 
-/// A model in several files is refused: its other tensors are not here.
+/// Refuses a model in several files, since its other tensors are not here.
 fn refuse_split(metadata: &Metadata) -> Result<(), GgufError> {
     match metadata.unsigned("split.count") {
         Some(count) if count > 1 => Err(GgufError::Split { count }),
@@ -178,7 +179,7 @@ fn refuse_split(metadata: &Metadata) -> Result<(), GgufError> {
     }
 }
 
-/// Alignment of the tensor data, a power of two that fits the `u32` the format stores it in.
+/// Returns the alignment of the tensor data, a power of two that fits the `u32` the format stores it in.
 fn alignment(metadata: &Metadata) -> Result<u64, GgufError> {
     const KEY: &str = "general.alignment";
     if !metadata.has(KEY) {

@@ -12,7 +12,7 @@ pub(super) fn quoted(key: &str) -> String {
     format!("\"{key}\"")
 }
 
-/// Returns the problem of a value that is none of what was expected.
+/// Returns the fault of a value that has none of the expected types.
 pub(super) fn wrong_type(key: &str, value: Option<&Value>, expected: &'static str) -> Fault {
     match value {
         Some(value) => Fault::WrongType { what: quoted(key), found: kind(value), expected },
@@ -83,18 +83,18 @@ pub(super) fn conversation(object: &Map<String, Value>, key: &str) -> Result<Vec
     messages::read(list.ok_or_else(|| wrong_type(key, object.get(key), "a list of messages"))?, key)
 }
 
-/// Keys beside a conversation that change what a model is to see, and that nothing here can show it.
+/// Keys besides a conversation that change what a model should see, and that cannot be shown to it here.
 const UNSHOWABLE: [&str; 9] =
     ["tools", "functions", "images", "image", "videos", "video", "audios", "audio", "reasoning_content"];
 
-/// Returns whether thoughts beside everything else are those of the one reply that there is.
+/// Returns whether thoughts in a key of their own belong to the only reply.
 fn of_one_reply(object: &Map<String, Value>) -> bool {
     ["completion", "response", "output", "answer"]
         .iter()
         .any(|key| object.get(*key).is_some_and(Value::is_string))
 }
 
-/// Refuses what a model cannot be shown.
+/// Refuses an object with contents that a model cannot be shown.
 pub(super) fn check_showable(object: &Map<String, Value>) -> Result<(), Fault> {
     let is_there = |key: &&&str| object.get(**key).is_some_and(|value| !is_nothing(value));
     match UNSHOWABLE.iter().find(is_there) {
@@ -124,7 +124,7 @@ pub(super) fn with_columns(object: &Map<String, Value>, prompt: Prompt) -> Resul
     Ok(Prompt::Messages(system.into_iter().chain(history).chain(asked).collect()))
 }
 
-/// Reads the column `history`: pairs of what was asked and replied before.
+/// Reads the column `history`: pairs of earlier questions and replies.
 fn history(object: &Map<String, Value>) -> Result<Vec<Message>, Fault> {
     const EXPECTED: &str = "a list of pairs of strings, what was asked and what was replied";
     let pairs = match object.get("history") {

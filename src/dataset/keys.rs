@@ -1,4 +1,4 @@
-//! From an object's keys to what it holds.
+//! From an object's keys to its contents.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use super::layouts::{KNOWN, Layout, near};
 use super::values::weight;
 use super::{Earlier, Example, Fault, Notes, Shape};
 
-/// Reads objects that are all to be as the first.
+/// Reader of objects that must all be like the first.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     wanted: &'a [Shape],
@@ -27,7 +27,7 @@ impl<'a> Reader<'a> {
         Self { wanted, first: None, line_ends: 0, unused: BTreeSet::new() }
     }
 
-    /// Returns the shape of what was read, and what there is to say of it; `None` before the first object.
+    /// Returns the shape of the objects and the remarks on them; `None` before the first object.
     pub(super) fn finish(self) -> Option<(Shape, Notes)> {
         let notes = Notes { line_ends: self.line_ends, unused: self.unused.into_iter().collect() };
         self.first.map(|(layout, _)| (layout.shape, notes))
@@ -54,7 +54,7 @@ impl<'a> Reader<'a> {
         Ok(Example { content, earlier, weight: weight * of_reply, line: Some(line), object })
     }
 
-    /// Returns why an object cannot be used, or not behind the first.
+    /// Returns the reason that an object cannot be used, or not after the first one.
     fn unfit(
         &self,
         first: Option<(&Layout, u64)>,

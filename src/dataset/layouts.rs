@@ -1,4 +1,4 @@
-//! The sets of keys that make an example.
+//! The sets of keys that make up an example.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use super::contents::{
 use super::messages;
 use super::{Fault, Shape};
 
-/// One set of keys that makes a shape.
+/// A set of keys that makes up a shape.
 #[derive(Debug)]
 pub(super) struct Layout {
     pub(super) shape: Shape,
@@ -19,10 +19,10 @@ pub(super) struct Layout {
     pub(super) read: fn(&Map<String, Value>) -> Result<Found, Fault>,
 }
 
-/// Keys that any layout may have beside its own.
+/// Keys that any layout may have besides its own.
 const BESIDE: [&str; 6] = ["system", "history", "weight", "input", "context", "reasoning_content"];
 
-/// All keys that mean something.
+/// All keys that have a meaning.
 pub(super) const KNOWN: [&str; 18] = [
     "messages",
     "conversations",
@@ -44,7 +44,7 @@ pub(super) const KNOWN: [&str; 18] = [
     "data",
 ];
 
-/// All layouts; of those that fit an object and have the same shape, the first counts.
+/// All layouts; of those that fit an object and have the same shape, the first is taken.
 static LAYOUTS: [Layout; 20] = [
     Layout {
         shape: Shape::Chat,

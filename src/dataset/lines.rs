@@ -16,7 +16,7 @@ const BLANK: [char; 3] = [' ', '\t', '\r'];
 /// Keys under which a file of one object has its examples.
 const WRAPPINGS: [&str; 5] = ["data", "examples", "rows", "train", "items"];
 
-/// End of the message on a line that is not one object.
+/// End of the message about a line that is not one object.
 const ONE_A_LINE: &str = "; a file has one whole object a line, or is one array of objects";
 
 pub(super) fn parse(text: &str, wanted: &[Shape]) -> Result<Dataset, Located> {

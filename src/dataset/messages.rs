@@ -6,14 +6,14 @@ use super::error::{excerpt, kind};
 use super::values::{is_nothing, weight};
 use super::{Fault, Message, Prompt, ROLES};
 
-/// The keys of who speaks and of what is said: as OpenAI has them, and as ShareGPT has them. A file may have either under any name
-/// for the list.
+/// The keys of a message's role and text, in OpenAI's and in ShareGPT's form. A file may have either under any name of
+/// the list.
 const PAIRS: [(&str, &str); 2] = [("role", "content"), ("from", "value")];
 
 /// Names of roles that mean another one.
 const ALIASES: [(&str, &str); 2] = [("human", "user"), ("gpt", "assistant")];
 
-/// Names that are no roles, and the role that was probably meant.
+/// Names that are not roles, and the role that was probably meant.
 const MISTAKEN: [(&str, &str); 10] = [
     ("human", "user"),
     ("prompter", "user"),
@@ -27,25 +27,25 @@ const MISTAKEN: [(&str, &str); 10] = [
     ("observation", "tool"),
 ];
 
-/// A message, and what it counts where it is a reply.
+/// A message, and its weight if it is a reply.
 #[derive(Debug)]
 pub(super) struct Turn {
     pub(super) message: Message,
     pub(super) weight: f64,
 }
 
-/// Returns the messages alone.
+/// Returns the messages without weights.
 pub(super) fn bare(turns: Vec<Turn>) -> Vec<Message> {
     turns.into_iter().map(|turn| turn.message).collect()
 }
 
-/// Returns the role that is meant by a name.
+/// Returns the role with a name, aliases included.
 fn role(name: &str) -> Option<&'static str> {
     let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, role)| role);
     ROLES.into_iter().find(|role| *role == name)
 }
 
-/// Returns the role that was probably meant by a name that is none.
+/// Returns the role that an invalid name probably means.
 fn meant(name: &str) -> Option<&'static str> {
     let lower = name.trim().to_ascii_lowercase();
     let mistaken = || MISTAKEN.iter().find(|(name, _)| *name == lower).map(|(_, role)| *role);
@@ -95,7 +95,7 @@ fn message(value: &Value, what: &str) -> Result<Turn, Fault> {
     Ok(Turn { message: Message { role: role.to_owned(), content }, weight })
 }
 
-/// Refuses a message with more to it than a text.
+/// Refuses a message that is more than a text.
 fn check_showable(object: &Map<String, Value>, what: &str) -> Result<(), Fault> {
     let of_key = |key: &str| format!("\"{key}\" in {what}");
     let is_there = |key: &&&str| object.get(**key).is_some_and(|value| !value.is_null());
@@ -109,11 +109,11 @@ fn check_showable(object: &Map<String, Value>, what: &str) -> Result<(), Fault> 
     Ok(())
 }
 
-/// Keys under which the thoughts before a reply stand.
+/// Keys of the thoughts before a reply.
 const REASONING: [&str; 3] = ["reasoning_content", "reasoning", "thinking"];
 
-/// Returns the thoughts that stand beside a reply, `what` being the message that has both. Of the keys of a whole example only the first
-/// means thoughts.
+/// Returns the thoughts in a key beside a reply; `what` is the message that has both. Of the keys of a whole example
+/// only the first means thoughts.
 pub(super) fn reasoning<'a>(
     object: &'a Map<String, Value>,
     what: Option<&str>,
@@ -129,8 +129,8 @@ pub(super) fn reasoning<'a>(
     }
 }
 
-/// Returns a reply with the thoughts before it as most models write them. A template that has a place of its own for thoughts finds
-/// them by these marks.
+/// Returns a reply with the thoughts before it in the form of most models. A template with a separate place for
+/// thoughts finds them by these marks.
 pub(super) fn with_reasoning(thoughts: &str, reply: &str, what: &str) -> Result<String, Fault> {
     if thoughts.contains("</think>") || reply.contains("</think>") {
         return Err(Fault::Reasoning { what: what.to_owned() });
@@ -146,7 +146,7 @@ fn wrong(value: &Value, key: &str, what: &str, expected: &'static str) -> Fault 
     Fault::WrongType { what: format!("\"{key}\" in {what}"), found: kind(value), expected }
 }
 
-/// Returns what is said: a string, or OpenAI's list of parts where all of them are text.
+/// Returns the text of a message: a string, or OpenAI's list of parts if all of them are text.
 fn content(value: &Value, key: &str, what: &str) -> Result<String, Fault> {
     let part = |part: &Value| {
         let is_text = part.get("type").and_then(Value::as_str) == Some("text");
@@ -163,7 +163,7 @@ fn content(value: &Value, key: &str, what: &str) -> Result<String, Fault> {
     }
 }
 
-/// Makes messages a prompt.
+/// Converts messages to a prompt.
 pub(super) fn prompt(messages: Vec<Message>, key: &str) -> Result<Prompt, Fault> {
     let last = messages.last().ok_or(Fault::NothingAsked)?;
     if last.role == "assistant" {
@@ -175,7 +175,7 @@ pub(super) fn prompt(messages: Vec<Message>, key: &str) -> Result<Prompt, Fault>
     Ok(Prompt::Messages(messages))
 }
 
-/// Takes the reply off the end of a conversation.
+/// Splits the reply off the end of a conversation.
 pub(super) fn reply(mut messages: Vec<Message>, key: &str) -> Result<(Vec<Message>, String), Fault> {
     let last = messages.pop().ok_or_else(|| Fault::Blank { what: format!("\"{key}\"") })?;
     if last.role != "assistant" {

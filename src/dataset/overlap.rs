@@ -5,16 +5,16 @@ use std::collections::HashSet;
 use super::Example;
 use super::split::{Place, place};
 
-/// Examples that come more than once.
+/// Numbers of examples that occur more than once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Overlap {
-    /// Training examples that are, prompt and reply, the same as one before them.
+    /// Training examples with the prompt and reply of an earlier one.
     pub repeated: u64,
-    /// Held-out examples whose prompt (whose text, where there is no prompt) is tuned on too.
+    /// Held-out examples whose prompt (or text, if there is no prompt) is also a training example's.
     pub shared: u64,
 }
 
-/// Counts what comes more than once.
+/// Counts the examples that occur more than once.
 pub fn overlap(training: &[Example], held_out: &[Example]) -> Overlap {
     let mut whole = HashSet::new();
     let repeated = training.iter().filter(|example| !whole.insert(place(&example.content, true))).count();

@@ -1,9 +1,9 @@
-//! Plain text in pieces that fit a context.
+//! Plain text, cut into pieces that fit a context.
 
-/// Cuts a text into pieces of up to `most` bytes (at least one character), each as long as it can be: up to the last blank
-/// line in reach, else the last line end, else the last white space, else anywhere between two characters. Joined together
-/// they are the text without the white space at its end; a piece of nothing but white space is left out. Beside each piece
-/// stands whether the text ends with it.
+/// Cuts a text into pieces of up to `most` bytes (at least one character), each as long as possible: up to the last
+/// blank line in reach, else the last line end, else the last white space, else anywhere between two characters.
+/// Joined together they are the text without the white space at its end; pieces of only white space are left out. Each
+/// piece comes with whether it is the end of the text.
 ///
 /// After a change in the text, the pieces before it stay the same, but later ones may be cut elsewhere.
 pub fn pieces(text: &str, most: usize) -> impl Iterator<Item = (&str, bool)> {
@@ -16,7 +16,7 @@ pub fn pieces(text: &str, most: usize) -> impl Iterator<Item = (&str, bool)> {
     all.filter(|(piece, _)| !piece.trim().is_empty())
 }
 
-/// Returns the length of the first piece, 0 for no text alone.
+/// Returns the length of the first piece; 0 only for an empty text.
 fn cut(text: &str, most: usize) -> usize {
     if text.len() <= most {
         return text.len();

@@ -1,4 +1,4 @@
-//! Which examples tuning never sees.
+//! The split of examples into training and held-out ones.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,16 +10,16 @@ use super::{Content, Example, Prompt};
 /// The share of the examples that is held out by default.
 pub const HELD_OUT_SHARE: f64 = 0.2;
 
-/// Examples on two sides, each in the order of the file, neither empty.
+/// Examples in two parts, each in the order of the file, neither empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
-    /// Examples that tuning draws from.
+    /// Examples for training.
     pub training: Vec<Example>,
     /// Examples for evaluation alone.
     pub held_out: Vec<Example>,
 }
 
-/// Why examples cannot be split.
+/// Reasons for which examples cannot be split.
 #[derive(Debug, Error, PartialEq)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum SplitError {
@@ -32,22 +32,23 @@ pub enum SplitError {
     AllTheSame(usize),
 }
 
-/// Held-out examples that a split makes at least, where that is not more than a quarter of all.
+/// Fewest held-out examples of a split, unless that is more than a quarter of all.
 pub const FEWEST_HELD_OUT: usize = 4;
 
-/// Up to this many examples, a share is held out to the very number.
+/// Most examples of which the held-out share is exact.
 const EXACT: usize = 10_000;
 
 /// Holds out a share of the examples.
 ///
-/// On which side an example lands depends on its prompt alone (on its text where it has none), so a prompt that comes twice is
-/// never on both sides. The prompts are in the order of their SHA-256, and the first are held out: of up to 10,000 examples to
-/// the very number (but at least [`FEWEST_HELD_OUT`], where that is not more than a quarter); of more, those whose hash, its first 8
-/// bytes as a fraction of 1, is less than the share. So examples keep their order when lines are reordered, and all but a few
-/// of them their side when lines are added. Where all prompts are the same, the whole content counts instead.
+/// The side of an example depends on its prompt alone (on its text if it has none), so a prompt that occurs twice is
+/// never on both sides. The prompts are ordered by their SHA-256, and the first are held out: of up to 10,000 examples
+/// the exact number (but at least [`FEWEST_HELD_OUT`], unless that is more than a quarter); of more, those whose hash,
+/// its first 8 bytes as a fraction of 1, is less than the share. So reordering lines changes nothing, and after adding
+/// lines all but a few examples are on the same side as before. If all prompts are the same, the whole content decides
+/// instead.
 ///
 /// # Errors
-/// When the share is no fraction, or there are no two different examples.
+/// When the share is not a fraction, or there are no two different examples.
 pub fn split(examples: Vec<Example>, share: f64) -> Result<Split, SplitError> {
     if !(share > 0.0 && share < 1.0) {
         return Err(SplitError::Share(share));
@@ -94,10 +95,10 @@ fn by_number(places: &[Place], share: f64) -> HashSet<Place> {
     held_out
 }
 
-/// A SHA-256, by which examples are in an order that has nothing to do with them.
+/// A SHA-256, which orders examples independently of their content.
 pub(super) type Place = [u8; 32];
 
-/// Each example's place; `None` where not two of them differ.
+/// Returns each example's place; `None` if no two of them differ.
 fn places(examples: &[Example]) -> Option<Vec<Place>> {
     [false, true].into_iter().find_map(|whole| {
         let places: Vec<Place> = examples.iter().map(|example| place(&example.content, whole)).collect();
@@ -110,7 +111,7 @@ fn number(place: Place) -> u64 {
     place.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// Returns the place of an example by its prompt, or by everything.
+/// Returns the place of an example by its prompt, or by its whole content.
 pub(super) fn place(content: &Content, whole: bool) -> Place {
     let mut hash = Sha256::new();
     let mut add = |text: &str| {

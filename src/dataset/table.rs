@@ -1,7 +1,7 @@
 //! Tables: the header row names the keys, and every value is a string.
 //!
-//! Columns are parted by commas, by semicolons, as spreadsheets do where the comma is for decimals, or by tabs: by whichever makes
-//! keys of the header row. A first line `sep=;`, which Excel writes, says it outright.
+//! The separator of columns is a comma, a semicolon, as in spreadsheets with decimal commas, or a tab: the one that
+//! splits the header row into known keys. A first line `sep=;`, which Excel writes, states it explicitly.
 
 use std::collections::HashSet;
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Fault;
 
-/// Returns whether a value is as good as none.
+/// Returns whether a value is equivalent to an absent one.
 pub(super) fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -15,7 +15,7 @@ pub(super) fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// Returns what an object's example counts: its `weight`, 1 where there is none. In a table it is a text.
+/// Returns the weight of an object's example: its `weight`, 1 if it has none. In a table it is a text.
 pub(super) fn weight(object: &Map<String, Value>, what: impl FnOnce() -> String) -> Result<f64, Fault> {
     let found = match object.get("weight") {
         None | Some(Value::Null) => return Ok(1.0),

@@ -1,8 +1,8 @@
-//! Contents of a section before it is compressed, and their use. Numbers are 64 bits, little-endian.
+//! Contents of a section before compression. Numbers are 64 bits, little-endian.
 //!
-//! Of the start: for each splice the bytes that stay before it, the bytes that it takes out and those that it puts in, all three
-//! counted, then both. Of a tensor: for each run of changed blocks the blocks that stay before it and its blocks, both
-//! counted, then the exclusive or of old and new bytes.
+//! Section of the start: for each splice the number of unchanged bytes before it, of the bytes that it removes and of
+//! those that it inserts, then both. Section of a tensor: for each run of changed blocks the number of unchanged
+//! blocks before it and of its own, then the exclusive or of old and new bytes.
 
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
@@ -16,20 +16,20 @@ pub const RUN_BYTES: u64 = 16;
 /// Room in the section of a start for the counts of its splices.
 const COUNTS_BYTES: u64 = 1 << 24;
 
-/// More effort gains nothing on what is as random as changes of codes.
+/// Compression level. A higher one gains nothing on data as random as changes of codes.
 const LEVEL: u8 = 6;
 
 pub fn compress(section: &[u8]) -> Vec<u8> {
     compress_to_vec_zlib(section, LEVEL)
 }
 
-/// Returns the section that was compressed; `None` if it is damaged, or far longer than `most` bytes.
+/// Decompresses a section; `None` if it is damaged, or far longer than `most` bytes.
 pub fn expand(compressed: &[u8], most: u64) -> Option<Vec<u8>> {
     let most = usize::try_from(most.saturating_add(COUNTS_BYTES)).ok()?;
     decompress_to_vec_zlib_with_limit(compressed, most).ok()
 }
 
-/// Part of a section that is still to be read.
+/// The part of a section that has not been read yet.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
@@ -103,7 +103,7 @@ pub fn of_tensor(base: &[u8], result: &[u8], block_bytes: usize) -> Vec<u8> {
     }
 }
 
-/// Changes a tensor's bytes; `None` if the section does not fit them. They may be changed in part then.
+/// Changes a tensor's bytes; `None` if the section does not fit them, in which case some may have been changed.
 pub fn patch(section: &[u8], bytes: &mut [u8], block_bytes: usize) -> Option<()> {
     let mut rest = Rest(section);
     let mut at = 0_usize;

@@ -1,28 +1,31 @@
 //! Detects replies that loop, the first fault that a damaged model shows in free replies.
 
-/// Fewest words, and fewest characters, that copies of something must take up together to be a loop.
+/// Fewest words, and fewest characters, of all copies together in a loop.
 const LEAST_WORDS: usize = 6;
 const LEAST_CHARACTERS: usize = 32;
 
-/// How often a sequence of three words may occur in a reply of few different words.
+/// Most occurrences of a sequence of three words in a reply of few different words.
 const MOST_TRIPLES: usize = 3;
 
-/// Checks whether a reply repeats itself instead of going on. One of these makes a loop of it:
+/// Returns whether a reply repeats itself instead of going on, which is one of these:
 ///
-/// - Something is said back to back, at least three times, and that is half of the reply or more; or at least four times, and the
-///   reply breaks off in the midst of it. "Something" is any number of words, capitals, punctuation and the numbers of lists
-///   apart, the copies together at least six words; or any characters (also of a script without spaces, or empty lines), the
-///   copies together at least 32.
+/// - Something is said back to back, at least three times, and that is half of the reply or more; or at least four
+/// times, and the
+/// reply breaks off in the midst of it. "Something" is any number of words, regardless of capitals, punctuation and
+/// the numbers
+/// of lists, the copies together at least six words; or any characters (also of a script without spaces, or empty
+/// lines), the
+/// copies together at least 32.
 /// - A sequence of three words occurs more than three times, and at most a third of the words are different.
 ///
-/// A list whose items begin alike, a poem with a refrain, and a word said three times for emphasis are none.
+/// A list whose items begin alike, a poem with a refrain, and a word said three times for emphasis are not loops.
 pub fn is_loop(reply: &str) -> bool {
     let words = words(reply);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     repeats(&words, LEAST_WORDS) || is_monotonous(&words) || repeats(&characters(reply), LEAST_CHARACTERS)
 }
 
-/// Returns the words in lower case, without what numbers a list.
+/// Returns the words in lower case, without the numbers of lists.
 fn words(reply: &str) -> Vec<String> {
     let is_word = |c: char| c.is_alphanumeric() || c == '\'' || c == '\u{2019}';
     let mut words = Vec::new();
@@ -36,7 +39,7 @@ fn words(reply: &str) -> Vec<String> {
     words
 }
 
-/// Returns the characters; spaces and tabs in a row are one space.
+/// Returns the characters; runs of spaces and tabs become one space.
 fn characters(reply: &str) -> Vec<char> {
     let mut characters: Vec<char> = Vec::new();
     for c in reply.chars().map(|c| if c == '\t' { ' ' } else { c }) {
@@ -47,7 +50,7 @@ fn characters(reply: &str) -> Vec<char> {
     characters
 }
 
-/// Checks whether copies of some items in a row, `least` items together, are half of them or run to the end.
+/// Returns whether consecutive copies of some items, `least` items together, are half of the items or run to the end.
 fn repeats<T: Eq>(items: &[T], least: usize) -> bool {
     let len = items.len();
     (1..=len / 3).any(|unit| {
@@ -62,7 +65,7 @@ fn repeats<T: Eq>(items: &[T], least: usize) -> bool {
     })
 }
 
-/// Checks whether three words come back again and again among few others.
+/// Returns whether a sequence of three words recurs too often among few different words.
 fn is_monotonous(words: &[&str]) -> bool {
     let mut different = words.to_vec();
     different.sort_unstable();

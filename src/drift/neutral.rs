@@ -1,4 +1,4 @@
-//! The neutral set: what the model is asked, and given to read, to see whether it is still itself.
+//! The neutral set: prompts and texts on which drift is measured.
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -13,10 +13,10 @@ const BUILT_IN: &str = include_str!("neutral.jsonl");
 /// Name of that set in headers.
 pub const BUILT_IN_NAME: &str = "built-in";
 
-/// Most prompts, and most texts, of a set: it is looked at in every evaluation.
+/// Most prompts, and most texts, of a set, since every evaluation uses it.
 const MOST: usize = 64;
 
-/// Everyday prompts and plain texts that have nothing to do with what a model is tuned on.
+/// Everyday prompts and plain texts, unrelated to the data that a model is tuned on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neutral {
     prompts: Vec<String>,
@@ -25,7 +25,7 @@ pub struct Neutral {
     is_built_in: bool,
 }
 
-/// Why a file is no neutral set.
+/// Errors of reading a neutral set.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum NeutralError {
@@ -67,7 +67,7 @@ impl Neutral {
         Self { is_built_in: true, ..set }
     }
 
-    /// Reads a set: JSON Lines, each a prompt or a text. Empty lines are passed over.
+    /// Reads a set: JSON Lines, each a prompt or a text. Empty lines are skipped.
     ///
     /// # Errors
     /// For a line that is neither, and a set that is empty or too large.
@@ -101,12 +101,12 @@ impl Neutral {
         DriftSpec { neutral: name.to_owned(), sha256: self.sha256.clone(), max }
     }
 
-    /// SHA-256 over the set as it is written, lower-case hexadecimal.
+    /// Returns the SHA-256 over the set as it is written, lower-case hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
 
-    /// Returns true of the set that comes with the program, which means nothing to some models.
+    /// Returns whether it is the built-in set, which means nothing to some models.
     pub fn is_built_in(&self) -> bool {
         self.is_built_in
     }
@@ -116,7 +116,8 @@ impl Neutral {
         &self.prompts
     }
 
-    /// Returns the prompts for a model without a chat template: the openings of the texts, or the prompts where there are no texts.
+    /// Returns the prompts for a model without a chat template: the openings of the texts, or the prompts if there are
+    /// no texts.
     pub fn openings(&self) -> Vec<FreePrompt> {
         let texts = self.texts.iter().map(|text| FreePrompt::opening(opening(text)));
         let prompts = || self.prompts.iter().map(|prompt| FreePrompt::opening(prompt.as_str())).collect();

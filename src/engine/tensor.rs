@@ -1,31 +1,32 @@
-//! The codes of a model as they are lent to be edited, one tensor at a time.
+//! Access to the codes of a model for edits, one tensor at a time.
 
 use std::ops::Range;
 
 use crate::block::Arrangement;
 
-/// The bytes of one tunable tensor, where inference reads them or as they will be brought there, and as they were before tuning.
+/// The bytes of one tunable tensor: those of inference or a copy that will be written there, and those before tuning.
 #[derive(Debug)]
 pub struct TensorBytes<'a> {
     /// Position in the list of tunable tensors that the engine was made with.
     pub index: usize,
     /// Whole blocks.
     pub bytes: &'a mut [u8],
-    /// How the blocks lie in them.
+    /// Layout of the blocks in them.
     pub arrangement: Arrangement,
-    /// The same number of bytes as they are in the base model's file.
+    /// As many bytes, from the base model's file.
     pub base: &'a [u8],
 }
 
-/// Edits the bytes of a tensor, and returns where they may have changed. It may be called for several tensors at a time.
+/// Edits the bytes of a tensor, and returns the ranges that may have changed. It may be called for several tensors at
+/// a time.
 pub type TensorEdit<'a> = dyn Fn(&mut TensorBytes<'_>) -> Changed + Sync + 'a;
 
-/// Where the bytes of a tensor may have changed: all that lies outside is as it was.
+/// Ranges of a tensor's bytes that may have changed: all others are unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changed(Vec<Range<usize>>);
 
 impl Changed {
-    /// Takes ranges of bytes in any order, which may overlap.
+    /// Creates it from ranges of bytes in any order, which may overlap.
     pub fn of(ranges: impl IntoIterator<Item = Range<usize>>) -> Self {
         let mut ranges: Vec<Range<usize>> = ranges.into_iter().filter(|range| !range.is_empty()).collect();
         ranges.sort_by_key(|range| range.start);
@@ -39,12 +40,12 @@ impl Changed {
         Self(ranges)
     }
 
-    /// Returns the ranges in rising order; there is a byte that is in none between any two.
+    /// Returns the ranges in rising order; they neither overlap nor touch.
     pub fn ranges(&self) -> &[Range<usize>] {
         &self.0
     }
 
-    /// Returns how many bytes there are in them.
+    /// Returns the number of bytes in them.
     pub fn len(&self) -> usize {
         self.0.iter().map(Range::len).sum()
     }

@@ -1,4 +1,4 @@
-//! Prepares problems as batches: requests to the engine, and which tokens of them are scored.
+//! Preparation of problems as batches: requests to the engine, and the tokens of them that are scored.
 
 use super::informative::most_informative;
 use super::metric::Metric;
@@ -8,10 +8,10 @@ use crate::engine::{Engine, EngineError, Request, TokenTally};
 use crate::rng::{Domain, Source};
 use crate::task::{Problem, RewardKind};
 
-/// The stream that held-out replies are drawn by; generations have streams of their own number.
+/// The stream by which held-out replies are drawn; the stream of a generation is its number.
 pub(super) const HELD_OUT: u64 = u64::MAX;
 
-/// Problems that are tried side by side before a run.
+/// Problems that are prepared together for a check before a run.
 const REHEARSED: usize = 64;
 
 impl Evaluator {
@@ -28,7 +28,7 @@ impl Evaluator {
         self.training_batch(engine, self.task.training(self.seed, generation, count), generation)
     }
 
-    /// Returns the problems of a generation that some are to be chosen of.
+    /// Returns the candidates from which the problems of a generation are chosen.
     ///
     /// # Errors
     /// When they cannot be put to the engine.
@@ -41,7 +41,7 @@ impl Evaluator {
         self.batch(engine, self.task.training(self.seed, generation, count), generation, Vec::new())
     }
 
-    /// Returns the first `count` problems that the run is tuned on, each once.
+    /// Returns the first `count` different training problems.
     pub(super) fn distinct(&self, count: usize) -> Vec<Problem> {
         let mut problems: Vec<Problem> = Vec::new();
         for problem in self.task.training(self.seed, 0, count) {
@@ -62,9 +62,9 @@ impl Evaluator {
         self.batch(engine, problems, generation, own.unwrap_or_default())
     }
 
-    /// Of a generation's problems the `count` that tell members apart best, in the same order: those that the codes as they are
-    /// neither solve almost surely nor are far from solving, and none twice while there are others. Takes an evaluation of each
-    /// problem.
+    /// Returns the `count` problems of a generation that best distinguish members, in the same order: those that the
+    /// current codes neither solve almost surely nor are far from solving, and none twice while there are others.
+    /// Takes an evaluation of each problem.
     ///
     /// # Errors
     /// When inference fails, or a problem has no wanted reply.
@@ -85,8 +85,9 @@ impl Evaluator {
         self.training_batch(engine, problems, generation)
     }
 
-    /// Returns, of every token of the vocabulary, how it fares where the wanted replies to the first generation's problems begin,
-    /// which must all have some, and how many these are. A reply begins with half of its tokens, at most `most`.
+    /// Returns the tally of each token of the vocabulary over the openings of the wanted replies to the first
+    /// generation's problems, all of which must have one, and the number of these openings. The opening of a reply is
+    /// half of its tokens, at most `most`.
     ///
     /// # Errors
     /// When inference fails.
@@ -125,7 +126,7 @@ impl Evaluator {
         batch.map_err(|error| self.explained(engine, error))
     }
 
-    /// Tries whether all problems that are given can be put to the engine, so that the one that cannot is found before a run
+    /// Checks that all given problems can be prepared for the engine, so that one that cannot is found before a run
     /// and not in the middle of it.
     ///
     /// # Errors
@@ -181,8 +182,8 @@ impl Evaluator {
     }
 }
 
-/// Prepares requests of a stream, perhaps for replies of so many tokens; where that fails because of one of them, the error says
-/// where it stands in the user's data.
+/// Prepares requests of a stream, perhaps for replies of this many tokens; if that fails because of one of them, the
+/// error tells its place in the user's data.
 fn prepare<E: Engine>(
     engine: &E,
     requests: &[Request],

@@ -1,4 +1,4 @@
-//! One example as the model sees it, and what is odd about the user's examples.
+//! One example as the model sees it, and remarks on the user's examples.
 
 use super::{EvaluationError, Evaluator};
 use crate::chat::Special;
@@ -8,16 +8,16 @@ use crate::task::{Problem, RewardKind};
 /// An example as the model sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
-    /// Where it stands in the user's data; a generated one stands nowhere.
+    /// Its place in the user's data; empty for a generated one.
     pub place: String,
     /// The tokens before those that are scored or replied, with the names of control tokens.
     pub prompt: String,
-    /// The tokens that are scored; `None` where only replies count.
+    /// The tokens that are scored; `None` if only replies count.
     pub scored: Option<String>,
 }
 
 impl Evaluator {
-    /// Returns the first example that is tuned on, or the first that is held out, as the model sees it; `None` if there is none.
+    /// Returns the first training example, or the first held-out one, as the model sees it; `None` if there is none.
     ///
     /// # Errors
     /// When it cannot be put to the engine.
@@ -31,8 +31,8 @@ impl Evaluator {
         problem.map_or(Ok(None), |problem| self.as_seen(engine, problem))
     }
 
-    /// Returns one of the given examples as the model sees it, by its number among [`crate::task::Task::given`]; `None` where
-    /// there are not so many.
+    /// Returns one of the given examples as the model sees it, by its number in [`crate::task::Task::given`]; `None`
+    /// beyond the last.
     ///
     /// # Errors
     /// When it cannot be put to the engine.
@@ -60,7 +60,7 @@ impl Evaluator {
         }))
     }
 
-    /// What the user should know of the examples before a run: names of control tokens that become these.
+    /// Returns notes on the examples for the user before a run: names of control tokens that are parsed as these.
     ///
     /// # Errors
     /// When the chat template cannot be read.

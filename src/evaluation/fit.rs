@@ -1,18 +1,18 @@
-//! Examples that are too long for the context: all of them are told at once, or left out.
+//! Examples that are too long for the context: all of them are reported at once, or left out.
 
 use super::{EvaluationError, Evaluator};
 use crate::engine::{Engine, Length, Request};
 use crate::task::Problem;
 
-/// Places that a message names at most.
+/// Most places that a message names.
 const NAMED: usize = 20;
-/// Contexts are so many tokens, or a multiple.
+/// Granularity of contexts in tokens.
 const STEP: usize = 256;
-/// Problems that are measured side by side.
+/// Problems that are measured together.
 const MEASURED: usize = 256;
 
 impl Evaluator {
-    /// Returns how many tokens each of the given problems takes, in the order of [`crate::task::Task::given`].
+    /// Returns the length in tokens of each given problem, in the order of [`crate::task::Task::given`].
     ///
     /// # Errors
     /// When one cannot be put to the engine, whatever its length.
@@ -26,7 +26,7 @@ impl Evaluator {
         (length.prompt + self.new_tokens(chat).unwrap_or(0)).max(length.both)
     }
 
-    /// Returns the problems that are given, those that are tuned on first.
+    /// Returns the given problems, training ones first.
     pub fn given(&self) -> Vec<&Problem> {
         self.task.given()
     }
@@ -52,7 +52,7 @@ impl Evaluator {
         Ok(skipped as u64)
     }
 
-    /// Whether the model is asked in a chat template.
+    /// Returns whether prompts are in a chat template.
     ///
     /// # Errors
     /// When the template cannot be applied.
@@ -61,7 +61,7 @@ impl Evaluator {
         self.task.given().first().map_or(Ok(false), |problem| Ok(prompter.ask(problem, None)?.chat))
     }
 
-    /// Returns an error that names all of the given problems that are too long, where that is what is wrong.
+    /// Returns an error that names all given problems that are too long, if that is the cause.
     pub(super) fn explained<E: Engine>(&self, engine: &E, error: EvaluationError) -> EvaluationError {
         if !matches!(error, EvaluationError::Problem { .. }) {
             return error;
@@ -120,7 +120,7 @@ impl Evaluator {
     }
 }
 
-/// Returns where problems stand and how many tokens they need.
+/// Returns the places of problems, and the tokens that they need.
 fn named(long: &[(usize, &Problem)]) -> String {
     let one = |(needed, problem): &(usize, &Problem)| format!("{} ({needed} tokens)", problem.place);
     let mut text = long.iter().take(NAMED).map(one).collect::<Vec<_>>().join("; ");

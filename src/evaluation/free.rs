@@ -1,37 +1,37 @@
-//! Prompts that a model replies to freely, whatever the reward looks at: what it says when it speaks for itself.
+//! Prompts for free replies, which do not depend on the reward.
 
 use super::prompter::Prompter;
 use super::{EvaluationError, Evaluator, ProblemBatch};
 use crate::engine::{Engine, Request};
 use crate::task::{Message, Problem, Prompt};
 
-/// Words that a text without a prompt opens with where it is to be continued.
+/// Words in the opening of a text without a prompt.
 const OPENING: usize = 12;
 
-/// A prompt to be replied to freely.
+/// A prompt for a free reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FreePrompt {
-    /// The prompt as the engine gets it, and no completion.
+    /// The prompt in the engine's form, without a completion.
     pub request: Request,
-    /// The prompt as people read it, without the chat template.
+    /// The prompt for people, without the chat template.
     pub shown: String,
 }
 
 impl FreePrompt {
-    /// Returns a text that is to be continued.
+    /// Returns the prompt of a text that is to be continued.
     pub fn opening(text: impl Into<String>) -> Self {
         let shown = text.into();
         Self { request: Request::new(shown.clone(), ""), shown }
     }
 }
 
-/// How a text opens.
+/// Returns the opening of a text.
 pub fn opening(text: &str) -> String {
     text.split_whitespace().take(OPENING).collect::<Vec<_>>().join(" ")
 }
 
 impl Evaluator {
-    /// Messages of a user, as a model with a chat template gets them; `None` for another model.
+    /// Returns messages of a user in the model's chat template; `None` if it has none.
     ///
     /// # Errors
     /// When the engine cannot apply the template.
@@ -62,12 +62,12 @@ impl Evaluator {
 }
 
 impl<B> ProblemBatch<B> {
-    /// Returns the text that ends a reply, where the template has one and no token of the model does.
+    /// Returns the text that ends a reply, if the template has one and no token of the model does.
     pub fn stop(&self) -> Option<&str> {
         self.stop.as_deref()
     }
 
-    /// Returns the first `count` problems as prompts to be replied to freely. Of a text that has no prompt, it is how the text opens.
+    /// Returns the first `count` problems as prompts for free replies. The prompt of a text without one is its opening.
     pub fn free_prompts(&self, count: usize) -> Vec<FreePrompt> {
         let free = |(prompt, problem): (&String, &Problem)| {
             if prompt.is_empty() {

@@ -1,25 +1,25 @@
-//! Which problems tell members apart.
+//! Choice of the problems that distinguish members.
 //!
-//! A problem that the model solves almost surely gives each member the same reward, and so does one that is far out of its reach;
-//! evaluating members on either tells nothing. Those in between can be found before any member is evaluated, by what the model
-//! itself makes of the wanted replies.
+//! A problem that the model solves almost surely gives each member the same reward, and so does one that is far out of
+//! its reach; evaluating members on either tells nothing. Those in between can be found before any member is
+//! evaluated, by the model's likelihood of the wanted replies.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::task::SOFT_FLOOR;
 
-/// How much a problem tells: by how much ln(p + [`SOFT_FLOOR`]) changes with the logit of the wanted reply, whose probability p is.
-/// 0 at both ends, and largest at p = 0.23.
+/// Returns how informative a problem is: the derivative of ln(p + [`SOFT_FLOOR`]) by the logit of the wanted reply,
+/// whose probability is p. 0 at both ends, and largest at p = 0.23.
 fn informative(log_likelihood: f64) -> f64 {
     let p = libm::exp(log_likelihood);
     // Of what is no number, nothing is known.
     (p * (1.0 - p) / (p + SOFT_FLOOR)).max(0.0)
 }
 
-/// Returns the places of the `count` candidates that tell most, in ascending order, by the log-likelihoods of their wanted replies. A
-/// candidate is what is asked and its log-likelihood; one that is asked again comes after all that are asked the first time,
-/// since it tells nothing new. Of those that tell the same, the first are taken.
+/// Returns the places of the `count` most informative candidates, in ascending order, by the log-likelihoods of their
+/// wanted replies. A candidate is its prompt and its log-likelihood; one with the prompt of an earlier one comes after
+/// all others, since it tells nothing new. Among equals, the first are taken.
 pub(super) fn most_informative<K: Hash + Eq>(
     candidates: impl IntoIterator<Item = (K, f64)>,
     count: usize,

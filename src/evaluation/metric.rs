@@ -1,26 +1,26 @@
-//! A model's outputs for a batch, computed once and on demand, and the metrics that read them.
+//! A model's outputs for a batch, computed on demand and once, and the metrics that read them.
 
 use super::{EvaluationError, ProblemBatch};
 use crate::engine::{Decoding, Engine, Score};
 use crate::judge::{Asked, Judge};
 use crate::task::{Problem, RewardKind};
 
-/// A model's outputs for a batch, as far as they have been needed.
+/// A model's outputs for a batch, as far as they have been computed.
 #[derive(Debug, Default)]
 pub(super) struct Outputs {
     pub(super) wanted: Option<Vec<Score>>,
-    /// How the model rates own replies, where some are scored with the wanted ones.
+    /// The scores of own replies, if some are scored with the wanted ones.
     pub(super) own: Option<Vec<Score>>,
     replies: Option<Vec<String>>,
 }
 
 impl Outputs {
-    /// These replies, whoever made them.
+    /// Outputs with these replies, whatever their source.
     pub(super) fn of_replies(replies: Vec<String>) -> Self {
         Self { replies: Some(replies), ..Self::default() }
     }
 
-    /// How the model rates the wanted replies.
+    /// Returns the scores of the wanted replies, computed on first use.
     pub(super) fn scores<E: Engine>(
         &mut self,
         engine: &mut E,
@@ -34,7 +34,7 @@ impl Outputs {
         Ok(self.wanted.get_or_insert_default())
     }
 
-    /// By how much it likes the wanted replies better than the rejected ones.
+    /// Returns the differences between the log-likelihoods of wanted and of rejected replies.
     pub(super) fn margins<E: Engine>(
         &mut self,
         engine: &mut E,
@@ -45,7 +45,7 @@ impl Outputs {
         Ok(self.scores(engine, batch)?.iter().zip(&rejected).map(margin).collect())
     }
 
-    /// What it replies.
+    /// Returns the model's replies, generated on first use.
     pub(super) fn replies<E: Engine>(
         &mut self,
         engine: &mut E,
@@ -67,16 +67,16 @@ impl Outputs {
     }
 }
 
-/// One of the rewards that count.
+/// One reward of the task.
 pub(super) struct Metric {
     pub(super) weight: f64,
     pub(super) kind: RewardKind,
-    /// Who judges replies where neither the task nor the engine does.
+    /// Judge of replies, if neither the task nor the engine judges them.
     pub(super) judge: Option<Box<dyn Judge>>,
 }
 
 impl Metric {
-    /// Whether a problem with this reward is solved; `None` where that cannot be told.
+    /// Returns whether a problem with this reward is solved; `None` if that cannot be told.
     pub(super) fn solves(&self, reward: f64) -> Option<bool> {
         match &self.kind {
             RewardKind::Margin => Some(reward > 0.0),
@@ -93,7 +93,7 @@ impl Metric {
         }
     }
 
-    /// Refuses a problem without what this looks at. Cheap, so that it can be asked of every problem that is put.
+    /// Refuses a problem that lacks what this metric reads. Cheap, for every problem that is used.
     pub(super) fn check(&self, problem: &Problem) -> Result<(), EvaluationError> {
         let (kind, place) = (self.kind.name(), &problem.place);
         let lacks = |needs| Err(EvaluationError::Lacks { kind, needs, place: place.to_string() });
@@ -108,7 +108,7 @@ impl Metric {
         }
     }
 
-    /// The same, and refuses one that the judge cannot judge replies to, which may take it a while to find out.
+    /// As [`check`](Self::check), and refuses a problem whose replies the judge cannot judge, which may take a while.
     pub(super) fn check_thoroughly(&self, problem: &Problem) -> Result<(), EvaluationError> {
         self.check(problem)?;
         let checked = self.judge.as_ref().map(|judge| judge.check(problem.wanted.as_deref(), None));

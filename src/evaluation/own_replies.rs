@@ -1,9 +1,9 @@
-//! The base model's own replies, after the openings that wanted replies have.
+//! The base model's own replies, after the openings of wanted replies.
 //!
-//! A run that tunes a few tokens' rows teaches how replies begin. Nothing in the examples says that the same tokens are wrong where
-//! a reply of the model's own goes on: these have other words, lists and paragraphs. So what the base model itself says to a
-//! problem counts in the fitness, put after the opening of the wanted reply: the more a member would begin again there, the less
-//! it is worth.
+//! A run that tunes a few tokens' rows teaches how replies begin. Nothing in the examples says that the same tokens
+//! are wrong in the middle of the model's own replies, which have other words, lists and paragraphs. So the base
+//! model's own reply to a problem, put after the opening of the wanted reply, is part of the fitness: the likelier a
+//! member would begin again there, the lower its fitness.
 
 use super::{EvaluationError, Evaluator};
 use crate::engine::{Decoding, Engine, Length, Request};
@@ -15,7 +15,7 @@ const PROBLEMS: usize = 32;
 /// Most new tokens of an own reply.
 const NEW_TOKENS: usize = 24;
 
-/// Which tokens make an opening: returns whether a token, by its number, is one of those that are tuned.
+/// Returns whether the token with a number is tuned; tuned tokens make up an opening.
 type IsTuned = Box<dyn Fn(usize) -> bool + Send>;
 
 /// Own replies, ready to be scored.
@@ -27,20 +27,20 @@ pub(super) struct OwnReplies {
     requests: Vec<Request>,
     /// The log-likelihood of each by the base model.
     base: Vec<f64>,
-    /// The weight of their log-likelihood beside the reward.
+    /// The weight of their log-likelihood besides the reward.
     weight: f64,
 }
 
 impl OwnReplies {
-    /// Returns the places of the own replies that a generation's `count` problems are put with.
+    /// Returns the numbers of the own replies that go with a generation's `count` problems.
     fn places(&self, generation: u64, count: usize) -> impl Iterator<Item = usize> {
         let all = self.requests.len().max(1) as u64;
         let first = (generation % all) * (count as u64 % all);
         (0..count as u64).map(move |number| ((first + number) % all) as usize)
     }
 
-    /// Has only the openings of wanted replies scored, where they have one: what follows is for the own replies to say. Without own
-    /// replies, whole wanted ones are.
+    /// Limits the scored tokens of wanted replies to their openings, if they have one: own replies cover what follows.
+    /// Without own replies, whole wanted replies are scored.
     pub(super) fn cut<E: Engine>(&self, engine: &E, wanted: &mut [Request]) -> Result<(), EvaluationError> {
         if self.requests.is_empty() {
             return Ok(());
@@ -55,12 +55,13 @@ impl OwnReplies {
         Ok(())
     }
 
-    /// Returns the requests of a generation, after its problems' own.
+    /// Returns the requests of a generation, which follow those of its problems.
     pub(super) fn requests(&self, generation: u64, count: usize) -> Vec<Request> {
         self.places(generation, count).filter_map(|place| self.requests.get(place).cloned()).collect()
     }
 
-    /// Returns by how much less likely these own replies have become, each by its weight: 0 for the base model, less for worse.
+    /// Returns the weighted change of the log-likelihood of each of these own replies: 0 for the base model, less if
+    /// it is worse.
     pub(super) fn rewards(&self, generation: u64, scores: impl ExactSizeIterator<Item = f64>) -> Vec<f64> {
         let count = scores.len();
         let reward = |(place, score): (usize, f64)| self.weight * (score - self.base[place]);
@@ -69,10 +70,10 @@ impl OwnReplies {
 }
 
 impl Evaluator {
-    /// Has the base model, which `engine` must hold, reply to the first problems that the run is tuned on, and lets these replies
-    /// count by `weight` from now on, put after the openings of wanted replies. An opening ends with the last tuned one of the first
-    /// `most` tokens. There are none where wanted replies do not begin so, or a template writes something before them. Does nothing
-    /// the second time.
+    /// Lets the base model, which `engine` must hold, reply to the first training problems, and adds these replies to
+    /// the fitness by `weight` from now on, after the openings of wanted replies. An opening ends with the last tuned
+    /// token among the first `most`. There are none if wanted replies do not begin so, or a template writes something
+    /// before them. A second call does nothing.
     ///
     /// # Errors
     /// When inference fails.
@@ -96,7 +97,7 @@ impl Evaluator {
         Ok(())
     }
 
-    /// Has the model reply to the problems of these openings. Returns the requests that score the replies after them.
+    /// Lets the model reply to the problems of these openings. Returns the requests that score the replies after them.
     fn own_replies<E: Engine>(
         &self,
         engine: &mut E,
@@ -146,21 +147,21 @@ impl Evaluator {
     }
 }
 
-/// How a wanted reply begins.
+/// The opening of a wanted reply.
 #[derive(Debug)]
 struct Opening {
-    /// The prompt, and no completion.
+    /// The prompt, without a completion.
     prompt: Request,
     /// The opening, and the white space after it.
     text: String,
     space: String,
-    /// A text that ends replies, where no token does.
+    /// A text that ends replies, if no token does.
     stop: Option<String>,
 }
 
 impl Opening {
-    /// Cuts the opening out of a request; `None` if the request does not begin with this text, as where a token of it has
-    /// letters of the prompt, or a part of a character.
+    /// Cuts the opening out of a request; `None` if the request does not begin with this text, as when a token of it
+    /// includes letters of the prompt, or a part of a character.
     fn of(request: Request, text: &str, stop: Option<String>) -> Option<Self> {
         let rest = request.completion.strip_prefix(text)?;
         let space = rest[..rest.len() - rest.trim_start().len()].to_owned();
@@ -168,7 +169,7 @@ impl Opening {
         Some(Self { prompt, text: text.to_owned(), space, stop })
     }
 
-    /// Returns the request that scores a reply after the opening, and nothing of the opening.
+    /// Returns the request that scores a reply after the opening, but not the opening.
     fn with_reply(self, reply: &str, ends: bool) -> Request {
         let prompt = format!("{}{}", self.prompt.prompt, self.text);
         let literal = self.prompt.literal.iter().copied().filter(|&place| place < prompt.len()).collect();
@@ -177,7 +178,7 @@ impl Opening {
     }
 }
 
-/// Leaves out requests that do not fit into the context with so many tokens more.
+/// Removes requests that do not fit into the context with this many additional tokens.
 fn fitting<E: Engine>(
     engine: &E,
     requests: Vec<Request>,
@@ -193,8 +194,8 @@ fn fitting<E: Engine>(
         .collect())
 }
 
-/// Returns how many tokens a reply's opening has: up to the last of the tuned ones among the first, half of all at most. `None` where
-/// none of them is.
+/// Returns the number of tokens in a reply's opening: up to the last tuned one among the first `most`, half of all at
+/// most. `None` if none of them is tuned.
 fn opening_tokens(scored: &[usize], is_tuned: &IsTuned, most: usize) -> Option<usize> {
     let most = (scored.len() / 2).clamp(1, most);
     scored.iter().take(most).rposition(|&token| is_tuned(token)).map(|last| last + 1)

@@ -5,36 +5,37 @@ use crate::chat::{ChatSettings, Special, Template, TemplateError, literally, mar
 use crate::engine::{Request, Vocabulary};
 use crate::task::{Message, Problem, Prompt};
 
-/// Stands for the user's message while it is found out what a template writes after one.
+/// Placeholder for the user's message, used to find the text that a template writes after one.
 const MARK: &str = "QESUSERMARK";
 
-/// Fewest characters that a template must write after the user's message for a prompt with them to count as written by it.
+/// Fewest characters that a template must write after the user's message, so that a prompt with them is recognized as
+/// rendered already.
 const TELLING: usize = 4;
 
-/// Writes a model's prompts and replies.
+/// Writer of a model's prompts and replies.
 pub(super) struct Prompter<'a> {
     vocabulary: &'a Vocabulary,
     template: Option<Template>,
     system: Option<&'a str>,
     special: Special,
-    /// What the template writes between the user's message and the reply.
+    /// The template's text between the user's message and the reply.
     turn: String,
 }
 
-/// One problem as the engine gets it.
+/// One problem in the engine's form.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) request: Request,
-    /// Whether the template wrote it.
+    /// `true` if it is in the chat template.
     pub(super) chat: bool,
-    /// What the template writes before a reply, when that is white space.
+    /// Text of the template before a reply, if that is white space.
     pub(super) lead: String,
-    /// A text that ends a reply, where no token that the model knows for an end does.
+    /// A text that ends a reply, if no end-of-generation token of the model does.
     pub(super) stop: Option<String>,
 }
 
 impl<'a> Prompter<'a> {
-    /// Compiles the template that counts: the model's own, or the one of the settings.
+    /// Compiles the template in use: the model's own, or the one in the settings.
     pub(super) fn new(
         vocabulary: &'a Vocabulary,
         settings: &ChatSettings,
@@ -52,7 +53,7 @@ impl<'a> Prompter<'a> {
         Ok(Self { turn: turn.to_owned(), vocabulary, template, system, special: settings.special })
     }
 
-    /// Returns a problem with the reply that is to be scored, if any.
+    /// Returns the prompt of a problem, with the reply to be scored, if any.
     pub(super) fn ask(&self, problem: &Problem, reply: Option<&str>) -> Result<Asked, EvaluationError> {
         let Problem { prompt: Prompt { plain, chat }, goes_on, .. } = problem;
         let what = reply_or_text(problem);
@@ -71,7 +72,7 @@ impl<'a> Prompter<'a> {
         }
     }
 
-    /// Returns a conversation in the template.
+    /// Returns the prompt of a problem in the template.
     fn ask_in(&self, template: &Template, problem: &Problem, reply: &str) -> Result<Asked, EvaluationError> {
         let system =
             self.system.map(|content| Message { role: "system".to_owned(), content: content.to_owned() });
@@ -100,14 +101,14 @@ impl<'a> Prompter<'a> {
         Ok(Asked { request: request(&written.prompt, &completion, goes_on), chat: true, lead, stop })
     }
 
-    /// What the template writes after a reply, up to the first token that ends generation, and whether there is one.
+    /// Returns the template's text after a reply, up to the first token that ends generation, and whether there is one.
     fn cut<'t>(&self, end: &'t str) -> (&'t str, bool) {
         let ends = self.vocabulary.ends.iter().filter(|name| !name.is_empty());
         let first = ends.filter_map(|name| end.find(&**name).map(|place| (place, place + name.len()))).min();
         first.map_or_else(|| (end.trim_end(), false), |(_, to)| (&end[..to], true))
     }
 
-    /// Returns a text of the user's, the names of control tokens in it as they are meant.
+    /// Returns a text of the user's, with the names of control tokens in it as the settings treat them.
     fn meant(&self, problem: &Problem, what: &str, text: &str) -> Result<String, EvaluationError> {
         let mut names = self.vocabulary.control.find(text);
         Ok(match self.special {
@@ -123,7 +124,7 @@ impl<'a> Prompter<'a> {
         })
     }
 
-    /// Refuses a message that the template has written already.
+    /// Refuses a message that is already rendered in the template.
     fn refuse_written(&self, problem: &Problem, message: &Message) -> Result<(), EvaluationError> {
         let is_telling = self.turn.chars().count() >= TELLING;
         if is_telling
@@ -139,7 +140,7 @@ impl<'a> Prompter<'a> {
         Ok(())
     }
 
-    /// Returns the first name of a control token in a problem, and how the problem's part with it is called.
+    /// Returns the first name of a control token in a problem, and the name of the problem's part with it.
     pub(super) fn control_token<'p>(&self, problem: &'p Problem) -> Option<(&'p str, String)> {
         let Prompt { plain, chat } = &problem.prompt;
         let name = reply_or_text(problem);
@@ -152,18 +153,18 @@ impl<'a> Prompter<'a> {
         })
     }
 
-    /// Meaning of control tokens' names.
+    /// Returns the meaning of control tokens' names.
     pub(super) fn special(&self) -> Special {
         self.special
     }
 }
 
-/// How a problem's wanted reply is called: what is continued by nothing is a text.
+/// Returns the name of a problem's wanted reply for messages: a text, if there is no prompt.
 fn reply_or_text(Problem { prompt, .. }: &Problem) -> &'static str {
     if prompt.plain.is_empty() && prompt.chat.is_empty() { "the text" } else { "the reply" }
 }
 
-/// Returns a request whose texts may have marks of what is meant literally.
+/// Returns a request for texts that may have marks of literal names.
 fn request(prompt: &str, completion: &str, goes_on: bool) -> Request {
     let (prompt, mut literal) = literally(prompt);
     let (completion, places) = literally(completion);

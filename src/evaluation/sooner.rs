@@ -1,4 +1,4 @@
-//! What a model's replies would be worth if they had ended sooner.
+//! The worth of a model's replies if they had ended sooner.
 
 use serde::Serialize;
 
@@ -22,15 +22,16 @@ pub struct Worth {
 }
 
 impl Evaluator {
-    /// Returns whether replies are judged in this process and by themselves, so that parts of them can be judged as well: by no
-    /// program, whose time is not ours, by no likelihood, and by no last number, which many a step on the way would be.
+    /// Returns whether replies are judged in this process and by themselves, so that parts of them can be judged as
+    /// well: not by a program, which takes its own time, not by likelihood, and not by the last number, which any
+    /// intermediate step may be.
     pub fn judges_replies_alone(&self) -> bool {
         let judges = |kind: &RewardKind| kind.is_rule() && *kind != RewardKind::Numeric;
         self.metrics.iter().all(|metric| metric.weight > 0.0 && judges(&metric.kind))
     }
 
-    /// Returns what the replies to the first `count` problems that the run is tuned on are worth, as they are, and where those count
-    /// as right that would be so, by every reward, ended after one of their words. Problems that come again are looked at once.
+    /// Returns the worth of the replies to the first `count` training problems: as they are, and if a reply counts as
+    /// right when some part of it that ends with a word is right by every reward. Repeated problems count once.
     ///
     /// # Errors
     /// When inference or a judge fails.
@@ -76,7 +77,7 @@ impl Evaluator {
         })
     }
 
-    /// Returns the token that ends the model's replies, by its number; `None` if a text does.
+    /// Returns the number of the token that ends the model's replies; `None` if a text does.
     ///
     /// # Errors
     /// When the first problem that the run is tuned on cannot be put to the engine.
@@ -92,7 +93,7 @@ impl Evaluator {
     }
 }
 
-/// Returns where the words of a text end, the last one left out.
+/// Returns the ends of the words of a text except the last one.
 fn ends_of_words(text: &str) -> Vec<usize> {
     let words = text.split_whitespace().map(|word| word.as_ptr().addr() - text.as_ptr().addr() + word.len());
     let mut ends: Vec<usize> = words.collect();

@@ -7,27 +7,27 @@ use crate::fitness::{deviation, mean, share};
 pub struct ProblemOutcome {
     /// The reward that a run tunes for.
     pub reward: f64,
-    /// Whether the problem is solved; `None` if nothing is right or wrong.
+    /// Whether the problem is solved; `None` if the rewards do not tell right from wrong.
     pub right: Option<bool>,
-    /// Log-likelihood of the wanted reply, where there is one.
+    /// Log-likelihood of the wanted reply, if there is one.
     pub log_likelihood: Option<f64>,
 }
 
 /// Means over the problems of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EvaluationSummary {
-    /// Problems put.
+    /// Problems evaluated.
     pub problems: u64,
-    /// Problems solved; `None` if nothing is right or wrong.
+    /// Problems solved; `None` if the rewards do not tell right from wrong.
     pub correct: Option<u64>,
     /// Mean reward.
     pub mean_reward: f64,
-    /// Mean log-likelihood of the wanted replies, where there are any.
+    /// Mean log-likelihood of the wanted replies, if there are any.
     pub mean_loglik: Option<f64>,
 }
 
 impl EvaluationSummary {
-    /// Adds up outcomes.
+    /// Returns the summary of outcomes.
     pub fn of(outcomes: &[ProblemOutcome]) -> Self {
         let rewards: Vec<f64> = outcomes.iter().map(|outcome| outcome.reward).collect();
         let right: Option<Vec<bool>> = outcomes.iter().map(|outcome| outcome.right).collect();
@@ -40,7 +40,7 @@ impl EvaluationSummary {
         }
     }
 
-    /// Share of the problems solved, 0.0..=1.0, where problems can be solved; 0 for no problems.
+    /// Returns the share of problems solved, 0.0..=1.0, if problems can be solved; 0 for no problems.
     pub fn accuracy(&self) -> Option<f64> {
         self.correct.map(|correct| share(correct, self.problems))
     }
@@ -51,18 +51,18 @@ impl EvaluationSummary {
     }
 }
 
-/// How two models' outcomes on the same problems differ.
+/// Difference of two models' outcomes on the same problems.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
-    /// Mean of what the second model's measure is above the first's: 1 or 0 for a solved problem where problems can be
-    /// solved, else the reward.
+    /// Mean of the second model's measure minus the first's: 1 or 0 for a solved problem if problems can be solved,
+    /// else the reward.
     pub mean: f64,
     /// Half the width of its 95% interval.
     pub margin: f64,
 }
 
 impl Difference {
-    /// Compares outcomes of the same problems, pair by pair: what both models find hard alike does not blur it.
+    /// Compares outcomes of the same problems, pair by pair, so that the problems' own difficulty cancels.
     pub fn of(first: &[ProblemOutcome], second: &[ProblemOutcome]) -> Self {
         let measure = |outcome: &ProblemOutcome| outcome.right.map_or(outcome.reward, f64::from);
         let differences: Vec<f64> = first.iter().zip(second).map(|(a, b)| measure(b) - measure(a)).collect();
@@ -76,7 +76,7 @@ impl Difference {
 /// The 97.5% quantile of the standard normal distribution.
 const NORMAL_97_5: f64 = 1.959_964;
 
-/// Wilson's 95% score interval of a proportion; the whole range for no trials.
+/// Returns Wilson's 95% score interval of a proportion; the whole range for no trials.
 fn wilson(successes: u64, trials: u64) -> (f64, f64) {
     if trials == 0 {
         return (0.0, 1.0);

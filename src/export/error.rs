@@ -1,4 +1,4 @@
-//! Why a tuned model cannot be made or written.
+//! Errors of exports.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::model::ModelError;
 use crate::seed_log::BaseModel;
 use crate::store::StoreError;
 
-/// Why a tuned model cannot be made or written.
+/// Reasons for which a tuned model cannot be made or written.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum ExportError {
@@ -49,12 +49,12 @@ pub enum ExportError {
     NothingToApply,
 }
 
-/// A log or a diff in a place where its base is not.
+/// A log or a diff applied to a file that is not its base.
 #[derive(Debug)]
 pub struct WrongBase {
     pub(super) item: PathBuf,
     pub(super) wanted: BaseModel,
-    /// The file that is there instead, in words, and the files that it may be.
+    /// The file that it was applied to, in words, and the files that it may be.
     pub(super) there: String,
     pub(super) found: Vec<Digest>,
 }

@@ -1,8 +1,8 @@
 //! Provenance in the metadata of exported models.
 //!
-//! All of it follows from the base file and from the log up to the generation that was exported: no clock, no path and no
-//! version of the exporting program, so that base and log make the same bytes for everyone. The keys are described in
-//! docs/EXPORTING.md. A model that was tuned before keeps what it says of that.
+//! All of it follows from the base file and from the log up to the exported generation: no clock, no path and no
+//! version of the exporting program, so that the same base and log give the same bytes everywhere. The keys are
+//! described in docs/EXPORTING.md. A model that was tuned before keeps its earlier entries.
 
 use std::path::Path;
 
@@ -12,18 +12,18 @@ use crate::gguf::{Entry, Gguf, Value};
 use crate::seed_log::{Header, SeedLog};
 use crate::settings::TypeSettings;
 
-/// How often a model was tuned.
+/// Key for the number of times that a model was tuned.
 const TUNES: &str = "qes.tune.count";
 
 /// The tag that is added.
 const TAG: &str = "qes-gguf";
 
-/// Checks whether a key of the base names the model that the base was made from; the tuned model is made from another.
+/// Returns whether a key names the base of the base model; the tuned model has another base.
 pub(super) fn is_of_base(key: &str) -> bool {
     key.starts_with("general.base_model.")
 }
 
-/// Where in the metadata a model describes its tune number `tune`, from 0.
+/// Returns the metadata key of a fact about tune number `tune`, from 0.
 fn tune_key(tune: u32, name: &str) -> String {
     format!("qes.tune.{tune}.{name}")
 }
@@ -44,7 +44,7 @@ pub struct PastTune {
     pub task: String,
 }
 
-/// Returns the tunes that a model's metadata tells of, the first one first.
+/// Returns the tunes recorded in a model's metadata, the first one first.
 pub fn past_tunes(gguf: &Gguf) -> Vec<PastTune> {
     let told = |tune: u32| {
         let text = |name: &str| gguf.metadata_str(&tune_key(tune, name)).map(str::to_owned);
@@ -59,7 +59,8 @@ pub fn past_tunes(gguf: &Gguf) -> Vec<PastTune> {
     (0..number(gguf, TUNES)).map_while(told).collect()
 }
 
-/// Returns the entries of the model that the log's first `generations` generations make, with this digest of its tuned tensors.
+/// Returns the metadata entries of the model after the log's first `generations` generations, with this digest of its
+/// tuned tensors.
 pub(super) fn entries(
     gguf: &Gguf,
     file: &[u8],
@@ -100,7 +101,7 @@ pub(super) fn entries(
     entries
 }
 
-/// Under the keys that every GGUF may have.
+/// Returns the entries under keys that every GGUF may have.
 fn general(gguf: &Gguf, file: &[u8], header: &Header) -> Vec<Entry> {
     let task = &header.task.definition;
     let finetune = match gguf.metadata_str("general.finetune") {
@@ -135,7 +136,7 @@ fn number(gguf: &Gguf, key: &str) -> u32 {
     gguf.metadata_u64(key).and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
 }
 
-/// Returns a setting of each type as the command line takes it.
+/// Returns a setting of each type in the form of the command line.
 fn by_type(types: &[TypeSettings], value: impl Fn(&TypeSettings) -> f64) -> String {
     let one = |of_type: &TypeSettings| format!("{}={}", of_type.name(), value(of_type));
     types.iter().map(one).collect::<Vec<_>>().join(",")

@@ -1,4 +1,4 @@
-//! One file out of the parts of a split model.
+//! Merging of the parts of a split model into one file.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::model::{Model, ModelError, parts_of};
 use crate::seed_log::hex;
 use crate::store::{Artefact, WorkingCopy};
 
-/// Writes the one file that the parts of a model make; `part` is any of them. Returns which file it is.
+/// Writes the parts of a model as one file; `part` is any of them. Returns the file's digest.
 ///
 /// # Errors
 /// When a part is missing or not of this model, or something cannot be read or written.
@@ -45,7 +45,7 @@ pub fn merge_parts(part: &Path, place: &Path) -> Result<Digest, ExportError> {
     Ok(Digest { bytes, sha256: hex(&hash.finalize()) })
 }
 
-/// Returns what is said of a file that is not named as a part.
+/// Returns the error for a file whose name is not that of a part.
 fn not_a_part(path: &Path) -> ExportError {
     match Model::open(path) {
         Err(error @ (ModelError::Joined { .. } | ModelError::Piece { .. } | ModelError::Store(_))) => {

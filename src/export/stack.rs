@@ -1,7 +1,7 @@
-//! Logs and diffs one after the other: a tune on top of a tune, and back.
+//! Stacks of logs and diffs: tunes on top of tunes, and back.
 //!
-//! Each names the file that it starts from, by its digest. What comes before it has to lead to that very file, which is checked
-//! on the way; files in between never get a name.
+//! Each names the file that it is applied to, by its digest. Those before it must lead to exactly that file, which is
+//! checked on the way; files in between are never written.
 
 use std::path::{Path, PathBuf};
 
@@ -58,15 +58,15 @@ impl DiffFile {
         &self.diff
     }
 
-    /// Bytes of the file.
+    /// Returns the bytes of the file.
     pub fn bytes(&self) -> u64 {
         self.file.base().len() as u64
     }
 
-    /// Returns the model that this one becomes, one way or the other.
+    /// Applies the diff to a model, in one direction or the other, and returns the result.
     ///
     /// # Errors
-    /// When it is not the one that the diff starts from, or the diff is damaged.
+    /// When the model is not the one that the diff is applied to, or the diff is damaged.
     fn taken(&self, mut model: Model, way: Direction) -> Result<Tuned, ExportError> {
         let (bytes, header) = (self.file.base(), self.diff.header());
         let failed = |source: DiffError| ExportError::Diff { path: self.path().to_owned(), source };
@@ -96,7 +96,7 @@ impl Item {
         }
     }
 
-    /// Returns the model that it starts from.
+    /// Returns the model that it is applied to.
     fn base(&self) -> &BaseModel {
         match self {
             Self::Log { log, .. } => &log.header.base,
@@ -105,11 +105,12 @@ impl Item {
     }
 }
 
-/// Applies logs and diffs to a base model, one after the other, and writes what comes of it. Of the last one, where it is a
-/// log, `generations` are taken (by default all), and the file has this form. Returns which file it is.
+/// Applies logs and diffs to a base model, one after the other, and writes the result. If the last one is a log, its
+/// first `generations` generations are applied (by default all), and the file has this form. Returns the file's
+/// digest.
 ///
 /// # Errors
-/// When one does not start from what those before it lead to, or something cannot be read or written.
+/// When one is not for the result of those before it, or something cannot be read or written.
 pub fn apply(
     base: &Path,
     items: &[Item],
@@ -145,7 +146,7 @@ pub fn apply(
     Err(ExportError::NothingToApply)
 }
 
-/// Refuses a log or a diff that does not start from this model.
+/// Refuses a log or a diff that is not for this model.
 fn check_base(model: &Model, item: &Item, there: &str) -> Result<(), ExportError> {
     let found = Digest::from(model.identity());
     let wanted = item.base().clone();
@@ -161,8 +162,8 @@ fn check_base(model: &Model, item: &Item, there: &str) -> Result<(), ExportError
     })))
 }
 
-/// Returns the model that a log leads to from which the next of the stack was made: after all its generations or where it was best,
-/// with provenance or without.
+/// Returns the model after a log that the next item is for: after all generations or at the best one, with provenance
+/// or without.
 fn toward(mut model: Model, log: &SeedLog, next: &Item, there: String) -> Result<Tuned, ExportError> {
     let wanted = Digest::from(next.base());
     let mut points = vec![log.generations.len() as u64, log.chosen()];
@@ -192,11 +193,10 @@ fn toward(mut model: Model, log: &SeedLog, next: &Item, there: String) -> Result
     Err(ExportError::WrongBase(Box::new(WrongBase { item, wanted, there, found })))
 }
 
-/// Takes diffs back from a tuned model, each where it led to, in whatever order they are given, and writes what was there before.
-/// Returns which file it is.
+/// Reverts diffs from a tuned model, in any order given, and writes the model before them. Returns the file's digest.
 ///
 /// # Errors
-/// When there is a log among them, one did not lead to the model, or something cannot be read or written.
+/// When there is a log among them, one does not lead to the model, or something cannot be read or written.
 pub fn revert(tuned: &Path, items: Vec<Item>, place: &Path) -> Result<Digest, ExportError> {
     let diff = |item| match item {
         Item::Diff(file) => Ok(*file),

@@ -1,4 +1,4 @@
-//! A tuned model in memory, and the files that are made of it: a GGUF, and a diff.
+//! A tuned model in memory, and the files made from it: a GGUF, and a diff.
 
 use std::ops::Range;
 use std::path::Path;
@@ -17,10 +17,10 @@ use crate::store::{Artefact, same_file};
 /// Form of an exported file: with provenance in its metadata, or without.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
-    /// It does, unless the file is the base model itself, after no generation.
+    /// With provenance, unless the file is the base model itself, after no generation.
     #[default]
     WithProvenance,
-    /// It does not: nothing but codes differs from the base model's file.
+    /// Without: only codes differ from the base model's file.
     Bare,
 }
 
@@ -28,7 +28,7 @@ pub enum Form {
 #[derive(Debug)]
 pub struct Tuned {
     pub(super) model: Model,
-    /// The start of its file, where that is not the base's.
+    /// The start of its file, if that differs from the base's.
     pub(super) start: Option<Start>,
 }
 
@@ -55,7 +55,7 @@ impl Tuned {
         Speaker { bos: name("tokenizer.ggml.bos_token_id"), eos: name("tokenizer.ggml.eos_token_id") }
     }
 
-    /// Which file it is.
+    /// Returns the digest of its file.
     pub fn digest(&self) -> Digest {
         let mut hash = Sha256::new();
         let pieces = self.pieces();
@@ -87,15 +87,15 @@ pub struct Rebuilt<'a> {
     pub tuned: Tuned,
     log: &'a SeedLog,
     generations: u64,
-    /// SHA-256 of its tuned tensors, as logs have it.
+    /// SHA-256 of its tuned tensors, as in logs.
     pub codes_sha256: String,
 }
 
 impl<'a> Rebuilt<'a> {
-    /// Makes the model that the log's first `generations` generations lead to.
+    /// Applies the log's first `generations` generations to a model.
     ///
     /// # Errors
-    /// When the log was made for another model, has fewer generations, or leads to other codes than the run had.
+    /// When the log was made for another model, has fewer generations, or leads to other codes than the run's.
     pub fn by_log(
         mut model: Model,
         log: &'a SeedLog,
@@ -107,14 +107,15 @@ impl<'a> Rebuilt<'a> {
         Ok(Self::new(model, log, generations, codes_sha256, form))
     }
 
-    /// Creates a model whose working copy has the codes that the log's first `generations` generations lead to, with this digest.
+    /// Creates it from a model whose working copy has the codes after the log's first `generations` generations, with
+    /// this digest.
     pub fn new(model: Model, log: &'a SeedLog, generations: u64, codes_sha256: String, form: Form) -> Self {
         let mut rebuilt = Self { tuned: Tuned { model, start: None }, log, generations, codes_sha256 };
         rebuilt.take_form(form);
         rebuilt
     }
 
-    /// Has the file's metadata say where it comes from, or not.
+    /// Adds the provenance to the file's metadata, or leaves it out.
     pub fn take_form(&mut self, form: Form) {
         let Self { tuned: Tuned { model, start }, log, generations, codes_sha256 } = self;
         *start = (form == Form::WithProvenance && *generations > 0).then(|| {
@@ -160,7 +161,7 @@ impl<'a> Rebuilt<'a> {
     }
 }
 
-/// Writes the model that the log's first `generations` generations lead to, and returns the digest of its tuned tensors.
+/// Writes the model after the log's first `generations` generations, and returns the digest of its tuned tensors.
 ///
 /// # Errors
 /// When the log was made for another model or has fewer generations, or the file cannot be written.

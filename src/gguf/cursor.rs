@@ -1,11 +1,11 @@
-//! A bounded cursor over the bytes ahead of the tensor data. It knows which section it is in, so that an early end
-//! of the file is reported by name, and it hands out slices of the file only.
+//! A bounded cursor over the bytes before the tensor data. It knows its section, so that an early end of the file is
+//! reported by name, and it hands out only slices of the file.
 
 use gguf_rs_lib::format::GGUF_HEADER_SIZE;
 
 use super::error::{GgufError, Section};
 
-/// Where reading stands.
+/// A cursor at some offset of the file.
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -13,12 +13,12 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// Returns a cursor behind the header, at the first metadata entry.
+    /// Returns a cursor after the header, at the first metadata entry.
     pub fn after_header(bytes: &'a [u8]) -> Self {
         Self { bytes, at: GGUF_HEADER_SIZE.min(bytes.len()), section: Section::Metadata }
     }
 
-    /// Returns a cursor at the first of bytes that are a part of the metadata.
+    /// Returns a cursor at the start of bytes that are a part of the metadata.
     pub fn over(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0, section: Section::Metadata }
     }
@@ -28,12 +28,12 @@ impl<'a> Cursor<'a> {
         self.section = section;
     }
 
-    /// Position from the start of the file.
+    /// Returns the position from the start of the file.
     pub fn offset(&self) -> u64 {
         self.at as u64
     }
 
-    /// Size of the whole file.
+    /// Returns the size of the whole file.
     pub fn file_size(&self) -> u64 {
         self.bytes.len() as u64
     }
@@ -61,7 +61,7 @@ impl<'a> Cursor<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// Takes a length, held against `limit`; `what` names what it is the length of.
+    /// Takes a length, checked against `limit`; `what` names the thing with that length.
     pub fn length(&mut self, what: &'static str, limit: u64) -> Result<u64, GgufError> {
         let offset = self.offset();
         let length = self.u64()?;
@@ -101,7 +101,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Position behind the next `length` bytes, if the file reaches that far.
+    /// Returns the position after the next `length` bytes, if the file reaches that far.
     fn checked_end(&self, length: u64) -> Result<usize, GgufError> {
         let end = usize::try_from(length).ok().and_then(|length| self.at.checked_add(length));
         end.filter(|end| *end <= self.bytes.len()).ok_or_else(|| self.truncated(length))

@@ -27,8 +27,8 @@ impl fmt::Display for Section {
     }
 }
 
-/// Why a file is not a model that can be tuned. Offsets count bytes from the start of the file unless said
-/// otherwise.
+/// Reasons for which a file is not a model that can be tuned. Offsets count bytes from the start of the file unless
+/// stated otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum GgufError {
@@ -41,7 +41,7 @@ pub enum GgufError {
     NotGguf {
         /// Kind of file that the first bytes suggest.
         looks_like: &'static str,
-        /// How to come by a GGUF file.
+        /// A way to get a GGUF file.
         advice: &'static str,
     },
 
@@ -79,9 +79,9 @@ pub enum GgufError {
          and this one has {actual}; the download is probably incomplete, so download the model again"
     )]
     Truncated {
-        /// Where the file ends.
+        /// Section in which the file ends.
         section: Section,
-        /// First byte of what could not be read.
+        /// First byte of the part that could not be read.
         offset: u64,
         /// Size that the file would need for this part alone.
         expected: u64,
@@ -95,7 +95,7 @@ pub enum GgufError {
          the download is probably incomplete, so download the model again"
     )]
     TruncatedData {
-        /// First tensor that is not wholly there.
+        /// First tensor that is not complete.
         tensor: String,
         /// Size that the file would need for all tensors.
         expected: u64,
@@ -125,7 +125,7 @@ pub enum GgufError {
     TooLong {
         /// Name of the text or array that is too long.
         what: &'static str,
-        /// Where its length is stored.
+        /// Offset of its length.
         offset: u64,
         /// The length found.
         length: u64,
@@ -138,7 +138,7 @@ pub enum GgufError {
     EmptyName {
         /// Name of the empty text.
         what: &'static str,
-        /// Where its length is stored.
+        /// Offset of its length.
         offset: u64,
     },
 
@@ -147,7 +147,7 @@ pub enum GgufError {
     NotText {
         /// Name of the bytes that are not text.
         what: &'static str,
-        /// Where its length is stored.
+        /// Offset of its length.
         offset: u64,
     },
 
@@ -158,7 +158,7 @@ pub enum GgufError {
     DuplicateKey {
         /// The key.
         key: String,
-        /// Where its second entry starts.
+        /// Offset of its second entry.
         offset: u64,
     },
 
@@ -170,7 +170,7 @@ pub enum GgufError {
     UnknownValueType {
         /// The key.
         key: String,
-        /// Where the type is stored.
+        /// Offset of the type.
         offset: u64,
         /// The type found.
         id: u32,
@@ -184,7 +184,7 @@ pub enum GgufError {
     NestedTooDeep {
         /// The key.
         key: String,
-        /// Where the innermost array starts.
+        /// Offset of the innermost array.
         offset: u64,
         /// The deepest nesting accepted.
         limit: u32,
@@ -228,7 +228,7 @@ pub enum GgufError {
     DuplicateTensor {
         /// The name.
         tensor: String,
-        /// Where its second entry starts.
+        /// Offset of its second entry.
         offset: u64,
     },
 
@@ -240,7 +240,7 @@ pub enum GgufError {
     Dimensions {
         /// Name of the tensor.
         tensor: String,
-        /// Where the number of dimensions is stored.
+        /// Offset of the number of dimensions.
         offset: u64,
         /// The number found.
         count: u32,
@@ -284,7 +284,7 @@ pub enum GgufError {
         row: u64,
     },
 
-    /// A tensor has a type whose size is not known, so where its bytes end is not known either.
+    /// A tensor has a type whose size is not known, so the end of its bytes is not known either.
     #[error(
         "tensor {tensor:?} has ggml type {id}, which this program does not know; update it, or download a GGUF of \
          this model in a usual type such as Q4_K_M or Q8_0"

@@ -1,4 +1,4 @@
-//! Magic, version and counts, and what to tell the user whose file is of another format or version.
+//! Magic, version and counts, with advice for files of another format or version.
 
 use gguf_rs_lib::GGUFError;
 use gguf_rs_lib::format::{
@@ -9,7 +9,7 @@ use super::error::{GgufError, Section};
 
 const MAGIC: &[u8] = b"GGUF";
 
-/// First bytes of files that are taken for GGUF files, what they are, and what to do with them.
+/// First bytes of files that are mistaken for GGUF files, the name of their format, and advice.
 const OTHERS: [(&[u8], &str, &str); 14] = [
     (b"PK\x03\x04", "a zip archive (PyTorch weights are one)", CONVERT),
     (b"\x80\x02", PICKLE, CONVERT),
@@ -35,7 +35,7 @@ const CONVERT: &str = "convert the model with convert_hf_to_gguf.py of llama.cpp
 const RENEW: &str = "download a current GGUF of this model";
 const DOWNLOAD: &str = "download the model file itself, not the page about it";
 
-/// Reads the header and holds its counts against the caps.
+/// Reads the header and checks its counts against the caps.
 pub(super) fn read(bytes: &[u8]) -> Result<GGUFHeader, GgufError> {
     if bytes.is_empty() {
         return Err(GgufError::Empty);

@@ -1,5 +1,5 @@
-//! Keys and values. Strings, integers and booleans are kept; floats and arrays (the vocabulary, above all) are walked over for
-//! their length and not decoded.
+//! Keys and values. Strings, integers and booleans are kept; floats and arrays (above all, the vocabulary) are
+//! measured and skipped, not decoded.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
@@ -18,7 +18,7 @@ const MAX_DEPTH: u32 = 4;
 /// Longest part of a key that an error message repeats, in characters.
 const MAX_QUOTED: usize = 80;
 
-/// The values that can be asked for, by key, and where each entry lies.
+/// The values that are kept, by key, and the place of each entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Metadata {
     values: BTreeMap<String, Value>,
@@ -31,7 +31,7 @@ enum Value {
     Text(String),
     Unsigned(u64),
     Boolean(bool),
-    /// Of a kind, or with a sign, that nobody asks for.
+    /// Any other kind, or a negative integer, which is not needed.
     Other,
 }
 
@@ -56,7 +56,7 @@ impl Metadata {
         Ok(Self { values, places })
     }
 
-    /// Returns the entries in the file's order: keys, and where key, type and value lie.
+    /// Returns the entries in the file's order: keys, and the byte ranges of key, type and value.
     pub fn places(&self) -> &[(String, Range<usize>)] {
         &self.places
     }
@@ -99,7 +99,7 @@ impl Metadata {
         }
     }
 
-    /// Returns what is under `key`, where that is true or false.
+    /// Returns the boolean under `key`.
     pub fn boolean(&self, key: &str) -> Option<bool> {
         match self.values.get(key) {
             Some(Value::Boolean(truth)) => Some(*truth),
@@ -126,7 +126,7 @@ fn read_type(cursor: &mut Cursor<'_>, key: &str) -> Result<GGUFValueType, GgufEr
     GGUFValueType::from_u32(id).map_err(|_| GgufError::UnknownValueType { key: quoted(key), offset, id })
 }
 
-/// Returns the value of fixed size that `bytes` hold.
+/// Returns the value of fixed size in `bytes`.
 fn scalar(mut bytes: &[u8], value_type: GGUFValueType) -> Value {
     let value = MetadataValue::read_from(&mut bytes, value_type).ok();
     if let Some(MetadataValue::Bool(truth)) = value {
@@ -136,7 +136,7 @@ fn scalar(mut bytes: &[u8], value_type: GGUFValueType) -> Value {
     value.and_then(|value| value.as_u64().or_else(|| signed(&value))).map_or(Value::Other, Value::Unsigned)
 }
 
-/// Walks over an array, which is the `depth`-th of those that enclose each other.
+/// Skips an array at nesting level `depth`.
 fn skip_array(cursor: &mut Cursor<'_>, key: &str, depth: u32) -> Result<(), GgufError> {
     if depth > MAX_DEPTH {
         let offset = cursor.offset();
