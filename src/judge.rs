@@ -1,7 +1,7 @@
-//! Judges of replies: they give each reply a number, and more is better.
+//! Judges of replies: they give each reply a reward, and higher is better.
 //!
-//! [`Numeric`] and [`Pattern`] compare a reply with what is wanted and give 1 or 0; [`Json`] looks at its form, and may compare it
-//! too. A judge of the user's own is a program, asked through the same trait.
+//! [`Numeric`] and [`Pattern`] compare a reply with the wanted one and give 1 or 0; [`Json`] checks its form, and can
+//! compare it too. A judge of the user's own is a program, behind the same trait.
 
 use std::error::Error;
 use std::fmt;
@@ -24,48 +24,48 @@ pub use answer::Numeric;
 pub use json::Json;
 pub use pattern::Pattern;
 
-/// A reply to be judged, and what is known of the example behind it.
+/// A reply to be judged, with the example that it belongs to.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     /// The prompt.
     pub prompt: &'a str,
     /// The model's reply.
     pub reply: &'a str,
-    /// The wanted reply, where the example has one.
+    /// The wanted reply, if the example has one.
     pub wanted: Option<&'a str>,
     /// The example's line in its file, from 1, for messages.
     pub line: Option<u64>,
-    /// The example as the file has it.
+    /// The example as it is in the file.
     pub example: Option<&'a Map<String, Value>>,
 }
 
-/// Judges replies, perhaps on another thread than the one that it was made on.
+/// A judge of replies, which may run on another thread than the one that created it.
 pub trait Judge: Send {
-    /// Checks that replies to an example can be judged at all. Called for every example before any work is done.
+    /// Checks that replies to an example can be judged at all. It is called for every example before any work is done.
     ///
     /// # Errors
-    /// When the example lacks something that this judge needs, or has it wrong.
+    /// When the example lacks something that this judge needs, or it is invalid.
     fn check(&self, wanted: Option<&str>, line: Option<u64>) -> Result<(), JudgeError> {
         let _ = (wanted, line);
         Ok(())
     }
 
-    /// Returns the reward of each reply, finite, in the order of the replies. It depends on what is asked alone.
+    /// Returns the reward of each reply, finite, in the order of the replies. It depends on `asked` alone.
     ///
     /// # Errors
-    /// When a reply cannot be judged; that a reply is bad is no error.
+    /// When a reply cannot be judged; a bad reply is no error.
     fn judge(&mut self, asked: &[Asked<'_>]) -> Result<Vec<f64>, JudgeError>;
 
-    /// Forgets the replies judged so far, where they count for [`Judge::hint`].
+    /// Forgets the replies judged so far, if [`Judge::hint`] depends on them.
     fn forget(&mut self) {}
 
-    /// Returns what its user should know of the replies judged so far, such as a rule that nothing can meet.
+    /// Returns a hint for the user about the replies judged so far, such as a rule that nothing can meet.
     fn hint(&self) -> Option<String> {
         None
     }
 }
 
-/// Why replies cannot be judged.
+/// Reasons for which replies cannot be judged.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum JudgeError {
@@ -88,7 +88,7 @@ pub enum JudgeError {
     Program(Box<dyn Error + Send + Sync>),
 }
 
-/// A line at the start of a message, where there is one.
+/// A line number at the start of a message, if there is one.
 struct Place(Option<u64>);
 
 impl fmt::Display for Place {
@@ -97,7 +97,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// Returns the wanted reply, of which there must be one.
+/// Returns the wanted reply, or an error if there is none.
 fn needed(wanted: Option<&str>, line: Option<u64>) -> Result<&str, JudgeError> {
     wanted.ok_or(JudgeError::NothingWanted { line })
 }

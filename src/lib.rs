@@ -1,10 +1,11 @@
 //! Fine-tunes quantized GGUF models in place with Quantized Evolution Strategies (QES, arXiv 2602.03120).
 //!
-//! The codes (integers) of a model's quantized tensors are perturbed where llama.cpp reads them, each perturbation is
-//! judged by a reward, and an update with error feedback moves the codes. A run's only product is a [`seed_log`]; base model
-//! and log rebuild the tuned model byte for byte ([`export`]). `docs/ALGORITHM.md` and `docs/SEED_LOG.md` say exactly how.
+//! The codes (integers) of a model's quantized tensors are perturbed where llama.cpp reads them, each perturbation
+//! gets a reward, and an update with error feedback moves the codes. A run's only product is a [`seed_log`]; base
+//! model and log rebuild the tuned model byte for byte ([`export`]). `docs/ALGORITHM.md` and `docs/SEED_LOG.md` have
+//! the details.
 //!
-//! Rebuilding a tuned model, here one of the logs that the tests hold on to:
+//! An example that rebuilds a tuned model, from one of the logs for tests:
 //!
 //! ```
 //! use std::path::Path;
@@ -27,48 +28,50 @@
 //! # }
 //! ```
 //!
-//! `examples/` holds whole programs: `closure` tunes with a reward that is a Rust function, `replay` rebuilds a model from a
-//! log, `codes` reads the codes of a GGUF.
+//! `examples/` holds whole programs: `closure` tunes with a reward that is a Rust function, `replay` rebuilds a model
+//! from a log, `codes` reads the codes of a GGUF.
 //!
 //! # Modules for users
 //!
-//! | module | what for |
+//! | module | purpose |
 //! |---|---|
-//! | [`tuning`] | a run from code: a model, a task, a function that says what a reply is worth |
-//! | [`task`], [`judge`] | what a model is asked, and what a reply is worth |
-//! | [`chat`] | how conversations are written: chat templates |
+//! | [`tuning`] | a run from code: a model, a task, a reward function |
+//! | [`task`], [`judge`] | problems, and the rewards of replies |
+//! | [`chat`] | conversations: chat templates |
 //! | [`settings`], [`recipe`] | the hyper-parameters of a run, and their defaults |
-//! | [`tune`] | what a run tells those who watch it, how it ends, and who evaluates its members |
-//! | [`drift`] | how far a model has moved from its base |
+//! | [`tune`] | the loop of a run: its events, its outcome, and the evaluation of its members |
+//! | [`drift`] | drift of a model from its base |
 //! | [`seed_log`] | a run's log: records, hash chain, validation |
-//! | [`model`] | a base model: which file it is, and where logs lead from it |
-//! | [`export`] | base model and logs or diffs to tuned model, and back |
-//! | [`gguf`], [`tensor_type`], [`block`] | what is in a model file, down to the codes of a block |
-//! | [`llama`], [`engine`] | how llama.cpp is run, and what tuning needs of inference |
-//! | [`report`] | pictures of logs, event files, model cards |
+//! | [`model`] | a base model: its identity, and the replay of logs on it |
+//! | [`export`] | from base model and logs or diffs to tuned model, and back |
+//! | [`gguf`], [`tensor_type`], [`block`] | contents of a model file, down to the codes of a block |
+//! | [`llama`], [`engine`] | inference by llama.cpp, and the interface that tuning needs |
+//! | [`report`] | charts of logs, event files, model cards |
 //!
-//! The other modules can be reached, for this package's own tests, benchmarks and fuzzing, but are not documented here.
+//! The other modules are public for this package's own tests, benchmarks and fuzzing, but are not documented here.
 //!
 //! # Stability
 //!
-//! Versions follow [semantic versioning](https://semver.org). Before 1.0, a version whose second number is higher may break
-//! what is listed here, and its entry in `CHANGELOG.md` says what and how to go on; one whose third number is higher does not.
+//! Versions follow [semantic versioning](https://semver.org). Before 1.0, a version with a higher second number may
+//! break what is listed here, and its entry in `CHANGELOG.md` describes the change and the migration; one with a
+//! higher third number does not.
 //!
-//! - The *seed log* (`docs/SEED_LOG.md`) and the *diff* (`docs/DIFF.md`) carry a version of their own. A release reads what an
-//!   earlier release wrote, with the same codes to the byte, or refuses it by that number; it never reads it differently.
+//! - The *seed log* (`docs/SEED_LOG.md`) and the *diff* (`docs/DIFF.md`) carry a version of their own. A release reads
+//!   files of an earlier release, with the same codes to the byte, or refuses them by that number; it never reads them
+//!   differently.
 //! - *Command line*: commands, flags, exit codes, and the names and meanings of keys in `--json` output. Keys may be added.
 //!   Text for people may change at any time, and so may default hyper-parameters: a log records those it was made with.
-//! - *Library*: what is public and documented in the modules above. Errors and records may gain variants and fields.
+//! - *Library*: everything public and documented in the modules above. Errors and records may gain variants and fields.
 //! - The oldest Rust that builds it rises only with the second number.
 //!
-//! Nothing is promised for what is not documented here, whether it can be reached or not. Rewards, and so new runs, may differ
-//! with another version of llama.cpp.
+//! Nothing is promised for anything undocumented, even if it is public. Rewards, and so new runs, may differ with
+//! another version of llama.cpp.
 //!
 //! # Layers
 //!
-//! A module uses only modules above it, and modules inside of one do not use each other in a circle; `tests/layering.rs` reads
-//! these tables and holds the sources to them. Those of the first are pure: no files, no clock, no threads, no output, no
-//! `unsafe`.
+//! A module uses only modules above it, and modules inside of one do not use each other in a circle;
+//! `tests/layering.rs` checks the sources against these tables. Those of the first table are pure: no files, no clock,
+//! no threads, no output, no `unsafe`.
 //!
 //! | module | one line |
 //! |---|---|
@@ -77,51 +80,51 @@
 //! | [`block`] | reads and writes codes in place |
 //! | [`gguf`] | the validated view of a model file |
 //! | `noise` | from a member's seed to its sparse integer perturbation |
-//! | `tile` | the pieces of a tensor that are worked on |
-//! | `perturb` | applies a member to a tile and takes it back |
+//! | `tile` | the pieces of a tensor that are processed at a time |
+//! | `perturb` | applies a member's perturbation to a tile and reverts it |
 //! | `fitness` | from rewards to weights |
 //! | `update` | THE one step |
 //! | [`settings`] | the hyper-parameters of a run |
 //! | `dataset` | the user's own data: bytes to examples |
-//! | [`chat`] | conversations as a model sees them: its own template, run |
-//! | [`task`] | problems, rewards, and what a reply is worth |
+//! | [`chat`] | conversations in a model's own chat template |
+//! | [`task`] | problems, rewards, and verdicts on replies |
 //! | [`seed_log`] | a run's log: records, hash chain, validation |
 //! | `replay` | the residual and the codes from a log |
 //! | [`recipe`] | default hyper-parameters |
 //! | `es` | `ask` and `tell` over generations |
-//! | `select` | which tensors are tuned |
-//! | `diff` | what changed between two models, both ways |
-//! | [`judge`] | what a reply is worth, by rules of the user's own |
+//! | `select` | selection of the tensors that are tuned |
+//! | `diff` | changes between two models, both ways |
+//! | [`judge`] | rewards of replies, by rules of the user's own |
 //!
-//! The others do what takes a computer:
+//! The others need a computer's resources:
 //!
 //! | module | one line |
 //! |---|---|
-//! | [`engine`] | what tuning needs of inference, as a trait |
+//! | [`engine`] | the interface between tuning and inference, a trait |
 //! | `evaluation` | evaluates a model on problems: prompts, outputs, metrics |
-//! | [`drift`] | how far a model has moved from its base, and whether its replies loop |
-//! | `surprise` | tokens that replies surprise a model with |
-//! | `ending` | whether all that replies lack is an end |
-//! | `text` | numbers and words as people read them |
+//! | [`drift`] | drift of a model from its base, and detection of replies that loop |
+//! | `surprise` | tokens of wanted replies that surprise a model |
+//! | `ending` | detects replies that lack only an end |
+//! | `text` | numbers and words for people |
 //! | `sweep` | work on all tiles, in parallel, wherever the tensors are |
 //! | `store` | mappings, atomic files, the append-only log, files of data |
 //! | `reward_command` | the user's own program as a judge |
 //! | [`llama`] | the engine on llama.cpp; the only foreign code |
-//! | [`model`] | a base model: which file it is, and where logs lead from it |
-//! | [`export`] | base model and logs or diffs to tuned model, and back |
-//! | [`tune`] | the loop over generations, and the population that it has evaluated |
+//! | [`model`] | a base model: its identity, and the replay of logs on it |
+//! | [`export`] | from base model and logs or diffs to tuned model, and back |
+//! | [`tune`] | the loop over generations, and the population that it evaluates |
 //! | `workload` | from a definition and the user's data to problems and judges |
-//! | `plan` | from hyper-parameters to a log's header and to memory; logs that are continued |
+//! | `plan` | from hyper-parameters to a log's header and to memory; continued logs |
 //! | [`tuning`] | a run from code |
-//! | `probe` | what a run will meet, measured before it starts |
-//! | [`report`] | pictures of logs: a page, figures, event files; model cards |
-//! | `cli` | arguments to plan to call |
+//! | `probe` | a forecast of a run, measured before it starts |
+//! | [`report`] | charts of logs: a page, figures, event files; model cards |
+//! | `cli` | from arguments to calls of the library |
 //!
-//! `tile`, `settings` and `select` stand apart because live tuning, replay and the command line need them alike; `evaluation` and
-//! `sweep` because the loop should neither know how a model is asked nor how work is spread over threads.
+//! `tile`, `settings` and `select` are separate because live tuning, replay and the command line need them alike;
+//! `evaluation` and `sweep` because the loop should know neither prompts nor threads.
 //!
-//! Without the feature `llama`, which is on by default, the module of this name holds an engine that cannot be made, and
-//! nothing foreign is built. All else is the same code; `tune` and `eval` then say what is missing.
+//! Without the feature `llama`, which is on by default, the module of this name holds an engine that cannot be
+//! created, and no foreign code is built. All else is the same code; `tune` and `eval` then report what is missing.
 #![deny(missing_docs)]
 
 #[cfg(any(target_pointer_width = "16", target_pointer_width = "32"))]

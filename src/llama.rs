@@ -1,11 +1,13 @@
 //! The llama.cpp [`Engine`], the only foreign code the tool calls.
 //!
-//! An edit of a tunable tensor is seen by the next forward pass, since it is made where inference reads: in the private
-//! mapping of a [`WorkingCopy`], or, for types that llama.cpp computes faster with interleaved rows, in its own memory; or it
-//! is brought from that mapping to the device where inference reads.
-//! `model` and `context` wrap what llama.cpp allocates, `load` makes them, `weights` finds tensors and redirects them, `repack`
-//! knows the interleaved ones, `device` the GPUs, `mirror` the tensors on these, `layout` arranges sequences so that common prefixes are computed once, `schedule` decides which prompt
-//! is completed when, `row` reads logits.
+//! An edit of a tunable tensor is seen by the next forward pass, since it is made in the memory that inference reads:
+//! the private mapping of a [`WorkingCopy`], or, for types that llama.cpp computes faster with interleaved rows, its
+//! own memory. On a device, the edited bytes are copied there from the mapping.
+//!
+//! `model` and `context` wrap what llama.cpp allocates, `load` creates them, `weights` finds tensors and redirects
+//! them, `repack` handles interleaved ones, `device` the GPUs, `mirror` the tensors on these. `layout` arranges
+//! sequences so that common prefixes are computed once, `schedule` assigns prompts to sequences for continuous
+//! batching, `row` reads logits.
 
 use std::ffi::CStr;
 use std::ops::Range;
@@ -71,10 +73,10 @@ use model::Model;
 use size::Size;
 use weights::{Home, Placed};
 
-/// Why something in here failed; it becomes the source of an [`EngineError`].
+/// Error in this module; it becomes the source of an [`EngineError`].
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Returns the llama.cpp that is built in, by the version of its ggml.
+/// Returns the version of the built-in llama.cpp, which is that of its ggml.
 pub fn version() -> String {
     // SAFETY: it is null-terminated and lives as long as the program.
     let version = unsafe { CStr::from_ptr(ggml_version()) };
@@ -89,7 +91,7 @@ pub struct LlamaEngine {
     model: Model,
     working: WorkingCopy,
     slots: Vec<TensorSlot>,
-    /// Where inference reads each of the slots' tensors.
+    /// The place from which inference reads each of the slots' tensors.
     homes: Vec<Home>,
     edited: Edited,
     size: Size,
@@ -100,11 +102,11 @@ pub struct LlamaEngine {
 }
 
 impl LlamaEngine {
-    /// Loads the model that `working` maps and lets inference read the tunable tensors from there.
+    /// Loads the model that `working` maps, and makes inference read the tunable tensors from there.
     ///
     /// # Errors
-    /// When llama.cpp was compiled for another processor, cannot load the model (its reason is given), or keeps a tunable
-    /// tensor neither as the very bytes of the file nor in a known layout.
+    /// When llama.cpp was compiled for another processor, cannot load the model (its reason is given), or keeps a
+    /// tunable tensor neither as the exact bytes of the file nor in a known layout.
     pub fn load(
         mut working: WorkingCopy,
         tunable: Vec<TensorSlot>,
@@ -156,37 +158,37 @@ impl LlamaEngine {
         Ok(engine)
     }
 
-    /// How many of the tunable tensors llama.cpp keeps in its interleaved layouts.
+    /// Returns the number of tunable tensors that llama.cpp keeps in its interleaved layouts.
     pub fn interleaved(&self) -> usize {
         self.homes.iter().filter(|home| home.is_held()).count()
     }
 
-    /// Bytes that the contexts take at most, as planned.
+    /// Returns the planned bytes of the contexts, at most.
     pub fn context_bytes(&self) -> u64 {
         self.context_bytes
     }
 
-    /// Says which layers are on which devices; `None` if all is computed by the processor.
+    /// Describes which layers are on which devices; `None` if the processor computes everything.
     pub fn on_devices(&self) -> Option<String> {
         self.placement.told()
     }
 
-    /// Bytes that weights and contexts take on devices, as planned.
+    /// Returns the planned bytes of weights and contexts on devices.
     pub fn device_bytes(&self) -> u64 {
         self.device_bytes
     }
 
-    /// What was uploaded to devices since the model was loaded.
+    /// Returns statistics of the uploads to devices since the model was loaded.
     pub fn uploads(&self) -> Uploads {
         self.uploads
     }
 
-    /// Warnings of llama.cpp about the quality of what the model will say, from when it was loaded.
+    /// Returns llama.cpp's warnings, from loading the model, about the quality of its output.
     pub fn warnings(&self) -> &[String] {
         self.model.warnings()
     }
 
-    /// Returns the bytes of all tunable tensors, where inference reads them and as they are in the file.
+    /// Returns the bytes of all tunable tensors, those that inference reads and those in the file.
     fn lend(&mut self) -> Result<Vec<TensorBytes<'_>>, StoreError> {
         let Self { working, slots, homes, .. } = self;
         let mapped = slots.iter().zip(&*homes).filter(|(_, home)| !home.is_held());
@@ -214,7 +216,8 @@ impl LlamaEngine {
         Ok(tensors)
     }
 
-    /// Shows what is tuned, a piece at a time: its type, its bytes in the base model's file, and as a file would hold them now.
+    /// Passes the tuned bytes, a piece at a time, to `see`: type, bytes in the base model's file, and present bytes in
+    /// the file's layout.
     fn each_piece(&mut self, mut see: impl FnMut(TensorType, &[u8], &[u8])) -> Result<(), EngineError> {
         let Self { working, slots, homes, .. } = self;
         for (slot, home) in slots.iter().zip(homes) {
@@ -243,8 +246,8 @@ impl LlamaEngine {
         Ok(())
     }
 
-    /// Completes prompts as [`Engine::complete`] does, but also ends a reply where `is_over` says so of the prompt's tokens and
-    /// the number of tokens replied.
+    /// Completes prompts as [`Engine::complete`] does, but also ends a reply if `is_over` accepts the prompt's tokens
+    /// and the number of tokens replied.
     ///
     /// # Errors
     /// When inference fails.
@@ -257,7 +260,7 @@ impl LlamaEngine {
         Ok(self.replies_until(batch, how, is_over)?.into_iter().map(|reply| reply.text).collect())
     }
 
-    /// Prepares requests, of which what `edited` spares stays in memory between evaluations.
+    /// Prepares requests; what no edit of `edited` changes stays in memory between evaluations.
     fn prepare_with(&self, requests: &[Request], edited: &Edited) -> Result<Prepared, EngineError> {
         Prepared::new(&self.model, requests, self.size, edited)
             .map_err(|source| EngineError::new("preparing the requests", source))
@@ -273,7 +276,7 @@ impl LlamaEngine {
             .map_err(|source| EngineError::new("completing the requests", source))
     }
 
-    /// Returns the logits of what follows a text, to compare engines exactly.
+    /// Returns the logits of the token after a text, to compare engines exactly.
     ///
     /// # Errors
     /// When the text has no tokens, is longer than the context, or inference fails.

@@ -1,8 +1,8 @@
-//! A base model: its file, mapped and parsed, and where logs lead from it.
+//! A base model: its mapped and parsed file, and the replay of logs on it.
 //!
-//! [`Model`] maps the file and knows which file it is: reading all of it for that takes a while, so it is done when it is asked
-//! for first, and once. [`Model::replay`] brings the working copy to where a log leads; [`Replica`] follows a run by its log;
-//! [`check_digest`] compares the codes with those that the run had.
+//! [`Model`] maps the file and knows its digest: computing that reads all of the file, so it is done on first use, and
+//! once. [`Model::replay`] brings the working copy to the state after a log; [`Replica`] follows a run by its log;
+//! [`check_digest`] compares the codes with the run's.
 
 mod digest;
 mod error;
@@ -32,14 +32,14 @@ use crate::store::{StoreError, WorkingCopy};
 use crate::sweep::{ResidualStore, rebuild_all, rebuild_counting, rebuild_past};
 use crate::update::Moves;
 
-/// A base model that is mapped and understood.
+/// A base model that is mapped and parsed.
 #[derive(Debug)]
 pub struct Model {
     /// The mapped bytes.
     pub working: WorkingCopy,
     /// Parsed view of the file.
     pub gguf: Gguf,
-    /// Which file it is, once somebody has asked.
+    /// The file's name and digest, once they are known.
     identity: OnceLock<BaseModel>,
 }
 
@@ -52,7 +52,7 @@ impl Model {
         Self::of(WorkingCopy::open(path)?)
     }
 
-    /// Checks a model file that is mapped.
+    /// Checks a mapped model file.
     ///
     /// # Errors
     /// When it is not a valid GGUF.
@@ -70,11 +70,11 @@ impl Model {
         }
     }
 
-    /// Maps the model's file once more, for work that takes a model of its own. Which file it is, is not computed again if it is
-    /// known and the file has not changed since.
+    /// Maps the model's file once more, for work that needs a model of its own. Its identity is not computed again if
+    /// it is known and the file has not changed since.
     ///
     /// # Errors
-    /// When the file cannot be read any more or is no valid GGUF any more.
+    /// When the file cannot be read any more or is not a valid GGUF any more.
     pub fn reopen(&self) -> Result<Self, ModelError> {
         let again = Self::open(self.working.path())?;
         if let Some(identity) = self.identity.get()
@@ -86,7 +86,7 @@ impl Model {
         Ok(again)
     }
 
-    /// Returns which file it is, for a log's header. Reads the whole file when it is called first.
+    /// Returns the file's name and digest, for a log's header. Reads the whole file on first use.
     pub fn identity(&self) -> &BaseModel {
         self.identity.get_or_init(|| {
             let file = self.working.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -98,11 +98,11 @@ impl Model {
         })
     }
 
-    /// Checks that this is the very file that a log or a diff names as its base. Reads the whole file unless its
+    /// Checks that this is exactly the file that a log or a diff names as its base. Reads the whole file unless its
     /// [`identity`](Model::identity) is known.
     ///
     /// # Errors
-    /// When it is another.
+    /// When it is another file.
     pub fn check_base(&self, wanted: &BaseModel) -> Result<(), ModelError> {
         let found = self.identity();
         if (found.bytes, &found.sha256) == (wanted.bytes, &wanted.sha256) {
@@ -116,7 +116,7 @@ impl Model {
     /// Returns the byte ranges of these tensors in the file.
     ///
     /// # Errors
-    /// When the model lacks one, or has it otherwise.
+    /// When the model lacks one, or it differs.
     pub fn ranges(&self, specs: &[TensorSpec]) -> Result<Vec<Range<usize>>, ModelError> {
         let path = || self.working.path().to_owned();
         let tensors =
@@ -124,8 +124,8 @@ impl Model {
         Ok(tensors.into_iter().map(|part| part.range).collect())
     }
 
-    /// Brings the working copy to where the log's first `generations` generations lead, and returns the digest of the
-    /// tuned tensors.
+    /// Brings the working copy to the state after the log's first `generations` generations, and returns the digest of
+    /// the tuned tensors.
     ///
     /// # Errors
     /// When the log was made for another model or has fewer generations.
@@ -136,10 +136,10 @@ impl Model {
         Ok(self.rebuild(log, generations, rebuild)?.1)
     }
 
-    /// Replays the whole log, and tells for each tensor what moved in each `span` generations.
+    /// Replays the whole log, and counts for each tensor the moves in each `span` generations.
     ///
     /// # Errors
-    /// When the log was made for another model, or does not lead to the codes that the run had.
+    /// When the log was made for another model, or does not lead to the run's codes.
     pub fn count_moves(&mut self, log: &SeedLog, span: u64) -> Result<Vec<Vec<Moves>>, ModelError> {
         let generations = log.generations.len() as u64;
         let rebuild =
@@ -149,7 +149,7 @@ impl Model {
         Ok(moves)
     }
 
-    /// Lends the tensors that the log tunes to `rebuild`, and returns its answer and their digest afterwards.
+    /// Lends the tensors that the log tunes to `rebuild`, and returns its result and their digest afterwards.
     fn rebuild<T>(
         &mut self,
         log: &SeedLog,
@@ -169,8 +169,8 @@ impl Model {
         Ok((answer, digest::of(&tensors)))
     }
 
-    /// Brings the working copy to where the whole log leads, and returns the digests that the tuned tensors have on the way,
-    /// after each of `points`: numbers of generations in rising order, none of which the log lacks.
+    /// Brings the working copy to the state after the whole log, and returns the digests of the tuned tensors after
+    /// each of `points`: numbers of generations in rising order, all within the log.
     ///
     /// # Errors
     /// When the log was made for another model.

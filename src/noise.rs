@@ -4,15 +4,15 @@
 //! and member. Its variance is sigma squared: p = (sigma / m)^2. Any symmetric noise of a given variance estimates the same
 //! gradient to first order (docs/ALGORITHM.md), and this one costs in proportion to its hits:
 //!
-//! - The integers of one field of a tensor are cut into runs of a power of two. Each run has its own random stream, addressed
-//!   by (member seed, tensor, field, run), so that any run can be drawn alone, in any order, on any thread.
-//! - Gaps between hits are geometric. One 32-bit word draws a gap and a sign through an alias table; integers that are not
-//!   hit cost nothing.
+//! - The integers of one field of a tensor are cut into runs of a power of two. Each run has its own random stream,
+//!   addressed by (member seed, tensor, field, run), so that any run can be drawn alone, in any order, on any thread.
+//! - Gaps between hits are geometric. One 32-bit word draws a gap and a sign through an alias table; integers that are
+//!   not hit cost nothing.
 //!
-//! Words are drawn [`BATCH`](crate::rng::BATCH) at a time, which is what ChaCha yields at once and what a compiler turns
-//! into vector instructions. What is drawn goes into a [`Sink`].
+//! Words are drawn [`BATCH`](crate::rng::BATCH) at a time, which ChaCha yields at once and a compiler turns into
+//! vector instructions. What is drawn goes into a [`Sink`].
 //!
-//! The tables are integers made with portable arithmetic, so every machine draws the same perturbation.
+//! The tables are integers computed with portable arithmetic, so every machine draws the same perturbation.
 
 mod alias;
 mod hits;

@@ -10,12 +10,9 @@ const MOST_TRIPLES: usize = 3;
 /// Returns whether a reply repeats itself instead of going on, which is one of these:
 ///
 /// - Something is said back to back, at least three times, and that is half of the reply or more; or at least four
-/// times, and the
-/// reply breaks off in the midst of it. "Something" is any number of words, regardless of capitals, punctuation and
-/// the numbers
-/// of lists, the copies together at least six words; or any characters (also of a script without spaces, or empty
-/// lines), the
-/// copies together at least 32.
+///   times, and the reply breaks off in the midst of it. "Something" is any number of words, regardless of capitals,
+///   punctuation and the numbers of lists, the copies together at least six words; or any characters (also of a script
+///   without spaces, or empty lines), the copies together at least 32.
 /// - A sequence of three words occurs more than three times, and at most a third of the words are different.
 ///
 /// A list whose items begin alike, a poem with a refrain, and a word said three times for emphasis are not loops.

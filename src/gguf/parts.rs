@@ -1,7 +1,7 @@
-//! A model that comes in several files, and the one file that they make.
+//! Split models: several files, and the one file merged from them.
 //!
-//! The first part has the model's metadata; each has a list of the tensors whose data it holds. Merged, the metadata lacks what says that the
-//! model is split, and the tensors follow each other in the parts' order.
+//! The first part has the model's metadata; each has a list of the tensors whose data it holds. In the merged file,
+//! the metadata lacks the keys of the split, and the tensors follow each other in the parts' order.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::{Gguf, GgufError};
 
-/// Keys that say how a model is split.
+/// Prefix of the keys that describe a split.
 const SPLIT: &str = "split.";
 
 /// One file of several.
@@ -19,13 +19,13 @@ pub struct Part {
     gguf: Gguf,
     /// Its number, from 0.
     number: u64,
-    /// Files of the model.
+    /// Number of files of the model.
     count: u64,
-    /// Tensors of the model, where it says.
+    /// Number of tensors of the model, if the file has it.
     tensors: Option<u64>,
 }
 
-/// Why parts do not make a model.
+/// Reasons for which parts do not make up a model.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum MergeError {
@@ -47,7 +47,7 @@ impl Part {
     /// Parses one file of a split model.
     ///
     /// # Errors
-    /// A [`GgufError`] for the first thing found wrong.
+    /// A [`GgufError`] for the first fault found.
     pub fn parse(bytes: &[u8]) -> Result<Self, GgufError> {
         let gguf = Gguf::read(bytes, true)?;
         let number = |key: &str| gguf.metadata_u64(key);
@@ -64,13 +64,13 @@ impl Part {
         &self.gguf
     }
 
-    /// Files of the model.
+    /// Returns the number of files of the model.
     pub fn count(&self) -> u64 {
         self.count
     }
 }
 
-/// The file that parts make: its start, then pieces of the parts.
+/// The file merged from parts: its start, then pieces of the parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Merged {
     /// All bytes before the tensor data.
@@ -84,7 +84,7 @@ pub struct Merged {
 pub struct Piece {
     /// The part that holds it, counted from 0.
     pub part: usize,
-    /// Its bytes there.
+    /// Its byte range in the part's file.
     pub range: Range<usize>,
     /// Zeros that follow it.
     pub padding: usize,
@@ -93,7 +93,7 @@ pub struct Piece {
 /// Merges the parts of a model, all of them in order; `first` are the bytes of the first one's file.
 ///
 /// # Errors
-/// When they are not the parts of one model; with the number of the part that is wrong, from 0.
+/// When they are not the parts of one model; with the number, from 0, of the part at fault.
 pub fn merge(parts: &[Part], first: &[u8]) -> Result<Merged, (usize, MergeError)> {
     let Some(Part { gguf, count, tensors, .. }) = parts.first().filter(|part| part.count > 1) else {
         return Err((0, MergeError::Whole));

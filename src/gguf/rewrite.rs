@@ -1,7 +1,7 @@
-//! A model's file with other metadata: a new start of the file, behind which the tensor data stays as it is.
+//! A model's file with other metadata: a new start of the file, followed by the unchanged tensor data.
 //!
-//! Entries are copied as bytes, so that keys, types and values that are not known here come through unchanged and in order. The
-//! list of tensors is copied too: its offsets count from the start of the tensor data, wherever that is.
+//! Entries are copied as bytes, so that unknown keys, types and values are preserved in order. The list of tensors is
+//! copied too: its offsets count from the start of the tensor data, wherever that is.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use gguf_rs_lib::format::GGUFValueType;
 
 use super::Gguf;
 
-/// Where the header counts the metadata entries: behind magic, version and number of tensors.
+/// Bytes of the header with the number of metadata entries: after magic, version and number of tensors.
 const COUNT: Range<usize> = 16..24;
 
 /// A metadata entry to be written.
@@ -45,7 +45,7 @@ impl Entry {
     }
 }
 
-/// A metadata value of one of the kinds that are written here.
+/// A metadata value of a kind that can be written.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// A whole number.
@@ -118,26 +118,26 @@ fn write_text(bytes: &mut Vec<u8>, text: &str) {
 pub struct Start {
     /// All its bytes.
     pub bytes: Vec<u8>,
-    /// Where it is other than the start that it was made from, in rising order; in between both are the same.
+    /// Differences from the start that it was made from, in rising order; all bytes in between are the same.
     pub splices: Vec<Splice>,
 }
 
-/// A part of one file's start that is another in another's.
+/// A replaced part of a file's start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Splice {
-    /// The bytes of the first that are replaced.
+    /// The bytes that are replaced, as a range of the old start.
     pub before: Range<usize>,
-    /// The bytes of the second in their place.
+    /// The bytes in their place, as a range of the new start.
     pub after: Range<usize>,
 }
 
 impl Start {
-    /// Goes on with bytes as they were.
+    /// Appends unchanged bytes.
     fn copy(&mut self, file: &[u8], range: Range<usize>) {
         self.bytes.extend(file.get(range).unwrap_or_default());
     }
 
-    /// Goes on with other bytes than those in `range`.
+    /// Appends bytes that replace those in `range`.
     fn put(&mut self, range: Range<usize>, bytes: &[u8]) {
         let at = self.bytes.len();
         self.bytes.extend(bytes);
@@ -146,8 +146,8 @@ impl Start {
 }
 
 impl Gguf {
-    /// Returns the start of this model's file with `entries` at the end of its metadata. Entries of its own under the same keys, and
-    /// those that `is_dropped` chooses, are left out. `file` are the bytes that were parsed.
+    /// Returns the start of this model's file with `entries` at the end of its metadata. Existing entries under the
+    /// same keys, and those whose key `is_dropped` accepts, are left out. `file` are the bytes that were parsed.
     pub fn start_with(&self, file: &[u8], entries: &[Entry], is_dropped: impl Fn(&str) -> bool) -> Start {
         let is_replaced = |key: &str| is_dropped(key) || entries.iter().any(|entry| entry.key == key);
         let places = self.metadata.places();

@@ -1,4 +1,4 @@
-//! The list of tensors, and where their bytes lie in the file.
+//! The list of tensors, and their byte ranges in the file.
 
 use std::collections::HashSet;
 
@@ -23,7 +23,7 @@ struct Listed {
     size: u64,
 }
 
-/// Reads `count` entries and places them behind the list.
+/// Reads `count` entries and locates the tensors after the list.
 pub(super) fn read(
     cursor: &mut Cursor<'_>,
     count: u64,
@@ -63,7 +63,7 @@ fn read_entry(cursor: &mut Cursor<'_>, name: &str, alignment: u64) -> Result<Lis
     Ok(Listed { name: tensor(), shape, tensor_type, offset, size })
 }
 
-/// Bytes of a tensor; at most `i64::MAX`, as is its number of elements.
+/// Returns the bytes of a tensor; at most `i64::MAX`, as is its number of elements.
 fn byte_size(name: &str, shape: &[u64], tensor_type: TensorType) -> Result<u64, GgufError> {
     let tensor = || name.to_owned();
     let row = shape[0];
@@ -80,7 +80,7 @@ fn byte_size(name: &str, shape: &[u64], tensor_type: TensorType) -> Result<u64, 
     bytes.ok_or_else(|| GgufError::TooManyElements { tensor: tensor(), shape: shape.to_vec() })
 }
 
-/// Turns offsets into ranges of the file and checks that they are in it and apart from each other.
+/// Turns offsets into ranges of the file and checks that they are inside it and disjoint.
 fn place(
     listed: Vec<Listed>,
     data_start: u64,
@@ -98,8 +98,8 @@ fn place(
     Ok(entries)
 }
 
-/// Every tensor ends inside the file. One that does not has either a wrong offset, if even the tensors of a
-/// whole file would not reach it, or lost its end.
+/// Checks that every tensor ends inside the file. One that does not either has a wrong offset, if even the tensors of
+/// a whole file would not reach it, or is cut off.
 fn check_ends(listed: &[Listed], data_start: u64, alignment: u64, file_size: u64) -> Result<(), GgufError> {
     let end = |tensor: &Listed| data_start.saturating_add(tensor.offset).saturating_add(tensor.size);
     let outside = || listed.iter().filter(|tensor| end(tensor) > file_size);
@@ -119,7 +119,7 @@ fn check_ends(listed: &[Listed], data_start: u64, alignment: u64, file_size: u64
     }
 }
 
-/// No two tensors share bytes.
+/// Checks that no two tensors share bytes.
 fn check_overlaps(entries: &[TensorEntry]) -> Result<(), GgufError> {
     let mut by_start: Vec<_> = entries.iter().collect();
     by_start.sort_by_key(|entry| entry.range.start);

@@ -4,7 +4,7 @@ use super::{Asked, Judge, JudgeError, needed};
 use crate::dataset::excerpt;
 use crate::task::number::same_number;
 
-/// 1 for a reply that ends up with the same number as the wanted one, else 0.
+/// Gives 1 for a reply that ends with the same number as the wanted one, else 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Numeric;
 

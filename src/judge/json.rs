@@ -5,19 +5,20 @@ use serde_json::{Number, Value};
 use super::schema::Schema;
 use super::{Asked, Judge, JudgeError, needed};
 
-/// The reward of a reply that is JSON, but not as the schema has it, or not the wanted value: on the way, so that there is
-/// something to improve on.
+/// The reward of a reply that is JSON, but does not match the schema or is not the wanted value: a partial reward, so
+/// that progress is seen.
 const OF_OTHER_FORM: f64 = 0.5;
-/// The reward of one that is neither.
+/// The reward of JSON that neither matches the schema nor is the wanted value.
 const OF_NEITHER: f64 = 0.25;
 
-/// 1 for a reply that is JSON as a schema has it, 0.5 for other JSON, else 0; without a schema 1 for any JSON.
+/// Gives 1 for a reply that is JSON and matches a schema, 0.5 for other JSON, else 0; without a schema 1 for any JSON.
 ///
-/// Compared with the wanted reply ([`Json::equal_to_wanted`]), it is 1 for the same value, whatever the order of keys and the way
-/// numbers are written, 0.5 for other JSON as the schema has it, 0.25 for JSON that is not as the schema has it, else 0.
+/// Compared with the wanted reply ([`Json::equal_to_wanted`]), it gives 1 for the same value, whatever the order of
+/// keys and the form of numbers, 0.5 for other JSON that matches the schema, 0.25 for JSON that does not match it,
+/// else 0.
 ///
-/// The reply as a whole must be the JSON, white space around it aside; it may stand in a Markdown fence, but with nothing
-/// before or behind that.
+/// The whole reply must be JSON, except for white space around it; it may be in a Markdown fence, with nothing before
+/// or after that.
 #[derive(Debug)]
 pub struct Json {
     schema: Option<Schema>,
@@ -25,13 +26,13 @@ pub struct Json {
 }
 
 impl Json {
-    /// Takes any JSON for good.
+    /// Accepts any JSON.
     pub fn any() -> Self {
         Self { schema: None, equal: false }
     }
 
-    /// Takes JSON as a JSON Schema has it for good, of the draft that its `$schema` names, else of 2020-12. References within the
-    /// schema are followed. Nothing is ever fetched or read for others, so they are errors.
+    /// Accepts JSON that matches a JSON Schema, of the draft that its `$schema` names, else of 2020-12. References
+    /// within the schema are followed. References to anything else are errors, since nothing is ever fetched or read.
     ///
     /// # Errors
     /// When the schema is not valid, or refers to something outside of itself, and in a build without the feature
@@ -40,7 +41,7 @@ impl Json {
         Ok(Self { schema: Some(Schema::new(schema)?), equal: false })
     }
 
-    /// Compares replies with the wanted ones, too, which have to be JSON.
+    /// Also compares replies with the wanted ones, which must be JSON.
     pub fn equal_to_wanted(self) -> Self {
         Self { equal: true, ..self }
     }
@@ -68,13 +69,13 @@ impl Judge for Json {
     }
 }
 
-/// Returns the value that is wanted.
+/// Returns the wanted value.
 fn wanted(text: Option<&str>, line: Option<u64>) -> Result<Value, JudgeError> {
     let text = needed(text, line)?;
     serde_json::from_str(unfenced(text)).map_err(|source| JudgeError::WantedNoJson { line, source })
 }
 
-/// Checks whether two values are equal, whatever the order of keys and the form of numbers.
+/// Returns whether two values are equal, whatever the order of keys and the form of numbers.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => same_number(a, b),
@@ -86,7 +87,7 @@ fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// Checks whether two numbers have the same value, as `5`, `5.0` and `5e0` have.
+/// Returns whether two numbers have the same value, as `5`, `5.0` and `5e0` have.
 fn same_number(a: &Number, b: &Number) -> bool {
     match (a.as_i128(), b.as_i128()) {
         (Some(a), Some(b)) => a == b,
@@ -94,7 +95,7 @@ fn same_number(a: &Number, b: &Number) -> bool {
     }
 }
 
-/// Returns what stands in a reply's Markdown fence, or the reply itself where it is not one.
+/// Returns the contents of a reply's Markdown fence, or the reply itself if it is not one.
 fn unfenced(reply: &str) -> &str {
     let reply = reply.trim();
     let inside = reply.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));

@@ -7,41 +7,42 @@ use regex::{Regex, RegexBuilder};
 use super::{Asked, Judge, JudgeError, needed};
 use crate::dataset::excerpt;
 
-/// Memory that one compiled expression may take.
+/// Most memory of one compiled expression.
 const SIZE_LIMIT: usize = 10 << 20;
-/// Memory that one expression may take while it is used; beyond it matching is slower, not wrong.
+/// Most memory of one expression in use; beyond it matching is slower, not wrong.
 const DFA_LIMIT: usize = 1 << 20;
 
-/// 1 for a reply in which a regular expression is found, else 0.
+/// Gives 1 for a reply in which a regular expression is found, else 0.
 ///
-/// It is searched for anywhere in the reply, as `grep` would; `^` and `$` tie it to the ends, and flags such as `(?i)` and
-/// `(?s)`, with which `.` is any line end too, may stand at its start. The syntax is that of the crate `regex`, which has neither look-around nor back-references
-/// and takes time in proportion to the reply's length, whatever the expression.
+/// The match may be anywhere in the reply, as in `grep`; `^` and `$` tie it to the ends, and flags such as `(?i)` and
+/// `(?s)`, with which `.` also matches line ends, may be at the start of the expression. The syntax is that of the
+/// crate `regex`, which has neither look-around nor back-references and takes time in proportion to the reply's
+/// length, whatever the expression.
 #[derive(Debug)]
 pub struct Pattern {
-    /// The one expression for all replies; without it the wanted replies are the expressions.
+    /// The one expression for all replies; if `None`, the wanted replies are the expressions.
     for_all: Option<Regex>,
-    /// The expressions of the last replies that were judged. The same examples are judged for every member of a generation.
+    /// The expressions of the replies that were judged last. The same examples are judged for every member of a generation.
     of_last: HashMap<String, Regex>,
     across: Across,
 }
 
-/// How replies would have been judged if `.` matched line ends.
+/// Counts of the matches with and without `.` matching line ends.
 #[derive(Debug, Default)]
 struct Across {
-    /// Expressions that do, as far as they were needed.
+    /// Expressions whose `.` does, compiled when needed.
     regexes: HashMap<String, Option<Regex>>,
-    /// Replies that matched as the expression is.
+    /// Replies that matched the expression as it is.
     matched: u64,
-    /// Replies that would have matched.
+    /// Replies that would have matched the changed one.
     would: u64,
 }
 
-/// Expressions that are kept to try what would have matched.
+/// Most of the changed expressions that are kept.
 const MOST_ACROSS: usize = 64;
 
 impl Across {
-    /// Takes note of a reply. Once one has matched, the expression can be met, and nothing more is tried.
+    /// Counts a reply. Once one has matched, the expression can be met, and nothing more is tried.
     fn note(&mut self, pattern: &str, reply: &str, matched: bool) {
         self.matched += u64::from(matched);
         if self.matched > 0 || !reply.contains('\n') || !pattern.contains('.') {
@@ -59,15 +60,15 @@ impl Across {
 }
 
 impl Pattern {
-    /// One expression for all replies.
+    /// Creates a judge with one expression for all replies.
     ///
     /// # Errors
-    /// When it is not a regular expression, or one that is too large.
+    /// When it is not a regular expression, or too large.
     pub fn for_all(pattern: &str) -> Result<Self, JudgeError> {
         Ok(Self { for_all: Some(compiled(pattern, None)?), ..Self::of_each() })
     }
 
-    /// The wanted reply of each example is the expression for replies to it.
+    /// Creates a judge with the wanted reply of each example as the expression for replies to it.
     pub fn of_each() -> Self {
         Self { for_all: None, of_last: HashMap::new(), across: Across::default() }
     }
@@ -135,7 +136,7 @@ fn compiled(pattern: &str, line: Option<u64>) -> Result<Regex, JudgeError> {
     })
 }
 
-/// Checks whether the fault is a feature that other engines have.
+/// Returns whether the fault is a feature of other engines.
 fn looks_around(error: &regex::Error) -> bool {
     let text = error.to_string();
     text.contains("look-around") || text.contains("backreferences")

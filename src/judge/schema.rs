@@ -13,7 +13,7 @@ impl Schema {
     /// Reads a schema, of the draft that its `$schema` names, else of 2020-12.
     ///
     /// # Errors
-    /// When it is not valid, or refers to something outside of itself.
+    /// When it is not valid, or refers to something outside itself.
     pub(super) fn new(schema: &Value) -> Result<Self, JudgeError> {
         let built = jsonschema::options().offline().build(schema);
         built.map(Self).map_err(|error| {
@@ -23,7 +23,7 @@ impl Schema {
         })
     }
 
-    /// Checks whether a value is as the schema has it.
+    /// Returns whether a value matches the schema.
     pub(super) fn is_met_by(&self, value: &Value) -> bool {
         self.0.is_valid(value)
     }

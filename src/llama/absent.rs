@@ -1,7 +1,7 @@
-//! Stands in for the engine in a build without llama.cpp (`--no-default-features`).
+//! Replacement of the engine in a build without llama.cpp (`--no-default-features`).
 //!
-//! Such a program does everything for which a log and a base model are enough, wherever there is a Rust compiler. What needs
-//! inference compiles here too, but never runs: there is no way to come by a [`LlamaEngine`].
+//! Such a program does everything that needs only a log and a base model, on every platform with a Rust compiler. Code
+//! that needs inference compiles here too, but never runs: no [`LlamaEngine`] can be created.
 
 use std::convert::Infallible;
 
@@ -20,10 +20,10 @@ pub use offload::{Device, HAS_GPU_BACKEND, Layers, Offload, OffloadError, Split}
 pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in, context_tokens};
 pub use uneditable::Uneditable;
 
-/// Why something in here failed.
+/// Error in this module.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// What stands for the version of llama.cpp.
+/// Returns a text in place of the version of llama.cpp.
 pub fn version() -> String {
     "without llama.cpp".to_owned()
 }
@@ -33,7 +33,7 @@ pub fn devices() -> Vec<Device> {
     Vec::new()
 }
 
-/// Refuses what is asked of devices, of which there are none.
+/// Refuses options that ask for devices, of which there are none.
 ///
 /// # Errors
 /// When one is asked for.
@@ -41,17 +41,17 @@ pub fn check_devices(options: &LlamaOptions) -> Result<(), OffloadError> {
     options.offload.choose(&[]).map(drop)
 }
 
-/// Says which layers of a model would be put on which devices: none.
+/// Describes which layers of a model would be put on which devices: none.
 pub fn told_layers(_: &LlamaOptions, _: &[u8]) -> Option<String> {
     None
 }
 
-/// An engine that this build has none of.
+/// The engine, which does not exist in this build.
 #[derive(Debug)]
 pub struct LlamaEngine(Infallible);
 
 impl LlamaEngine {
-    /// Fails.
+    /// Fails in this build.
     ///
     /// # Errors
     /// Always: see [`NotBuiltIn`].
@@ -63,22 +63,22 @@ impl LlamaEngine {
         Err(EngineError::new(format!("loading {}", working.path().display()), NotBuiltIn))
     }
 
-    /// Bytes that the contexts take at most, as planned.
+    /// Returns the planned bytes of the contexts, at most.
     pub fn context_bytes(&self) -> u64 {
         match self.0 {}
     }
 
-    /// Says which layers are on which devices.
+    /// Describes which layers are on which devices.
     pub fn on_devices(&self) -> Option<String> {
         match self.0 {}
     }
 
-    /// Bytes that weights and contexts take on devices.
+    /// Returns the bytes of weights and contexts on devices.
     pub fn device_bytes(&self) -> u64 {
         match self.0 {}
     }
 
-    /// Warnings of llama.cpp about the quality of what the model will say.
+    /// Returns llama.cpp's warnings about the quality of the model's output.
     pub fn warnings(&self) -> &[String] {
         match self.0 {}
     }

@@ -1,11 +1,11 @@
-//! Sizes of contexts that keep within a number of bytes.
+//! Sizes of contexts within a limit on memory.
 //!
-//! llama.cpp tells how large a context is once it exists. What a large one would take follows from a small one: keys and
-//! values grow with the cells, a recurrent model's states with the sequences, the buffers of a forward pass with its
-//! tokens.
+//! llama.cpp reports the size of a context only once it exists. The size of a large one is extrapolated from a small
+//! one: keys and values grow with the cells, a recurrent model's states with the sequences, the buffers of a forward
+//! pass with its tokens.
 //!
-//! Sizes are chosen for one context, and then as many contexts as fit: a size decides how requests are laid out, and the
-//! last bits of rewards with it, and must not depend on the number of threads.
+//! The size is chosen for one context, and then as many contexts as fit: the size decides the layout of requests, and
+//! with it the last bits of rewards, and must not depend on the number of threads.
 
 use super::size::{Buffers, MAX_SEQUENCES, Size};
 use super::{Failure, LlamaOptions, context_tokens};
@@ -13,45 +13,45 @@ use super::{Failure, LlamaOptions, context_tokens};
 /// The size of the context that others are extrapolated from.
 pub(super) const PROBE: Size = Size { cells: 256, sequences: 1, tokens: 64, outputs: 1, threads: 1 };
 
-/// Fewest tokens in one forward pass to go down to: below, every weight is read for hardly any work.
+/// Fewest tokens in one forward pass: with fewer, every weight is read for hardly any work.
 const LEAST_TOKENS: usize = 64;
 
-/// Smallest memory to go down to, in cells; llama.cpp rounds up to it.
+/// Smallest memory, in cells; llama.cpp rounds up to it.
 const LEAST_CELLS: usize = 256;
 
-/// Fewest rows of logits to go down to.
+/// Fewest rows of logits.
 const LEAST_OUTPUTS: usize = 8;
 
 /// Tokens in one forward pass: more make it no faster on a CPU, and cost memory.
 const PASS_TOKENS: usize = 512;
 
-/// Memory for the logits of one forward pass, which bounds how many rows are kept when the vocabulary is large.
+/// Memory for the logits of one forward pass, which bounds the number of rows if the vocabulary is large.
 const LOGITS_BYTES: usize = 32 << 20;
 
-/// What the vocabulary takes for each token: its text in several tables.
+/// Bytes that the vocabulary takes for each token: its text in several tables.
 const TOKEN_BYTES: u64 = 256;
 
-/// What a context takes besides its buffers: graphs and bookkeeping, measured.
+/// Bytes that a context takes besides its buffers: graphs and bookkeeping, measured.
 const BOOKKEEPING: u64 = 6_000_000;
 
-/// Models up to this size get a lane for each thread: their weights stay in the cores' shared cache.
+/// Largest model that gets a lane for each thread: its weights stay in the cores' shared cache.
 const SMALL_MODEL_BYTES: u64 = 32 << 20;
 
-/// Each lane has memory of its own for keys, values and logits, some tens of megabytes.
+/// Most lanes, since each has memory of its own for keys, values and logits, some tens of megabytes.
 const MAX_LANES: usize = 8;
 
-/// Whether a model's chunks are evaluated side by side.
+/// Returns whether a model's chunks are evaluated in parallel on several lanes.
 pub(super) fn is_small(model_bytes: u64) -> bool {
     model_bytes <= SMALL_MODEL_BYTES
 }
 
-/// Lanes, and threads in each. A device computes one thing at a time.
+/// Returns the number of lanes, and the threads in each. A device computes one thing at a time.
 pub(super) fn plan(model_bytes: u64, threads: usize, on_devices: bool) -> (usize, usize) {
     let side_by_side = is_small(model_bytes) && threads <= MAX_LANES && !on_devices;
     if side_by_side { (threads, 1) } else { (1, threads) }
 }
 
-/// What contexts of a model take.
+/// Memory of the contexts of a model.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cost {
     probe: Buffers,
@@ -59,12 +59,12 @@ pub(super) struct Cost {
 }
 
 impl Cost {
-    /// Returns the costs that follow from the buffers of a context of size [`PROBE`].
+    /// Returns the costs extrapolated from the buffers of a context of size [`PROBE`].
     pub(super) fn new(probe: Buffers, vocabulary: usize) -> Self {
         Self { probe, vocabulary }
     }
 
-    /// Bytes of a context.
+    /// Returns the bytes of a context.
     fn of(&self, size: Size) -> u64 {
         let Buffers { cells, states, compute } = self.probe;
         let cells = cells.saturating_mul(size.cells as u64) / PROBE.cells as u64;
@@ -77,12 +77,12 @@ impl Cost {
         [cells, states, compute, mask, logits].into_iter().fold(BOOKKEEPING, u64::saturating_add)
     }
 
-    /// Bytes of so many contexts, and of the model's vocabulary.
+    /// Returns the bytes of this many contexts, and of the model's vocabulary.
     pub(super) fn of_lanes(&self, lanes: usize, size: Size) -> u64 {
         (lanes as u64).saturating_mul(self.of(size)).saturating_add(TOKEN_BYTES * self.vocabulary as u64)
     }
 
-    /// Bytes that a context of this size takes on devices, of which a small one takes these.
+    /// Returns the bytes on devices of a context of this size, from those of a small one.
     #[cfg_attr(not(feature = "llama"), allow(dead_code))] // A build without llama.cpp has no devices.
     pub(super) fn on_devices(&self, on_devices: Buffers, size: Size) -> u64 {
         if on_devices == Buffers::NONE {
@@ -92,7 +92,7 @@ impl Cost {
         there.of(size).saturating_sub(BOOKKEEPING)
     }
 
-    /// Returns the contexts for a model of so many bytes: how many, and of which size.
+    /// Returns the number and size of the contexts for a model of this many bytes.
     pub(super) fn choose(
         &self,
         model_bytes: u64,
@@ -104,7 +104,7 @@ impl Cost {
         self.fit(lanes, size, options.ctx_size.is_none(), options.context_bytes.unwrap_or(u64::MAX))
     }
 
-    /// Returns the size that options ask for, memory put aside.
+    /// Returns the size that options ask for, regardless of memory.
     fn asked(&self, options: &LlamaOptions) -> Size {
         let cells = usize::try_from(context_tokens(options.ctx_size)).unwrap_or(usize::MAX);
         let tokens = cells.min(PASS_TOKENS);
@@ -113,9 +113,9 @@ impl Cost {
         Size { cells, sequences, tokens, outputs, threads: options.threads.max(1) }
     }
 
-    /// Returns the largest contexts that take no more than `limit` bytes, up to `lanes` of this size with one thread each: fewer
-    /// tokens at once, then fewer cells where `may_shrink` allows it, then fewer logits, until one context fits. Contexts
-    /// for which there is no room leave their threads to the others.
+    /// Returns the largest contexts that take no more than `limit` bytes, up to `lanes` of this size with one thread
+    /// each: with fewer tokens in a pass, then fewer cells if `may_shrink` allows it, then fewer logits, until one
+    /// context fits. The threads of contexts that do not fit go to the others.
     pub(super) fn fit(
         &self,
         lanes: usize,
@@ -151,7 +151,7 @@ mod tests {
 
     const SIZE: Size = Size { cells: 1024, sequences: 128, tokens: 512, outputs: 128, threads: 1 };
 
-    /// A token costs 1,000 bytes, a cell 4,000, a row of logits 80.
+    /// Returns costs of 1,000 bytes a token, 4,000 a cell, and 80 a row of logits.
     fn cost() -> Cost {
         Cost::new(Buffers { cells: 256 * 4_000, states: 0, compute: 64 * 1_000 }, 10)
     }

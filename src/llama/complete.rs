@@ -1,4 +1,4 @@
-//! Decoding of many prompts side by side.
+//! Decoding of many prompts in continuous batching.
 
 use super::Failure;
 use super::context::Context;
@@ -11,8 +11,8 @@ use super::schedule::Schedule;
 use crate::engine::{Decoding, Reply};
 use crate::rng::{Domain, Source};
 
-/// Completes every prompt, and ends replies early where `is_over` says so: it is given the prompt's tokens and the number
-/// of those that follow.
+/// Completes every prompt, and ends a reply early if `is_over` accepts the prompt's tokens and the number of those
+/// that follow.
 pub(super) fn complete(
     lanes: &mut [Context],
     model: &Model,
@@ -40,18 +40,18 @@ pub(super) fn complete(
     Ok(completions)
 }
 
-/// Decides how replies go on and when they end.
+/// Chooses the next token of replies, and their ends.
 struct Writer<'a, F> {
     model: &'a Model,
     how: &'a Decoding,
-    /// Control tokens that stop texts begin with; the text of a reply does not have them.
+    /// Control tokens with which stop texts begin; they are missing from the text of a reply.
     ends: Vec<Token>,
     source: Source,
     is_over: F,
 }
 
 impl<F: Fn(&[Token], usize) -> bool + Sync> Writer<'_, F> {
-    /// Returns the tokens that each prompt goes on with, without the one that ends it.
+    /// Returns the tokens that follow each prompt, without the one that ends them.
     fn generate(
         &self,
         context: &mut Context,
@@ -80,8 +80,8 @@ impl<F: Fn(&[Token], usize) -> bool + Sync> Writer<'_, F> {
         Ok(schedule.replies())
     }
 
-    /// Returns the token after `replied` tokens of the reply to a prompt. Drawn ones depend on the seed, the prompt's number among
-    /// those of the batch, and the position: every member of a population draws by the same numbers.
+    /// Returns the token after `replied` tokens of the reply to a prompt. Sampling depends on the seed, the prompt's
+    /// number in the batch, and the position: every member of a population gets the same random numbers.
     fn choose(&self, logits: &[f32], prompt: usize, replied: usize) -> usize {
         if self.how.temp == 0.0 {
             return row::greedy(logits);
@@ -90,7 +90,7 @@ impl<F: Fn(&[Token], usize) -> bool + Sync> Writer<'_, F> {
         row::drawn(logits, self.how.temp, stream.unit())
     }
 
-    /// Returns the first of the reply's bytes that belong to a stop text, if there is one.
+    /// Returns the first byte of a stop text in the reply, if there is one.
     fn stop(&self, reply: &[Token]) -> Option<usize> {
         if self.how.stop.is_empty() {
             return None;

@@ -1,11 +1,12 @@
-//! An inference context: memory for keys and values, and the forward pass.
+//! An inference context: the KV cache and the forward pass.
 //!
-//! A wrapper of our own rather than `llama_cpp_2::LlamaContext`, which borrows its model for its lifetime (an engine
+//! It is our own wrapper rather than `llama_cpp_2::LlamaContext`, which borrows its model for its lifetime (an engine
 //! owns both) and has no setter for the evaluation callback through which [`super::weights`] finds the weights. The
 //! model, vocabulary and chat template are llama-cpp-2's safe types.
 //!
-//! Unless one is told, flash attention is left to llama.cpp's choice, which on a CPU means on: it skips the cells that a token may not see,
-//! and with prefixes shared those are most of them (scoring 25% faster, completing 50% faster, and no less exact).
+//! By default, llama.cpp decides on flash attention, which on a CPU means on: it skips the cells that a token may not
+//! see, and with shared prefixes those are most of them (scoring 25% faster, completing 50% faster, and no less
+//! exact).
 
 use std::ptr::NonNull;
 
@@ -23,7 +24,7 @@ use super::prepare::ChunkId;
 use super::schedule::Move;
 use super::size::{Buffers, MAX_SEQUENCES, Size};
 
-/// 0, 1, 2 and so on: every list of consecutive sequence numbers is a part of it.
+/// The numbers 0, 1, 2 and so on: every list of consecutive sequence numbers is a part of it.
 const NUMBERS: [i32; MAX_SEQUENCES] = {
     let mut numbers = [0; MAX_SEQUENCES];
     let mut number = 0;
@@ -50,10 +51,10 @@ pub(super) struct Context {
 unsafe impl Send for Context {}
 
 impl Context {
-    /// Makes a context, with all its memory, after `adjust` has had its way with the parameters.
+    /// Creates a context, with all its memory, after `adjust` has changed the parameters.
     ///
     /// # Safety
-    /// The context must not outlive the model, and what `adjust` makes the parameters point to must outlive it too.
+    /// The context must not outlive the model, nor anything that `adjust` makes the parameters point to.
     pub(super) unsafe fn new(
         model: &Model,
         size: Size,
@@ -97,14 +98,14 @@ impl Context {
         self.buffers.on_devices
     }
 
-    /// Forgets all tokens.
+    /// Removes all tokens.
     pub(super) fn clear(&mut self) {
         self.holds = None;
         // SAFETY: the context is valid. Clearing the bookkeeping is enough: cells without an owner are masked.
         unsafe { llama_memory_clear(llama_get_memory(self.raw.as_ptr()), false) };
     }
 
-    /// Sees to it that the lasting nodes of a chunk, and nothing else, are in memory; evaluates them where they are not.
+    /// Ensures that exactly the lasting nodes of a chunk are in memory; evaluates them if they are not.
     pub(super) fn begin(&mut self, chunk: &Chunk, id: ChunkId) -> Result<(), Failure> {
         if chunk.lasting > 0 && self.holds == Some(id) {
             let keep = |(sequence, tokens)| Move::Keep { sequence, tokens };
@@ -117,7 +118,7 @@ impl Context {
         Ok(())
     }
 
-    /// Changes what sequences have in memory. Cells that no sequence owns any more are free.
+    /// Changes the tokens that sequences have in memory. Cells that no sequence owns any more are free.
     pub(super) fn rearrange(&mut self, moves: &[Move]) -> Result<(), Failure> {
         // SAFETY: the context is valid.
         let memory = unsafe { llama_get_memory(self.raw.as_ptr()) };
@@ -141,7 +142,7 @@ impl Context {
         Ok(())
     }
 
-    /// Returns the number of a sequence, checked: llama.cpp ends the process at one that is too high.
+    /// Returns the number of a sequence, checked, since llama.cpp ends the process at one that is too high.
     fn number(&self, sequence: usize) -> Result<i32, Failure> {
         if sequence >= self.size.sequences {
             return Err(format!("there is no sequence {sequence} of {}", self.size.sequences).into());
@@ -149,7 +150,8 @@ impl Context {
         Ok(i32::try_from(sequence)?)
     }
 
-    /// Appends nodes to the memory, handing `read` every node that has readers, and the logits of what follows it.
+    /// Appends nodes to the memory, and passes every node that has readers to `read`, with the logits of the token
+    /// after it.
     pub(super) fn evaluate(
         &mut self,
         nodes: &[Node],
@@ -158,7 +160,7 @@ impl Context {
         self.evaluate_as(&NUMBERS, nodes, read)
     }
 
-    /// The same, where the sequences that nodes name are positions in a list of sequence numbers.
+    /// As [`evaluate`](Self::evaluate), for nodes whose sequences are positions in a list of sequence numbers.
     pub(super) fn evaluate_as(
         &mut self,
         numbers: &[i32],
@@ -174,7 +176,7 @@ impl Context {
         Ok(())
     }
 
-    /// One forward pass.
+    /// Runs one forward pass.
     fn decode(&mut self, numbers: &[i32], nodes: &[Node]) -> Result<(), Failure> {
         let mut token: Vec<i32> = nodes.iter().map(|node| node.token).collect();
         let mut pos: Vec<i32> =

@@ -1,4 +1,4 @@
-//! The GPUs that llama.cpp finds, and how many of a model's layers are put on them.
+//! The GPUs that llama.cpp finds, and the number of a model's layers that are put on them.
 
 use std::ffi::{CStr, c_char};
 
@@ -17,11 +17,11 @@ use super::offload::{Device, HAS_GPU_BACKEND, Layers, OffloadError};
 use super::uneditable::Uneditable;
 use crate::gguf::{Gguf, TensorEntry};
 
-/// Bytes of a device's memory that are left free where as many layers are taken as fit: what drivers keep for themselves, and what
-/// pipelines take once they are compiled.
+/// Bytes of a device's memory that stay free when as many layers as fit are put there: for drivers and for compiled
+/// pipelines.
 const MARGIN: u64 = 512 << 20;
 
-/// A device that llama.cpp knows, for as long as the process lives.
+/// A device of llama.cpp, valid for as long as the process lives.
 #[derive(Clone, Copy, Debug)]
 struct Handle(ggml_backend_dev_t);
 
@@ -30,20 +30,21 @@ pub fn devices() -> Vec<Device> {
     found().into_iter().map(|(_, device, _)| device).collect()
 }
 
-/// Refuses what is asked of devices where they are not there.
+/// Refuses options that ask for devices that do not exist.
 ///
 /// # Errors
-/// When one is asked for that is not there.
+/// When such a device is asked for.
 pub fn check_devices(options: &LlamaOptions) -> Result<(), OffloadError> {
     options.offload.choose(&devices()).map(drop)
 }
 
-/// Says which layers of the model with this file would be put on which devices; `None` if all is computed by the processor.
+/// Describes which layers of the model with this file would be put on which devices; `None` if the processor computes
+/// everything.
 pub fn told_layers(options: &LlamaOptions, file: &[u8]) -> Option<String> {
     Placement::new(options, file).ok()?.told()
 }
 
-/// Returns the GPUs with what llama.cpp knows them by, and whether they can use memory of this process as it is.
+/// Returns the GPUs with llama.cpp's handles, and whether they can use memory of this process as it is.
 fn found() -> Vec<(Handle, Device, bool)> {
     if !HAS_GPU_BACKEND {
         return Vec::new();
@@ -83,20 +84,20 @@ fn text(string: *const c_char) -> Option<String> {
     string.map(|string| string.to_string_lossy().into_owned())
 }
 
-/// The devices that a model's layers are put on, and how many of these.
+/// The devices for a model's layers, and the number of these.
 #[derive(Debug)]
 pub(super) struct Placement {
     handles: Vec<Handle>,
     devices: Vec<Device>,
     shares: Vec<f32>,
-    /// Layers on devices, of those that there are.
+    /// Number of layers on devices, of `all_layers`.
     layers: usize,
     all_layers: usize,
-    /// The most layers that should fit.
+    /// Most layers that should fit.
     fitting: usize,
     /// Bytes of the layers on devices.
     weights: u64,
-    /// Whether a device would map the file itself, read-only.
+    /// `true` if a device would map the file itself, read-only.
     maps_files: bool,
 }
 
@@ -109,7 +110,7 @@ impl Placement {
     /// Chooses devices and layers for the model with this file.
     ///
     /// # Errors
-    /// When a device is asked for that is not there.
+    /// When a device that does not exist is asked for.
     pub(super) fn new(options: &LlamaOptions, file: &[u8]) -> Result<Self, Failure> {
         let found = if options.offload.is_none() { Vec::new() } else { found() };
         let there: Vec<Device> = found.iter().map(|(_, device, _)| device.clone()).collect();
@@ -137,7 +138,7 @@ impl Placement {
         Ok(placement)
     }
 
-    /// Decides on the number of layers.
+    /// Chooses the number of layers.
     fn count(&mut self, options: &LlamaOptions, file: &[u8]) {
         // llama.cpp will say what is wrong with a file that cannot be read.
         let Ok(gguf) = Gguf::parse(file) else { return };
@@ -159,7 +160,7 @@ impl Placement {
         debug!(layers = self.layers, of = self.all_layers, fitting = self.fitting, "layers on devices");
     }
 
-    /// Nothing on devices.
+    /// Returns a placement with nothing on devices.
     #[cfg(test)]
     pub(super) fn none() -> Self {
         let options = LlamaOptions { offload: super::offload::Offload::none(), ..LlamaOptions::default() };
@@ -176,23 +177,23 @@ impl Placement {
         self.layers > 0
     }
 
-    /// Returns whether every layer is.
+    /// Returns whether every layer is on a device.
     pub(super) fn is_whole(&self) -> bool {
         self.is_used() && self.layers == self.all_layers
     }
 
-    /// Returns whether a file that llama.cpp maps might be read by a device as it lies there, so that nobody can edit it.
+    /// Returns whether a device might read the file that llama.cpp maps directly, so that it cannot be edited.
     pub(super) fn maps_files(&self) -> bool {
         self.is_used() && self.maps_files
     }
 
-    /// Returns what is where, in words; `None` if all is computed by the processor.
+    /// Describes the placement; `None` if the processor computes everything.
     pub(super) fn told(&self) -> Option<String> {
         let names = self.devices.iter().map(|device| device.name.as_str()).collect::<Vec<_>>().join(", ");
         self.is_used().then(|| format!("{} of {} layers on {names}", self.layers, self.all_layers))
     }
 
-    /// Adds to a failure how many layers would fit, as that is the likeliest reason.
+    /// Adds to a failure the number of layers that would fit, since too many are the likeliest reason.
     pub(super) fn explain(&self, failure: Failure) -> Failure {
         // A tensor that cannot be edited has nothing to do with memory.
         let Some(told) = self.told().filter(|_| !failure.is::<Uneditable>()) else { return failure };
@@ -207,7 +208,7 @@ impl Placement {
         .into()
     }
 
-    /// Calls `with` with the parameters of a model so that it is put there; what they point to lives as long as the call.
+    /// Calls `with` with the parameters of a model for this placement; what they point to lives as long as the call.
     pub(super) fn apply<T>(
         &self,
         mut params: llama_model_params,
@@ -233,7 +234,7 @@ impl Placement {
     }
 }
 
-/// Returns the bytes of each layer, and after them of what makes the logits.
+/// Returns the bytes of each layer, followed by those of the output layer.
 fn layer_bytes(gguf: &Gguf) -> Vec<u64> {
     let number = |tensor: &TensorEntry| tensor.name.strip_prefix("blk.")?.split('.').next()?.parse().ok();
     let mut sizes: Vec<u64> = Vec::new();
@@ -252,7 +253,7 @@ fn layer_bytes(gguf: &Gguf) -> Vec<u64> {
     sizes
 }
 
-/// Returns the most layers, the last ones, that take no more than these bytes with their part of the contexts.
+/// Returns the most layers, counted from the last, that take no more than these bytes with their share of the contexts.
 fn fitting(sizes: &[u64], contexts: u64, free: u64) -> usize {
     let share = contexts / sizes.len().max(1) as u64;
     let mut taken: u64 = 0;

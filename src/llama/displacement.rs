@@ -1,24 +1,24 @@
-//! How far a model's weights are from the base model's, by ggml's own idea of what bytes are worth.
+//! Displacement of a model's weights from the base model's, dequantized by ggml.
 
 use llama_cpp_sys_2::{ggml_get_type_traits, ggml_type};
 use rayon::prelude::*;
 
 use crate::tensor_type::TensorType;
 
-/// Weights that a thread looks at together, whole blocks of every type.
+/// Weights that a thread processes together, whole blocks of every type.
 const PIECE: u64 = 1 << 14;
 
 /// Sums over the weights of some tensors.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Displacement {
-    /// Squares of the base's weights.
+    /// Sum of the squares of the base's weights.
     base: f64,
-    /// Squares of what each weight is away from the base's.
+    /// Sum of the squares of the changes.
     change: f64,
 }
 
 impl Displacement {
-    /// Adds whole blocks of a tensor, as they are in the base and as they are now.
+    /// Adds whole blocks of a tensor, as they are in the base and at present.
     pub(super) fn add(&mut self, tensor_type: TensorType, base: &[u8], now: &[u8]) {
         let piece = (PIECE / tensor_type.block_len() * tensor_type.block_bytes()) as usize;
         let parts: Vec<Self> = base
@@ -51,7 +51,7 @@ impl Displacement {
     }
 }
 
-/// Returns the weights that whole blocks hold; none of a type that ggml has no weights for.
+/// Returns the weights of whole blocks; none for a type that ggml cannot dequantize.
 fn dequantized(tensor_type: TensorType, bytes: &[u8]) -> Vec<f32> {
     let blocks = bytes.len() as u64 / tensor_type.block_bytes();
     let mut weights = vec![0.0; (blocks * tensor_type.block_len()) as usize];
@@ -69,7 +69,7 @@ fn dequantized(tensor_type: TensorType, bytes: &[u8]) -> Vec<f32> {
 mod tests {
     use super::*;
 
-    /// Two blocks of Q8_0: scale 1 (0x3c00), codes of 2.
+    /// Returns two blocks of Q8_0: scale 1 (0x3c00), codes of 2.
     fn twos() -> Vec<u8> {
         let block = [&[0x00, 0x3c][..], &[2; 32]].concat();
         [block.clone(), block].concat()

@@ -1,28 +1,28 @@
-//! What contexts will take, told from the header of a model's file, without loading the model.
+//! Estimates of the memory of contexts from the header of a model's file, without loading the model.
 //!
-//! Loading means reading the whole file and its vocabulary, and llama.cpp ends the process when the latter is damaged: too
-//! much for a look at a model. What llama.cpp would say of a context of size [`PROBE`] follows from the shapes of a few
-//! tensors, so the plan made of it is that of [`Cost`] all the same.
+//! Loading means reading the whole file and its vocabulary, and llama.cpp ends the process if the latter is damaged:
+//! too much for an inspection. The buffers that llama.cpp would report of a context of size [`PROBE`] follow from the
+//! shapes of a few tensors, so the plan made of them is still that of [`Cost`].
 
 use super::LlamaOptions;
 use super::budget::{Cost, PROBE};
 use super::size::Buffers;
 use crate::gguf::{Gguf, TensorEntry};
 
-/// Keys and values are 16-bit floats.
+/// Bytes of a number in keys and values: 16-bit floats.
 const CELL_NUMBER_BYTES: u64 = 2;
 
-/// Numbers (f32) that a pass holds for each token at its peak, within a block: so many vectors as wide as the embedding, and so
-/// many as wide as the feed-forward layer. Found by fitting: exact to 0.1% for llama.cpp's llama graph at widths from 256 to
-/// 1024 and feed-forward layers from 768 to 4864.
+/// Numbers (f32) that a pass holds for each token at its peak, within a block: `EMBEDDING_VECTORS` vectors as wide as
+/// the embedding, and `FEED_FORWARD_VECTORS` as wide as the feed-forward layer. Found by fitting: exact to 0.1% for
+/// llama.cpp's llama graph at widths from 256 to 1024 and feed-forward layers from 768 to 4864.
 const EMBEDDING_VECTORS: u64 = 5;
 const FEED_FORWARD_VECTORS: u64 = 3;
 
-/// Bytes for each token and cell: which cells it may see, as 16-bit floats.
+/// Bytes of the attention mask for each token and cell, a 16-bit float.
 const MASK_BYTES: u64 = 2;
 
-/// Bytes that the contexts of an engine on this model will take, by estimate; `None` if a model keeps other things than
-/// keys and values (recurrent ones), or has no shapes to go by.
+/// Returns the estimated bytes of the contexts of an engine on this model; `None` if a model keeps other state than
+/// keys and values (a recurrent one), or lacks the shapes for it.
 pub fn estimated_context_bytes(gguf: &Gguf, options: &LlamaOptions) -> Option<u64> {
     let (embedding, vocabulary) = matrix(gguf.tensor("token_embd.weight")?)?;
     let buffers = buffers(gguf, embedding)?;
@@ -52,7 +52,7 @@ pub(super) fn buffers(gguf: &Gguf, embedding: u64) -> Option<Buffers> {
     })
 }
 
-/// Numbers that a tensor adds to what each token leaves in memory: those that make keys or values do.
+/// Returns the numbers that a tensor adds to the KV cache for each token; `None` unless it makes keys or values.
 fn cell_numbers(gguf: &Gguf, tensor: &TensorEntry) -> Option<u64> {
     let (block, name) = tensor.name.strip_suffix(".weight")?.rsplit_once('.')?;
     let (_, outputs) = matrix(tensor)?;
@@ -68,7 +68,7 @@ fn cell_numbers(gguf: &Gguf, tensor: &TensorEntry) -> Option<u64> {
     }
 }
 
-/// Width of the widest feed-forward layer, experts side by side.
+/// Returns the width of the widest feed-forward layer, that of all experts in use together.
 fn feed_forward(gguf: &Gguf) -> u64 {
     let used = gguf.metadata_u64(&format!("{}.expert_used_count", gguf.architecture())).unwrap_or(1);
     let width = |tensor: &TensorEntry| {
@@ -82,7 +82,7 @@ fn feed_forward(gguf: &Gguf) -> u64 {
     gguf.tensors().iter().filter_map(width).max().unwrap_or(0)
 }
 
-/// Inputs and outputs of a matrix.
+/// Returns the inputs and outputs of a matrix.
 fn matrix(tensor: &TensorEntry) -> Option<(u64, u64)> {
     match tensor.shape[..] {
         [inputs, outputs, ..] => Some((inputs, outputs)),

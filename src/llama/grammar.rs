@@ -1,7 +1,7 @@
-//! Whether texts follow a GBNF grammar, by llama.cpp's own reading of it.
+//! Matching of texts with a GBNF grammar, by llama.cpp's own parser.
 //!
-//! A grammar sampler says which tokens may come next, by the characters that they spell. A text is followed in any tokens
-//! that spell it. The tokenizer's are no use for that: some vocabularies write a space as another character.
+//! A grammar sampler decides which tokens may come next, by the characters that they spell. A text is matched in any
+//! tokens that spell it. The tokenizer's own are unsuitable: some vocabularies write a space as another character.
 
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
@@ -13,10 +13,10 @@ use super::layout::Token;
 use super::log;
 use super::model::Model;
 
-/// The rule that a text has to follow from its beginning to its end, as everywhere in llama.cpp.
+/// The rule that a whole text must match, as everywhere in llama.cpp.
 const ROOT: &str = "root";
 
-/// Whether each text follows the grammar from beginning to end.
+/// Returns whether each text matches the grammar from beginning to end.
 pub(super) fn follow(model: &Model, grammar: &str, texts: &[String]) -> Result<Vec<bool>, Failure> {
     log::take_errors("");
     let mut sampler = model
@@ -32,7 +32,7 @@ pub(super) fn follow(model: &Model, grammar: &str, texts: &[String]) -> Result<V
     Ok(texts.iter().map(&mut follows).collect())
 }
 
-/// Goes on by a token, where it may come next.
+/// Advances by a token, if it may come next; returns whether it may.
 fn accept(sampler: &mut LlamaSampler, token: Token) -> bool {
     let allowed = is_allowed(sampler, token);
     if allowed {
@@ -41,7 +41,7 @@ fn accept(sampler: &mut LlamaSampler, token: Token) -> bool {
     allowed
 }
 
-/// Whether a token may come next.
+/// Returns whether a token may come next.
 fn is_allowed(sampler: &mut LlamaSampler, token: Token) -> bool {
     let candidate = LlamaTokenData::new(LlamaToken(token), 0.0, 0.0);
     let mut candidates = LlamaTokenDataArray::new(vec![candidate], false);

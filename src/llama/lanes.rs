@@ -1,11 +1,10 @@
-//! Several single-threaded contexts side by side, for models so small that threads spend their time waiting for each
-//! other.
+//! Several single-threaded contexts in parallel, for models so small that threads spend their time waiting for each other.
 //!
-//! A forward pass of a small model is hundreds of short operations with a barrier after each. Two contexts of one thread
-//! that take chunks in turn have no barriers: on the bundled 3.5M-parameter model with 2 cores they score 1.2 to 1.45
-//! times as many sequences a second as one context with two threads. A large model is limited by reading its weights,
-//! which one context does once for all threads; it gets a single lane. How many there are is planned in [`super::budget`]. A
-//! chunk's results do not depend on the lane.
+//! A forward pass of a small model is hundreds of short operations with a barrier after each. Two contexts of one
+//! thread that take chunks in turn have no barriers: on the bundled 3.5M-parameter model with 2 cores they score 1.2
+//! to 1.45 times as many sequences a second as one context with two threads. A large model is limited by reading its
+//! weights, which one context does once for all threads; it gets a single lane. The number of lanes is planned in
+//! [`super::budget`]. A chunk's results do not depend on the lane.
 
 use super::Failure;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +13,7 @@ use rayon::prelude::*;
 
 use super::context::Context;
 
-/// Does `work` for every item on whichever lane is free, and returns the results in the order of the items.
+/// Runs `work` on every item on any free lane, and returns the results in the order of the items.
 pub(super) fn deal<I: Sync, T: Send>(
     lanes: &mut [Context],
     items: &[I],

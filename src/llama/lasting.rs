@@ -1,30 +1,30 @@
-//! Which tokens' keys and values outlast an edit of what is tuned.
+//! The tokens whose keys and values outlast an edit of the tuned tensors.
 //!
-//! Where only rows of the token matrices are tuned, an edit changes what some tokens enter the first block as, and the logits
-//! that leave the last one. The keys and values of a token then stay the same as long as neither it nor a token before it is
-//! one of those, so the prompts of a batch need to be evaluated once for all members of a generation.
+//! If only rows of the token matrices are tuned, an edit changes the embeddings of some tokens, and their logits. The
+//! keys and values of a token stay the same as long as neither it nor a token before it is one of those, so these
+//! parts of a batch's prompts are evaluated once for all members of a generation.
 
 use std::ops::Range;
 
 use super::layout::Token;
 use super::options::TensorSlot;
 
-/// The matrix whose rows are what tokens enter the first block as.
+/// The matrix whose rows are the tokens' embeddings.
 const EMBEDDINGS: &str = "token_embd.weight";
-/// The matrix whose rows make the logits, in a model whose embeddings do not.
+/// The matrix whose rows give the logits, in a model whose embeddings do not.
 const OUTPUT: &str = "output.weight";
 
-/// The tokens whose keys and values an edit may change by themselves, whatever stands before them.
+/// The tokens whose keys and values an edit may change by themselves, regardless of the tokens before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Edited {
     /// The keys and values of any token.
     Anything,
-    /// Those of these tokens.
+    /// The keys and values of these tokens.
     Tokens(Vec<Range<usize>>),
 }
 
 impl Edited {
-    /// Returns what an edit of these tensors may change.
+    /// Returns the tokens affected by edits of these tensors.
     pub(super) fn by(slots: &[TensorSlot]) -> Self {
         let mut tokens = Vec::new();
         for slot in slots {
@@ -37,7 +37,7 @@ impl Edited {
         if slots.is_empty() { Self::Anything } else { Self::Tokens(tokens) }
     }
 
-    /// Returns whether the keys and values of a token outlast every edit, where those of all tokens before it do.
+    /// Returns whether the keys and values of a token outlast every edit, if those of all tokens before it do.
     pub(super) fn spares(&self, token: Token) -> bool {
         match (self, usize::try_from(token)) {
             (Self::Tokens(edited), Ok(token)) => !edited.iter().any(|rows| rows.contains(&token)),
@@ -46,7 +46,7 @@ impl Edited {
     }
 }
 
-/// Returns the rows that the tuned parts of a matrix are.
+/// Returns the tuned parts of a matrix as ranges of rows.
 fn rows(slot: &TensorSlot) -> impl Iterator<Item = Range<usize>> {
     let row = slot.tensor_type.block_bytes() as usize * slot.row_blocks;
     let start = slot.range.start;

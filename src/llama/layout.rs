@@ -1,7 +1,7 @@
-//! Lays out many short token sequences for evaluation in few batches.
+//! Layout of many short token sequences for evaluation in few batches.
 //!
 //! Prompts share prefixes, if only the token that begins every text, so the sequences of a chunk form a trie whose
-//! nodes are evaluated once each. Taken in the order of their tokens, sequences meet their neighbours in the trie: it
+//! nodes are evaluated once each. In the order of their tokens, sequences are next to their neighbours in the trie: it
 //! grows depth first, and the sequences below a node have consecutive numbers. This file is plain data, without I/O.
 
 use std::ops::Range;
@@ -13,28 +13,28 @@ pub(super) type Token = i32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Node {
     pub(super) token: Token,
-    /// How many tokens lie before it.
+    /// Number of tokens before it.
     pub(super) position: usize,
     /// The sequences of the chunk that pass through it.
     pub(super) sequences: Range<usize>,
-    /// The requests that need to know what follows it.
+    /// The requests that need the logits after it.
     pub(super) readers: Vec<usize>,
 }
 
-/// Sequences that are evaluated together, starting from an empty memory, or from what a former evaluation left there.
+/// Sequences that are evaluated together, with an empty KV cache, or after the nodes that an earlier evaluation left in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Chunk {
-    /// Depth first; sequences part after the tokens they share.
+    /// The nodes, depth first; sequences diverge after the tokens they share.
     pub(super) nodes: Vec<Node>,
     /// The requests that each sequence answers; equal ones share a sequence.
     pub(super) sequences: Vec<Vec<usize>>,
-    /// How many of the nodes, the first ones, stay in memory from one evaluation to the next.
+    /// Number of nodes, the first ones, that stay in the KV cache from one evaluation to the next.
     pub(super) lasting: usize,
 }
 
 impl Chunk {
-    /// Puts the nodes first that need to be evaluated only once: those that no request reads, nor any node before them, and whose
-    /// tokens are all such that `lasts`.
+    /// Moves the nodes that need to be evaluated only once to the front: such a node has no readers, its token
+    /// satisfies `lasts`, and the same holds for all nodes before it.
     pub(super) fn put_lasting_first(&mut self, lasts: impl Fn(Token) -> bool) {
         // Whether the node at each position of the sequence that the walk is in lasts.
         let mut path: Vec<bool> = Vec::new();
@@ -57,7 +57,7 @@ impl Chunk {
         self.nodes.split_at(self.lasting)
     }
 
-    /// Returns how many tokens of each sequence stay in memory.
+    /// Returns the number of tokens of each sequence that stay in memory.
     pub(super) fn lasting_tokens(&self) -> Vec<usize> {
         let mut tokens = vec![0; self.sequences.len()];
         for node in &self.nodes[..self.lasting] {
@@ -67,29 +67,29 @@ impl Chunk {
     }
 }
 
-/// What a chunk may hold.
+/// Limits on a chunk.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
-    /// Cells of memory: nodes, and what each sequence appends later.
+    /// Cells of the KV cache: for the nodes, and for the tokens that each sequence appends later.
     pub(super) cells: usize,
-    /// Sequences side by side.
+    /// Sequences in parallel.
     pub(super) sequences: usize,
     /// Cells kept free for each sequence to append to.
     pub(super) reserve: usize,
-    /// Whether sequences may share the nodes of a common prefix.
+    /// `true` if sequences may share the nodes of a common prefix.
     pub(super) sharing: bool,
 }
 
 /// The tokens of one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Path<'a> {
-    /// What is evaluated; not empty.
+    /// The tokens to evaluate; not empty.
     pub(super) tokens: &'a [Token],
-    /// The first position whose successor the request needs to know.
+    /// The first position at which the request needs the logits.
     pub(super) read_from: usize,
 }
 
-/// Lays out one sequence for each path, whose number becomes that of the request.
+/// Lays out one sequence for each path; the path's number becomes the request's.
 ///
 /// A path that exceeds the room by itself gets a chunk of its own; callers check lengths first.
 pub(super) fn chunks(paths: &[Path<'_>], room: Room) -> Vec<Chunk> {
@@ -111,8 +111,8 @@ pub(super) fn chunks(paths: &[Path<'_>], room: Room) -> Vec<Chunk> {
     done
 }
 
-/// Lays out sequences as [`chunks`] does, but in a multiple of `multiple` chunks of about the same size, as long as that
-/// leaves `least` nodes to each on average: so many workers then have the same to do.
+/// Lays out sequences as [`chunks`] does, but in a multiple of `multiple` chunks of about the same size, as long as
+/// each has `least` nodes on average: so this many workers get equal work.
 pub(super) fn even_chunks(paths: &[Path<'_>], room: Room, multiple: usize, least: usize) -> Vec<Chunk> {
     let full = chunks(paths, room);
     let nodes: usize = full.iter().map(|chunk| chunk.nodes.len()).sum();
@@ -152,7 +152,7 @@ pub(super) fn runs(nodes: &[Node], tokens: usize, outputs: usize) -> Vec<&[Node]
 #[derive(Debug, Default)]
 struct Growing<'a> {
     chunk: Chunk,
-    /// The sequence added last, and the node of each of its tokens.
+    /// The sequence that was added last, and the node of each of its tokens.
     last: &'a [Token],
     last_nodes: Vec<usize>,
 }
@@ -188,7 +188,7 @@ impl<'a> Growing<'a> {
         }
     }
 
-    /// Starts a sequence that has its first `shared` tokens in common with the last one.
+    /// Starts a sequence that shares its first `shared` tokens with the last one.
     fn branch(&mut self, tokens: &'a [Token], shared: usize) {
         let sequence = self.chunk.sequences.len();
         self.chunk.sequences.push(Vec::new());

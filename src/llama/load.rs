@@ -1,4 +1,4 @@
-//! Loads a model so that its tunable tensors can be edited, with interleaved weights where these pay.
+//! Loading of a model with editable tunable tensors, interleaved if that pays.
 
 use tracing::debug;
 
@@ -12,7 +12,7 @@ use super::uneditable::Uneditable;
 use super::weights::{self, Home, Placed};
 use crate::store::{StoreError, WorkingCopy};
 
-/// A model with its tunable tensors where they can be edited.
+/// A model whose tunable tensors can be edited.
 pub(super) struct Loaded {
     pub(super) model: Model,
     pub(super) placed: Placed,
@@ -21,7 +21,7 @@ pub(super) struct Loaded {
 /// Loads the model that `working` maps.
 ///
 /// # Errors
-/// When llama.cpp cannot, or keeps a tunable tensor in a way in which it cannot be edited.
+/// When llama.cpp cannot load it, or keeps a tunable tensor in a way in which it cannot be edited.
 pub(super) fn load(
     working: &mut WorkingCopy,
     tunable: &[TensorSlot],
@@ -37,17 +37,17 @@ pub(super) fn load(
     Ok(loaded)
 }
 
-/// Whether to try interleaved weights: where some tensors that are tuned as a whole would be, or there are none such, so that
-/// nothing need be known of the others. Rows of an interleaved tensor cannot be edited by themselves, so not where some of one are
-/// tuned that would be.
+/// Returns whether to try interleaved weights: if some of the tensors that are tuned as a whole would be interleaved,
+/// or none is tuned as a whole, so that the layout of the others does not matter. Not if some rows are tuned of a
+/// tensor that would be interleaved, since single rows of it cannot be edited.
 fn pays(tunable: &[TensorSlot]) -> bool {
     let (whole, in_part): (Vec<_>, Vec<_>) = tunable.iter().partition(|slot| slot.is_whole());
     let none_in_part = !in_part.into_iter().any(repack::interleaves);
     none_in_part && (whole.is_empty() || whole.into_iter().any(repack::interleaves))
 }
 
-/// Loads a model with interleaved weights. Returns `None` where llama.cpp has interleaved a tensor in a way that is not known,
-/// or none at all: the file is mapped then.
+/// Loads a model with interleaved weights. Returns `None` if llama.cpp has interleaved a tensor in an unknown way, or
+/// none at all: the file is mapped then.
 ///
 /// # Errors
 /// For any other fault, which a second try would meet too, or hide.
@@ -88,7 +88,7 @@ fn in_layout(
     Ok(Loaded { model, placed })
 }
 
-/// Lets go of what the working copy has of tensors that are edited elsewhere.
+/// Frees the working copy's pages of tensors that are edited elsewhere.
 fn forget_copies(working: &mut WorkingCopy, slots: &[TensorSlot], homes: &[Home]) -> Result<(), StoreError> {
     if !working.is_edited() {
         return Ok(());

@@ -1,8 +1,8 @@
-//! Keeps llama.cpp's log off the terminal, and its last errors at hand for our own messages. Whoever listens to `tracing` hears
-//! it under the target [`TARGET`].
+//! Capture of llama.cpp's log: it stays off the terminal, and its last errors are kept for our own messages.
+//! Subscribers of `tracing` get it under the target [`TARGET`].
 //!
-//! llama.cpp reports a failure as a null pointer or a bare number and writes the reason to its log. The log is one per
-//! process, but its lines arrive on the thread that made the call, so the errors are kept by thread.
+//! llama.cpp reports a failure as a null pointer or a bare number and writes the reason to its log. There is one log
+//! per process, but its lines arrive on the thread that made the call, so the errors are kept by thread.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_void};
@@ -14,26 +14,26 @@ use tracing::{debug, enabled};
 
 use super::size::Buffers;
 
-/// Whose lines they are; all are details, even its errors, which our own messages tell where they matter.
+/// The target of its lines; even its errors are only details, since our own messages repeat those that matter.
 const TARGET: &str = "llama.cpp";
 
-/// Errors kept: a failed load reports two or three.
+/// Most errors that are kept: a failed load reports two or three.
 const KEPT: usize = 4;
 
-/// Words of those warnings that say that a model will not be as good as it could be. Others tell of what is of no matter here, such as
-/// a context that is smaller than the longest.
+/// Words of warnings that concern the model's quality. Others are irrelevant here, such as that of a context smaller
+/// than the model's longest.
 const ON_QUALITY: [&str; 7] =
     ["quality", "degrade", "pre-tokenizer", "incorrect", "reconvert", "regenerat", "missing"];
 
-/// Warnings kept of a model.
+/// Most warnings that are kept of a model.
 const KEPT_WARNINGS: usize = 8;
 
 /// The sizes of the buffers of a context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sizes {
-    /// Those in main memory.
+    /// Buffers in main memory.
     pub(super) here: Buffers,
-    /// Those on devices.
+    /// Buffers on devices.
     pub(super) on_devices: Buffers,
 }
 
@@ -64,12 +64,12 @@ pub(super) fn take_errors(otherwise: &str) -> String {
     if errors.is_empty() { otherwise.to_owned() } else { errors.join("; ") }
 }
 
-/// Takes the warnings on quality that llama.cpp has logged on this thread.
+/// Takes the warnings about quality that llama.cpp has logged on this thread.
 pub(super) fn take_warnings() -> Vec<String> {
     WARNINGS.with_borrow_mut(std::mem::take)
 }
 
-/// Keeps a warning that is about quality, once.
+/// Keeps a warning if it is about quality, once.
 fn keep_warning(warnings: &mut Vec<String>, line: &str) {
     // Lines begin with the name of a function of llama.cpp's.
     let text = line.split_once(": ").map_or(line, |(_, text)| text).trim();
@@ -80,13 +80,13 @@ fn keep_warning(warnings: &mut Vec<String>, line: &str) {
     }
 }
 
-/// Takes the sizes of the buffers that llama.cpp has said to allocate on this thread. Its C interface has no other way to
-/// learn the size of a context.
+/// Takes the sizes of the buffers whose allocation llama.cpp has logged on this thread. Its C interface has no other
+/// way to learn the size of a context.
 pub(super) fn take_buffers() -> Sizes {
     BUFFERS.take()
 }
 
-/// Whether a backend's buffers lie in main memory; those that it shares with a GPU's end in this way.
+/// Returns whether a backend's buffers are in main memory; names of buffers that it shares with a GPU end in `_Host`.
 fn is_here(backend: &str) -> bool {
     matches!(backend, "CPU" | "BLAS") || backend.ends_with("_Host")
 }
@@ -110,7 +110,7 @@ fn add_buffer(sizes: &mut Sizes, line: &str) -> Option<()> {
     Some(())
 }
 
-/// Tells whole lines; llama.cpp hands over some in pieces.
+/// Emits whole lines; llama.cpp passes some in pieces.
 fn tell(text: &str) {
     // Taken out meanwhile, since a listener might have llama.cpp say something.
     let mut rest = LINE.take() + text;
@@ -158,7 +158,7 @@ mod tests {
 
     use super::*;
 
-    /// Keeps what is written.
+    /// Writer that keeps everything written to it.
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<u8>>>);
 

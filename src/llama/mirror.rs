@@ -1,7 +1,8 @@
-//! Tensors whose bytes a device holds too: edited in the working copy, and brought to the device where they changed.
+//! Tensors that a device holds too: edited in the working copy, with the changes uploaded to the device.
 //!
-//! The working copy holds the bytes that the device should hold, so it is all the staging that uploads need; they run on the
-//! engine's own thread while other tensors are still being edited. What a device holds is read back where digests are made.
+//! The working copy holds the bytes that the device should hold, so it is the only staging buffer of uploads. They run
+//! on the engine's own thread while other tensors are still being edited. The device's bytes are read back for
+//! digests.
 
 use std::ops::Range;
 use std::ptr::NonNull;
@@ -19,11 +20,11 @@ use crate::engine::{Changed, TensorBytes, TensorEdit};
 /// Bytes that are read back at once.
 const PIECE_BYTES: usize = 4 << 20;
 
-/// Unchanged bytes between two changed ranges that are uploaded with them: an upload of its own takes about as long as these do
-/// (some 20 microseconds, at 12 GB a second).
+/// Largest gap of unchanged bytes between two changed ranges that is uploaded with them: a separate upload takes about
+/// as long as this many bytes (some 20 microseconds, at 12 GB a second).
 const GAP_BYTES: usize = 256 << 10;
 
-/// Returns whether a tensor's bytes are where this process can read and change them itself.
+/// Returns whether this process can directly read and change a tensor's bytes.
 pub(super) fn is_in_main_memory(tensor: NonNull<ggml_tensor>) -> bool {
     // SAFETY: the tensor belongs to a loaded model that no other thread uses; its buffer is valid or null.
     unsafe {
@@ -32,8 +33,8 @@ pub(super) fn is_in_main_memory(tensor: NonNull<ggml_tensor>) -> bool {
     }
 }
 
-/// Returns whether a tensor is on a device of its own, such as a GPU. What is not in main memory need not be: layouts that the
-/// processor's own kernels want are in memory too, but not to be read as bytes.
+/// Returns whether a tensor is on a separate device, such as a GPU. A tensor that is not in main memory need not be:
+/// layouts for the processor's own kernels are in memory too, but cannot be read as bytes.
 pub(super) fn is_on_device(tensor: NonNull<ggml_tensor>) -> bool {
     // SAFETY: the tensor belongs to a loaded model that no other thread uses; its buffer, and that one's device, are valid or null.
     unsafe {
@@ -59,10 +60,10 @@ pub(super) struct DeviceCopy {
 unsafe impl Send for DeviceCopy {}
 
 impl DeviceCopy {
-    /// Takes a tensor of a loaded model.
+    /// Creates it for a tensor of a loaded model.
     ///
     /// # Errors
-    /// When the device does not hold the file's very bytes, `base`.
+    /// When the device does not hold exactly `base`, the file's bytes.
     pub(super) fn find(tensor: NonNull<ggml_tensor>, base: &[u8]) -> Result<Self, &'static str> {
         // SAFETY: the tensor belongs to a loaded model.
         let (data, len) = unsafe { ((*tensor.as_ptr()).data, ggml_nbytes(tensor.as_ptr())) };
@@ -84,7 +85,7 @@ impl DeviceCopy {
         )
     }
 
-    /// Brings bytes to a place in the tensor.
+    /// Uploads bytes to a place in the tensor.
     pub(super) fn upload(&self, offset: usize, bytes: &[u8]) {
         assert!(offset.checked_add(bytes.len()).is_some_and(|end| end <= self.len), "within the tensor");
         // SAFETY: the tensor is allocated, and the range lies within it, as was just checked. The call returns once the bytes
@@ -102,14 +103,14 @@ impl DeviceCopy {
     }
 }
 
-/// What was uploaded.
+/// Statistics of uploads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Uploads {
     /// Bytes that edits may have changed, of tensors that devices hold.
     pub changed: u64,
-    /// Bytes that were uploaded: those, and what lies between them.
+    /// Bytes that were uploaded: the changed ones, and those in gaps between them.
     pub bytes: u64,
-    /// Uploads that it took.
+    /// Number of uploads.
     pub calls: u64,
 }
 
@@ -121,7 +122,7 @@ impl std::ops::AddAssign for Uploads {
     }
 }
 
-/// Where else the bytes of a lent part of a tensor have to be: copies, and the part's place in them.
+/// Other places of the bytes of a lent part of a tensor: copies, and the part's offset in them.
 #[derive(Clone, Debug)]
 pub(super) struct Destination {
     pub(super) copies: Vec<DeviceCopy>,
@@ -143,7 +144,7 @@ impl Destination {
     }
 }
 
-/// Returns the ranges to be uploaded, those with small gaps between them as one.
+/// Returns the ranges to be uploaded, with those that have only small gaps between them joined.
 fn joined(changed: &Changed) -> Vec<Range<usize>> {
     let mut joined: Vec<Range<usize>> = Vec::new();
     for range in changed.ranges() {
@@ -155,7 +156,8 @@ fn joined(changed: &Changed) -> Vec<Range<usize>> {
     joined
 }
 
-/// Edits tensors, and uploads each where it changed while others are edited. `destinations` are those of each tensor's number.
+/// Edits tensors, and uploads the changes of each while others are edited. `destinations` are indexed by the tensor's
+/// number.
 pub(super) fn edit_and_upload(
     tensors: &mut [TensorBytes<'_>],
     destinations: &[Destination],
@@ -187,11 +189,11 @@ pub(super) fn edit_and_upload(
     uploads
 }
 
-/// Shows a part of a tensor as its devices hold it, a piece at a time. `here` are its bytes in the working copy, which inference
-/// reads too where `is_read_here`.
+/// Passes a part of a tensor as its devices hold it to a closure, a piece at a time. `here` are its bytes in the
+/// working copy, which inference reads too if `is_read_here`.
 ///
 /// # Errors
-/// When inference would read other bytes in one place than in another.
+/// When inference would read different bytes in different places.
 pub(super) fn show(
     copies: &[DeviceCopy],
     offset: usize,

@@ -1,4 +1,4 @@
-//! A loaded model and its text side: tokens, end of generation, what its vocabulary says of conversations.
+//! A loaded model and its text side: tokenizer, end-of-generation tokens, chat template.
 
 use std::ffi::CString;
 use std::path::Path;
@@ -23,13 +23,13 @@ use super::spelling::Spelling;
 use crate::chat::{ControlNames, Speaker};
 use crate::engine::Vocabulary;
 
-/// How llama.cpp keeps a model's weights.
+/// Layout of a model's weights in llama.cpp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// As the bytes of the file, mapped.
+    /// The bytes of the file, mapped.
     Plain,
-    /// In memory of llama.cpp's own, some types interleaved. The file is read, not mapped: what is interleaved would
-    /// otherwise be in memory twice while the model is loaded.
+    /// In memory of llama.cpp's own, with some types interleaved. The file is read, not mapped: otherwise interleaved
+    /// tensors would be in memory twice while the model is loaded.
     Repacked,
 }
 
@@ -37,17 +37,17 @@ pub(super) enum Layout {
 #[derive(Debug)]
 pub(super) struct Model {
     raw: NonNull<llama_model>,
-    /// The same model, and its owner.
+    /// The safe wrapper of the same model, which owns it.
     safe: LlamaModel,
     spelling: OnceLock<Spelling>,
     vocabulary: OnceLock<Vocabulary>,
-    /// What llama.cpp warned of while it loaded the model.
+    /// llama.cpp's warnings from loading the model.
     warnings: Vec<String>,
-    /// Positions that a text may have.
+    /// Most positions of a text.
     positions: usize,
-    /// Whether layers of it are on devices.
+    /// `true` if some of its layers are on devices.
     is_on_devices: bool,
-    /// Whether llama.cpp has mapped the file.
+    /// `true` if llama.cpp has mapped the file.
     is_mapped: bool,
     flash_attention: Option<bool>,
 }
@@ -95,22 +95,22 @@ impl Model {
         })
     }
 
-    /// Says whether contexts are to use flash attention.
+    /// Sets whether contexts use flash attention.
     pub(super) fn set_flash_attention(&mut self, flash_attention: Option<bool>) {
         self.flash_attention = flash_attention;
     }
 
-    /// Returns what was said of flash attention.
+    /// Returns the setting of flash attention.
     pub(super) fn flash_attention(&self) -> Option<bool> {
         self.flash_attention
     }
 
-    /// Whether layers of it are on devices.
+    /// Returns whether some of its layers are on devices.
     pub(super) fn is_on_devices(&self) -> bool {
         self.is_on_devices
     }
 
-    /// Whether llama.cpp has mapped the file, and so has the bytes of tensors in main memory where they are in the file.
+    /// Returns whether llama.cpp has mapped the file, so that tensors in main memory have their bytes in that mapping.
     pub(super) fn is_mapped(&self) -> bool {
         self.is_mapped
     }
@@ -119,22 +119,22 @@ impl Model {
         self.raw.as_ptr()
     }
 
-    /// Bytes of all its tensors.
+    /// Returns the bytes of all its tensors.
     pub(super) fn bytes(&self) -> u64 {
         self.safe.size()
     }
 
-    /// Says how many positions the model has learned, where it has learned each.
+    /// Sets the number of learned positions, if the model has learned each.
     pub(super) fn limit_positions(&mut self, positions: Option<usize>) {
         self.positions = positions.unwrap_or(usize::MAX);
     }
 
-    /// Returns the positions that a text may have.
+    /// Returns the most positions of a text.
     pub(super) fn positions(&self) -> usize {
         self.positions
     }
 
-    /// Refuses more tokens than there are positions; `what` is what has so many.
+    /// Refuses more tokens than there are positions; `what` names the text for the error.
     pub(super) fn check_positions(&self, tokens: usize, what: &str) -> Result<(), Failure> {
         if tokens > self.positions {
             let message = format!(
@@ -147,35 +147,35 @@ impl Model {
         Ok(())
     }
 
-    /// How many tokens the model knows, which is how many logits there are.
+    /// Returns the number of tokens in the vocabulary, which is the number of logits.
     pub(super) fn vocabulary_len(&self) -> usize {
         usize::try_from(self.safe.n_vocab()).unwrap_or(0)
     }
 
-    /// Whether a token's state is its own, so that sequences can share it; a recurrent model has one per sequence.
+    /// Returns whether sequences can share the state of a token; a recurrent model has a state per sequence.
     pub(super) fn can_share_prefixes(&self) -> bool {
         !self.safe.is_recurrent() && !self.safe.is_hybrid()
     }
 
-    /// Warnings of llama.cpp about the quality of what the model will say.
+    /// Returns llama.cpp's warnings about the quality of the model's output.
     pub(super) fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Returns the token that begins every text, where the model wants one.
+    /// Returns the token that begins every text, if the model has one.
     pub(super) fn beginning(&self) -> Option<Token> {
         let vocab = self.safe.vocab();
         let token = vocab.bos().0;
         (vocab.should_add_bos() && token >= 0).then_some(token)
     }
 
-    /// Returns the tokens of a text, without one that begins it; names of control tokens become these where they are to be `parsed`.
+    /// Returns the tokens of a text, without one that begins it; names of control tokens become these if `parsed`.
     pub(super) fn tokens(&self, text: &str, parsed: bool) -> Vec<Token> {
         let tokens = self.safe.vocab().tokenize(text.as_bytes(), false, parsed);
         tokens.into_iter().map(|token| token.0).collect()
     }
 
-    /// What a chat model says at the end of its turn, and any other model at the end of its text.
+    /// Returns the token at the end of a chat model's turn, and of any other model's text.
     pub(super) fn end_token(&self) -> Result<Token, Failure> {
         let vocab = self.safe.vocab();
         let (turn, text) = (vocab.eot().0, vocab.eos().0);
@@ -186,19 +186,19 @@ impl Model {
         }
     }
 
-    /// Whether generation stops at this token.
+    /// Returns whether generation stops at this token.
     pub(super) fn is_end(&self, token: Token) -> bool {
         self.safe.vocab().is_eog(LlamaToken(token))
     }
 
-    /// Returns the tokens by what they spell.
+    /// Returns the tokens by the bytes that they spell.
     pub(super) fn spelling(&self) -> &Spelling {
         let vocab = self.safe.vocab();
         let piece = |token: Token| (vocab.token_to_piece(LlamaToken(token), false, None), token);
         self.spelling.get_or_init(|| Spelling::new((0..self.safe.n_vocab()).map(piece)))
     }
 
-    /// Returns the text of tokens that continue another, with a space that begins it; control tokens are left out.
+    /// Returns the text of tokens that continue others, with any space at its beginning; control tokens are left out.
     pub(super) fn text(&self, tokens: &[Token]) -> String {
         self.pieces(tokens, false)
     }
@@ -215,13 +215,13 @@ impl Model {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Whether a token is one of those that a text has by name alone.
+    /// Returns whether a token is a control token, which a text has by name alone.
     pub(super) fn is_control(&self, token: Token) -> bool {
         let attributes = self.safe.vocab().attr(LlamaToken(token));
         attributes.intersects(LlamaTokenAttr::Control | LlamaTokenAttr::Unknown)
     }
 
-    /// How the model's texts begin, end, and carry conversations.
+    /// Returns the model's special tokens and chat template.
     pub(super) fn vocabulary(&self) -> &Vocabulary {
         self.vocabulary.get_or_init(|| {
             let vocab = self.safe.vocab();
@@ -237,7 +237,7 @@ impl Model {
         })
     }
 
-    /// Returns a sampler that lets through what a GBNF grammar allows to follow.
+    /// Returns a sampler that allows only tokens by a GBNF grammar.
     pub(super) fn grammar(&self, grammar: &str, root: &str) -> Result<LlamaSampler, Failure> {
         Ok(LlamaSampler::grammar(&self.safe, grammar, root)?)
     }

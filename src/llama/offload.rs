@@ -1,60 +1,60 @@
-//! What is asked of GPUs, and what there is of them. Part of every build, with llama.cpp and without.
+//! Offloading to GPUs: options and devices. Part of every build, with llama.cpp and without.
 
 use thiserror::Error;
 
-/// Whether a GPU backend of llama.cpp's was built in.
+/// `true` if a GPU backend of llama.cpp's was built in.
 pub const HAS_GPU_BACKEND: bool =
     cfg!(any(feature = "cuda", feature = "metal", feature = "rocm", feature = "vulkan"));
 
-/// Layers of a model that are put on devices, the last ones first; the matrix that makes the logits counts as one more.
+/// Number of a model's layers that are put on devices, the last ones first; the output matrix counts as one more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layers {
-    /// As many as fit into the memory that is free.
+    /// As many as fit into the free memory.
     #[default]
     Auto,
     /// All.
     All,
-    /// So many, or all where there are fewer.
+    /// This many, or all if there are fewer.
     Count(usize),
 }
 
-/// How layers are shared out among several devices.
+/// Distribution of layers over several devices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Split {
-    /// One device takes all.
+    /// All layers on one device.
     None,
-    /// Each takes some whole layers.
+    /// Whole layers on each device.
     #[default]
     Layer,
 }
 
-/// What is put on which devices.
+/// Options of offloading.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Offload {
-    /// How many layers.
+    /// Number of layers.
     pub layers: Layers,
-    /// The devices by name, none if the list is empty; `None` for all GPUs, or integrated ones where there is no other.
+    /// The devices by name, none if the list is empty; `None` for all GPUs, or integrated ones if there is no other.
     pub devices: Option<Vec<String>>,
-    /// How they share the layers.
+    /// Distribution of the layers over them.
     pub split: Split,
     /// The share of each of them, in any unit; by default its free memory.
     pub shares: Vec<f32>,
-    /// The one that takes all, by its place in the list, where layers are not shared.
+    /// The device that gets everything if layers are not shared, by its place in the list.
     pub main: usize,
 }
 
 impl Offload {
-    /// Nothing: all is computed by the processor.
+    /// Returns options for no offloading: the processor computes everything.
     pub fn none() -> Self {
         Self { layers: Layers::Count(0), ..Self::default() }
     }
 
-    /// Returns whether no device is to be used, whatever there is.
+    /// Returns whether no device is to be used, whatever devices there are.
     pub fn is_none(&self) -> bool {
         self.layers == Layers::Count(0) || self.devices.as_ref().is_some_and(Vec::is_empty)
     }
 
-    /// Returns the flag that asks for a device, where one does.
+    /// Returns the flag that asks for a device, if one does.
     fn asking(&self) -> Option<String> {
         match (self.layers, &self.devices) {
             _ if self.is_none() => None,
@@ -65,11 +65,10 @@ impl Offload {
         }
     }
 
-    /// Returns which of these devices are to be used, by their places in the list. None where nothing is asked for and there is
-    /// nothing.
+    /// Returns the places in the list of the devices to use; none if there are none and none is asked for.
     ///
     /// # Errors
-    /// When one is asked for that is not there.
+    /// When a device that does not exist is asked for.
     pub fn choose(&self, there: &[Device]) -> Result<Vec<usize>, OffloadError> {
         if self.is_none() {
             return Ok(Vec::new());
@@ -104,7 +103,7 @@ fn find(there: &[Device], name: &str) -> Result<usize, OffloadError> {
     found.ok_or_else(|| OffloadError::Unknown { name: name.to_owned(), known: known() })
 }
 
-/// Returns the devices that are used where none is named: each only once, though several backends may show it.
+/// Returns the places of the devices that are used by default: each device once, though several backends may list it.
 fn usual(there: &[Device]) -> Vec<usize> {
     let of_kind = |integrated: bool| -> Vec<usize> {
         let is_first = |place: usize| {
@@ -119,24 +118,24 @@ fn usual(there: &[Device]) -> Vec<usize> {
     if own.is_empty() { of_kind(true) } else { own }
 }
 
-/// A GPU, as llama.cpp tells of it.
+/// A GPU, as llama.cpp describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Device {
-    /// What llama.cpp calls it, such as Vulkan0.
+    /// Name in llama.cpp, such as Vulkan0.
     pub name: String,
-    /// Its maker's name for it.
+    /// Name by its maker.
     pub description: String,
-    /// Whether it shares the processor's memory.
+    /// `true` if it shares the processor's memory.
     pub is_integrated: bool,
-    /// What tells it from others, where that is known.
+    /// Unique id of the device, if it is known.
     pub id: Option<String>,
-    /// Bytes of its memory that are free; 0, like those in all, where it does not tell.
+    /// Free bytes of its memory; 0, like `total`, if unknown.
     pub free: u64,
     /// Bytes of its memory.
     pub total: u64,
 }
 
-/// Why devices cannot be used as asked for.
+/// Reasons for which devices cannot be used as asked for.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum OffloadError {
     /// No backend was built in.
@@ -145,35 +144,35 @@ pub enum OffloadError {
          or leave the flag out"
     )]
     NoBackend(String),
-    /// There is none.
+    /// There is no device.
     #[error(
         "{0}, but no GPU was found; see that its driver is installed and that this user may use it, or leave the flag out"
     )]
     NoDevice(String),
-    /// One of another name.
+    /// There is no device of this name.
     #[error("--device names {name}, but there is none of this name; there are: {known}")]
     Unknown {
         /// The name that was asked for.
         name: String,
-        /// Those that there are.
+        /// The existing ones.
         known: String,
     },
-    /// A place beyond the list.
+    /// The place is beyond the list.
     #[error(
         "--main-gpu is {main}, but counted from 0 there are {devices} devices; --list-devices shows them"
     )]
     Main {
         /// The place that was asked for.
         main: usize,
-        /// Devices.
+        /// Number of devices.
         devices: usize,
     },
-    /// Shares for more devices than there are.
+    /// There are shares for more devices than exist.
     #[error("--tensor-split has {given} shares, but there are {devices} devices; --list-devices shows them")]
     Shares {
-        /// Shares.
+        /// Number of shares.
         given: usize,
-        /// Devices.
+        /// Number of devices.
         devices: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! What an engine is asked for. Part of every build, with llama.cpp and without.
+//! Options of an engine. Part of every build, with llama.cpp and without.
 
 use std::ops::Range;
 
@@ -9,12 +9,13 @@ use crate::gguf::TensorEntry;
 use crate::store::suitable_threads;
 use crate::tensor_type::TensorType;
 
-/// Returns the tokens in memory, all sequences together, where so many are asked for: 1024 where none are, and a multiple of 256.
+/// Returns the tokens in the KV cache, all sequences together, for the number asked for: 1024 by default, and a
+/// multiple of 256.
 pub fn context_tokens(asked: Option<u32>) -> u32 {
     asked.unwrap_or(1024).clamp(1, u32::MAX - 255).next_multiple_of(256)
 }
 
-/// This program was built without llama.cpp.
+/// Error of a program that was built without llama.cpp.
 #[derive(Clone, Copy, Debug, Error)]
 #[error(
     "this build of qes-gguf has no llama.cpp, so it can export, verify, inspect and report, but neither tune nor evaluate; \
@@ -22,7 +23,7 @@ pub fn context_tokens(asked: Option<u32>) -> u32 {
 )]
 pub struct NotBuiltIn;
 
-/// Whether there is an engine in this build.
+/// Checks that there is an engine in this build.
 ///
 /// # Errors
 /// When there is none.
@@ -30,25 +31,25 @@ pub fn check_built_in() -> Result<(), NotBuiltIn> {
     if cfg!(feature = "llama") { Ok(()) } else { Err(NotBuiltIn) }
 }
 
-/// Where a tunable tensor lies.
+/// Place of a tunable tensor in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorSlot {
     /// Its name in the file.
     pub name: String,
-    /// Its bytes, counted from the start of the file.
+    /// Its bytes as a range of the file.
     pub range: Range<usize>,
-    /// Those of its bytes that are tuned: all of them, or whole rows, one part after the other. At least one part.
+    /// The ranges of its bytes that are tuned: all of them, or whole rows, one part after the other. At least one part.
     pub tuned: Vec<Range<usize>>,
     /// Its type.
     pub tensor_type: TensorType,
     /// Blocks in one of its rows.
     pub row_blocks: usize,
-    /// Rows of one of its matrices, of which a tensor of experts has several.
+    /// Rows of one of its matrices; a tensor of experts has several matrices.
     pub matrix_rows: usize,
 }
 
 impl TensorSlot {
-    /// Returns the slot of a tensor of a model, these parts of which are tuned.
+    /// Returns the slot of a model's tensor, of which these parts are tuned.
     pub fn of(tensor: &TensorEntry, tuned: impl IntoIterator<Item = Range<usize>>) -> Self {
         let row = tensor.shape.first().copied().unwrap_or(1);
         Self {
@@ -61,35 +62,35 @@ impl TensorSlot {
         }
     }
 
-    /// Returns the slot of a tensor of a model, all of which is tuned.
+    /// Returns the slot of a model's tensor, all of which is tuned.
     pub fn whole(tensor: &TensorEntry) -> Self {
         Self::of(tensor, [tensor.byte_range()])
     }
 
-    /// Whether all of the tensor is tuned.
+    /// Returns whether all of the tensor is tuned.
     pub fn is_whole(&self) -> bool {
         self.tuned == [self.range.clone()]
     }
 }
 
-/// How to run inference.
+/// Options of inference.
 #[derive(Clone, Debug)]
 pub struct LlamaOptions {
     /// Threads that compute; by default one for each big core.
     pub threads: usize,
-    /// Sequences side by side, at most 256; by default 128. A large vocabulary allows fewer.
+    /// Sequences in parallel, at most 256; by default 128. A large vocabulary allows fewer.
     pub parallel: Option<usize>,
-    /// Tokens in memory, all sequences together; by default 1024. Rounded up to a multiple of 256.
+    /// Tokens in the KV cache, all sequences together; by default 1024. Rounded up to a multiple of 256.
     pub ctx_size: Option<u32>,
     /// Most bytes that the contexts may take: keys, values, and the buffers of a forward pass. They are made smaller, and
     /// fewer, until they fit; that may also lower `parallel`.
     pub context_bytes: Option<u64>,
-    /// Whether llama.cpp may keep weights in its interleaved layouts, where it has some for a tunable type that makes
-    /// inference faster on this machine. Without tunable tensors, whether it may keep any weights so.
+    /// `true` if llama.cpp may keep weights in its interleaved layouts, where one for a tunable type makes inference
+    /// faster on this machine. Without tunable tensors, `true` if it may keep any weights so.
     pub repack: bool,
-    /// What is put on which devices.
+    /// Options of offloading to devices.
     pub offload: Offload,
-    /// Whether to use flash attention; by default llama.cpp decides.
+    /// `true` to use flash attention, `false` not to; by default llama.cpp decides.
     pub flash_attention: Option<bool>,
 }
 

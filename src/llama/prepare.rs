@@ -1,4 +1,4 @@
-//! Requests as tokens, laid out for scoring.
+//! Preparation of requests: tokenized, and laid out for scoring.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,18 +11,18 @@ use super::size::Size;
 use super::tokens::Tokens;
 use crate::engine::{Length, Request};
 
-/// Nodes a chunk of short sequences is filled up to, and the step in which attention takes cells of memory.
+/// Nodes up to which a chunk of short sequences is filled, and the granularity of cells in attention.
 ///
 /// For 128 sums of two numbers on the bundled Q4_K model, a second of one processor core scores about 2,100 requests
 /// with 256 nodes, within 3% of that with 128 and 512, and 1,900 with 1,024; without sharing prefixes, 1,600.
 const CHUNK_NODES: usize = 256;
 
-/// On a small model, whose chunks are dealt to lanes, their number is a multiple of this as long as each keeps
-/// `LEAST_NODES`. It must not depend on the number of threads, lest the last bits of rewards do.
+/// Divisor of the number of chunks on a small model, whose chunks are evaluated on several lanes, as long as each
+/// chunk keeps `LEAST_NODES`. It must not depend on the number of threads, or the last bits of rewards would.
 const EVEN_CHUNKS: usize = 4;
 const LEAST_NODES: usize = 40;
 
-/// Fewest prompts to complete side by side on a lane, when there are several lanes.
+/// Fewest prompts to complete together on a lane, if there are several lanes.
 const LEAST_PROMPTS: usize = 8;
 
 /// The number of the next batch.
@@ -31,10 +31,10 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 /// Requests that have been tokenized and laid out.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// Tells it from other batches.
+    /// Number that identifies the batch.
     number: u64,
     pub(super) requests: Vec<Tokens>,
-    /// For scoring: every sequence is a prompt and its wanted completion.
+    /// Chunks for scoring: every sequence is a prompt and its wanted completion.
     pub(super) chunks: Vec<Chunk>,
     room: Room,
     is_small: bool,
@@ -74,17 +74,17 @@ impl Prepared {
         Ok(Self { number, requests, chunks, room, is_small })
     }
 
-    /// Returns what tells a chunk of this batch from those of all batches.
+    /// Returns the id of a chunk of this batch, unique among all batches.
     pub(super) fn id(&self, chunk: &Chunk) -> ChunkId {
         ChunkId { batch: self.number, first: chunk.sequences.first().and_then(|of| of.first()).copied() }
     }
 
-    /// Tokens that scoring evaluates: those that requests share count once.
+    /// Returns the number of tokens that scoring evaluates; tokens that requests share count once.
     pub fn scored_tokens(&self) -> usize {
         self.chunks.iter().map(|chunk| chunk.nodes.len()).sum()
     }
 
-    /// Returns the room for completing the prompts with up to `new_tokens` tokens each.
+    /// Returns the limits for completing the prompts with up to `new_tokens` tokens each.
     pub(super) fn room_for(&self, model: &Model, new_tokens: usize) -> Result<Room, Failure> {
         let longest = self.requests.iter().map(|tokens| tokens.prompt.len()).max().unwrap_or(0);
         model.check_positions(longest + new_tokens, "the longest prompt with its reply (-n)")?;
@@ -117,8 +117,8 @@ impl Prepared {
         prompts
     }
 
-    /// Returns the prompts as they are completed, each part on one lane. How many there are must not depend on the number of lanes,
-    /// lest the last bits of logits do.
+    /// Returns the prompts in parts, each completed on one lane. The number of parts must not depend on the number of
+    /// lanes, or the last bits of logits would.
     pub(super) fn streams<'a>(&self, prompts: &'a Prompts<'_>) -> Vec<Stream<'a>> {
         let len = prompts.tokens.len();
         let most = if self.is_small { EVEN_CHUNKS } else { 1 };
@@ -128,7 +128,7 @@ impl Prepared {
     }
 }
 
-/// Tells a chunk from all others, by its batch and its first request.
+/// Unique id of a chunk: its batch and its first request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ChunkId {
     batch: u64,
@@ -139,11 +139,11 @@ pub(super) struct ChunkId {
 #[derive(Debug)]
 pub(super) struct Prompts<'a> {
     pub(super) tokens: Vec<&'a [Token]>,
-    /// The requests of each.
+    /// The requests of each prompt.
     pub(super) requests: Vec<Vec<usize>>,
 }
 
-/// Prompts that are completed side by side.
+/// Prompts that are completed together.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stream<'a> {
     pub(super) prompts: &'a [&'a [Token]],
@@ -152,7 +152,7 @@ pub(super) struct Stream<'a> {
 }
 
 impl Tokens {
-    /// Everything but the last token, from whose predecessor its probability is read.
+    /// Returns all tokens but the last, whose probability is read at the one before it.
     fn scored(&self) -> Path<'_> {
         Path { tokens: &self.all[..self.all.len() - 1], read_from: self.prompt_len - 1 }
     }

@@ -1,15 +1,16 @@
-//! Whether this processor has the instructions that llama.cpp was compiled for.
+//! Check that this processor has the instructions that llama.cpp was compiled for.
 //!
-//! A program for other machines than the one that built it has our code for any processor, and llama.cpp for those with AVX2;
-//! on an older one llama.cpp would end the process at the first such instruction, with no word on why. A program for the very
-//! processor that built it (`target-cpu=native`) gets no such help: there our code, this check too, needs its instructions.
+//! In a program for other machines than the one that built it, our code runs on any processor, and llama.cpp on those
+//! with AVX2; on an older one llama.cpp would end the process at the first such instruction, without a message. A
+//! program built for the machine's own processor (`target-cpu=native`) is not protected: there our code, including
+//! this check, needs its instructions.
 
 use std::ffi::c_int;
 
 use llama_cpp_sys_2 as sys;
 use thiserror::Error;
 
-/// llama.cpp was compiled for processors with instructions that this one lacks.
+/// Error of a llama.cpp compiled for processors with instructions that this one lacks.
 #[derive(Debug, Error)]
 #[error(
     "the llama.cpp in this program is for processors with {}, which this one lacks; build qes-gguf on this machine \
@@ -22,7 +23,7 @@ pub(super) struct OtherProcessor(Vec<&'static str>);
 /// An extension, whether llama.cpp was compiled for it, and whether this processor has it.
 type Extension = (&'static str, unsafe extern "C" fn() -> c_int, bool);
 
-/// Checks before llama.cpp is called for the first time.
+/// Checks the processor before llama.cpp is called for the first time.
 pub(super) fn check() -> Result<(), OtherProcessor> {
     // SAFETY: these functions take nothing and return a constant.
     let is_built_for = |ask: unsafe extern "C" fn() -> c_int| unsafe { ask() } != 0;

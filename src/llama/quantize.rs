@@ -1,4 +1,4 @@
-//! Makes quantized models from floating-point ones, with llama.cpp's own quantizer.
+//! Quantization of models by llama.cpp's own quantizer.
 
 use super::Failure;
 use std::ffi::CString;
@@ -10,17 +10,17 @@ use super::{log, processor};
 use crate::engine::EngineError;
 use crate::tensor_type::TensorType;
 
-/// Tensors, by a regular expression on their names, and the type that they get.
+/// A regular expression on tensors' names, and the type of the tensors that match.
 pub type Exception = (String, TensorType);
 
-/// Writes a copy of the model `input` in which every matrix, embedding and output included, has this type. Tensors that
-/// match a pattern among `exceptions` get its type instead; the first that matches counts.
+/// Writes a copy of the model `input` in which every matrix, embedding and output included, has this type. Tensors
+/// that match a pattern in `exceptions` get its type instead; the first match is taken.
 ///
-/// Rows that do not fill whole blocks of the type get a smaller one that llama.cpp chooses. A model that is quantized
-/// already may be made into another, which loses more than making that from the original.
+/// Rows that do not fill whole blocks of the type get a smaller one that llama.cpp chooses. A quantized model may be
+/// quantized again, which loses more than quantizing the original.
 ///
 /// # Errors
-/// When `output` exists, llama.cpp has no recipe for the type, a pattern is none, or reading or writing fails.
+/// When `output` exists, llama.cpp has no recipe for the type, a pattern is invalid, or reading or writing fails.
 pub fn quantize(
     input: &Path,
     output: &Path,
@@ -74,7 +74,7 @@ fn run(
     }
 }
 
-/// Returns the exceptions as llama.cpp takes them: a list of pointers to the patterns, the last one null.
+/// Returns the exceptions in llama.cpp's form: a list of pointers to the patterns, the last one null.
 fn overrides(patterns: &[CString], exceptions: &[Exception]) -> Vec<sys::llama_model_tensor_override> {
     let of = |pattern, tensor_type: TensorType| sys::llama_model_tensor_override {
         pattern,
@@ -84,12 +84,12 @@ fn overrides(patterns: &[CString], exceptions: &[Exception]) -> Vec<sys::llama_m
     listed.chain([sys::llama_model_tensor_override { pattern: std::ptr::null(), type_: 0 }]).collect()
 }
 
-/// Returns the tunable types that models can be made in.
+/// Returns the tunable types for which llama.cpp has recipes.
 pub fn recipes() -> impl Iterator<Item = TensorType> {
     TensorType::TUNABLE.into_iter().filter(|&of| recipe(of).is_some())
 }
 
-/// Returns llama.cpp's recipe whose main type this is.
+/// Returns llama.cpp's recipe with this main type.
 fn recipe(tensor_type: TensorType) -> Option<sys::llama_ftype> {
     match tensor_type {
         TensorType::Q4_0 => Some(sys::LLAMA_FTYPE_MOSTLY_Q4_0),

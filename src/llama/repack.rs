@@ -1,7 +1,7 @@
-//! Weights that llama.cpp keeps interleaved, in memory of its own: which those are, and their codes in that layout.
+//! Weights that llama.cpp keeps interleaved, in memory of its own: detection, and their codes in that layout.
 //!
-//! Which layout a tensor has, llama.cpp does not tell. So each one that is known for its type is tried, and a tensor counts
-//! as understood when all its codes, brought back from there into the file's layout, are those of the file.
+//! llama.cpp does not tell the layout of a tensor. So each known one of its type is tried, and a layout is accepted if
+//! all codes, converted from it into the file's layout, are those of the file.
 
 use std::ffi::{CStr, c_char};
 use std::ptr::NonNull;
@@ -19,14 +19,15 @@ use super::TensorSlot;
 use crate::block::{Arrangement, CodeBlock, CodeLayout};
 use crate::with_layout;
 
-/// The buffers in which llama.cpp keeps interleaved weights.
+/// Name of the buffers in which llama.cpp keeps interleaved weights.
 const BUFFER_NAME: &CStr = c"CPU_REPACK";
 
-/// Bytes that are brought back into the file's layout at once.
+/// Bytes that are converted into the file's layout at a time.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// Whether llama.cpp would interleave this tensor on this machine, in a layout in which its codes can be addressed. It takes
-/// the first of its special buffers that supports a tensor, which on some machines are of another kind.
+/// Returns whether llama.cpp would interleave this tensor on this machine, in a layout in which its codes can be
+/// addressed. It takes the first of its special buffers that supports a tensor, which on some machines are of another
+/// kind.
 pub(super) fn interleaves(slot: &TensorSlot) -> bool {
     let is_known = Arrangement::interleaved(slot.tensor_type, slot.row_blocks).next().is_some();
     let supporting =
@@ -56,13 +57,14 @@ fn special_buffers() -> Option<(ggml_backend_dev_t, Vec<ggml_backend_buffer_type
     }
 }
 
-/// Whether buffers of this (valid) type hold interleaved weights.
+/// Returns whether buffers of this (valid) type hold interleaved weights.
 fn is_repacked(buffers: ggml_backend_buffer_type_t) -> bool {
     // SAFETY: a buffer type's name is null-terminated and lives as long as the program.
     unsafe { CStr::from_ptr(ggml_backend_buft_name(buffers)) == BUFFER_NAME }
 }
 
-/// Asks, as llama.cpp does when it loads a model, whether it can multiply by such a tensor in such a buffer.
+/// Returns whether the device can multiply by such a tensor in such a buffer; llama.cpp asks the same when it loads a
+/// model.
 fn supports(device: ggml_backend_dev_t, buffers: ggml_backend_buffer_type_t, slot: &TensorSlot) -> bool {
     let row = slot.row_blocks as u64 * slot.tensor_type.block_len();
     // ggml aborts the process where a product of dimensions overflows.
@@ -102,7 +104,8 @@ impl Held {
     /// Returns the tensor of a loaded model if llama.cpp holds it in an interleaved layout.
     ///
     /// # Errors
-    /// When it does, but not in exactly one of the known layouts its codes are those of `base`, the file's bytes.
+    /// When it is interleaved, but its codes are those of `base`, the file's bytes, in none or several of the known
+    /// layouts.
     pub(super) fn find(
         tensor: NonNull<ggml_tensor>,
         slot: &TensorSlot,
@@ -137,19 +140,19 @@ impl Held {
         unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.len) }
     }
 
-    /// Returns the bytes to be changed, and how blocks lie in them.
+    /// Returns the bytes to be changed, and the layout of their blocks.
     pub(super) fn lend(&mut self) -> (&mut [u8], Arrangement) {
         // SAFETY: as for `bytes`. Inference reads them only in calls that borrow the engine, and so this, mutably.
         (unsafe { std::slice::from_raw_parts_mut(self.data.as_ptr(), self.len) }, self.arrangement)
     }
 
-    /// Bytes of the rows that are interleaved with each other.
+    /// Returns the bytes of rows that are interleaved with each other.
     fn rows_bytes(&self) -> usize {
         let blocks = self.arrangement.rows * self.arrangement.row_blocks;
         blocks * self.arrangement.tensor_type.block_bytes() as usize
     }
 
-    /// Whether all codes are those of `base`, a file's bytes.
+    /// Returns whether all codes are those of `base`, a file's bytes.
     fn holds(&self, base: &[u8]) -> bool {
         let (rows, arrangement) = (self.rows_bytes(), self.arrangement);
         self.bytes().par_chunks_exact(rows).zip(base.par_chunks_exact(rows)).all(|(held, base)| {
@@ -159,7 +162,7 @@ impl Held {
         })
     }
 
-    /// Takes all codes from `file`, a file's bytes.
+    /// Copies all codes from `file`, a file's bytes.
     pub(super) fn fill(&mut self, file: &[u8]) {
         let rows = self.rows_bytes();
         let (bytes, arrangement) = self.lend();
@@ -167,7 +170,7 @@ impl Held {
         parts.for_each(|(held, file)| pack(arrangement, held, file));
     }
 
-    /// Shows the tensor as a file would hold it, a piece at a time; scales are those of `base`, the file's bytes.
+    /// Passes the tensor in the file's layout to `read`, a piece at a time; scales are those of `base`, the file's bytes.
     pub(super) fn show(&self, base: &[u8], read: &mut dyn FnMut(&[u8])) {
         let rows = self.rows_bytes();
         let piece = PIECE_BYTES.next_multiple_of(rows);
@@ -183,7 +186,7 @@ impl Held {
     }
 }
 
-/// Brings the codes of interleaved rows into `file`, which are the same rows in the file's layout.
+/// Copies the codes of interleaved rows into `file`, the same rows in the file's layout.
 fn unpack(arrangement: Arrangement, held: &[u8], file: &mut [u8]) {
     with_layout!(arrangement, L => {
         let bytes = <L as CodeLayout>::Block::BYTES;
@@ -194,7 +197,7 @@ fn unpack(arrangement: Arrangement, held: &[u8], file: &mut [u8]) {
     });
 }
 
-/// Takes the codes of interleaved rows from `file`, which are the same rows in the file's layout.
+/// Copies the codes of interleaved rows from `file`, the same rows in the file's layout.
 fn pack(arrangement: Arrangement, held: &mut [u8], file: &[u8]) {
     with_layout!(arrangement, L => {
         let bytes = <L as CodeLayout>::Block::BYTES;

@@ -1,8 +1,8 @@
-//! What one row of logits says about the token that follows.
+//! One row of logits, the distribution of the next token.
 
 use super::Failure;
 
-/// The distribution of the token that follows, as logits.
+/// The distribution of the next token, as logits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row<'a> {
     logits: &'a [f32],
@@ -12,7 +12,7 @@ pub(super) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// Sums up a row.
+    /// Computes the normalization of a row.
     ///
     /// # Errors
     /// When the logits are not finite numbers.
@@ -35,14 +35,15 @@ impl<'a> Row<'a> {
         (0..self.logits.len()).map(|token| self.log_likelihood(token))
     }
 
-    /// Whether greedy decoding takes this token: the first of those with the highest logit.
+    /// Returns whether greedy decoding takes this token: the first of those with the highest logit.
     pub(super) fn is_greedy(&self, token: usize) -> bool {
         self.logits[token] == self.max && self.logits[..token].iter().all(|&logit| logit < self.max)
     }
 }
 
-/// Returns the token that a number from 0 to below 1 draws at a temperature above 0: the tokens in their order share out that range
-/// by their probabilities. Members whose logits are close draw the same token from the same number, but for few.
+/// Returns the token sampled by a number from 0 to below 1 at a temperature above 0: the tokens in their order divide
+/// that range by their probabilities. Members whose logits are close mostly sample the same token from the same
+/// number.
 pub(super) fn drawn(logits: &[f32], temp: f64, number: f64) -> usize {
     let max = maximum(logits);
     let share = |&logit: &f32| (f64::from(logit - max) / temp).exp();

@@ -1,56 +1,56 @@
-//! Who evaluates what next, when many prompts are completed side by side.
+//! The schedule of continuous batching: which tokens of which prompts are evaluated next.
 //!
-//! Replies differ in length. A sequence that has ended makes room for the next prompt that waits, in the very next forward
-//! pass, so that no pass is emptier than it has to be. What a prompt has in common with one that is or has just been in
-//! memory is not evaluated again: sequences share the cells of their tokens, and one that takes another's place keeps what
-//! both begin with. This file is plain data, without I/O; its outcome depends on the prompts and on what is said to follow
-//! them, and on nothing else.
+//! Replies differ in length. A sequence that has ended is replaced by the next waiting prompt in the very next forward
+//! pass, so that no pass is emptier than necessary. A prefix that a prompt shares with one that is, or was until now,
+//! in the KV cache is not evaluated again: sequences share the cells of their tokens, and one that takes another's
+//! place keeps their common prefix. This file is plain data, without I/O; its result depends only on the prompts and
+//! on the tokens that follow them.
 
 use super::layout::{Node, Room, Token};
 
-/// A change of what sequences have in memory.
+/// A change of the tokens that sequences have in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Move {
-    /// A sequence keeps its first tokens and forgets the others.
+    /// A sequence keeps its first tokens and drops the others.
     Keep { sequence: usize, tokens: usize },
-    /// A sequence that is empty gets the first tokens of another as its own.
+    /// An empty sequence gets the first tokens of another as its own.
     Share { from: usize, to: usize, tokens: usize },
 }
 
-/// What is to be done next.
+/// The next step.
 #[derive(Debug)]
 pub(super) struct Step {
-    /// First these changes, in this order.
+    /// Changes that come first, in this order.
     pub(super) moves: Vec<Move>,
-    /// The sequences that nodes mean by their positions in this list.
+    /// The sequences that nodes name by their positions in this list.
     pub(super) sequences: Vec<i32>,
-    /// Then this is evaluated. The readers of a node are prompts: what follows them is to be told.
+    /// Nodes to evaluate after the changes. Their readers are prompts, for which the next token must be told.
     pub(super) nodes: Vec<Node>,
 }
 
-/// Prompts in the course of being completed.
+/// Prompts that are being completed.
 #[derive(Debug)]
 pub(super) struct Schedule<'a> {
-    /// In the order of their tokens, so that neighbours have most in common; no two are equal.
+    /// The prompts in the order of their tokens, so that neighbours share most; no two are equal.
     prompts: &'a [&'a [Token]],
     room: Room,
-    /// The first prompt that waits.
+    /// The first waiting prompt.
     waiting: usize,
-    /// What each sequence does.
+    /// The state of each sequence.
     places: Vec<Place>,
-    /// The place of each prompt that has one or had one last.
+    /// The place of each prompt that has one, or the last one that it had.
     place_of: Vec<usize>,
     cells: Cells,
     replies: Vec<Vec<Token>>,
 }
 
-/// What a sequence does.
+/// State of a sequence.
 #[derive(Clone, Debug, Default)]
 struct Place {
-    /// Whose tokens it has in memory, and in which cells.
+    /// The prompt whose tokens it has in memory, and their cells.
     prompt: Option<usize>,
     cells: Vec<usize>,
-    /// Whether these are given up, although still there until the next step.
+    /// `true` if these are given up, although still there until the next step.
     is_over: bool,
 }
 
@@ -60,20 +60,20 @@ impl Place {
     }
 }
 
-/// A prompt on its way into memory.
+/// A prompt that enters memory.
 #[derive(Debug)]
 struct Entrant {
     prompt: usize,
     cells: Vec<usize>,
-    /// The sequence whose first tokens it begins with, if there is one, and how many of them: these are in memory.
+    /// The sequence whose first tokens it begins with, if there is one, and the number of these, which are in memory.
     source: Option<usize>,
     resident: usize,
-    /// How many tokens it shares: those in memory, or more with the entrant before it.
+    /// Number of tokens that it shares: those in memory, or more with the entrant before it.
     joined: usize,
     place: usize,
 }
 
-/// How many sequences own each cell. Cells have numbers that are never used again.
+/// Number of sequences that own each cell. Numbers of cells are never reused.
 #[derive(Debug, Default)]
 struct Cells {
     owners: Vec<usize>,
@@ -99,8 +99,8 @@ impl Cells {
 }
 
 impl<'a> Schedule<'a> {
-    /// Returns the schedule of prompts that are different and in order, each not empty and completed with up to `room.reserve`
-    /// tokens, at least 1. Together with these the longest prompt fits into the room.
+    /// Creates the schedule of prompts that are different and in order, each not empty and completed with up to
+    /// `room.reserve` tokens, at least 1. With these tokens the longest prompt must fit into the room.
     pub(super) fn new(prompts: &'a [&'a [Token]], room: Room) -> Self {
         Self {
             prompts,
@@ -134,7 +134,7 @@ impl<'a> Schedule<'a> {
         (!step.nodes.is_empty()).then_some(step)
     }
 
-    /// Tells what follows a prompt and its reply so far; `None` ends it.
+    /// Sets the token after a prompt and its reply so far; `None` ends it.
     pub(super) fn tell(&mut self, prompt: usize, token: Option<Token>) {
         self.replies[prompt].extend(token);
         let place = &mut self.places[self.place_of[prompt]];
@@ -151,12 +151,12 @@ impl<'a> Schedule<'a> {
         &self.replies[prompt]
     }
 
-    /// What followed each prompt.
+    /// Returns the tokens that followed each prompt.
     pub(super) fn replies(self) -> Vec<Vec<Token>> {
         self.replies
     }
 
-    /// Takes as many prompts from those that wait as there is room for, and finds places for them.
+    /// Admits as many waiting prompts as there is room for, and finds places for them.
     fn admit(&mut self) -> Vec<Entrant> {
         let running = self.places.iter().filter(|place| place.is_running());
         let mut free = self.places.len() - running.clone().count();
@@ -206,7 +206,8 @@ impl<'a> Schedule<'a> {
         entrant
     }
 
-    /// Returns the sequence in memory that has most in common with some tokens, the first of several, and how many tokens that is.
+    /// Returns the sequence in memory with the longest common prefix with some tokens, the first of several, and its
+    /// length.
     fn source(&self, tokens: &[Token]) -> Option<(usize, usize)> {
         let in_common = |place: &Place| place.prompt.map_or(0, |prompt| common(self.prompts[prompt], tokens));
         let most = |best: (usize, usize), next: (usize, usize)| if next.1 > best.1 { next } else { best };
@@ -214,8 +215,8 @@ impl<'a> Schedule<'a> {
         places.reduce(most).filter(|&(_, tokens)| tokens > 0 && self.room.sharing)
     }
 
-    /// Gives each entrant a sequence: the one that it shares with, where that is over and nobody else's yet, else any that
-    /// no entrant shares with. There are enough of these: each one that is shared with has been given away.
+    /// Gives each entrant a sequence: the one that it shares with, if that is over and not given to another yet, else
+    /// any that no entrant shares with. There are enough of these: each one that is shared with has been given away.
     fn find_places(&self, entrants: &mut [Entrant]) {
         let mut is_free: Vec<bool> = self.places.iter().map(|place| !place.is_running()).collect();
         let mut homeless = Vec::new();
@@ -234,8 +235,8 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Returns the changes in memory that bring entrants to where they are going, and let go of what is over: first places are
-    /// emptied that nobody shares with, then those are filled, then the others are cut to what is shared.
+    /// Returns the changes in memory that put entrants in their places and drop what is over: first places are emptied
+    /// that nobody shares with, then those are filled, then the others are cut to their shared tokens.
     fn moves(&mut self, entrants: &[Entrant]) -> Vec<Move> {
         let stays = |entrant: &&Entrant| entrant.source == Some(entrant.place);
         let mut kept: Vec<usize> = vec![0; self.places.len()];
@@ -259,7 +260,7 @@ impl<'a> Schedule<'a> {
         moves
     }
 
-    /// Adds the nodes of entrants that are not in memory; entrants part after what they have in common.
+    /// Adds the nodes of entrants that are not in memory; entrants diverge after their common prefix.
     fn lay_out(&self, entrants: &[Entrant], step: &mut Step) {
         // The nodes of the entrant before, from its first that is not in memory.
         let mut path: Vec<usize> = Vec::new();
@@ -280,7 +281,7 @@ impl<'a> Schedule<'a> {
     }
 }
 
-/// How many tokens two lists have in common at their beginning.
+/// Returns the length of the common prefix of two lists.
 fn common(a: &[Token], b: &[Token]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }

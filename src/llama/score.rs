@@ -8,7 +8,7 @@ use super::prepare::Prepared;
 use super::row::Row;
 use crate::engine::{Score, TokenTally};
 
-/// Rates every wanted completion.
+/// Scores every wanted completion.
 pub(super) fn score(lanes: &mut [Context], batch: &Prepared) -> Result<Vec<Score>, Failure> {
     let unread = Score { log_likelihood: 0.0, is_greedy: true, tokens: 0 };
     let mut scores = vec![unread; batch.requests.len()];
@@ -46,7 +46,7 @@ fn chunk_scores(
     Ok(scores)
 }
 
-/// Says of every token of the vocabulary how it fares at the places that are scored.
+/// Returns the tally of every token of the vocabulary over the scored places.
 pub(super) fn tally(lanes: &mut [Context], batch: &Prepared) -> Result<Vec<TokenTally>, Failure> {
     let mut all = Vec::new();
     // As many at a time as are made at once: each has an entry for every token.

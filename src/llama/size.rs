@@ -1,14 +1,14 @@
-//! The sizes of contexts, and of what they keep.
+//! The sizes of contexts and of their buffers.
 
 /// llama.cpp's own limit (`LLAMA_MAX_SEQ`).
 pub(super) const MAX_SEQUENCES: usize = 256;
 
-/// The sizes of a context, fixed when it is made.
+/// The sizes of a context, fixed at its creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size {
-    /// Tokens that fit in memory, all sequences together.
+    /// Tokens that fit in the KV cache, all sequences together.
     pub(super) cells: usize,
-    /// Sequences side by side.
+    /// Sequences in parallel.
     pub(super) sequences: usize,
     /// Tokens in one forward pass.
     pub(super) tokens: usize,
@@ -19,12 +19,12 @@ pub(super) struct Size {
 }
 
 impl Size {
-    /// With this many tokens in one forward pass, and no more outputs than that.
+    /// Returns it with this many tokens in one forward pass, and no more outputs than that.
     pub(super) fn with_tokens(self, tokens: usize) -> Self {
         Self { tokens, ..self }.with_outputs(self.outputs.min(tokens))
     }
 
-    /// With this many rows of logits, and no more sequences than that.
+    /// Returns it with this many rows of logits, and no more sequences than that.
     pub(super) fn with_outputs(self, outputs: usize) -> Self {
         Self { outputs, sequences: self.sequences.min(outputs), ..self }
     }
@@ -37,12 +37,12 @@ pub(super) struct Buffers {
     pub(super) cells: u64,
     /// States of a recurrent model; they grow with the sequences.
     pub(super) states: u64,
-    /// What a forward pass computes in.
+    /// Memory in which a forward pass computes.
     pub(super) compute: u64,
 }
 
 impl Buffers {
-    /// None.
+    /// No buffers.
     #[cfg_attr(not(feature = "llama"), allow(dead_code))] // A build without llama.cpp has no buffers to add up.
     pub(super) const NONE: Self = Self { cells: 0, states: 0, compute: 0 };
 }

@@ -1,10 +1,10 @@
-//! Texts as tokens that spell them, whatever a tokenizer would make of them.
+//! Tokens that spell a text, whatever the tokenizer's own would be.
 
 use std::collections::HashMap;
 
 use super::layout::Token;
 
-/// Longest piece that texts are spelled with, in bytes; any text that a model wrote can be spelled with short ones.
+/// Longest piece, in bytes, with which texts are spelled; any text that a model wrote can be spelled with short ones.
 const LONGEST: usize = 8;
 
 /// Tokens by the bytes that they spell.
@@ -16,7 +16,7 @@ impl Spelling {
         Self(pieces.filter(|(piece, _)| (1..=LONGEST).contains(&piece.len())).collect())
     }
 
-    /// Tokens that spell a text; `None` if the vocabulary lacks them.
+    /// Returns tokens that spell a text; `None` if the vocabulary lacks them.
     pub(super) fn spell(&self, text: &str) -> Option<Vec<Token>> {
         let (mut rest, mut tokens) = (text.as_bytes(), Vec::new());
         while !rest.is_empty() {

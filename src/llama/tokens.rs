@@ -1,7 +1,7 @@
-//! Requests as tokens.
+//! Tokenization of requests.
 //!
-//! Prompt and completion are tokenized as one text, as a model meets them, and not each by itself: a tokenizer may put a space
-//! before a text, and it may join letters on both sides of the place where the two meet.
+//! Prompt and completion are tokenized as one text, as a model sees them, and not each by itself: a tokenizer may put
+//! a space before a text, and it may merge letters on both sides of the boundary.
 
 use super::Failure;
 use super::layout::Token;
@@ -11,10 +11,10 @@ use crate::engine::Request;
 /// One request as tokens.
 #[derive(Clone, Debug)]
 pub(super) struct Tokens {
-    /// Prompt, completion, and, unless that goes on, the token that ends generation.
+    /// Tokens of prompt and completion, followed by the end-of-generation token unless the completion goes on.
     pub(super) all: Vec<Token>,
-    /// How many of them stand before those that are scored: what the prompt by itself has in common with the whole. Where a
-    /// token has letters of prompt and completion, it is scored.
+    /// Number of tokens before those that are scored: the common prefix of the prompt by itself and the whole. A token
+    /// with letters of both prompt and completion is scored.
     pub(super) prompt_len: usize,
     /// The tokens of the prompt by itself, which replies continue.
     pub(super) prompt: Vec<Token>,
@@ -46,8 +46,8 @@ impl Tokens {
     }
 }
 
-/// Returns the tokens of a text from its beginning, with one that begins it where the model wants that and the text does not name it.
-/// The names of control tokens that begin at `literal` mean their letters.
+/// Returns the tokens of a text from its beginning, with one that begins it if the model has one and the text does not
+/// name it. The names of control tokens that begin at `literal` mean their letters.
 pub(super) fn text(model: &Model, text: &str, literal: &[usize]) -> Vec<Token> {
     let mut tokens: Vec<Token> = model.beginning().into_iter().collect();
     let begun = tokens.len();
@@ -64,8 +64,8 @@ pub(super) fn text(model: &Model, text: &str, literal: &[usize]) -> Vec<Token> {
     tokens
 }
 
-/// Returns the parts of a text between names of control tokens that mean these, each with whether names in it are to be parsed. Parts
-/// with nothing to be taken literally stay together.
+/// Returns the parts of a text between names of control tokens that mean these, each with whether names in it are to
+/// be parsed. Parts without literal names stay together.
 fn parts<'a>(model: &Model, text: &'a str, literal: &[usize]) -> Vec<(&'a str, bool)> {
     let (mut parts, mut done, mut from, mut has_literal) = (Vec::new(), 0, 0, false);
     let mut close = |done: &mut usize, from: usize, to: usize, has_literal: bool| {

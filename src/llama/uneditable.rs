@@ -1,27 +1,27 @@
-//! Tensors that cannot be edited where inference reads them. Part of every build, with llama.cpp and without.
+//! Tensors that cannot be edited in the memory that inference reads. Part of every build, with llama.cpp and without.
 
 use thiserror::Error;
 
-/// Why tensors of a model cannot be edited, though llama.cpp has loaded it.
+/// Reasons for which tensors of a model cannot be edited, though llama.cpp has loaded it.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Uneditable {
-    /// Inference does not read them, in whichever layout.
+    /// Inference does not read them, in any layout.
     #[error("inference does not use {}; leave {} out of tuning", tensors(names), pronoun(names))]
     Unused {
         /// Their names.
         names: Vec<String>,
     },
-    /// llama.cpp keeps one otherwise than in the file and otherwise than in any known interleaved layout.
+    /// llama.cpp keeps one neither as in the file nor in a known interleaved layout.
     #[error("the tensor {name} {reason}")]
     Layout {
         /// Its name.
         name: String,
-        /// How llama.cpp keeps it, as the end of a sentence.
+        /// The way in which llama.cpp keeps it, as the end of a sentence.
         reason: &'static str,
     },
 }
 
-/// Names the first few.
+/// Returns the first few names.
 fn tensors(names: &[String]) -> String {
     const TOLD: usize = 3;
     match names {

@@ -1,16 +1,17 @@
-//! Finds the weights that inference reads, and sees to it that an edited code takes effect at once.
+//! Finds the weights that inference reads, and makes an edited code take effect at once.
 //!
-//! llama.cpp offers no list of a model's tensors, but its evaluation callback shows every operation of the graph before
-//! it is computed; one token evaluated in a throw-away context thus reveals all weights. Each tunable one that llama.cpp
-//! interleaves is edited where it is ([`super::repack`]); each other one is pointed into the private mapping of the file,
-//! after checking that llama.cpp holds the file's very bytes, or, on a device, has that mapping as its mirror
-//! ([`super::mirror`]). An embedding that is the output matrix too is there twice where the latter is on a device.
+//! llama.cpp offers no list of a model's tensors, but its evaluation callback gets every operation of the graph before
+//! it is computed; one token evaluated in a throw-away context thus reveals all weights. Each tunable tensor that
+//! llama.cpp interleaves is edited where it is ([`super::repack`]); each other one is redirected into the private
+//! mapping of the file, after checking that llama.cpp holds exactly the file's bytes, or, on a device, is a mirror of
+//! that mapping ([`super::mirror`]). An embedding that is also the output matrix exists twice if the latter is on a
+//! device.
 //!
-//! The alternative is to let llama.cpp read the file into ordinary buffers and to edit those. On a model of 0.3 billion
-//! parameters in Q4_K (166 MiB) with 1% of the codes of every page changed, neither is ahead: peak resident memory 382
-//! MiB mapped and 381 MiB in buffers (209 MiB of each are the context's), scoring 0.96 and 1.00 CPU seconds. The mapping
-//! copies each page on its first edit, 50 ms in all, but its unedited pages stay with the page cache, which matters on
-//! a small device. Without releasing llama.cpp's own mapping of the file, the peak is 547 MiB.
+//! The alternative is to let llama.cpp read the file into ordinary buffers and to edit those. On a model of 0.3
+//! billion parameters in Q4_K (166 MiB) with 1% of the codes of every page changed, neither is ahead: peak resident
+//! memory 382 MiB mapped and 381 MiB in buffers (209 MiB of each are the context's), scoring 0.96 and 1.00 CPU
+//! seconds. The mapping copies each page on its first edit, 50 ms in all, but its unedited pages remain in the page
+//! cache, which matters on a small device. Without releasing llama.cpp's own mapping of the file, the peak is 547 MiB.
 
 use std::ffi::{CStr, c_void};
 use std::ops::Range;
@@ -33,16 +34,16 @@ use super::size::Buffers;
 use super::uneditable::Uneditable;
 use crate::store::{WorkingCopy, page_size};
 
-/// Where inference reads a tunable tensor.
+/// The memory from which inference reads a tunable tensor.
 #[derive(Debug)]
 pub(super) enum Home {
     /// In the working copy, in the file's layout.
     Mapped,
-    /// On devices, which are brought what changes in the working copy.
+    /// On devices, to which changes in the working copy are uploaded.
     Mirrored {
-        /// Its tensors there; at least one.
+        /// Its tensors on devices; at least one.
         copies: Vec<DeviceCopy>,
-        /// Whether it is read in the working copy too.
+        /// `true` if inference reads it in the working copy too.
         is_read_here: bool,
     },
     /// In llama.cpp's own memory, interleaved.
@@ -50,12 +51,12 @@ pub(super) enum Home {
 }
 
 impl Home {
-    /// Whether llama.cpp interleaves the tensor.
+    /// Returns whether llama.cpp interleaves the tensor.
     pub(super) fn is_held(&self) -> bool {
         matches!(self, Self::Held(_))
     }
 
-    /// Returns the tensor on devices.
+    /// Returns its tensors on devices.
     pub(super) fn copies(&self) -> &[DeviceCopy] {
         match self {
             Self::Mirrored { copies, .. } => copies,
@@ -64,7 +65,7 @@ impl Home {
     }
 }
 
-/// Returns where else the bytes of each lent part of the slots have to be; nothing where no tensor is on a device.
+/// Returns the other places of the bytes of each lent part of the slots; nothing if no tensor is on a device.
 pub(super) fn destinations(slots: &[TensorSlot], homes: &[Home]) -> Vec<Destination> {
     if homes.iter().all(|home| home.copies().is_empty()) {
         return Vec::new();
@@ -78,25 +79,25 @@ pub(super) fn destinations(slots: &[TensorSlot], homes: &[Home]) -> Vec<Destinat
     slots.iter().zip(homes).flat_map(of_slot).collect()
 }
 
-/// The learned positions of architectures that have some, of which there are no more than the tensor has rows.
+/// The learned positions of some architectures; a text has at most as many positions as the tensor has rows.
 const POSITIONS: &str = "position_embd.weight";
 
 /// Bytes that are compared at a time.
 const PIECE: usize = 1 << 22;
 
-/// What is known of a model once a token went through it.
+/// Facts of a model that evaluating one token reveals.
 pub(super) struct Placed {
-    /// Where inference reads each slot's tensor.
+    /// The memory from which inference reads each slot's tensor.
     pub(super) homes: Vec<Home>,
     /// The buffers of a context of size [`PROBE`], in main memory and on devices.
     pub(super) probe: Buffers,
     pub(super) on_devices: Buffers,
-    /// Positions that a text may have, where the model has learned each.
+    /// Most positions of a text, if the model has learned each.
     pub(super) positions: Option<usize>,
 }
 
-/// Finds, or makes, a home for every slot's tensor: where its codes can be edited and inference reads them. The working copy
-/// must outlive the model's use.
+/// Finds, or makes, a home for every slot's tensor: memory in which its codes can be edited and which inference reads.
+/// The working copy must outlive the model's use.
 pub(super) fn place(
     model: &Model,
     working: &mut WorkingCopy,
@@ -119,10 +120,10 @@ pub(super) fn place(
     Ok(Placed { homes, probe, on_devices, positions: positions(&weights) })
 }
 
-/// Returns the tensors that llama.cpp has of each slot: more than one when it is both embedding and output matrix.
+/// Returns llama.cpp's tensors of each slot: more than one if it is both embedding and output matrix.
 ///
 /// # Errors
-/// When inference uses none of a slot.
+/// When inference uses no tensor of a slot.
 fn tensors_of_slots(
     weights: &[NonNull<ggml_tensor>],
     slots: &[TensorSlot],
@@ -136,14 +137,15 @@ fn tensors_of_slots(
     if names.is_empty() { Ok(of_slots) } else { Err(Uneditable::Unused { names }) }
 }
 
-/// Rows of the matrix of learned positions, if there is one: llama.cpp aborts the process where a text has more.
+/// Returns the rows of the matrix of learned positions, if there is one: llama.cpp aborts the process if a text has more.
 fn positions(weights: &[NonNull<ggml_tensor>]) -> Option<usize> {
     let tensor = weights.iter().find(|&&tensor| has_name(tensor, POSITIONS))?;
     // SAFETY: the tensor belongs to a loaded model.
     usize::try_from(unsafe { (*tensor.as_ptr()).ne[1] }).ok()
 }
 
-/// Returns the home of a slot, whose tensor llama.cpp knows as `tensors`, and what those pointed to that nobody reads any more.
+/// Returns the home of a slot, whose tensor is `tensors` in llama.cpp, and the bytes to which those pointed and that
+/// are unused now.
 fn place_one(
     tensors: &[NonNull<ggml_tensor>],
     working: &mut WorkingCopy,
@@ -185,9 +187,9 @@ fn place_one(
     Ok((home, unused))
 }
 
-/// Points the model's other tensors into the working copy too, and returns what they pointed to. Nobody edits them; but
-/// each page of llama.cpp's mapping that is read brings neighbours with it, up to megabytes of them on some systems, which
-/// are in memory already as part of the working copy.
+/// Redirects the model's other tensors into the working copy too, and returns the bytes to which they pointed. They
+/// are never edited; but reading a page of llama.cpp's mapping brings neighbours with it, up to megabytes of them on
+/// some systems, which are in memory already as part of the working copy.
 fn adopt_others(
     weights: &[NonNull<ggml_tensor>],
     working: &mut WorkingCopy,
@@ -214,8 +216,8 @@ fn adopt_others(
     Ok(held)
 }
 
-/// Points a tensor to `bytes`, the edited form of `base`, which must equal what it points to. Returns the latter, which
-/// nobody reads any more.
+/// Points a tensor to `bytes`, the edited form of `base`, which must equal the bytes to which it points. Returns the
+/// latter, which are unused now.
 fn redirect_one(
     tensor: NonNull<ggml_tensor>,
     base: &[u8],
@@ -240,8 +242,8 @@ fn redirect_one(
     Ok(held)
 }
 
-/// Compares what llama.cpp holds of a tensor with the file's bytes, and lets these go piece by piece: an embedding of a large
-/// vocabulary is most of a small model, and would be in memory twice.
+/// Compares llama.cpp's bytes of a tensor with the file's, and releases the latter piece by piece: an embedding of a
+/// large vocabulary is most of a small model, and would be in memory twice.
 fn are_equal(held: &[u8], base: &[u8]) -> bool {
     let equal = |(held, base): (&[u8], &[u8])| {
         let equal = held == base;
@@ -251,7 +253,7 @@ fn are_equal(held: &[u8], base: &[u8]) -> bool {
     held.len() == base.len() && held.chunks(PIECE).zip(base.chunks(PIECE)).all(equal)
 }
 
-/// Lets go of the whole pages of a mapping that nobody reads any more, so that they do not count twice.
+/// Releases the whole pages of an unused part of a mapping, so that they do not count twice.
 #[cfg(target_os = "linux")]
 fn release(bytes: *const [u8]) {
     let page = page_size();
@@ -267,8 +269,8 @@ fn release(bytes: *const [u8]) {
 #[cfg(not(target_os = "linux"))]
 fn release(_: *const [u8]) {}
 
-/// Returns every tensor of the model that its graph uses, each once, and the buffers of the context that told, in main memory and on
-/// devices.
+/// Returns every tensor of the model that its graph uses, each once, and the buffers of the context that evaluated it,
+/// in main memory and on devices.
 fn graph_weights(model: &Model) -> Result<(Vec<NonNull<ggml_tensor>>, Buffers, Buffers), Failure> {
     let mut weights: Vec<NonNull<ggml_tensor>> = Vec::new();
     let receiver: *mut c_void = (&raw mut weights).cast();
@@ -298,7 +300,8 @@ unsafe extern "C" fn collect(operation: *mut ggml_tensor, _ask: bool, receiver: 
     false
 }
 
-/// Whether a tensor of the graph belongs to the model; its other inputs belong to the context and go with it.
+/// Returns whether a tensor of the graph belongs to the model; its other inputs belong to the context and are freed
+/// with it.
 fn is_weight(tensor: NonNull<ggml_tensor>) -> bool {
     // SAFETY: called with the sources of an operation that is about to be computed, which are valid.
     let (operation, buffer) = unsafe { ((*tensor.as_ptr()).op, (*tensor.as_ptr()).buffer) };

@@ -1,4 +1,4 @@
-//! Why a model cannot be opened, or a log not replayed on it.
+//! Errors of opening models and of replaying logs.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::select::SelectError;
 use crate::store::StoreError;
 use crate::text::quoted;
 
-/// Why a model cannot be opened, or a log not replayed on it.
+/// Reasons for which a model cannot be opened, or a log not replayed on it.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum ModelError {

@@ -8,7 +8,7 @@ use crate::gguf::GgufError;
 /// Digits of a part's number and of the number of parts.
 const DIGITS: usize = 5;
 
-/// Returns the names of all parts of a model, where this is the name of one.
+/// Returns the names of all parts of a model, if this is the name of one.
 pub fn parts_of(path: &Path) -> Option<Vec<PathBuf>> {
     let stem = path.file_stem()?.to_str()?;
     let (rest, count) = stem.rsplit_once("-of-")?;
@@ -22,8 +22,8 @@ pub fn parts_of(path: &Path) -> Option<Vec<PathBuf>> {
     Some((1..=count.parse().ok()?).map(name).collect())
 }
 
-/// Returns the names of all pieces of a file that was cut into pieces of bytes, as `X.gguf.part1of2`, where this is the name of
-/// one, and the file's own.
+/// Returns the names of all pieces of a file that was cut into pieces of bytes, such as `X.gguf.part1of2`, if this is
+/// the name of one, and the file's own name.
 fn pieces_of(path: &Path) -> Option<(Vec<PathBuf>, PathBuf)> {
     let name = path.file_name()?.to_str()?;
     let (whole, place) = name.rsplit_once(".part")?;
@@ -38,7 +38,7 @@ fn pieces_of(path: &Path) -> Option<(Vec<PathBuf>, PathBuf)> {
     Some(((1..=count.parse().ok()?).map(piece).collect(), path.with_file_name(whole)))
 }
 
-/// Returns the error for one part or piece of a model that is given as a model.
+/// Returns the error for a single part or piece given as a model.
 pub(super) fn refused(path: &Path, error: &GgufError) -> Option<ModelError> {
     let path = path.to_owned();
     if let Some((pieces, whole)) = pieces_of(&path) {

@@ -1,4 +1,4 @@
-//! A model that follows a run.
+//! A model that follows a run by its log.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// Returns the base model's codes, before the log's first generation.
+    /// Creates a replica with the base model's codes, before the log's first generation.
     ///
     /// # Errors
     /// When the log was made for another model.
@@ -29,7 +29,7 @@ impl Replica {
         Ok(Self { model, ranges, history, residual })
     }
 
-    /// Applies the generations that the log has had since the last time, and returns the digest of the tuned tensors.
+    /// Applies the generations added to the log since the last call, and returns the digest of the tuned tensors.
     ///
     /// # Errors
     /// When the model's file is too short.

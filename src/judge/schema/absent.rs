@@ -1,4 +1,4 @@
-//! Stands in for JSON Schemas in a build without the feature `json-schema`.
+//! Replacement of JSON Schemas in a build without the feature `json-schema`.
 
 use std::convert::Infallible;
 
@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::JudgeError;
 
-/// A JSON Schema that this build cannot read.
+/// A JSON Schema, which this build cannot read.
 #[derive(Debug)]
 pub(super) struct Schema(Infallible);
 
 impl Schema {
-    /// Fails.
+    /// Fails in this build.
     ///
     /// # Errors
     /// Always: [`JudgeError::NoSchemas`].
@@ -19,7 +19,7 @@ impl Schema {
         Err(JudgeError::NoSchemas)
     }
 
-    /// Is never called, as there is no schema.
+    /// Never called, as there is no schema.
     pub(super) fn is_met_by(&self, _: &Value) -> bool {
         match self.0 {}
     }
