@@ -27,8 +27,8 @@ use crate::rng::{Batches, Domain, Source};
 
 pub use hits::Hits;
 
-/// A run is the longest power of two with no more hits than this on average. Half a batch of words is left over at a run's
-/// end; with at least half of these hits to a run that is little.
+/// Most hits in a run on average: a run is the longest power of two with no more. Half a batch of words is left over
+/// at a run's end; with at least half of these hits in a run that is little.
 const HITS_PER_RUN: f64 = 256.0;
 /// Shortest and longest run, in integers, as powers of two: whole blocks of every type, and no more than fits the cache.
 const RUN_BITS: RangeInclusive<u32> = 8..=16;
@@ -59,7 +59,7 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// Returns noise with the root mean square `sigma` made of hits of the magnitude `hit`, both in steps of the integers.
+    /// Creates noise with the root mean square `sigma` made of hits of the magnitude `hit`, both in steps of the integers.
     ///
     /// # Errors
     /// When sigma is not in [`SIGMA_RANGE`], the magnitude is not in 1..=[`MAX_HIT`], or sigma exceeds the magnitude.
@@ -99,7 +99,7 @@ impl Noise {
         1 << self.run_bits
     }
 
-    /// Returns the digest of everything that decides a draw besides the seed; the same on every machine.
+    /// Returns the digest of everything that determines a draw besides the seed; the same on every machine.
     pub fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(self.run_bits.to_le_bytes());
@@ -130,7 +130,7 @@ pub trait Sink {
     fn hit(&mut self, index: usize, u: i16);
 }
 
-/// The perturbation of every integer, for tests.
+/// A sink that collects the perturbation of every integer, for tests.
 #[cfg(test)]
 pub(crate) struct OneByOne(pub Vec<i16>);
 
@@ -141,12 +141,12 @@ impl Sink for OneByOne {
     }
 }
 
-/// Addresses a run of one field of a tensor.
+/// Address of a run of one field of a tensor.
 #[derive(Clone, Copy, Debug)]
 pub struct RunAddress {
     /// Position of the tensor in the log's tensor list; below 2^24.
     pub tensor: u32,
-    /// The field whose integers the run has.
+    /// The field of the run's integers.
     pub field: Field,
     /// Number of the run; below 2^38.
     pub run: u64,
@@ -169,7 +169,7 @@ impl NoiseSeed {
         Self(Source::new(seed, Domain::Perturbation))
     }
 
-    /// Returns the words that the perturbation is drawn from.
+    /// Returns the words from which the perturbation is drawn.
     pub fn batches(&self) -> Batches {
         self.0.batches()
     }

@@ -1,7 +1,7 @@
-//! Applies a member's perturbation to the integers of one tile, turns it into its mirror image, and takes it back exactly.
+//! Applies a member's perturbation to the integers of one tile, mirrors it, and reverts it exactly.
 //!
-//! An integer whose result would leave its range is skipped (gated). To take a perturbation back the same noise is drawn
-//! again; which of its hits were gated is remembered in one bit a hit, not in a mask over the integers.
+//! An integer whose result would leave its range is skipped (gated). To revert a perturbation, the same noise is drawn
+//! again; the gated hits are remembered by one bit a hit, not by a mask over the integers.
 
 mod applied;
 
@@ -13,7 +13,7 @@ use crate::block::{CodeBlock, Codes, Integers};
 use crate::noise::{Noise, NoiseSeed, Sink};
 use crate::tile::Tile;
 
-/// Which way a perturbation is applied.
+/// The sign with which a perturbation is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
     /// Adds the perturbation.
@@ -43,13 +43,13 @@ impl Sign {
 /// One member of a population: a perturbation with a sign.
 #[derive(Clone, Copy, Debug)]
 pub struct Member<'a> {
-    /// Seed that the perturbation is drawn from.
+    /// Seed of the perturbation.
     pub seed: &'a NoiseSeed,
-    /// The sign; always plus where members are not mirrored.
+    /// The sign; always plus if members are not mirrored.
     pub sign: Sign,
 }
 
-/// Draws the perturbation of a tile into `sink`, which addresses the integers by their place in the tile.
+/// Draws the perturbation of a tile into `sink`, with indices relative to the tile.
 #[inline]
 pub(crate) fn draw_tile(noise: &Noise, seed: &NoiseSeed, tile: &Tile, sink: &mut impl Sink) {
     let mut batches = seed.batches();
@@ -58,19 +58,19 @@ pub(crate) fn draw_tile(noise: &Noise, seed: &NoiseSeed, tile: &Tile, sink: &mut
     }
 }
 
-/// Change that [`edit`] makes to the integers of a tile.
+/// A change by [`edit`] of the integers of a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// Adds the member's perturbation to each integer whose result stays in range, and remembers which did.
+    /// Adds the member's perturbation to each integer whose result stays in range, and remembers which ones.
     Perturb,
-    /// Takes the member's perturbation back and applies its mirror image.
+    /// Reverts the member's perturbation and applies its mirror image.
     Mirror,
-    /// Takes the member's perturbation back, exactly.
+    /// Reverts the member's perturbation, exactly.
     Restore,
 }
 
-/// Edits the integers of `tile` by the perturbation of one member. `applied` goes from call to call: [`Edit::Perturb`] fills
-/// it, the others need it as the call before left it.
+/// Edits the integers of `tile` by the perturbation of one member. `applied` is passed from call to call:
+/// [`Edit::Perturb`] fills it, the others need it as the previous call left it.
 pub fn edit<I: Integers>(
     what: Edit,
     blocks: &mut Codes<'_, I::Layout>,
@@ -103,7 +103,8 @@ pub fn edit<I: Integers>(
     }
 }
 
-/// Passes every hit through `change`: (index, perturbation, the hit's bit of the last edit) to the hit's bit.
+/// Sink that passes every hit through `change`: from (index, perturbation, the hit's bit of the last edit) to the
+/// hit's bit.
 struct Editor<'a, F> {
     bits: Bits<'a>,
     change: F,

@@ -1,7 +1,8 @@
-//! From hyper-parameters that may be given to the header of a log: what of the model is tuned, and how.
+//! From given hyper-parameters to the header of a log: the tensors that are tuned, and the settings.
 //!
-//! A [`Plan`] is a [`Search`] and an [`Objective`] that were checked against a model; its header is made when it is known which
-//! tokens' rows are tuned, if any. [`Memory`] says what a run takes; a [`Continued`] log has its header already.
+//! A [`Plan`] is a [`Search`] and an [`Objective`] that were checked against a model; its header is made once it is
+//! known whether rows of tokens are tuned, and of which ones. [`Memory`] plans a run's memory; a [`Continued`] log has
+//! its header already.
 
 mod continued;
 mod error;
@@ -25,7 +26,7 @@ use crate::task::{Reward, RewardKind};
 use crate::tensor_type::TensorType;
 use crate::workload::Objective;
 
-/// A new run: what is tuned, how, and what for.
+/// A new run: what is tuned, with which settings, and for which objective.
 #[derive(Clone, Debug)]
 pub struct Plan {
     search: Search,
@@ -33,15 +34,16 @@ pub struct Plan {
     tensors: Vec<TensorSpec>,
     /// The hyper-parameters.
     pub settings: Settings,
-    /// What for, where the rows of some tokens are tuned and nothing else.
+    /// The purpose, if only the rows of some tokens are tuned.
     rows: Option<RowsFor>,
 }
 
 impl Plan {
-    /// Checks what was asked for against a model. Its bytes are not read, so that nonsense is told at once.
+    /// Checks hyper-parameters and objective against a model. The model's tensors are not read, so that misuse is
+    /// reported at once.
     ///
     /// # Errors
-    /// When it makes no sense, or the model has nothing that could be tuned so.
+    /// When they make no sense, or the model has nothing that could be tuned so.
     pub fn new(search: Search, objective: Objective, model: &Model) -> Result<Self, PlanError> {
         search.check()?;
         let tokens = match &search.tokens {
@@ -60,19 +62,20 @@ impl Plan {
         Ok(Self { search, objective, tensors, settings, rows })
     }
 
-    /// Tunes the rows of these tokens and nothing else.
+    /// Restricts tuning to the rows of these tokens.
     ///
     /// # Errors
-    /// When the model lacks them, or settings do not suit them.
+    /// When the model lacks them, or the settings do not suit them.
     pub fn in_rows_of(self, tokens: &[u64], rows_for: RowsFor, model: &Model) -> Result<Self, PlanError> {
         let (tensors, settings) = scope(&self.search, model, Some((tokens, rows_for)))?;
         Ok(Self { tensors, settings, rows: Some(rows_for), ..self })
     }
 
-    /// Returns the header of the run's log. `base` says which file the model is, for which all of it may have to be read.
+    /// Returns the header of the run's log. `base` returns the model's identity, for which all of the file may have to
+    /// be read.
     ///
     /// # Errors
-    /// When problems cannot be chosen as was asked for.
+    /// When problems cannot be chosen as asked for.
     pub fn header(self, base: impl FnOnce() -> BaseModel) -> Result<Header, PlanError> {
         let task = self.task()?;
         Ok(pin_noise(Header {
@@ -109,7 +112,7 @@ impl Plan {
     }
 }
 
-/// Returns the weight of own replies in a run that `can` have some; by default there are some where the tokens `were_found`.
+/// Returns the weight of own replies in a run that `can` have some; by default it has some if the tokens `were_found`.
 fn weight_of_own(given: Option<f64>, can: bool, were_found: bool) -> Result<Option<f64>, PlanError> {
     match given.filter(|&weight| weight > 0.0) {
         Some(_) if !can => Err(PlanError::OwnReplies),
@@ -118,7 +121,7 @@ fn weight_of_own(given: Option<f64>, can: bool, were_found: bool) -> Result<Opti
     }
 }
 
-/// Returns what is tuned, whole tensors or the rows of some tokens, and how.
+/// Returns the tuned tensors, whole ones or the rows of some tokens, and their settings.
 fn scope(
     search: &Search,
     model: &Model,
@@ -150,7 +153,7 @@ fn tensors(search: &Search, model: &Model) -> Result<Vec<TensorSpec>, PlanError>
     Ok(tensors.into_iter().map(spec).collect())
 }
 
-/// Returns the fields that are tuned of each type. Refuses one that was asked for and that no type has.
+/// Returns the tuned fields of each type. Refuses a field that was asked for but that no type has.
 fn entries(
     tensors: &[TensorSpec],
     asked: Option<&[Field]>,

@@ -1,8 +1,9 @@
-//! Measures what a run will meet before it starts: how much its fitness differences tell, what perturbations cost and break, how
-//! long a member takes. From that follow settings ([`choose`]), and what to expect of a run with them ([`Outlook`], [`Forecast`]).
+//! Measures, before a run starts, how informative its fitness differences are, the cost and damage of perturbations,
+//! and the time of a member. From these follow settings ([`choose`]), and a forecast of a run with them ([`Outlook`],
+//! [`Forecast`]).
 //!
-//! The members are those that the run itself would begin with. Nothing is updated, so a probe costs what it evaluates: about as
-//! much as a generation.
+//! The members are those with which the run itself would begin. Nothing is updated, so a probe costs about as much as
+//! a generation.
 
 mod choice;
 mod cost;
@@ -35,25 +36,25 @@ use cost::mean_rewards;
 use damage::Damage;
 use signal::even_share;
 
-/// Members that are evaluated with the settings' own sigma, at most.
+/// Most members that are evaluated with the settings' own sigma.
 pub const MEMBERS: usize = 32;
 
-/// The sigmas that are tried, as multiples of the settings', and the share of the members that each gets. Larger noise costs
-/// more, so it is tried only where the settings' own shows nothing but luck.
+/// The sigmas that are tried, as multiples of the settings', and the share of the members for each. Larger noise costs
+/// more, so it is tried only if the settings' own shows nothing but chance.
 pub const FACTORS: [(f64, f64); 3] = [(1.0, 1.0), (1.0 / 3.0, 0.5), (3.0, 0.5)];
 
-/// Members whose drift is measured; few, as drift differs little from one to the next and takes longer to measure than fitness.
+/// Members whose drift is measured; few, as drift varies little between members and takes longer to measure than fitness.
 const LOOKS: usize = 4;
 
-/// Share of the members that are evaluated mirrored, too.
+/// Share of the members that are also evaluated mirrored.
 const MIRRORED: f64 = 0.25;
 
-/// Results of members with one sigma.
+/// Results of the members with one sigma.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trial {
     /// The sigma, as a multiple of the settings'.
     pub factor: f64,
-    /// Variance of a perturbation, in square steps of the integers, for the type and field with the most of them.
+    /// Variance of a perturbation, in squared steps of the integers, for the type and field with the most integers.
     pub variance: f64,
     /// Statistics of their rewards.
     pub signal: Signal,
@@ -68,28 +69,28 @@ pub struct Findings {
     pub trials: Vec<Trial>,
     /// Cost of noise, from all of them; `None` if it cannot be estimated, as with a single one.
     pub cost: Option<Cost>,
-    /// Share of the variance of fitness, with the settings' own sigma, that is even in the noise: mirrored members pay where it
-    /// is above a half.
+    /// Share of the variance of fitness, with the settings' own sigma, that is even in the noise: mirrored members pay
+    /// if it is above one half.
     pub even: f64,
     /// Drift of plain text for a perturbation by the settings' own sigma.
     pub texts: Option<DriftOfNoise>,
-    /// The same of the base model's own replies.
+    /// Drift of the base model's own replies for such a perturbation.
     pub own_replies: Option<DriftOfNoise>,
     /// Displacement of such a perturbation.
     pub displacement: Option<f64>,
-    /// Fitness of the model nobody perturbed.
+    /// Fitness of the unperturbed model.
     pub fitness: f64,
-    /// Of that, the mean reward on the task.
+    /// Mean reward on the task, a part of the fitness.
     pub task: f64,
-    /// The least and the most that a problem's reward was.
+    /// The lowest and the highest reward of a problem.
     pub range: (f64, f64),
     /// Seconds of inference for a member, at the median.
     pub inference: f64,
-    /// Seconds of that which do not depend on how many problems there are.
+    /// Seconds of that which do not depend on the number of problems.
     pub overhead: f64,
-    /// Seconds to draw a generation's noise and add it up, as each generation that an update replays takes.
+    /// Seconds of drawing a generation's noise and adding it up, once for each generation that an update replays.
     pub update: f64,
-    /// Seconds that an evaluation takes to measure drift.
+    /// Seconds of measuring drift in an evaluation.
     pub drift_seconds: f64,
     /// Problems of a held-out evaluation.
     pub held_out: u64,
@@ -99,11 +100,11 @@ pub struct Findings {
     pub seconds: f64,
 }
 
-/// Someone who is told of a probe's members: how many are done, of about how many.
+/// Callback for a probe's progress: the number of members done, and about how many in all.
 pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
 
-/// Evaluates up to [`MEMBERS`] members with the header's sigma and fewer with others. Leaves the codes as they were. `None` when
-/// it was asked to stop.
+/// Evaluates up to [`MEMBERS`] members with the header's sigma and fewer with others. Leaves the codes unchanged.
+/// `None` if it was asked to stop.
 ///
 /// # Errors
 /// When inference fails.
@@ -178,16 +179,16 @@ pub fn probe<E: Engine>(
     }))
 }
 
-/// Returns the least and the most of the base's rewards and of the members' mean ones.
+/// Returns the lowest and the highest of the base's rewards and of the members' mean rewards.
 fn range(base: &Rewards, means: &[(f64, Rewards)]) -> (f64, f64) {
     let all = || base.task.iter().chain(means.iter().flat_map(|(_, mean)| &mean.task)).copied();
     (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max))
 }
 
-/// Members that are evaluated on fewer problems, for the time alone.
+/// Members that are evaluated on fewer problems, only to measure time.
 const TIMED: usize = 5;
 
-/// Seconds of inference that a member takes apart from its problems: what fewer problems take less, carried on to none.
+/// Returns the seconds of inference that a member takes apart from its problems, extrapolated from fewer problems to none.
 fn overhead<E: Engine>(
     engine: &mut E,
     evaluators: &mut Evaluators,
@@ -211,7 +212,7 @@ fn overhead<E: Engine>(
     Ok(overhead.clamp(0.0, inference))
 }
 
-/// Seconds of an update that moves nothing, since its step size is 0.
+/// Returns the seconds of an update that moves nothing, since its step size is 0.
 fn time_update<E: Engine>(engine: &mut E, header: &Header) -> Result<f64, TuneError> {
     let mut history = History::new(header)?;
     let types = &header.settings.types;
@@ -232,7 +233,7 @@ fn time_update<E: Engine>(engine: &mut E, header: &Header) -> Result<f64, TuneEr
     Ok(start.elapsed().as_secs_f64())
 }
 
-/// Multiplies the noise by a trial's factor, hits included where they are fine enough. What was asked for stays as it is.
+/// Multiplies the noise by a trial's factor, and the hits too if they are fine enough. A factor of 1 changes nothing.
 fn scale(of_type: &mut TypeSettings, factor: f64) {
     if factor != 1.0 {
         of_type.sigma = two_digits(of_type.sigma * factor);
@@ -241,7 +242,7 @@ fn scale(of_type: &mut TypeSettings, factor: f64) {
     }
 }
 
-/// Returns the position among the settings' types of that with the most integers.
+/// Returns the position, among the settings' types, of the type with the most integers.
 pub fn main_type(header: &Header) -> usize {
     let integers = |position: &usize| -> u64 {
         let TypeSettings { tensor_type, field, .. } = header.settings.types[*position];
@@ -251,7 +252,7 @@ pub fn main_type(header: &Header) -> usize {
     (0..header.settings.types.len()).max_by_key(integers).unwrap_or_default()
 }
 
-/// Returns the standard deviation that a generation's sums start with in an integer of the main type and field, in its steps.
+/// Returns the initial standard deviation of a generation's sums in an integer of the main type and field, in its steps.
 fn deviation(settings: &Settings, main: usize, variance: f64) -> f64 {
     let TypeSettings { sigma, alpha, .. } = settings.types[main];
     let members = if settings.mirror { 2.0 } else { 1.0 };
@@ -261,9 +262,9 @@ fn deviation(settings: &Settings, main: usize, variance: f64) -> f64 {
 /// Results of the members with one sigma, and their rewards.
 struct Tried {
     trial: Trial,
-    /// Of each member.
+    /// Rewards of each member.
     rewards: Vec<Rewards>,
-    /// Of some of them, and of their mirror images.
+    /// Rewards of some of them, and of their mirror images.
     mirrored: Vec<[Rewards; 2]>,
 }
 
@@ -271,22 +272,22 @@ struct Tried {
 struct Bench<'a, 'b, B> {
     evaluators: &'a mut Evaluators,
     batches: GenerationBatch<B>,
-    /// The rewards of the model nobody perturbed.
+    /// Rewards of the unperturbed model.
     base: Rewards,
     damage: Damage<B>,
     stop: &'a AtomicBool,
     progress: &'a mut Progress<'b>,
     planned: u64,
     members: u64,
-    /// Of the first member.
+    /// Displacement of the first member.
     displacement: Option<f64>,
-    /// Seconds of each member.
+    /// Seconds of inference of each member.
     inference: Vec<f64>,
 }
 
 impl<B> Bench<'_, '_, B> {
-    /// Evaluates the first members of a run with this header, its sigmas multiplied, and the mirror images of some. Restores the
-    /// codes, whatever happens.
+    /// Evaluates the first members of a run with this header, its sigmas multiplied, and the mirror images of some.
+    /// Restores the codes in every case.
     fn trial<E: Engine<Batch = B>>(
         &mut self,
         engine: &mut E,
@@ -337,7 +338,7 @@ impl<B> Bench<'_, '_, B> {
         }))
     }
 
-    /// Returns the rewards of the member that is in place.
+    /// Returns the rewards of the present member.
     fn member<E: Engine<Batch = B>>(&mut self, engine: &mut E) -> Result<Rewards, TuneError> {
         let start = Instant::now();
         let rewards = self.evaluators.rewards(engine, &self.batches)?;
@@ -347,7 +348,7 @@ impl<B> Bench<'_, '_, B> {
         Ok(rewards)
     }
 
-    /// Looks at how far the member that is in place is from the base.
+    /// Measures the drift of the present member.
     fn look<E: Engine<Batch = B>>(&mut self, engine: &mut E) -> Result<(), TuneError> {
         if self.displacement.is_none() {
             self.displacement = engine.displacement()?;
@@ -356,7 +357,7 @@ impl<B> Bench<'_, '_, B> {
     }
 }
 
-/// Returns the middle one of some numbers; 0 of none.
+/// Returns the median of some numbers; 0 if there are none.
 fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
     numbers.get(numbers.len() / 2).copied().unwrap_or(0.0)

@@ -1,8 +1,8 @@
-//! Default hyper-parameters: what a bare `tune` uses, by tensor type and field.
+//! Default hyper-parameters of a bare `tune`, by tensor type and field.
 //!
-//! Noise and steps of all types and fields are said in one unit, displacement: the root mean square (RMS) of what changes over
-//! the RMS of the weights. [`relative_step`] is what one step of an integer is worth in it, and so turns either into the steps
-//! that a log has.
+//! Noise and steps of all types and fields have one unit, displacement: the root mean square (RMS) of the change over
+//! the RMS of the weights. [`relative_step`] is the displacement of one step of an integer, and so converts noise and
+//! steps into the steps in a log.
 
 use crate::block::Field;
 use crate::noise::MAX_HIT;
@@ -14,12 +14,12 @@ use crate::update::Method;
 
 /// Default decay of the residual: evidence adds up over the whole run.
 pub const DECAY: f64 = 1.0;
-/// Default decay by method: 0 for one without a residual.
+/// Returns the default decay by method: 0 for one without a residual.
 pub fn decay(method: Method) -> f64 {
     if method.has_residual() { DECAY } else { 0.0 }
 }
 
-/// Default replay window by method.
+/// Returns the default replay window by method.
 pub fn window(method: Method) -> Window {
     match method {
         Method::Qes | Method::QesGated => Window::All,
@@ -32,31 +32,31 @@ pub const EVAL_PROBLEMS: u32 = 1024;
 /// Default generations between held-out evaluations.
 pub const EVAL_EVERY: u64 = 10;
 
-/// A residual of up to this many bytes is kept in memory by default, not replayed.
+/// Largest residual, in bytes, that is kept in memory by default, not replayed.
 pub const SMALL_RESIDUAL: u64 = 64 << 20;
 
-/// Returns whether a residual of so many bytes is kept in memory by default, not replayed.
+/// Returns whether a residual of this many bytes is kept in memory by default, not replayed.
 pub fn stores_residual(bytes: u64) -> bool {
     bytes <= SMALL_RESIDUAL
 }
 
-/// Default fields that are tuned, where a type has them.
+/// Default fields that are tuned, if a type has them.
 pub const FIELDS: [Field; 2] = [Field::Scales, Field::Mins];
 
-/// Default fields where the rows of a few tokens are tuned: their scales are too few to say where a token belongs.
+/// Default fields if the rows of a few tokens are tuned: their scales are too few to say where a token belongs.
 pub const ROW_FIELDS: [Field; 1] = [Field::Codes];
 
-/// Default limit on drift: most that the perplexity on neutral texts may be above the base's, as a share of it.
+/// Default limit on drift: largest relative rise of the perplexity on neutral texts over the base's.
 pub const MAX_DRIFT: f64 = 0.05;
 
 /// Default number of generations.
 pub const GENERATIONS: u64 = 50;
 /// Default members of a generation.
 pub const POPULATION: u32 = 64;
-/// What the rows of a few tokens are tuned for.
+/// Purpose of tuning the rows of a few tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowsFor {
-    /// To teach how replies begin, or whatever the user named tokens for.
+    /// To teach how replies begin, or any purpose for which the user named tokens.
     Opening,
     /// To teach where replies end.
     Ending,
@@ -69,15 +69,15 @@ pub struct Effort {
     pub generations: u64,
     /// Members of a generation.
     pub population: u32,
-    /// Displacement of a generation's step, were all of it noise, at the start and at the end.
+    /// Displacement of a generation's step, if all of it were noise, at the start and at the end.
     pub step: (f64, f64),
 }
 
 impl Effort {
-    /// Returns the default effort, where so many weights are tuned, or the rows of a few tokens.
+    /// Returns the default effort, for this many tuned weights, or for the rows of a few tokens.
     ///
-    /// To teach an end, little has to be learnt, and every reply takes a forward pass a token. To teach a beginning, steps of twice the
-    /// size learn it in fewer generations, but leak into other replies (docs/EVIDENCE.md).
+    /// Teaching an end takes little, and every reply takes a forward pass a token. Teaching a beginning, steps of
+    /// twice the size learn it in fewer generations, but affect other replies too (docs/EVIDENCE.md).
     pub fn of(weights: u64, rows: Option<RowsFor>) -> Self {
         let (generations, population) = match rows {
             Some(RowsFor::Ending) => (6, 32),
@@ -87,27 +87,28 @@ impl Effort {
     }
 }
 
-/// Default problems that each member is evaluated on, where they are short and there is no end of them.
+/// Default problems in each member's evaluation, if they are short and their supply is unlimited.
 pub const PROMPTS: u32 = 64;
-/// The same of the user's own examples, where the likelihood of given replies counts.
+/// Default problems from the user's own examples, if the likelihood of given replies is rewarded.
 pub const SCORED_PROMPTS: u32 = 4;
-/// The same where replies are judged, most of which are as good as each other.
+/// Default problems if replies are judged, most of which are equally good.
 pub const JUDGED_PROMPTS: u32 = 16;
 
-/// The same where the rows of a few tokens are tuned: most of what members then differ by is common to all examples.
+/// Default problems if the rows of a few tokens are tuned: members' differences are then mostly the same on all examples.
 pub const ROW_PROMPTS: u32 = 1;
-/// The same where that is to teach where replies end.
+/// Default problems if these rows are to teach where replies end.
 pub const ENDING_PROMPTS: u32 = 8;
-/// Default generations between held-out evaluations there, since a generation takes a third of the time.
+/// Default generations between held-out evaluations if rows are tuned, since a generation takes a third of the time.
 pub const ROW_EVAL_EVERY: u64 = 25;
-/// Default generations between held-out evaluations of the few that teach where replies end.
+/// Default generations between held-out evaluations, of the few that teach where replies end.
 pub const ENDING_EVAL_EVERY: u64 = 3;
 
-/// Returns the default number of problems that each member is evaluated on.
+/// Returns the default number of problems in each member's evaluation.
 ///
-/// The fewer there are, the more members the same time allows, which is worth more as long as a member takes little time beside
-/// its problems. 40 chat examples on a model of 135 million weights: with 4 a direction worth as much takes about two thirds of
-/// the time that it takes with 8 (docs/EVIDENCE.md). `rows` is what the rows of a few tokens are tuned for, where these are.
+/// The fewer problems, the more members the same time allows, which is worth more as long as a member takes little
+/// time apart from its problems. With 40 chat examples on a model of 135 million weights, 4 problems take about two
+/// thirds of the time that 8 take for a direction of the same worth (docs/EVIDENCE.md). `rows` is the purpose of
+/// tuning the rows of a few tokens, if these are tuned.
 pub fn prompts(definition: &Definition, rows: Option<RowsFor>) -> u32 {
     match definition.problems {
         Problems::Arith(_) | Problems::Countdown(_) | Problems::Code => PROMPTS,
@@ -118,8 +119,8 @@ pub fn prompts(definition: &Definition, rows: Option<RowsFor>) -> u32 {
     }
 }
 
-/// Returns the default generations between held-out evaluations. `rows` is what the rows of a few tokens are tuned for, where these
-/// are.
+/// Returns the default generations between held-out evaluations. `rows` is the purpose of tuning the rows of a few
+/// tokens, if these are tuned.
 pub fn eval_every(rows: Option<RowsFor>) -> u64 {
     match rows {
         None => EVAL_EVERY,
@@ -128,19 +129,19 @@ pub fn eval_every(rows: Option<RowsFor>) -> u64 {
     }
 }
 
-/// Default weight of the base model's own replies in a member's fitness, where the rows of a few tokens are tuned.
+/// Default weight of the base model's own replies in a member's fitness, if the rows of a few tokens are tuned.
 pub const OWN_REPLIES: f64 = 1.0;
 
-/// Default problems of what is to be retained that each member is evaluated on.
+/// Default problems of the retained task in each member's evaluation.
 pub const RETAIN_PROMPTS: u32 = 16;
 
-/// Returns what one step of a field's integers is worth, as displacement: the RMS of what one step up or down of all of them
-/// changes, over the RMS of the weights.
+/// Returns the displacement of one step of a field's integers: the RMS change by one step up or down of all of them,
+/// over the RMS of the weights.
 ///
-/// Measured on the bundled model's block matrices, quantized to the type by ggml's reference quantizer; `tests/ggml_codes.rs`
-/// measures it again. Normally distributed weights give the same for codes to within 2%. What a step of a scale is worth depends
-/// on its magnitude: 0.05 to 0.1% of it, but more below 0.00006, where 16-bit floating-point numbers are evenly spaced. The
-/// scales of Q5_K and Q6_K are often that small.
+/// Measured on the bundled model's block matrices, quantized to the type by ggml's reference quantizer;
+/// `tests/ggml_codes.rs` measures it again. Normally distributed weights give the same for codes to within 2%. The
+/// displacement of a scale's step depends on its magnitude: 0.05 to 0.1% of it, but more below 0.00006, where 16-bit
+/// floating-point numbers are evenly spaced. The scales of Q5_K and Q6_K are often that small.
 ///
 /// # Panics
 /// For a type that cannot be tuned, or has no such field.
@@ -175,19 +176,18 @@ pub fn relative_step(tensor_type: TensorType, field: Field) -> f64 {
     }
 }
 
-/// Returns about how far a generation moved the weights, as displacement, by its alphas and weights.
+/// Returns the approximate displacement of the weights by a generation, from its alphas and weights.
 ///
-/// Its sums have the RMS of the noise times the root of the weights' squares, of which error feedback loses nothing in the end (the methods without it move
-/// otherwise); what
-/// a step is worth is [`relative_step`]. The measured displacement of whole runs is within a few percent of the root of the
-/// sum of squares of these.
+/// Its sums have the RMS of the noise times the root of the weights' squares, of which error feedback loses nothing in
+/// the end (the methods without it move otherwise); the displacement of a step is [`relative_step`]. The measured
+/// displacement of whole runs is within a few percent of the root of the sum of squares of these.
 pub fn displacement_of(header: &Header, record: &GenerationRecord) -> f64 {
     let squares: f64 = record.weights.iter().map(|&weight| f64::from(weight) * f64::from(weight)).sum();
     displacement(header, &record.alpha, squares)
 }
 
-/// Returns the same of a generation with these alphas, one for each entry of the settings' types, and this sum of the weights'
-/// squares; before it is known, that is about the number of perturbations.
+/// Returns the approximate displacement by a generation with these alphas, one for each entry of the settings' types,
+/// and this sum of the weights' squares, which is about the number of perturbations while it is unknown.
 pub fn displacement(header: &Header, alpha: &[f64], squares: f64) -> f64 {
     let settings = &header.settings;
     let members = if settings.mirror { 2.0 } else { 1.0 };
@@ -207,27 +207,28 @@ pub fn displacement(header: &Header, alpha: &[f64], squares: f64) -> f64 {
 /// Default RMS of a perturbation, as displacement.
 pub const SIGMA: f64 = 0.03;
 
-/// Default displacement of a generation's step, were all of it noise, at the start and at the end of a run, for so many tuned
-/// weights.
+/// Returns the default displacement of a generation's step, if all of it were noise, at the start and at the end of a
+/// run, for this many tuned weights.
 ///
-/// A small model that can do nothing but its task bears and needs large steps; the more weights, the further the noise of a
-/// step is from what a reward can see. On a model of 3.4 million weights 6% falling to 1% was the best of a few, one seed each;
-/// on one of 106 million 1.1% learnt faster than 0.5% and held. The root of the number lies through both.
+/// A small model that can do nothing but its task tolerates and needs large steps; the more weights, the further the
+/// noise of a step is from what a reward can see. On a model of 3.4 million weights 6% falling to 1% was the best of a
+/// few, one seed each; on one of 106 million 1.1% learnt faster than 0.5% and held. The root of the number fits both.
 pub fn step(weights: u64) -> (f64, f64) {
     const TUNED: f64 = 3.4e6;
     let smaller = (TUNED / (weights as f64).max(TUNED)).sqrt();
     (0.06 * smaller, 0.01 * smaller)
 }
 
-/// Default share of the integers that a perturbation hits, where they are fine enough for it.
+/// Default share of the integers that a perturbation hits, if they are fine enough for it.
 const HIT_SHARE: f64 = 1.0 / 16.0;
 
-/// Returns the number with two significant digits: no rule of thumb has more, and every machine has the same.
+/// Rounds a number to two significant digits: no rule of thumb has more, and every machine gives the same.
 pub fn two_digits(number: f64) -> f64 {
     format!("{number:.1e}").parse().unwrap_or(number)
 }
 
-/// Returns the magnitude of hits for a sigma: such that one in sixteen of the integers is hit, or 1 where that is less.
+/// Returns the magnitude of hits for a sigma: the one with which one in sixteen of the integers is hit, or 1 if that
+/// is less.
 pub fn hit(sigma: f64) -> u16 {
     (sigma / HIT_SHARE.sqrt()).round().clamp(1.0, f64::from(MAX_HIT)).max(sigma.ceil()) as u16
 }
@@ -235,7 +236,7 @@ pub fn hit(sigma: f64) -> u16 {
 /// Facts that default noise and step sizes depend on, besides type and field.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope {
-    /// Displacement of a generation's step, were all of it noise, at the start and at the end of a run.
+    /// Displacement of a generation's step, if all of it were noise, at the start and at the end of a run.
     pub step: (f64, f64),
     /// Fields of the type that are tuned together.
     pub fields: usize,
@@ -246,7 +247,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Returns what the sizes of a type depend on, where these fields of these types are tuned together.
+    /// Returns the facts that the sizes of a type depend on, if these fields of these types are tuned together.
     pub fn of(
         tensor_type: TensorType,
         entries: &[(TensorType, Field)],
@@ -258,17 +259,17 @@ impl Scope {
         Self { step, fields, population, mirror }
     }
 
-    /// Returns the displacement that one step of all integers of a field makes, where the type's fields have to share it.
+    /// Returns the displacement of one step of all integers of a field, if the type's fields share it.
     pub fn unit(&self, tensor_type: TensorType, field: Field) -> f64 {
         relative_step(tensor_type, field) * (self.fields.max(1) as f64).sqrt()
     }
 
-    /// Returns the sigma with which a perturbation has this displacement.
+    /// Returns the sigma of a perturbation with this displacement.
     pub fn sigma(&self, displacement: f64, tensor_type: TensorType, field: Field) -> f64 {
         displacement / self.unit(tensor_type, field)
     }
 
-    /// Returns the alpha with which a generation's step has this displacement, were all of it noise.
+    /// Returns the alpha of a generation's step with this displacement, if all of it were noise.
     ///
     /// The weighted sum grows with the square root of the population as long as it is mostly noise, so alpha shrinks with it.
     pub fn alpha(&self, step: f64, tensor_type: TensorType, field: Field) -> f64 {

@@ -1,7 +1,7 @@
-//! The residual, and with it the tuned integers, from a log's generations.
+//! The residual, and with it the tuned integers, rebuilt from a log's generations.
 //!
-//! A residual is a function of seeds and weights alone ([`crate::update`]), so there are three ways to obtain it with one
-//! result, bit for bit:
+//! A residual is a function of seeds and weights alone ([`crate::update`]), so there are three ways to compute it with
+//! the same result, bit for bit:
 //!
 //! - [`History::update_replayed`] draws the window again for every update and stores nothing;
 //! - [`History::update_stored`] keeps one residual an integer (4 bytes; two with a window) and draws only the newest generation;
@@ -10,8 +10,8 @@
 //! Windows start at multiples of their length ([`crate::settings::Window`]), so two residuals are enough: the one in use and
 //! the one that the next window will use.
 //!
-//! Of the other methods, two have no residual, and that of [`Method::QesGated`] is a function of the codes too: it is kept,
-//! or rebuilt with them from the base model's.
+//! Of the other methods, two have no residual, and that of [`Method::QesGated`] is a function of the codes too: it is
+//! stored, or rebuilt together with them from the base model's codes.
 
 use std::ops::Range;
 
@@ -26,7 +26,7 @@ use crate::update::{Anchor, Buffers, Method, Moves, StepRule, Tuned, Update, ste
 #[derive(Clone, Debug)]
 struct Step {
     weights: Vec<f32>,
-    /// Per entry of the settings' types.
+    /// Rule of each entry of the settings' types.
     rules: Vec<StepRule>,
 }
 
@@ -42,14 +42,14 @@ pub struct History {
     decay: f64,
     window: Window,
     anchor: Option<Anchor>,
-    /// Per entry of the settings' types.
+    /// Noise of each entry of the settings' types.
     noises: Vec<Noise>,
-    /// Per tuned tensor and number of a field: position of its settings, if it is tuned.
+    /// Position of the settings of each field of each tuned tensor, if the field is tuned.
     entries: Vec<[Option<usize>; Field::ALL.len()]>,
     steps: Vec<Step>,
 }
 
-/// Arrays of a tile's length that the work on one tile needs; used again and again.
+/// Arrays of a tile's length for the work on one tile; reused.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     buffers: Buffers,
@@ -57,10 +57,10 @@ pub struct Scratch {
     residual: Residual,
 }
 
-/// Bytes that a stored residual takes for each integer, with the defaults: one f32.
+/// Bytes of a stored residual for each integer, with the defaults: one f32.
 pub const STORED_BYTES: u64 = 4;
 
-/// The residuals of a tile: of the window in use, and of the one after it. Each is empty if there is no such thing.
+/// The residuals of a tile: of the current window, and of the next. Each is empty if it does not exist.
 #[derive(Clone, Debug, Default)]
 pub struct Residual {
     current: Vec<f32>,
@@ -68,8 +68,8 @@ pub struct Residual {
 }
 
 impl Residual {
-    /// Before generation `generation`: a window that begins here starts a residual from zero, and the one that began a
-    /// window ago takes over.
+    /// Prepares for generation `generation`: if a window begins with it, a new residual starts from zero, and that of
+    /// the window before becomes the current one.
     fn turn(&mut self, generation: u64, window: Window) {
         if let Window::Last(length) = window
             && generation > 0
@@ -83,7 +83,7 @@ impl Residual {
         }
     }
 
-    /// One generation of the residual of the window after the one in use; `sum` holds the weighted sums.
+    /// Adds one generation to the residual of the next window; `sum` holds the weighted sums.
     fn advance_next(
         &mut self,
         generation: u64,
@@ -101,10 +101,10 @@ impl Residual {
 }
 
 impl History {
-    /// Returns the empty history of a log with this header.
+    /// Creates the empty history of a log with this header.
     ///
     /// # Errors
-    /// When the header's settings do not hold together.
+    /// When the header's settings are inconsistent.
     pub fn new(header: &Header) -> Result<Self, LogError> {
         let settings = &header.settings;
         settings.validate().map_err(LogError::Settings)?;
@@ -130,7 +130,7 @@ impl History {
     /// Returns the history of a log's first `generations` generations.
     ///
     /// # Errors
-    /// When the header's settings do not hold together.
+    /// When the header's settings are inconsistent.
     pub fn of_log(log: &SeedLog, generations: u64) -> Result<Self, LogError> {
         let mut history = Self::new(&log.header)?;
         log.generations.iter().take(generations as usize).for_each(|record| history.push(record));
@@ -144,7 +144,7 @@ impl History {
         self.steps.push(Step { weights: record.weights.clone(), rules });
     }
 
-    /// Number of generations.
+    /// Returns the number of generations.
     pub fn len(&self) -> u64 {
         self.steps.len() as u64
     }
@@ -159,7 +159,7 @@ impl History {
         &self.specs
     }
 
-    /// Returns the fields that are tuned, of whatever tensors.
+    /// Returns the fields that are tuned, of any tensor.
     pub fn fields(&self) -> &[Field] {
         &self.fields
     }
@@ -178,17 +178,17 @@ impl History {
         self.entries[tensor as usize][field as usize]
     }
 
-    /// Returns what the perturbations of one generation are drawn from.
+    /// Returns the seeds of the perturbations of one generation.
     pub fn seeds_of(&self, generation: u64) -> Vec<NoiseSeed> {
         NoiseSeed::of_generation(self.seed, generation, self.perturbations)
     }
 
-    /// Returns whether the residual has to be kept from update to update, because the log alone does not determine it.
+    /// Returns whether the residual must be stored from update to update, because the log alone does not determine it.
     pub fn must_store(&self) -> bool {
         self.method.looks_at_codes()
     }
 
-    /// Residuals that an integer has: with a window, one is in use and one is for the window after it.
+    /// Returns the number of residuals of an integer: with a window, one for it and one for the next.
     fn chains(&self) -> usize {
         match self.window {
             _ if !self.method.has_residual() => 0,
@@ -197,12 +197,12 @@ impl History {
         }
     }
 
-    /// Returns the bytes that a stored residual takes for each integer.
+    /// Returns the bytes of a stored residual for each integer.
     pub fn residual_bytes(&self) -> u64 {
         self.chains() as u64 * size_of::<f32>() as u64
     }
 
-    /// Returns the generation from which on those up to `generation` decide its update, the codes before it given.
+    /// Returns the first generation that the update of `generation` depends on, given the codes before it.
     fn first_of(&self, generation: u64) -> u64 {
         if self.method.has_residual() { self.window.start(generation) } else { generation }
     }
@@ -231,7 +231,7 @@ impl History {
         }
     }
 
-    /// Applies the newest generation to the integers of a tile, its residual replayed from the window.
+    /// Applies the newest generation to the integers of a tile, with the residual replayed from the window.
     ///
     /// # Panics
     /// When the history [must store](History::must_store) its residual.
@@ -255,8 +255,8 @@ impl History {
         update.apply(tuned, tile, &mut residual.current, buffers)
     }
 
-    /// Applies the newest generation to the integers of a tile, its residual kept in `residual` from call to call (empty
-    /// at first).
+    /// Applies the newest generation to the integers of a tile, with the residual kept in `residual` from call to call
+    /// (empty at first).
     pub fn update_stored<I: Integers>(
         &self,
         tuned: &mut Tuned<'_, I>,
@@ -283,8 +283,8 @@ impl History {
         self.rebuild_part(0..self.len(), tuned, tile, residual, scratch, |_, _| ())
     }
 
-    /// The same for some of the generations, which go on where those before them ended, `residual` included; `watch` is told
-    /// what each generation moved.
+    /// Applies some of the generations, continuing from the integers and `residual` after those before them; `watch`
+    /// gets the moves of each generation.
     pub fn rebuild_part<I: Integers>(
         &self,
         generations: Range<u64>,

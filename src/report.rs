@@ -1,11 +1,11 @@
 //! Reports on seed logs: a self-contained page for the browser, figures as files of their own, and event files for
 //! TensorBoard. Also the card of an exported model, and a Modelfile for Ollama.
 //!
-//! [`Run`] takes from a log what is shown, and from elsewhere what no log knows: where the time went ([`Timing`]) and what the
-//! model replies ([`Sample`]). `charts` says which curves there are, `plot` and `heat` draw, `page` puts it
-//! together, and `png` makes pictures of figures. Everything is a template of `maud`, which escapes whatever a log says.
-//! The page has no script and asks for nothing from anywhere; its colours come as CSS variables, so that it is light or
-//! dark as the reader likes it.
+//! [`Run`] takes its figures from a log, and from elsewhere what no log contains: the split of time ([`Timing`]) and
+//! the model's replies ([`Sample`]). `charts` selects the curves, `plot` and `heat` draw, `page` assembles them, and
+//! `png` renders figures as pictures. Everything is a template of `maud`, which escapes all texts of a log. The page
+//! has no script and loads nothing; its colours are CSS variables, so that it follows the reader's choice of light or
+//! dark.
 
 mod bounds;
 mod card;

@@ -4,21 +4,23 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `prompt` | what was asked |
-//! | `reply` | what the model replied |
-//! | `wanted` | the wanted reply, where the example has one |
-//! | `example` | the example as the user's file has it, where it comes from one |
+//! | `prompt` | the prompt |
+//! | `reply` | the model's reply |
+//! | `wanted` | the wanted reply, if the example has one |
+//! | `example` | the example as it is in the user's file, if it comes from one |
 //!
-//! and writes one line, the reward: a number, more is better, or an object with the number as `reward`. An object with an
-//! `error`, a text, ends the run with that text. Blank lines are passed over. The program must answer each line before it waits
-//! for the next, and flush what it writes; it may find several lines waiting. What it writes to standard error goes to the
+//! and writes one line, the reward: a number, higher is better, or an object with the number as `reward`. An object
+//! with an `error`, a text, ends the run with that text. Blank lines are skipped. The program must answer each line
+//! before it waits for the next, and flush its output; several lines may be waiting. Its standard error goes to the
 //! user's. Its input ends when the run does.
 //!
-//! A program that ends before it has answered is started again and asked the same once more, so its answers should depend on
-//! nothing but the line. Anything else that is wrong, silence included, is an error. Time decides over errors alone, and over a
-//! reward only where the user names one for a reply that the program is silent on: then it is started again and asked the next.
+//! A program that ends before it has answered is started again and asked the same question once more, so its answers
+//! should depend on the line alone. Any other fault, silence included, is an error. Time decides over errors alone,
+//! and over a reward only if the user names one for replies that the program does not answer in time: then it is
+//! started again and asked the next question.
 //!
-//! The program has a process group of its own, which Ctrl-C in a terminal does not reach: the member at hand is still judged.
+//! The program has a process group of its own, which Ctrl-C in a terminal does not reach: the current member is still
+//! judged.
 
 use std::time::Duration;
 
@@ -34,49 +36,49 @@ mod tests;
 pub use error::{CommandError, Wrong};
 use program::{Heard, PARTING, Program};
 
-/// The time for one answer by default.
+/// Default time for one answer.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Times in a row that a program is started again without having answered.
+/// Most consecutive restarts of a program without an answer.
 const RESTARTS: u32 = 3;
-/// Replies in a row that may get the reward of a timeout: a program that answers none of so many is broken.
+/// Most consecutive replies that get the reward of a timeout: a program that answers none of this many is broken.
 const SILENCES: u32 = 32;
-/// Questions that may wait to be answered, so that the program need not wait for the next.
+/// Most questions that wait to be answered, so that the program need not wait for the next.
 const AHEAD: usize = 64;
-/// A newly started program is given this long to say more than its first answer, which it should not.
+/// Time after the first answer of a newly started program in which more output is an error.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// A command that judges replies. Dropped, it ends.
+/// A command that judges replies. Dropping it ends the program.
 #[derive(Debug)]
 pub struct RewardCommand {
     command: String,
     timeout: Duration,
-    /// The reward where there is no answer in time; `None` for an error.
+    /// The reward if there is no answer in time; `None` for an error.
     on_timeout: Option<f64>,
-    /// Replies that got it.
+    /// Number of replies that got it.
     timeouts: u64,
-    /// How many of them since the last answer.
+    /// Number of them since the last answer.
     silences: u32,
-    /// `None` before the first question, and where the last answer was its end.
+    /// `None` before the first question, and if the program ended with its last answer.
     running: Option<Program>,
 }
 
-/// Why the questions of one start were not all answered.
+/// Reason that the questions of one start were not all answered.
 enum Stop {
-    /// The program ended, as told.
+    /// The program ended, in this way.
     Ended(program::End),
     Wrong(Wrong),
 }
 
 impl RewardCommand {
-    /// Creates a command for the shell, and the time that it may take for one answer (its start included, for the first). It is
-    /// started when first asked.
+    /// Creates a judge from a command for the shell, and the time for one answer (including the start, for the first).
+    /// The command is started on first use.
     pub fn new(command: impl Into<String>, timeout: Duration) -> Self {
         let command = command.into();
         Self { command, timeout, on_timeout: None, timeouts: 0, silences: 0, running: None }
     }
 
-    /// Names the reward of a reply that it gives no answer to in time; without one that is an error.
+    /// Sets the reward of a reply without an answer in time; without one that is an error.
     pub fn on_timeout(self, reward: Option<f64>) -> Self {
         Self { on_timeout: reward, ..self }
     }
@@ -121,7 +123,7 @@ impl RewardCommand {
         Ok(rewards)
     }
 
-    /// Asks the running program, or one newly started, and adds its answers to `rewards` as they come.
+    /// Asks the running program, or a newly started one, and adds its answers to `rewards` as they come.
     fn ask(&mut self, questions: &[String], rewards: &mut Vec<f64>) -> Result<(), Stop> {
         if let Some(running) = &self.running {
             // What has come since the last answer was not asked for.
@@ -161,7 +163,7 @@ fn answer(program: &mut Program, timeout: Duration) -> Result<f64, Stop> {
     }
 }
 
-/// Refuses what a program says without being asked. That it ends shows when it is asked again.
+/// Refuses output of a program that was not asked. If it has ended, the next question will show it.
 fn unasked(heard: Heard) -> Result<(), Stop> {
     match heard {
         Heard::Line(said) => Err(Stop::Wrong(Wrong::Unasked { said })),

@@ -7,7 +7,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
 
-/// Words that a stream makes at once: four ChaCha blocks, side by side in vector registers.
+/// Words that a stream generates at once: four ChaCha blocks, side by side in vector registers.
 pub const BATCH: usize = 64;
 
 /// Purpose of draws. Two domains never share a word, whatever their seeds and streams.
@@ -21,11 +21,11 @@ pub enum Domain {
     Problems,
     /// Problems that a task draws for evaluation; the seed is 0, the stream the task's own.
     HeldOut,
-    /// Tokens of replies that are drawn at a temperature; the seed is the batch's, the stream a prompt and a position.
+    /// Tokens of replies sampled at a temperature; the seed is the batch's, the stream a prompt and a position.
     Replies,
-    /// Rounding at random; the seed is the run's, with the generation, the stream a run of a tensor.
+    /// Stochastic rounding; the seed is the run's, with the generation, the stream a run of a tensor.
     Rounding,
-    /// Which codes the anchor pulls; the seed is the run's, with the generation, the stream a run of a tensor.
+    /// The codes that the anchor pulls; the seed is the run's, with the generation, the stream a run of a tensor.
     Pull,
 }
 
@@ -56,15 +56,15 @@ impl Source {
         Self(key)
     }
 
-    /// Returns the family of one generation of the run with this seed: as [`Source::new`], but the last 8 bytes of the tag, which no
-    /// domain needs to differ from another, are the generation's number.
+    /// Returns the family of one generation of the run with this seed: as [`Source::new`], but with the generation's
+    /// number in the last 8 bytes of the tag, in which domains do not differ.
     pub fn of_generation(seed: u64, generation: u64, domain: Domain) -> Self {
         let mut source = Self::new(seed, domain);
         source.0[24..].copy_from_slice(&generation.to_le_bytes());
         source
     }
 
-    /// Returns all streams of the family, for words by the batch.
+    /// Returns all streams of the family, for words in batches.
     pub fn batches(&self) -> Batches {
         Batches(ChaCha8Rng::from_seed(self.0))
     }
@@ -105,7 +105,7 @@ impl Stream {
         }
     }
 
-    /// Puts fewer than 2^32 items in a random order, each equally likely.
+    /// Shuffles fewer than 2^32 items, each order equally likely.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last as u32 + 1) as usize);
@@ -118,12 +118,12 @@ impl Stream {
     }
 }
 
-/// One stream of a family after another, read a batch of words at a time. The words are those of [`Stream`].
+/// Streams of a family one after another, read a batch of words at a time. The words are those of [`Stream`].
 #[derive(Clone, Debug)]
 pub struct Batches(ChaCha8Rng);
 
 impl Batches {
-    /// Goes to the first word of the stream with this number.
+    /// Moves to the first word of the stream with this number.
     #[inline]
     pub fn start(&mut self, number: u64) {
         self.0.set_stream(number);

@@ -1,9 +1,9 @@
-//! The seed log (`.qes`): what a run did, in kilobytes.
+//! The seed log (`.qes`): the record of a run, in kilobytes.
 //!
-//! JSON Lines: a header, then a record for each generation, each held-out evaluation and each change of plan. Every line ends with a running
-//! hash, SHA-256 over the previous line's hash and this line's own bytes, so that an edited, missing, repeated or
-//! reordered line is seen. Lines are appended whole; what follows the last newline is a torn tail, the trace of a
-//! write that was cut off.
+//! JSON Lines: a header, then a record for each generation, each held-out evaluation and each change of plan. Every
+//! line ends with the hash chain's next hash, SHA-256 over the previous line's hash and this line's own bytes, so that
+//! an edited, missing, repeated or reordered line is detected. Lines are appended whole; bytes after the last newline
+//! are a torn tail, the trace of a write that was cut off.
 //!
 //! Parsing is pure: it takes bytes and returns a [`SeedLog`] that has passed every check, or the first fault.
 
@@ -28,10 +28,10 @@ const HASH_KEY: &str = ",\"hash\":\"";
 const HASH_END: &str = "\"}";
 const HASH_LEN: usize = 64;
 
-/// How every log begins.
+/// The first bytes of every log.
 const HEADER_START: &[u8] = b"{\"header\":{\"version\":";
 
-/// Lines are numbered from 1 in messages.
+/// Number of a line in messages, from 1.
 type LineNumber = usize;
 
 /// A log that has passed every check.
@@ -43,9 +43,9 @@ pub struct SeedLog {
     pub generations: Vec<GenerationRecord>,
     /// All held-out evaluations, in order.
     pub evaluations: Vec<EvaluationRecord>,
-    /// Changes of how far the run is to go, in order.
+    /// Changes of the planned number of generations, in order.
     pub plans: Vec<PlanRecord>,
-    /// Where the next line's hash continues.
+    /// The hash from which the next line's continues.
     pub chain: Chain,
     /// The hash of the header's line, then of each generation's: what identifies the log up to there.
     points: Vec<Chain>,

@@ -7,13 +7,13 @@
 /// Columns of a table, as a power of two.
 const BITS: u32 = 10;
 
-/// Outcomes that a table can have.
+/// Most outcomes of a table.
 pub const OUTCOMES: usize = 1 << BITS;
 
-/// Picks the column, and the alias, out of a word.
+/// Mask of the column in a word, and of the alias in a column.
 const MASK: u32 = OUTCOMES as u32 - 1;
 
-/// Number of equally likely states of the 31 bits that a draw looks at, and of those that fall on one column.
+/// Number of equally likely states of the 31 bits that a draw uses, and of those of one column.
 const STATES: u64 = 1 << 31;
 const CAPACITY: u64 = STATES >> BITS;
 
@@ -25,13 +25,13 @@ pub struct AliasTable {
 }
 
 impl AliasTable {
-    /// Returns the table of these probabilities, at most [`OUTCOMES`] of them, which are scaled to add up to one and rounded to
-    /// multiples of 2^-31.
+    /// Creates the table of these probabilities, at most [`OUTCOMES`] of them, which are scaled to add up to one and
+    /// rounded to multiples of 2^-31.
     pub fn new(probabilities: &[f64]) -> Self {
         Self { columns: distribute(quantize(probabilities)) }
     }
 
-    /// Returns the outcomes that these words draw. Bit 0 of a word plays no part.
+    /// Returns the outcomes that these words draw. Bit 0 of a word is not used.
     #[inline]
     pub fn draw<const N: usize>(&self, words: &[u32; N]) -> [u16; N] {
         // The look-ups apart from the rest, which then becomes vector instructions.
@@ -47,7 +47,7 @@ impl AliasTable {
         outcomes
     }
 
-    /// How many of the 2^31 states draw each outcome.
+    /// Returns the number of the 2^31 states that draw each outcome.
     #[cfg(test)]
     pub fn states(&self) -> Vec<u64> {
         let mut states = vec![0; OUTCOMES];
@@ -65,7 +65,8 @@ impl AliasTable {
     }
 }
 
-/// Whole numbers in proportion to the probabilities that add up to [`STATES`]; the largest takes what rounding leaves.
+/// Returns integers in proportion to the probabilities that add up to [`STATES`]; the largest takes the remainder of
+/// rounding.
 fn quantize(probabilities: &[f64]) -> [u64; OUTCOMES] {
     let total: f64 = probabilities.iter().sum();
     let scale = STATES as f64 / total;

@@ -9,15 +9,15 @@ use super::RunAddress;
 use super::alias::{AliasTable, OUTCOMES};
 use crate::rng::Batches;
 
-/// The last outcome of the table means: that many integers without a hit, draw again.
+/// The last outcome of the table: this many integers without a hit, then draw again.
 pub(super) const NO_HIT: u16 = OUTCOMES as u16 - 1;
 
-/// Draws which integers are hit.
+/// Draws the integers that are hit.
 #[derive(Clone, Debug)]
 pub struct Hits(pub(super) AliasTable);
 
 impl Hits {
-    /// Returns hits of this probability, from 0 to 1, to within 2^-32.
+    /// Creates hits of this probability, from 0 to 1, to within 2^-32.
     pub fn new(probability: f64) -> Self {
         // The distribution of the number of integers before the next hit.
         let mut none_yet = 1.0;
@@ -30,13 +30,13 @@ impl Hits {
         Self(AliasTable::new(&gaps))
     }
 
-    /// Everything that decides a draw, for digests.
+    /// Returns everything that determines a draw, for digests.
     pub(super) fn bytes(&self) -> impl Iterator<Item = u8> + '_ {
         self.0.bytes()
     }
 
-    /// Draws the hits of a run, whose integers are `integers`: calls `hit(index, is_negative)` for each, in rising order, with
-    /// a random sign.
+    /// Draws the hits of a run whose integers are `integers`: calls `hit(index, is_negative)` for each, in rising
+    /// order, with a random sign.
     #[inline]
     pub fn draw(
         &self,
@@ -71,7 +71,7 @@ mod tests {
 
     const RUN: usize = 8192;
 
-    /// Returns the places that are hit of a run with so many codes.
+    /// Returns the places of the hits in a run of this many codes.
     fn of_run(hits: &Hits, batches: &mut Batches, run: u64, codes: usize) -> Vec<usize> {
         let mut drawn = Vec::new();
         let address = RunAddress { tensor: 1, field: Field::Codes, run };

@@ -8,10 +8,10 @@ use crate::seed_log::{PlanRecord, SeedLog};
 use crate::settings::Settings;
 use crate::store::LogFile;
 
-/// A log that is to be continued, and its file, in which nothing has been changed yet.
+/// A log that is to be continued, and its file, which has not been changed yet.
 #[derive(Debug)]
 pub struct Continued {
-    /// What the file holds; the end of it may be torn.
+    /// Contents of the file; its end may be torn.
     pub log: SeedLog,
     file: LogFile,
     path: PathBuf,
@@ -31,10 +31,10 @@ impl Continued {
         Ok(Self { log, file, path })
     }
 
-    /// Returns how far the run is to go, where this is not how far it was to go so far.
+    /// Returns the new planned number of generations, if it differs from the log's.
     ///
     /// # Errors
-    /// When it has got further already.
+    /// When the run has already got further.
     pub fn goal(&self, generations: Option<u64>) -> Result<Option<PlanRecord>, PlanError> {
         let Some(asked) = generations.filter(|asked| *asked != self.log.planned()) else { return Ok(None) };
         let has = self.log.generations.len() as u64;
@@ -45,7 +45,7 @@ impl Continued {
         Ok(Some(PlanRecord { generations: asked }))
     }
 
-    /// Returns the log and its file, from which a torn end is cut off.
+    /// Returns the log and its file, with a torn end cut off.
     ///
     /// # Errors
     /// When the file cannot be written to.

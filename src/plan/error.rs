@@ -1,4 +1,4 @@
-//! Why there is no plan.
+//! Errors of planning a run.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use crate::text;
 use crate::update::Method;
 
-/// Why a run cannot be planned as it was asked for, or a log not be continued.
+/// Reasons for which a run cannot be planned as asked for, or a log cannot be continued.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum PlanError {
@@ -65,13 +65,13 @@ pub enum PlanError {
     Behind { asked: u64, has: u64, path: PathBuf },
 }
 
-/// Says why the residual of a method is neither truncated nor drawn again.
+/// Describes why the residual of a method can be neither truncated nor replayed.
 fn depends(method: Method) -> String {
     format!("the residual of the method {} depends on the codes of every generation", method.name())
 }
 
 impl PlanError {
-    /// Returns whether what was asked for makes no sense, whatever is in the files.
+    /// Returns whether the options make no sense, whatever the files contain.
     pub fn is_misuse(&self) -> bool {
         match self {
             Self::Settings(_)

@@ -1,7 +1,7 @@
-//! How much memory a run will take, and how it is kept within `--mem-budget`.
+//! Memory of a run, and how it stays within `--mem-budget`.
 //!
-//! What counts is what the system counts as resident: the whole file, since inference reads every weight, and every
-//! buffer as if it were used to the end. So a run should stay below its plan, and come close to it.
+//! The plan counts what the system counts as resident: the whole file, since inference reads every weight, and every
+//! buffer as if it were fully used. So a run should stay below its plan, and come close to it.
 
 use tracing::debug;
 
@@ -16,28 +16,28 @@ use crate::task::{Definition, Problems, RewardKind};
 use crate::tune::ResidualMode;
 use crate::workload::Objective;
 
-/// The program itself, the system's libraries, and buffers that llama.cpp grows as it works.
+/// Bytes of the program itself, the system's libraries, and buffers that llama.cpp grows as it works.
 const OVERHEAD: u64 = 18_000_000;
 
-/// Bytes of scratch that a thread needs for an integer of a tile, at most: sums, their copy, and two residuals, all f32.
+/// Most bytes of scratch that a thread needs for an integer of a tile: sums, their copy, and two residuals, all f32.
 const SCRATCH_BYTES: u64 = 16;
 
-/// Everything but a header that decides the memory of a run on a model.
+/// Everything but a header that determines the memory of a run on a model.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
     /// Bytes that the model's weights take.
     weights: u64,
     threads: usize,
-    /// Most bytes that a run may take.
+    /// Most bytes of a run.
     budget: Option<u64>,
-    /// How the residual is kept, where that is said.
+    /// The mode of the residual, if it is given.
     residual: Option<ResidualMode>,
 }
 
-/// Where a run's memory goes, apart from the contexts of inference.
+/// Planned memory of a run: the contexts of inference, and all else.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryPlan {
-    /// Where the residual is kept.
+    /// The mode of the residual.
     pub mode: ResidualMode,
     /// Bytes of everything but the contexts.
     pub fixed: u64,
@@ -46,7 +46,7 @@ pub struct MemoryPlan {
 }
 
 impl Memory {
-    /// Returns what decides the memory of runs on this model, with inference by these options.
+    /// Returns the facts that determine the memory of runs on this model, with these options of inference.
     pub fn of(
         model: &Model,
         options: &LlamaOptions,
@@ -61,7 +61,7 @@ impl Memory {
     /// Plans the memory of a run.
     ///
     /// # Errors
-    /// When the budget is less than what a run needs without any context.
+    /// When the budget is less than a run needs without any context.
     pub fn plan(&self, header: &Header) -> Result<MemoryPlan, PlanError> {
         let Self { weights, threads, budget, .. } = *self;
         let history = History::new(header)?;
@@ -83,12 +83,12 @@ impl Memory {
         Ok(plan)
     }
 
-    /// Returns the bytes that the contexts may take where nothing is tuned; `None` for no limit.
+    /// Returns the bytes that the contexts may take if nothing is tuned; `None` for no limit.
     pub fn contexts_alone(&self) -> Option<u64> {
         self.budget.map(|budget| budget.saturating_sub(OVERHEAD + self.weights))
     }
 
-    /// Returns where the residual is kept. It never takes more than half of what a budget leaves.
+    /// Returns the mode of the residual. A stored one never takes more than half of the rest of a budget.
     fn mode(&self, header: &Header, history: &History, stored: u64, needed: u64) -> ResidualMode {
         let usual = ResidualMode::usual(header, history);
         let fits = self.budget.is_none_or(|budget| stored <= budget.saturating_sub(needed) / 2);
@@ -101,7 +101,7 @@ impl Memory {
     }
 }
 
-/// Returns what makes a run fit a larger part of a budget.
+/// Returns a remedy for a run that exceeds its budget.
 fn remedy(mode: ResidualMode, history: &History) -> &'static str {
     match mode {
         ResidualMode::Stored if history.must_store() => "or use --method qes",
@@ -113,9 +113,9 @@ fn remedy(mode: ResidualMode, history: &History) -> &'static str {
 /// The memory plan of a bare `tune` of a model, its contexts by estimate.
 #[derive(Clone, Copy, Debug)]
 pub struct Forecast {
-    /// Where the residual would be kept.
+    /// The mode that the residual would have.
     pub mode: ResidualMode,
-    /// Threads it would use.
+    /// Number of threads.
     pub threads: usize,
     /// Bytes of the contexts.
     pub contexts: u64,
@@ -128,7 +128,7 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    /// Plans the memory of a bare `tune` without loading the model; `None` where that cannot be told beforehand.
+    /// Plans the memory of a bare `tune` without loading the model; `None` if it cannot be predicted.
     ///
     /// # Errors
     /// When nothing in the model can be tuned.
@@ -154,20 +154,21 @@ impl Forecast {
         }))
     }
 
-    /// Returns the bytes in all, with the residual where it would be kept.
+    /// Returns the bytes in all, with the residual in its mode.
     pub fn peak(&self) -> u64 {
         if self.mode == ResidualMode::Stored { self.stored } else { self.replayed }
     }
 }
 
-/// Returns the bytes of the base model's tensors that stay mapped beside their tuned form, since the anchor reads some of every page.
+/// Returns the bytes of the base model's tensors that stay mapped besides their tuned form, since the anchor reads
+/// some of every page.
 fn anchored(header: &Header) -> u64 {
     let bytes = |tensor: &TensorSpec| tensor.tensor_type.bytes_of(tensor.codes).unwrap_or(0);
     if header.settings.anchor > 0.0 { header.tensors.iter().map(bytes).sum() } else { 0 }
 }
 
-/// Returns the bytes of a second copy that llama.cpp makes of an embedding which is its output matrix too, where it interleaves
-/// the latter.
+/// Returns the bytes of llama.cpp's second copy of an embedding that is also the output matrix, if it interleaves the
+/// latter.
 fn tied_output(model: &Model) -> u64 {
     let tensor = |name| model.gguf.tensor(name);
     let tied = tensor("token_embd.weight").filter(|_| tensor("output.weight").is_none());
@@ -175,12 +176,12 @@ fn tied_output(model: &Model) -> u64 {
         .map_or(0, |tied| tied.range.end - tied.range.start)
 }
 
-/// Returns the bytes that storing the residual takes.
+/// Returns the bytes of a stored residual.
 fn stored(header: &Header, history: &History) -> u64 {
     history.residual_bytes() * header.integers()
 }
 
-/// Returns the bytes of the lists that hold a bit for each hit.
+/// Returns the bytes of the bit lists of hits.
 fn applied(history: &History) -> u64 {
     let of_part = |(noise, tile_len, integers): (&Noise, u64, u64)| {
         let hits = (integers as f64 * noise.probability()).ceil() as u64;
@@ -190,12 +191,12 @@ fn applied(history: &History) -> u64 {
     parts(history).map(of_part).sum()
 }
 
-/// Returns the integers of the longest tile.
+/// Returns the number of integers in the longest tile.
 fn longest_tile(history: &History) -> u64 {
     parts(history).map(|(_, tile_len, _)| tile_len).max().unwrap_or(0)
 }
 
-/// Returns noise, length of a tile, and integers of each field of each tensor.
+/// Returns the noise, the length of a tile, and the number of integers of each field of each tensor.
 fn parts(history: &History) -> impl Iterator<Item = (&Noise, u64, u64)> {
     let of_tensor = move |(index, tensor)| {
         let tensor: TensorSpec = Clone::clone(tensor);
@@ -214,7 +215,8 @@ mod tests {
     use crate::seed_log::test_log;
     use crate::settings::Window;
 
-    /// Returns where a run keeps its residual whose tensors have these many codes, and the second as many scales as blocks.
+    /// Returns the residual's mode in a run that tunes two tensors of these many codes, and the second one's scales,
+    /// one for each block.
     fn mode_for(first: u64, second: u64) -> ResidualMode {
         let mut header = test_log::header(test_log::settings());
         (header.tensors[0].codes, header.tensors[1].codes) = (first, second);

@@ -1,4 +1,4 @@
-//! Hyper-parameters that may be given, and what they come to for a model and a task.
+//! Hyper-parameters that may be given, and their values for a model and a task.
 
 use regex::{Regex, RegexBuilder};
 
@@ -12,7 +12,7 @@ use crate::tensor_type::TensorType;
 use crate::tune::ResidualMode;
 use crate::update::Method;
 
-/// A pattern compiles to at most this many bytes.
+/// Most bytes of a compiled pattern.
 const PATTERN_BYTES: usize = 1 << 20;
 
 /// Hyper-parameters; those that are `None` take the default for the model and the task.
@@ -22,9 +22,9 @@ pub struct Search {
     pub generations: Option<u64>,
     /// Members of a generation.
     pub population: Option<u32>,
-    /// Whether members come in mirrored pairs.
+    /// `true` if members come in mirrored pairs.
     pub mirror: bool,
-    /// Integers of the blocks that are tuned.
+    /// Kinds of integers of the blocks that are tuned.
     pub fields: Option<Vec<Field>>,
     /// Size of the noise.
     pub sigma: Option<Sizes>,
@@ -32,25 +32,25 @@ pub struct Search {
     pub alpha: Option<Sizes>,
     /// Step size of the last generation.
     pub alpha_final: Option<Sizes>,
-    /// By which rule codes move.
+    /// Update rule of the codes.
     pub method: Option<Method>,
     /// Share of the residual that the next generation keeps.
     pub decay: Option<f64>,
-    /// How much of the log the residual is rebuilt from.
+    /// Window of generations from which the residual is rebuilt.
     pub window: Option<Window>,
     /// Probability with which a code is pulled towards its base value after an update.
     pub anchor: Option<f64>,
-    /// Problems that each member is evaluated on.
+    /// Problems in each member's evaluation.
     pub prompts: Option<u32>,
-    /// Problems that those are chosen of.
+    /// Candidates from which those problems are chosen.
     pub candidates: Option<u32>,
-    /// How fitness differences become weights.
+    /// Mapping from fitness to weights.
     pub shaping: Option<Shaping>,
     /// Regular expression for the names of the tensors that are tuned.
     pub tensors: Option<String>,
     /// Tokens whose rows of the output matrix are tuned, and nothing else.
     pub tokens: Option<Tokens>,
-    /// How the residual is kept.
+    /// Mode of the residual.
     pub residual: Option<ResidualMode>,
     /// Generations between held-out evaluations.
     pub eval_every: Option<u64>,
@@ -60,19 +60,19 @@ pub struct Search {
     pub seed: Option<u64>,
 }
 
-/// Which tokens' rows are tuned.
+/// Choice of the tokens whose rows are tuned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tokens {
-    /// Those that stand out, or whole tensors where none do.
+    /// Tokens that stand out, or whole tensors if none do.
     Auto,
     /// Whole tensors.
     All,
-    /// Those with these numbers.
+    /// Tokens with these numbers.
     These(Vec<u64>),
 }
 
 impl Search {
-    /// Returns whether the tokens that stand out are to be looked for: that is asked for, or nothing speaks against it.
+    /// Returns whether to look for tokens that stand out: if that is asked for, or if no other setting excludes it.
     pub fn looks_for_tokens(&self) -> bool {
         let sizes = [&self.sigma, &self.alpha, &self.alpha_final];
         let fits_rows = self.tensors.is_none()
@@ -81,7 +81,7 @@ impl Search {
         self.tokens.as_ref().map_or(fits_rows, |tokens| *tokens == Tokens::Auto)
     }
 
-    /// Checks what needs neither model nor task.
+    /// Checks the settings that need neither model nor task.
     pub(super) fn check(&self) -> Result<(), PlanError> {
         if matches!(self.tokens, Some(Tokens::Auto | Tokens::These(_))) && self.tensors.is_some() {
             return Err(PlanError::TokensAndTensors);
@@ -100,10 +100,10 @@ impl Search {
         Ok(())
     }
 
-    /// Refuses what was asked for of a residual that the method does not have, or not in that way.
+    /// Refuses settings of the residual that the method does not support.
     ///
     /// # Errors
-    /// Names the flag.
+    /// When there is one; it names the flag.
     pub fn check_method(&self, method: Method) -> Result<(), PlanError> {
         let given = [
             ("--decay", self.decay.is_some()),
@@ -124,7 +124,7 @@ impl Search {
         }
     }
 
-    /// Returns the pattern of the tensors that are tuned, where there is one.
+    /// Returns the pattern of the tensors that are tuned, if there is one.
     pub(super) fn pattern(&self) -> Result<Option<Regex>, PlanError> {
         let build = |text: &String| RegexBuilder::new(text).size_limit(PATTERN_BYTES).build();
         self.tensors.as_ref().map(build).transpose().map_err(PlanError::Pattern)
@@ -134,7 +134,7 @@ impl Search {
         self.method.unwrap_or(Method::Qes)
     }
 
-    /// Returns the settings of a run that tunes these fields of these types, with so much effort by default.
+    /// Returns the settings of a run that tunes these fields of these types, with this effort by default.
     pub(super) fn settings(
         &self,
         entries: &[(TensorType, Field)],
@@ -163,7 +163,7 @@ impl Search {
         Ok(settings)
     }
 
-    /// Refuses sizes that are only for types and fields which this run does not tune.
+    /// Refuses sizes for types and fields that this run does not tune.
     fn check_sizes(&self, entries: &[(TensorType, Field)]) -> Result<(), PlanError> {
         let sizes =
             [("--sigma", &self.sigma), ("--alpha", &self.alpha), ("--alpha-final", &self.alpha_final)];

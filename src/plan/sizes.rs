@@ -1,4 +1,4 @@
-//! Sizes of noise and steps as people write them: `0.1`, `3%`, `Q4_K=0.1,Q6_K=0.6`, `scales=2%`, `Q4_K.scales=2%`.
+//! Sizes of noise and steps in the user's notation: `0.1`, `3%`, `Q4_K=0.1,Q6_K=0.6`, `scales=2%`, `Q4_K.scales=2%`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,15 +17,15 @@ pub enum Size {
     Displacement(f64),
 }
 
-/// Sizes for all types and fields, or for some of them; the last one that is for a field of a type counts.
+/// Sizes for all types and fields, or for some of them; the last one that matches a field of a type is used.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sizes {
     parts: Vec<Part>,
-    /// As it was written.
+    /// The text as it was given.
     text: String,
 }
 
-/// A size, and the type and the field that it is for; `None` for all.
+/// A size, with its type and field; `None` for all.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Part {
     tensor_type: Option<TensorType>,
@@ -33,7 +33,7 @@ struct Part {
     size: Size,
 }
 
-/// Why a text is no sizes.
+/// Error of parsing sizes.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{0}")]
 pub struct SizesError(String);
@@ -62,13 +62,13 @@ impl Sizes {
         self.parts.iter().rfind(is_for).map(|part| part.size)
     }
 
-    /// Returns whether it is one share of the weights for whatever is tuned.
+    /// Returns whether it is one share of the weights for all types and fields.
     pub fn fits_all(&self) -> bool {
         matches!(self.parts[..], [Part { tensor_type: None, field: None, size: Size::Displacement(_) }])
     }
 }
 
-/// Returns what a part says, and what for: a type, a field, or both with a dot between.
+/// Parses a part into its size and its type, field, or both with a dot between.
 fn part(text: &str) -> Result<Part, SizesError> {
     let wrong = |e: &dyn fmt::Display| SizesError(e.to_string());
     let of_type = |name: &str| name.parse::<TensorType>().map_err(|e| wrong(&e));

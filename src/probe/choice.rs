@@ -1,22 +1,23 @@
-//! From what a probe found to settings.
+//! Choice of settings by a probe's findings.
 //!
-//! Everything is told in units of the probe's own perturbations, whose variance an integer is v. To first order the fitness of a
-//! member differs from the model's by u . G with the gradient G of fitness by integers, so its variance over members is
-//! S = v |G|^2; to second order a member is on average worse than the model by C, which grows with v. A generation's sums have the
-//! standard deviation s = (alpha / sigma) sqrt(N v) in each integer, and their mean points along G with the length s sqrt(N r),
-//! where N are the members and r is the reliability of their differences. So a generation gains s sqrt(N r) |G|, and its noise
-//! loses C s^2 / v. (Mirrored members count as half as many, whose differences are twice as large.)
+//! All units are those of the probe's own perturbations, whose variance of an integer is v. To first order the fitness
+//! of a member differs from the model's by u . G with the gradient G of fitness by integers, so its variance over
+//! members is S = v |G|^2; to second order a member is on average worse than the model by C, which grows with v. A
+//! generation's sums have the standard deviation s = (alpha / sigma) sqrt(N v) in each integer, and their mean points
+//! along G with the length s sqrt(N r), where N is the number of members and r is the reliability of their
+//! differences. So a generation gains s sqrt(N r) |G|, and its noise loses C s^2 / v. (Mirrored members count as half
+//! as many, with differences twice as large.)
 //!
-//! From this follows:
+//! It follows:
 //!
-//! - Sigma hardly matters where rewards are smooth, since S, the problems' noise and v grow alike. Where rewards are coarse, as
-//!   right or wrong is, larger noise is seen better.
-//! - A generation is worth N r. For the same N r, evaluations are fewest with few problems a member and more members, until what
-//!   a member costs apart from its problems outweighs that.
-//! - Neither is changed for what may well be luck: sigma by more than its standard error, steps by more than two.
-//! - The steps that the defaults have were the best of those that were tried (docs/EVIDENCE.md), so they stay, whatever the members
-//!   and problems. Only where noise would lose more of what a generation gains than [`MOST_LOST`] there are more members, and then
-//!   smaller steps; and smaller ones where their noise alone would use up [`MOST_DRIFT`] of the limit on drift.
+//! - Sigma hardly matters if rewards are smooth, since S, the problems' noise and v grow alike. If rewards are coarse,
+//!   such as right or wrong, the signal of larger noise is clearer.
+//! - A generation is worth N r. For the same N r, evaluations are fewest with few problems a member and more members,
+//!   until the costs of a member apart from its problems outweigh that.
+//! - Neither is changed for what may well be chance: sigma by more than its standard error, steps by more than two.
+//! - The default steps were the best of those that were tried (docs/EVIDENCE.md), so they stay, whatever the members
+//!   and problems. Only if noise would lose more of a generation's gain than [`MOST_LOST`] there are more members, and
+//!   then smaller steps; and smaller ones if their noise alone would use up [`MOST_DRIFT`] of the limit on drift.
 
 use super::cost::DOUBT;
 use super::forecast::replayed;
@@ -27,18 +28,18 @@ use crate::seed_log::Header;
 use crate::settings::{Settings, TypeSettings};
 use crate::tune::ResidualMode;
 
-/// How much of what a generation gains its noise may lose. A story model whose noise lost 15% learnt best with the steps that did
-/// so, and less with steps twice or half as large; the bundled models lose 3 to 5%.
+/// Largest share of a generation's gain that its noise may lose. A story model whose noise lost 15% learnt best with
+/// those steps, and less with steps twice or half as large; the bundled models lose 3 to 5%.
 const MOST_LOST: f64 = 0.15;
 
-/// How much of the limit on drift the noise of all steps may use up. What a task teaches may add to it or make up for it; a run
-/// looks and restrains its steps.
+/// Largest share of the limit on drift that the noise of all steps may use up. What a task teaches may add to it or
+/// make up for it; a run measures drift and restrains its steps.
 const MOST_DRIFT: f64 = 1.0;
 
-/// Target for members times reliability of a generation: that of the bundled models with their defaults.
+/// Target for members times reliability in a generation: that of the bundled models with their defaults.
 const WORTH: f64 = 40.0;
 
-/// Members of a generation, at least and at most.
+/// Fewest and most members of a generation.
 const POPULATION: (u32, u32) = (16, 512);
 
 /// Fewest problems a member.
@@ -47,22 +48,22 @@ const FEWEST_PROBLEMS: u32 = 2;
 /// Settings that the user has fixed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fixed {
-    /// The noise.
+    /// `true` if the noise is fixed.
     pub sigma: bool,
-    /// The step size.
+    /// `true` if the step size is fixed.
     pub alpha: bool,
-    /// The members of a generation.
+    /// `true` if the number of members is fixed.
     pub population: bool,
-    /// The problems that each is evaluated on.
+    /// `true` if the number of problems for each member is fixed.
     pub prompts: bool,
 }
 
-/// The settings that a probe leads to.
+/// The settings chosen by a probe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {
     /// The header's, with another sigma, alpha and population.
     pub settings: Settings,
-    /// Problems that each member is evaluated on.
+    /// Problems in each member's evaluation.
     pub prompts: u32,
     /// The trial whose sigma was taken.
     pub trial: Trial,
@@ -70,8 +71,8 @@ pub struct Choice {
     pub outlook: Outlook,
 }
 
-/// Chooses settings for a run with this header, which keeps its residual in this mode. `None` when no trial gave rewards that are
-/// numbers.
+/// Chooses settings for a run with this header, which keeps its residual in this mode. `None` if no trial gave finite
+/// rewards.
 pub fn choose(header: &Header, findings: &Findings, mode: ResidualMode, fixed: Fixed) -> Option<Choice> {
     let (asked, probed) = (&header.settings, header.task.prompts);
     let own = findings.trials.iter().find(|trial| trial.factor == 1.0);
@@ -102,7 +103,7 @@ pub fn choose(header: &Header, findings: &Findings, mode: ResidualMode, fixed: F
     Some(Choice { settings, prompts, trial, outlook })
 }
 
-/// Returns the factor on the steps, at most 1, with which their noise stays within its share of the limit on drift.
+/// Returns the factor on the steps, at most 1, that keeps their noise within its share of the limit on drift.
 fn undrifted(header: &Header, findings: &Findings, main: usize, first: &Trial) -> f64 {
     let max = header.task.drift.as_ref().and_then(|spec| spec.max);
     let (Some(max), Some(texts)) = (max, findings.texts) else { return 1.0 };
@@ -112,7 +113,7 @@ fn undrifted(header: &Header, findings: &Findings, main: usize, first: &Trial) -
     if rise > bearable { (bearable / rise).sqrt() } else { 1.0 }
 }
 
-/// Gives a type the trial's sigma, and steps of the same size as before but for a factor.
+/// Sets a type's sigma to the trial's, and its steps to the same size as before times a factor.
 fn adapt(of_type: &mut TypeSettings, trial: &Trial, factor: f64, fixed: Fixed) {
     scale(of_type, trial.factor);
     if !fixed.alpha {
@@ -121,7 +122,7 @@ fn adapt(of_type: &mut TypeSettings, trial: &Trial, factor: f64, fixed: Fixed) {
     }
 }
 
-/// Returns the trial whose differences tell most, if that is beyond luck; else the first.
+/// Returns the trial with the most reliable differences, if that is beyond chance; else the first.
 fn most_reliable(first: &Trial, trials: &[Trial]) -> Trial {
     let of = |trial: &Trial| trial.signal.reliability(1.0);
     let error = |trial: &Trial| (1.0 - of(trial)) * trial.signal.doubt();
@@ -133,8 +134,8 @@ fn most_reliable(first: &Trial, trials: &[Trial]) -> Trial {
     best.filter(|best| !is_luck(best)).copied().unwrap_or(*first)
 }
 
-/// Returns the number of problems, twice or half as many again and again, with which a direction that is worth something takes least
-/// time, where a member takes so many seconds beside its problems.
+/// Returns the number of problems, doubled or halved repeatedly, that takes the least time for a direction of the same
+/// worth, if a member takes `beside` seconds apart from its problems.
 fn cheapest(findings: &Findings, trial: &Trial, beside: f64, probed: u32) -> u32 {
     let seconds = |prompts: u32| {
         let share = f64::from(prompts) / f64::from(probed);
@@ -148,8 +149,8 @@ fn cheapest(findings: &Findings, trial: &Trial, beside: f64, probed: u32) -> u32
     candidates.min_by(|a, b| seconds(*a).total_cmp(&seconds(*b))).unwrap_or(probed)
 }
 
-/// Returns the members with which a generation is worth what it should be, and its noise loses no more than it may; an even number where
-/// they are mirrored.
+/// Returns the number of members with which a generation reaches its target worth, and its noise loses no more than
+/// allowed; an even number if they are mirrored.
 fn population(asked: &Settings, reliability: f64, loss: f64) -> u32 {
     let (least, most) = POPULATION;
     let bearable = loss / MOST_LOST;
@@ -158,8 +159,8 @@ fn population(asked: &Settings, reliability: f64, loss: f64) -> u32 {
     if asked.mirror { 2 * members.clamp(least / 2, most / 2) } else { members.clamp(least, most) }
 }
 
-/// How much of what a generation of a single perturbation, on `share` times the problems, gains, its noise loses at least, if its
-/// sums have this standard deviation. 0 where that cannot be told.
+/// Returns the least share of the gain that noise loses, for a generation of a single perturbation on `share` times
+/// the problems, whose sums have this standard deviation. 0 if it is unknown.
 fn loss(findings: &Findings, trial: &Trial, share: f64, deviation: f64) -> f64 {
     let signal = trial.signal.at_most();
     let gain = (signal.signal * signal.reliability(share) / trial.variance).sqrt();
@@ -177,7 +178,7 @@ mod tests {
     use crate::settings::Window;
     use crate::tensor_type::TensorType;
 
-    /// Returns a run as of the bundled Q4_K model, with 64 members on 64 problems.
+    /// Returns the header of a run on the bundled Q4_K model, with 64 members on 64 problems.
     fn header() -> Header {
         let types = vec![TypeSettings {
             tensor_type: TensorType::Q4_K,
@@ -197,7 +198,7 @@ mod tests {
         header
     }
 
-    /// Of an integer's noise, with its sigma.
+    /// Variance of an integer's noise, with that sigma.
     const VARIANCE: f64 = 0.08;
 
     /// Returns a trial as measured on that model, except for reliability and cost.
@@ -209,7 +210,7 @@ mod tests {
         Trial { factor, variance, signal, perturb: 0.0005 }
     }
 
-    /// Noise costs as much as the first trial says.
+    /// Returns findings with the first trial's cost of noise.
     fn findings(trials: Vec<Trial>) -> Findings {
         let cost = trials.first().map(|trial| Cost { slope: trial.signal.cost / VARIANCE, error: 0.01 });
         Findings {
@@ -238,7 +239,7 @@ mod tests {
 
     const NOTHING: Fixed = Fixed { sigma: false, alpha: false, population: false, prompts: false };
 
-    /// With the same members and problems as asked for, only steps are left to choose.
+    /// The same members and problems as asked for, so that only steps are left to choose.
     const STEPS: Fixed = Fixed { sigma: true, alpha: false, population: true, prompts: true };
 
     #[test]

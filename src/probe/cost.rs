@@ -1,28 +1,29 @@
-//! Cost of noise to a model, in fitness for each square code of displacement.
+//! Cost of noise to a model, in fitness for each squared code of displacement.
 //!
-//! To second order a member is on average worse than the model by an amount that grows with the variance of its noise. It is not
-//! measured against the model itself: rewards jump a little with the least change of any code, so that members differ from the
-//! model nobody perturbed even where their noise is next to nothing, by an amount that has the same sign for all of them (on the
-//! bundled models with 16 problems, more than noise costs). Members of more noise are compared with members of less instead.
+//! To second order a member is on average worse than the model by an amount that grows with the variance of its noise.
+//! It is not measured against the model itself: rewards jump a little with the least change of any code, so that
+//! members differ from the unperturbed model even if their noise is next to nothing, by an amount that has the same
+//! sign for all of them (on the bundled models with 16 problems, more than the cost of noise). Instead, members of
+//! more noise are compared with members of less.
 
 use crate::fitness::mean;
 use crate::tune::Rewards;
 
-/// Standard errors by which something has to differ from what it is taken for, lest settings follow from luck.
+/// Standard errors by which a finding must differ from the assumption, so that settings do not follow from chance.
 pub const DOUBT: f64 = 2.0;
 
-/// Cost in fitness of a square code of displacement.
+/// Cost in fitness of a squared code of displacement.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
-    /// The cost; below 0 where noise makes the model better.
+    /// The cost; below 0 if noise improves the model.
     pub slope: f64,
-    /// Its standard error, from how far the problems differ.
+    /// Its standard error, from the differences between problems.
     pub error: f64,
 }
 
 impl Cost {
-    /// Returns the slope of mean rewards over the variance of noise, by least squares, from what members of each variance got on the same
-    /// problems. `None` with fewer than two variances.
+    /// Returns the slope of mean rewards over the variance of noise, by least squares, from the rewards of members of
+    /// each variance on the same problems. `None` with fewer than two variances.
     pub fn of(trials: &[(f64, Rewards)]) -> Option<Self> {
         let variances: Vec<f64> = trials.iter().map(|(variance, _)| *variance).collect();
         let centre = mean(&variances);
@@ -48,7 +49,8 @@ impl Cost {
     }
 }
 
-/// How fast each problem's rewards fall, where the trials' have these shares in that, and how far the problems differ.
+/// Returns the mean slope of the problems' rewards, to which the trials contribute with these shares, and its standard
+/// error.
 fn slope<'a>(shares: &[f64], of_trials: impl Iterator<Item = &'a [f64]>) -> Cost {
     let mut slopes = Vec::new();
     for (share, rewards) in shares.iter().zip(of_trials) {
@@ -62,7 +64,7 @@ fn slope<'a>(shares: &[f64], of_trials: impl Iterator<Item = &'a [f64]>) -> Cost
     Cost { slope: centre, error }
 }
 
-/// Returns the mean of each problem's rewards over members; `None` without any.
+/// Returns the mean of each problem's rewards over members; `None` if there are none.
 pub fn mean_rewards(members: &[Rewards]) -> Option<Rewards> {
     let (first, rest) = members.split_first()?;
     let mut mean = first.clone();
@@ -90,7 +92,7 @@ mod tests {
         Rewards { task: task.to_vec(), retain: None }
     }
 
-    /// Rewards that fall by `slope` for each square code, each problem's by up to `uneven` more or less.
+    /// Returns rewards that fall by `slope` for each squared code, each problem's by up to `uneven` more or less.
     fn falling(slope: f64, uneven: f64, problems: usize) -> Vec<(f64, Rewards)> {
         let mut stream = Source::new(5, Domain::Problems).stream(0);
         let slopes: Vec<f64> = (0..problems).map(|_| slope + uneven * (2.0 * stream.unit() - 1.0)).collect();

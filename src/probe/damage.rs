@@ -11,13 +11,13 @@ use crate::tune::{Evaluators, TuneError};
 /// Effect of a perturbation on a text's log-perplexity.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DriftOfNoise {
-    /// By how much it rises per token, in nats, on average over members.
+    /// Rise per token, in nats, on average over members.
     pub rise: f64,
-    /// Standard error of that.
+    /// Its standard error.
     pub error: f64,
 }
 
-/// The meter, and what it has found.
+/// The meter, and its findings.
 pub(super) struct Damage<B> {
     meter: Option<DriftMeter<B>>,
     /// Rise of each member's log-perplexity of plain texts and of the base's own replies.
@@ -35,7 +35,7 @@ impl<B> Damage<B> {
         Ok(Self { meter, rises: Default::default(), seconds: start.elapsed().as_secs_f64() })
     }
 
-    /// Looks at a member.
+    /// Measures a member.
     pub fn look<E: Engine<Batch = B>>(&mut self, engine: &mut E) -> Result<(), EngineError> {
         let Some(meter) = &self.meter else { return Ok(()) };
         for (rises, share) in self.rises.iter_mut().zip(meter.perplexity(engine)?) {
@@ -54,8 +54,8 @@ impl<B> Damage<B> {
         of(&self.rises[1])
     }
 
-    /// Returns the seconds that measuring the base took. An evaluation takes about as long: it has fewer neutral prompts, and replies to
-    /// held-out ones besides.
+    /// Returns the seconds that measuring the base took. An evaluation takes about as long: it has fewer neutral
+    /// prompts, and also replies to held-out ones.
     pub fn seconds(&self) -> f64 {
         self.seconds
     }

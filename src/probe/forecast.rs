@@ -1,24 +1,24 @@
-//! How long a run will take.
+//! Forecast of the duration of a run.
 
 use super::Findings;
 use crate::seed_log::TaskSpec;
 use crate::settings::{Settings, Window};
 use crate::tune::ResidualMode;
 
-/// Seconds that a run is expected to take.
+/// Expected seconds of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Forecast {
-    /// Of a generation, on average over the run.
+    /// Seconds of a generation, on average over the run.
     pub generation: f64,
-    /// Of that, in inference.
+    /// Seconds of inference in it.
     pub inference: f64,
-    /// Of a held-out evaluation.
+    /// Seconds of a held-out evaluation.
     pub evaluation: f64,
-    /// Of all generations and evaluations.
+    /// Seconds of all generations and evaluations.
     pub run: f64,
 }
 
-/// Adds up what a run with these settings does, by what a probe on `probed` problems a member found.
+/// Returns the forecast of a run with these settings, from the findings of a probe on `probed` problems a member.
 pub fn forecast(
     findings: &Findings,
     settings: &Settings,
@@ -47,7 +47,7 @@ pub fn forecast(
     }
 }
 
-/// Generations whose noise an update draws, on average over the run.
+/// Returns the number of generations whose noise an update draws, on average over the run.
 pub(super) fn replayed(settings: &Settings, mode: ResidualMode) -> f64 {
     let generations = settings.generations;
     match (mode, settings.window) {

@@ -1,8 +1,8 @@
 //! Predicts fitness and drift of a run from the effects of its first perturbations.
 //!
-//! All in units of the probe's own perturbation. With the standard deviation A of members' true differences in fitness, a step as
-//! large as c perturbations along the sums of N members of reliability r gains c A sqrt(N r) to first order, and adds noise of
-//! the same size: what a perturbation costs, c^2 times.
+//! All units are those of the probe's own perturbation. With the standard deviation A of members' true differences in
+//! fitness, a step as large as c perturbations along the sums of N members of reliability r gains c A sqrt(N r) to
+//! first order, and adds noise of the same size, which costs c^2 times as much as a perturbation.
 
 use libm::{exp, sqrt};
 
@@ -14,18 +14,18 @@ use crate::settings::Settings;
 pub struct Outlook {
     /// Gain in fitness by the steps, minus the loss by their noise.
     pub gain: f64,
-    /// By what share the perplexity of plain text rises, where that was measured.
+    /// Relative rise of the perplexity of plain text, if it was measured.
     pub texts: Option<f64>,
-    /// The same of the base model's own replies.
+    /// Relative rise of the perplexity of the base model's own replies, if it was measured.
     pub own_replies: Option<f64>,
-    /// Displacement of the first generation's step, and of all together, where the probe's own is known.
+    /// Displacement of the first generation's step, and of all together, if the probe's own is known.
     pub displacement: Option<[f64; 2]>,
 }
 
 /// Steps of a run, in perturbations of the probe.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Steps {
-    /// The first.
+    /// The first step.
     pub first: f64,
     /// Sum over the generations.
     pub sum: f64,
@@ -44,13 +44,13 @@ impl Steps {
         Self { first: step(0), sum: all().sum(), squares: all().map(|step| step * step).sum() }
     }
 
-    /// Returns the same steps in perturbations that are smaller by a factor.
+    /// Returns the same steps in units of perturbations that are smaller by a factor.
     pub fn times(self, factor: f64) -> Self {
         Self { first: factor * self.first, sum: factor * self.sum, squares: factor * factor * self.squares }
     }
 }
 
-/// Looks ahead to a run with these settings, whose members have this reliability.
+/// Predicts a run with these settings, whose members have this reliability.
 pub(super) fn outlook(findings: &Findings, settings: &Settings, steps: Steps, reliability: f64) -> Outlook {
     let Some(trial) = findings.trials.first() else {
         return Outlook { gain: 0.0, texts: None, own_replies: None, displacement: None };
@@ -72,16 +72,17 @@ pub(super) fn outlook(findings: &Findings, settings: &Settings, steps: Steps, re
     }
 }
 
-/// Share of what there is to gain that a long run may be expected to: gradients brought replies to 40 chat examples from -91 to
-/// -33 nats, and a long run brought the bundled model from -1.39 to -0.80.
+/// Share of the possible gain that a long run may be expected to reach: gradients brought replies to 40 chat examples
+/// from -91 to -33 nats, and a long run brought the bundled model from -1.39 to -0.80.
 const REACHABLE: f64 = 0.6;
 
-/// Returns a gain that fades as it comes near the most there is to gain.
+/// Returns a gain that levels off towards the most that can be gained.
 fn bounded(gain: f64, most: Option<f64>) -> f64 {
     most.map_or(gain, |most| if most > 0.0 { most * (1.0 - exp(-gain / most)) } else { 0.0 })
 }
 
-/// How much fitness there is to gain: rewards are logarithms of probabilities, or from 0 to 1; else it is not known.
+/// Returns the fitness that can be gained: rewards are logarithms of probabilities, or from 0 to 1; otherwise it is
+/// unknown.
 fn headroom(findings: &Findings) -> Option<f64> {
     let (least, most) = findings.range;
     match (least, most) {
@@ -97,7 +98,7 @@ mod tests {
     use crate::probe::{Cost, Signal, Trial};
     use crate::seed_log::test_log;
 
-    /// Perturbations of variance 0.25 whose members differ by 0.5, all of it worth learning from.
+    /// Returns findings on perturbations of variance 0.25 whose members differ by 0.5, all of it signal.
     fn findings() -> Findings {
         let signal = Signal { members: 32, signal: 0.25, noise: 0.0, cost: 0.0, cost_error: 0.0 };
         Findings {
@@ -120,7 +121,7 @@ mod tests {
         }
     }
 
-    /// Ten generations of 4 members, each of a step as large as a perturbation.
+    /// Returns settings of ten generations of 4 members, each with a step as large as a perturbation.
     fn settings() -> Settings {
         let mut settings = Settings { population: 4, mirror: false, generations: 10, ..test_log::settings() };
         for of_type in &mut settings.types {

@@ -1,4 +1,4 @@
-//! How much of what members differ by is worth learning from.
+//! Signal and noise in the fitness differences of members.
 
 use super::cost::{DOUBT, mean_rewards};
 use crate::fitness::mean;
@@ -9,18 +9,18 @@ use crate::tune::Rewards;
 pub struct Signal {
     /// Members that were evaluated.
     pub members: usize,
-    /// Variance, over members, of the difference in fitness to the unperturbed model as it would be on all problems there are.
+    /// Variance, over members, of the difference in fitness to the unperturbed model if it were measured on all problems.
     pub signal: f64,
-    /// Variance that the choice of these few problems adds.
+    /// Variance added by the choice of these few problems.
     pub noise: f64,
-    /// By how much the members' mean fitness is below the unperturbed model's.
+    /// Difference by which the members' mean fitness is below the unperturbed model's.
     pub cost: f64,
     /// Standard error of the cost.
     pub cost_error: f64,
 }
 
 impl Signal {
-    /// Compares at least two members with the unperturbed model, and the problems' parts in each difference with each other.
+    /// Computes the statistics of at least two members, from their differences to the unperturbed model on each problem.
     pub fn of(base: &Rewards, members: &[Rewards]) -> Self {
         let costs: Vec<f64> = members.iter().map(|member| base.fitness() - member.fitness()).collect();
         let total = variance(&costs);
@@ -46,29 +46,30 @@ impl Signal {
         (self.signal + self.noise + self.cost).is_finite()
     }
 
-    /// Standard error of the differences' variance, as a share of it, since it is of so few pairs.
+    /// Returns the relative standard error of the differences' variance, which is of so few pairs.
     pub fn doubt(&self) -> f64 {
         (2.0 / self.members.max(2) as f64).sqrt()
     }
 
-    /// Returns whether there is likely a signal: more than a standard error of the differences' variance.
+    /// Returns whether a signal is likely: it is more than a standard error of the differences' variance.
     pub fn is_seen(&self) -> bool {
         self.signal > self.doubt() * (self.signal + self.noise)
     }
 
-    /// The same with as large a signal as there may be: [`DOUBT`] standard errors more.
+    /// Returns the statistics with the largest plausible signal: [`DOUBT`] standard errors more.
     pub fn at_most(self) -> Self {
         Self { signal: self.signal + DOUBT * self.doubt() * (self.signal + self.noise), ..self }
     }
 
-    /// Share of the differences' variance that is worth learning from, 0.0..=1.0, if there were `factor` times as many problems.
+    /// Returns the share of the differences' variance that is signal, 0.0..=1.0, if there were `factor` times as many
+    /// problems.
     pub fn reliability(&self, factor: f64) -> f64 {
         let all = self.signal + self.noise / factor;
         if all > 0.0 { self.signal / all } else { 0.0 }
     }
 }
 
-/// Returns the share of the variance of fitness that is even in the noise, so that a mirrored member would take it away; 0 where
+/// Returns the share of the variance of fitness that is even in the noise, so that mirrored members cancel it; 0 if
 /// nothing differs. `pairs` have the same perturbation, added and subtracted.
 pub fn even_share(base: &Rewards, pairs: &[[Rewards; 2]]) -> f64 {
     let fitness =
@@ -81,7 +82,7 @@ pub fn even_share(base: &Rewards, pairs: &[[Rewards; 2]]) -> f64 {
     if even + odd > 0.0 { even / (even + odd) } else { 0.0 }
 }
 
-/// Variance that the difference of a member to others has from the choice of problems.
+/// Returns the variance of the difference of a member to others that is due to the choice of problems.
 fn noise(member: &Rewards, base: &Rewards) -> f64 {
     let of_mean = |member: &[f64], base: &[f64]| {
         let differences: Vec<f64> = member.iter().zip(base).map(|(member, base)| member - base).collect();
@@ -93,7 +94,7 @@ fn noise(member: &Rewards, base: &Rewards) -> f64 {
     of_mean(&member.task, &base.task) + of_retained
 }
 
-/// Variance of the population that a sample is from; 0 of a single value.
+/// Returns the variance of the population that a sample is from; 0 of a single value.
 fn variance(sample: &[f64]) -> f64 {
     let centre = mean(sample);
     let squares: f64 = sample.iter().map(|value| (value - centre) * (value - centre)).sum();
@@ -109,7 +110,7 @@ mod tests {
         Rewards { task, retain: None }
     }
 
-    /// Members whose true differences and whose problems' own are drawn, evenly from -1 to 1, times these.
+    /// Returns members whose true differences and problems' own ones are drawn evenly from -1 to 1, times these factors.
     fn drawn(signal: f64, noise: f64, members: usize, problems: usize) -> Vec<Rewards> {
         let mut stream = Source::new(1, Domain::Problems).stream(0);
         let mut even = || 2.0 * stream.unit() - 1.0;

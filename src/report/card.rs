@@ -1,7 +1,7 @@
-//! The model card of an exported model, as Hugging Face reads it: a README.md with YAML in front.
+//! The model card of an exported model in Hugging Face's format: a README.md with YAML in front.
 //!
-//! It says what the log says, and nothing that is not known: where the base model does not tell its repository or licence, a
-//! comment stands in the place where the user may fill it in.
+//! It repeats the log's facts and nothing that is not known: if the base model does not name its repository or
+//! licence, a comment marks the place for the user to fill in.
 
 mod usage;
 
@@ -17,7 +17,7 @@ use crate::seed_log::{EvaluationRecord, SeedLog};
 use crate::text;
 use usage::usage;
 
-/// Subject of a model card.
+/// Contents of a model card.
 #[derive(Clone, Debug)]
 pub struct Card<'a> {
     /// The run.
@@ -28,17 +28,17 @@ pub struct Card<'a> {
     pub base: &'a Gguf,
     /// Name of the model's file.
     pub file: String,
-    /// Which file that is.
+    /// Digest of that file.
     pub digest: Digest,
     /// SHA-256 of its tuned tensors.
     pub codes_sha256: &'a str,
     /// Name of the log's file.
     pub log_file: String,
-    /// Name of a diff between both, where there is one.
+    /// Name of a diff between both, if there is one.
     pub diff_file: Option<String>,
     /// `true` if there is a Modelfile beside it.
     pub has_modelfile: bool,
-    /// Flags that `export` needs to make the same file, with a space before each.
+    /// Flags with which `export` makes the same file, with a space before each.
     pub flags: String,
 }
 
@@ -89,7 +89,7 @@ fn front_matter(card: &Card<'_>) -> String {
     )
 }
 
-/// Returns the base model's repository on Hugging Face, where its metadata names it.
+/// Returns the base model's repository on Hugging Face, if its metadata names it.
 fn repository(base: &Gguf) -> Option<String> {
     let keys = ["general.repo_url", "general.source.repo_url", "general.source.huggingface.repository"];
     let is_name =
@@ -167,7 +167,7 @@ fn drift(log: &SeedLog, record: &EvaluationRecord) -> String {
     if told.is_empty() { String::new() } else { format!("\n\n{}", told.join(" ")) }
 }
 
-/// Returns what the run knows of whether it tuned on its held-out problems. An earlier version's log does not say.
+/// Returns a note on whether the run tuned on its held-out problems. An earlier version's log does not tell.
 fn tuned_on(log: &SeedLog) -> String {
     match log.header.task.definition.problems.data().map(|options| options.shared) {
         None | Some(Some(0)) => ", which the run never tuned on".to_owned(),
@@ -208,7 +208,7 @@ fn reproduction(card: &Card<'_>) -> String {
     text
 }
 
-/// Returns all that the log's header says; of paths the name alone.
+/// Returns all settings in the log's header; of paths only the name.
 fn settings(log: &SeedLog) -> String {
     let mut text = "## Settings\n\n| setting | value |\n|---|---|\n".to_owned();
     for fact in facts(log) {
@@ -222,17 +222,17 @@ fn settings(log: &SeedLog) -> String {
     text
 }
 
-/// Returns a text as YAML, which takes what JSON quotes.
+/// Returns a text as YAML, which accepts JSON's quotes.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(shown(text)).to_string()
 }
 
-/// Returns a text in quotation marks, with line ends and quotation marks in it as JSON has them.
+/// Returns a text in quotation marks, with line ends and quotation marks in it escaped as in JSON.
 fn literal(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Returns a text of others that is to mean nothing in Markdown.
+/// Returns a foreign text escaped for Markdown.
 fn plain(text: &str) -> String {
     let mut safe = String::new();
     for c in shown(text).chars() {
@@ -244,12 +244,12 @@ fn plain(text: &str) -> String {
     safe
 }
 
-/// Returns a text of others as code, in a table too.
+/// Returns a foreign text as code, also in a table.
 fn code(text: &str) -> String {
     format!("`{}`", shown(text).replace('`', "\u{2bc}").replace('|', "\\|"))
 }
 
-/// Returns a file's name as it is typed.
+/// Returns a file's name for a shell.
 fn shell(name: &str) -> String {
     text::quoted(Path::new(&shown(name).replace("```", "\u{2bc}")))
 }

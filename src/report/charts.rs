@@ -1,4 +1,4 @@
-//! Which charts there are of one run or several.
+//! The charts of one run or several.
 
 use super::plot::{Chart, Look, Mark, Series};
 use super::run::{Point, Run};
@@ -12,7 +12,7 @@ use crate::text;
 pub struct Subject<'a>(pub &'a [Run]);
 
 impl Subject<'_> {
-    /// Returns all charts that have something to show, in the order of the page.
+    /// Returns all charts that have data, in the order of the page.
     pub(super) fn charts(self) -> Vec<Chart> {
         let mut charts = vec![self.held_out()];
         charts.extend(self.fitness());
@@ -51,7 +51,7 @@ impl Subject<'_> {
         self.0.iter().flat_map(|run| &run.points).all(|point| point.summary.correct.is_some())
     }
 
-    /// Held-out accuracy with its interval, or the reward where nothing is right or wrong.
+    /// Returns the chart of held-out accuracy with its interval, or of the reward if replies are not right or wrong.
     fn held_out(self) -> Chart {
         if !self.has_accuracy() {
             return self.evaluation_chart("held-out", "Held-out mean reward", |point| {
@@ -64,7 +64,7 @@ impl Subject<'_> {
         Chart { number: Number::Percent, note, ..chart }
     }
 
-    /// Returns the held-out reward beside an accuracy.
+    /// Returns the chart of the held-out reward, in addition to an accuracy.
     fn reward(self) -> Chart {
         let has_accuracy = self.has_accuracy();
         let reward = |point: &Point| has_accuracy.then_some((point.summary.mean_reward, None));
@@ -77,7 +77,7 @@ impl Subject<'_> {
         })
     }
 
-    /// By how much plain text has become more perplexing to the model than to the base.
+    /// Returns the chart of the relative rise of the perplexity of plain text over the base's.
     fn texts(self) -> Chart {
         let chart = self.evaluation_chart("drift", "Perplexity of plain text, above the base's", |point| {
             Some((point.drift?.texts?, None))
@@ -85,7 +85,7 @@ impl Subject<'_> {
         Chart { number: Number::Percent, ..chart }
     }
 
-    /// Returns the share of free replies that loop.
+    /// Returns the chart of the share of free replies that loop.
     fn loops(self) -> Chart {
         let chart = self.evaluation_chart("loops", "Free replies that loop", |point| {
             let replies = point.drift?.replies();
@@ -94,7 +94,7 @@ impl Subject<'_> {
         Chart { number: Number::Percent, is_size: true, ..chart }
     }
 
-    /// Returns a chart of something that evaluations tell, with its interval.
+    /// Returns a chart of a number in evaluations, with its interval.
     fn evaluation_chart(
         self,
         id: &'static str,
@@ -121,7 +121,7 @@ impl Subject<'_> {
         Chart { summary, ..self.chart(id, title, series) }
     }
 
-    /// Returns the members' fitness: of one run in one chart, of several a chart for each number.
+    /// Returns the members' fitness: for one run one chart, for several one chart for each number.
     fn fitness(self) -> Vec<Chart> {
         let mean = |run: &Run| run.steps.iter().map(|step| (step.generation, step.mean)).collect();
         let best = |run: &Run| run.steps.iter().map(|step| (step.generation, step.best)).collect();
@@ -160,7 +160,7 @@ impl Subject<'_> {
         ]
     }
 
-    /// Returns a chart with one curve of each run.
+    /// Returns a chart with one curve for each run.
     fn lines(self, id: &'static str, title: &str, tell: impl Fn(&Run) -> Vec<(f64, f64)>) -> Chart {
         let series = |(number, run): (usize, &Run)| Series {
             label: run.name.clone(),
@@ -173,19 +173,19 @@ impl Subject<'_> {
         Chart { summary, ..self.chart(id, title, series) }
     }
 
-    /// Returns the remark on curves of fitness.
+    /// Returns the note on curves of fitness.
     fn note(self) -> Option<String> {
         let draws = "Each generation draws problems of its own, easier or harder ones; held-out problems stay the same.";
         Some(format!("{draws}{}", self.steps()))
     }
 
-    /// Says how many generations a point stands for, where that is more than one.
+    /// Returns the number of generations in a point, in words, if it is more than one.
     fn steps(self) -> String {
         let most = self.0.iter().map(|run| run.per_step).max().unwrap_or(1);
         if most > 1 { format!(" Each point stands for up to {most} generations.") } else { String::new() }
     }
 
-    /// Step sizes, a curve for each type of each run.
+    /// Returns the chart of step sizes, a curve for each type of each run.
     fn alpha(self) -> Chart {
         let is_single = self.0.len() == 1;
         let of_run = |(number, run): (usize, &Run)| -> Vec<Series> {
@@ -210,14 +210,14 @@ impl Subject<'_> {
         Chart { is_size: true, summary, ..self.chart("alpha", "Step size (alpha), in code units", series) }
     }
 
-    /// Returns the share of all codes that moved; only of runs that were replayed.
+    /// Returns the chart of the share of all codes that moved; only of runs that were replayed.
     fn moved(self) -> Chart {
         let share = |run: &Run| run.moved_share().into_iter().flatten().collect();
         let chart = self.lines("moved", "Codes moved in a generation", share);
         Chart { number: Number::Percent, is_size: true, ..chart }
     }
 
-    /// Where the time went: of one run its parts, one upon the other, of several the whole of each.
+    /// Returns the chart of time: for one run its parts, stacked, for several the whole of each.
     fn time(self) -> Chart {
         let [run] = self.0 else {
             let seconds = |run: &Run| {
@@ -280,7 +280,7 @@ fn in_words(label: &str, line: &[(f64, f64)]) -> String {
     }
 }
 
-/// Returns a number with its interval: as a share where it has one, as shares do.
+/// Returns a number with its interval: as percentages if it has an interval, since it is a share then.
 fn spoken(value: f64, interval: Option<(f64, f64)>) -> String {
     match interval {
         Some((low, high)) => {

@@ -1,5 +1,5 @@
-//! The curves as an event file of TensorBoard: records of length, its checksum, a protocol buffer and its checksum. Only
-//! the few fields that scalars take are there.
+//! The curves as an event file of TensorBoard: records of length, its checksum, a protocol buffer and its checksum.
+//! Only the few fields for scalars are written.
 
 use prost::Message;
 
@@ -32,7 +32,7 @@ struct Value {
     simple_value: Option<f32>,
 }
 
-/// Returns the bytes of an event file. A log knows no times, so all of its events have time 0.
+/// Returns the bytes of an event file. A log has no times, so all of its events have time 0.
 pub fn events(log: &SeedLog) -> Vec<u8> {
     let version = Event { file_version: Some("brain.Event:2".to_owned()), ..Event::default() };
     let mut bytes = record(&version);
@@ -86,7 +86,7 @@ fn record(event: &Event) -> Vec<u8> {
     parts.concat()
 }
 
-/// Returns the format's checksum: a CRC-32C that is turned and shifted, so that it is none itself.
+/// Returns the format's checksum: a CRC-32C, rotated and offset.
 fn masked_crc(bytes: &[u8]) -> [u8; 4] {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
 }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
     use crate::seed_log::test_log;
 
-    /// Returns the events of a file, every checksum looked at.
+    /// Returns the events of a file, with every checksum verified.
     fn read(mut bytes: &[u8]) -> Vec<Event> {
         let mut events = Vec::new();
         while !bytes.is_empty() {

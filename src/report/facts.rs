@@ -16,7 +16,7 @@ pub(super) struct Fact {
     pub value: String,
 }
 
-/// Returns all that a log's header says, but for the list of tensors.
+/// Returns all settings in a log's header, without the list of tensors.
 pub(super) fn facts(log: &SeedLog) -> Vec<Fact> {
     let header = &log.header;
     let mut list = List::default();
@@ -32,7 +32,7 @@ pub(super) fn facts(log: &SeedLog) -> Vec<Fact> {
     list.0
 }
 
-/// Returns the names whose values are not the same in all lists, with a value for each list.
+/// Returns the names whose values differ between lists, with a value for each list.
 pub(super) fn differences(lists: &[&[Fact]]) -> Vec<(String, Vec<Option<String>>)> {
     let mut names: Vec<&str> = Vec::new();
     for fact in lists.iter().copied().flatten() {
@@ -105,7 +105,7 @@ impl List {
         }
     }
 
-    /// A task: name and rewards in words, everything else as it stands in the log.
+    /// Adds a task: name and rewards in words, everything else as it is in the log.
     fn definition(&mut self, what: &str, definition: &Definition) {
         self.add(what, &definition.name);
         self.add(&format!("{what}: reward"), definition.rewards_text());
@@ -116,7 +116,8 @@ impl List {
         }
     }
 
-    /// The values in a piece of JSON; lists of plain values are one value, and what the rewards' text tells is left out.
+    /// Adds the values in a piece of JSON; lists of plain values are one value, and what the rewards' text contains is
+    /// left out.
     fn leaves(&mut self, name: &str, value: &Value) {
         match value {
             Value::Object(map) => {

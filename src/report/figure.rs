@@ -1,4 +1,4 @@
-//! Charts as files of their own, for papers and slides: the page's, in its light colours, with the legend drawn.
+//! Charts as separate files, for papers and slides: the page's, in its light colours, with the legend drawn.
 
 use maud::{Markup, html};
 

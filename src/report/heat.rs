@@ -16,13 +16,13 @@ const LEVELS: usize = 9;
 const TOP: f64 = 4.0;
 const FOOT: f64 = 84.0;
 const ROWS: f64 = 420.0;
-/// Least height of a row that has its name beside it.
+/// Smallest height of a row with its name beside it.
 const NAMED: f64 = 11.0;
 
-/// Smallest share that colours tell from smaller ones, as a part of the largest.
+/// Smallest share with a colour of its own, relative to the largest.
 const DEPTH: f64 = 1.0 / 300.0;
 
-/// The shares that colours stand for: equal ratios between the smallest and the largest of some maps.
+/// The shares of the colours: equal ratios between the smallest and the largest of some maps.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Levels {
     low: f64,
@@ -32,7 +32,8 @@ pub(super) struct Levels {
 }
 
 impl Levels {
-    /// For the maps of these runs together, so that a colour means one thing on a page; `None` if nothing moved.
+    /// Returns the levels for the maps of these runs together, so that a colour has one meaning on a page; `None` if
+    /// nothing moved.
     pub fn of(runs: &[Run]) -> Option<Self> {
         let tensors = runs.iter().filter_map(|run| run.moved.as_ref()).flat_map(|(_, tensors)| tensors);
         let shares = tensors.flat_map(|tensor| &tensor.shares).copied().filter(|share| *share > 0.0);
@@ -41,13 +42,13 @@ impl Levels {
         Some(Self { low, high, has_smaller: least < low })
     }
 
-    /// Returns the colour of a share; `None` of none moved.
+    /// Returns the colour of a share; `None` if none moved.
     fn level(self, share: f64) -> Option<usize> {
         let ratio = libm::log(share / self.low) / libm::log(self.high / self.low).max(f64::MIN_POSITIVE);
         (share > 0.0).then(|| ((ratio * LEVELS as f64) as usize).min(LEVELS - 1))
     }
 
-    /// Returns the least share of a colour, in words.
+    /// Returns the lowest share of a colour, in words.
     fn least(self, level: usize) -> String {
         if level == 0 && self.has_smaller {
             return ">0%".to_owned();
@@ -56,7 +57,7 @@ impl Levels {
     }
 }
 
-/// Where things are on the map.
+/// Positions on the map.
 struct Frame {
     left: f64,
     row: f64,
@@ -65,8 +66,8 @@ struct Frame {
 }
 
 impl Run {
-    /// Returns the map as SVG with its text alternative, where the log was replayed. `id` tells maps of one page apart, `extra` is
-    /// added.
+    /// Returns the map as SVG with its text alternative, if the log was replayed. `id` distinguishes maps of one page,
+    /// `extra` is added.
     pub(super) fn heat(&self, levels: Levels, id: &str, extra: &Markup) -> Option<Markup> {
         let (span, tensors) = self.moved.as_ref().filter(|(_, tensors)| !tensors.is_empty())?;
         let longest = tensors.iter().map(|tensor| label(&tensor.name).chars().count()).max().unwrap_or(0);
@@ -115,7 +116,7 @@ impl Frame {
         TOP + self.row * self.rows as f64
     }
 
-    /// For each colour, all its cells as one path; cells side by side are one piece.
+    /// Returns, for each colour, all its cells as one path; adjacent cells are joined.
     fn cells(&self, tensors: &[Moved], span: u64, levels: Levels) -> Vec<String> {
         let mut paths = vec![String::new(); LEVELS];
         for (number, tensor) in tensors.iter().enumerate() {
@@ -136,7 +137,7 @@ impl Frame {
         paths
     }
 
-    /// Returns the tensors' names, where rows are too thin only that of the first tensor of each block.
+    /// Returns the tensors' names; if rows are too thin, only that of the first tensor of each block.
     fn names(&self, tensors: &[Moved]) -> Markup {
         let block = |name: &str| name.split('.').take(2).collect::<Vec<_>>().join(".");
         let starts =
@@ -191,14 +192,14 @@ impl Frame {
     }
 }
 
-/// Returns a tensor's name as a row's: without the ending that all matrices have, and not longer than fits.
+/// Returns a tensor's name as a row's label: without the ending that all matrices have, and shortened to fit.
 fn label(name: &str) -> String {
     const MOST: usize = 26;
     let name = name.replacen(".weight", "", 1);
     if name.chars().count() <= MOST { name } else { name.chars().take(MOST - 1).chain(['…']).collect() }
 }
 
-/// Returns a share in percent with two digits where it is small.
+/// Returns a share in percent, with two digits if it is small.
 fn fine(share: f64) -> String {
     if share >= 0.01 { text::percent(share) } else { format!("{:.2}%", 100.0 * share) }
 }

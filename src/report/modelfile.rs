@@ -1,9 +1,9 @@
-//! A Modelfile, with which Ollama serves a tuned model as it was asked while it was tuned.
+//! A Modelfile, with which Ollama serves a tuned model with the same prompts as in the run.
 //!
-//! Ollama runs no Jinja. Of a model's own template it takes none but those whose text it recognises, and fills a version of its own, which
-//! may lack what the model was tuned with, such as a default system message; any other model is asked without a form. So the form is
-//! written here as a template of Ollama's language wherever one counts and can be taken apart, and left out where prompts stand as they
-//! are.
+//! Ollama runs no Jinja. It accepts a model's own template only if it recognises its text, and fills in a version of
+//! its own, which may lack a part with which the model was tuned, such as a default system message; any other model
+//! gets prompts without a form. So the template is rewritten here in Ollama's language if there is one and it can be
+//! taken apart, and left out if prompts stand as they are.
 
 use super::words::shown;
 use crate::chat::{NONE, Outline, Speaker, Template, TemplateError};
@@ -11,7 +11,7 @@ use crate::gguf::Gguf;
 use crate::seed_log::SeedLog;
 use crate::task::{Definition, Message};
 
-/// The model that a Modelfile serves, and how it was asked.
+/// The model that a Modelfile serves, and the form of its prompts.
 #[derive(Clone, Debug)]
 pub struct Served<'a> {
     /// The run.
@@ -24,13 +24,13 @@ pub struct Served<'a> {
     pub file: String,
 }
 
-/// How prompts were written.
+/// Form of the prompts.
 enum Form {
     /// As they stand.
     Bare,
-    /// Around messages.
+    /// Texts around messages.
     Outlined(Outline),
-    /// In a way that Ollama's templates cannot express.
+    /// A form that Ollama's templates cannot express.
     Beyond,
 }
 
@@ -94,7 +94,7 @@ fn template(served: &Served<'_>, task: &Definition) -> Vec<String> {
     lines
 }
 
-/// Returns how prompts were written.
+/// Returns the form of the prompts.
 fn form(served: &Served<'_>, task: &Definition) -> Form {
     let outlined = |outline: Option<Outline>| outline.map_or(Form::Beyond, Form::Outlined);
     match task.chat.text(served.base.metadata_str("tokenizer.chat_template")) {
@@ -114,7 +114,7 @@ fn form(served: &Served<'_>, task: &Definition) -> Form {
     }
 }
 
-/// Returns the token that the tokenizer puts before a text, which the template then should not.
+/// Returns the token that the tokenizer puts before a text, so that the template must not.
 fn begins<'a>(served: &'a Served<'_>) -> &'a str {
     let adds = served.base.metadata_bool("tokenizer.ggml.add_bos_token");
     // What llama.cpp takes for granted where the metadata do not say.
@@ -124,7 +124,7 @@ fn begins<'a>(served: &'a Served<'_>) -> &'a str {
     if adds.unwrap_or_else(|| of_kind() || of_cut()) { &served.speaker.bos } else { "" }
 }
 
-/// Returns an outline in Ollama's language; `None` where its texts have that language's own marks.
+/// Returns an outline in Ollama's language; `None` if its texts contain that language's own marks.
 fn written(outline: &Outline, bos: &str) -> Option<String> {
     let Outline { begin, system, asked, lead, replied, opens, .. } = outline;
     let bare = |text: &str| text.strip_prefix(bos).unwrap_or(text).to_owned();
@@ -149,7 +149,7 @@ fn written(outline: &Outline, bos: &str) -> Option<String> {
     })
 }
 
-/// Returns the texts that end a reply: what the user said, and what the template writes after one.
+/// Returns the texts that end a reply: those of the user, and the text that the template writes after one.
 fn stops(served: &Served<'_>, task: &Definition) -> Vec<String> {
     let text = task.chat.text(served.base.metadata_str("tokenizer.chat_template")).ok().flatten();
     let template = text.and_then(|text| Template::new(text, &served.speaker, &task.chat).ok());
@@ -162,7 +162,7 @@ fn stops(served: &Served<'_>, task: &Definition) -> Vec<String> {
     stops
 }
 
-/// Returns a text as a Modelfile quotes it; `None` if it has the very marks that would end it.
+/// Returns a text in a Modelfile's quotes; `None` if it contains the marks that would end them.
 fn quoted(text: &str) -> Option<String> {
     let is_plain = !text.contains(['"', '\n']);
     let is_safe = !text.contains("\"\"\"") && !text.ends_with('"');

@@ -1,4 +1,4 @@
-//! The page: HTML that stands by itself.
+//! The page: self-contained HTML.
 
 use maud::{DOCTYPE, Markup, html};
 
@@ -16,7 +16,7 @@ use crate::evaluation::EvaluationSummary;
 use crate::seed_log::{DriftRecord, RepliesRecord};
 use crate::text;
 
-/// Content security policy of a page: it may load nothing, even if something got past the escaping.
+/// Content security policy of a page: it may load nothing, even if something escaped the escaping.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// Returns the page of these runs.
@@ -83,7 +83,7 @@ impl Run {
     }
 }
 
-/// Writes the results of one run in large numbers.
+/// Writes the results of one run in large digits.
 fn tiles(run: &Run) -> Markup {
     let point = |what: &str, point: &Point| {
         html! {
@@ -119,7 +119,7 @@ fn tiles(run: &Run) -> Markup {
     }
 }
 
-/// How far the model has drifted at the end.
+/// Returns the model's drift at the end.
 fn drifted(drift: &DriftRecord) -> Markup {
     html! {
         @if let Some(texts) = drift.texts {
@@ -137,7 +137,7 @@ fn drifted(drift: &DriftRecord) -> Markup {
     }
 }
 
-/// Several runs, before and after.
+/// Returns the comparison of several runs, before and after.
 fn comparison(subject: Subject<'_>) -> Markup {
     let runs = subject.0;
     let cell = |point: Option<&Point>| {
@@ -187,7 +187,7 @@ fn retained(run: &Run) -> String {
     }
 }
 
-/// Returns the settings that are not the same in all runs.
+/// Returns the settings that differ between runs.
 fn differing(runs: &[Run]) -> Markup {
     let lists: Vec<&[Fact]> = runs.iter().map(|run| run.facts.as_slice()).collect();
     let differing = differences(&lists);
@@ -257,7 +257,7 @@ fn figure(chart: &Chart) -> Markup {
     }
 }
 
-/// Everything that a log says of one run besides its curves.
+/// Returns all facts of one run besides its curves.
 fn about(run: &Run, number: usize, is_one_of_several: bool) -> Markup {
     let content = html! {
         (evaluations(run))
@@ -282,7 +282,7 @@ fn about(run: &Run, number: usize, is_one_of_several: bool) -> Markup {
     }
 }
 
-/// Where a run's time went.
+/// Returns the split of a run's time.
 fn time(spent: &Spent) -> Markup {
     let Spent { generations, total, rest, .. } = spent;
     let share = |seconds: f64| text::percent(if total.seconds > 0.0 { seconds / total.seconds } else { 0.0 });
@@ -377,13 +377,13 @@ fn signed(share: f64) -> String {
     minus(&text::drift::signed(share))
 }
 
-/// So many of the free replies.
+/// Returns a count of the free replies.
 fn of_replies(point: &Point, count: fn(&RepliesRecord) -> u64) -> String {
     let replies = point.drift.map(|drift| drift.replies()).filter(|replies| replies.replies > 0);
     replies.map_or(String::new(), |replies| format!("{} of {}", count(&replies), replies.replies))
 }
 
-/// Accuracy, or mean reward where nothing is right or wrong.
+/// Returns the accuracy, or the mean reward if replies are not right or wrong.
 fn value(summary: &EvaluationSummary) -> String {
     summary.accuracy().map_or_else(|| minus(&format!("{:.4}", summary.mean_reward)), text::percent)
 }

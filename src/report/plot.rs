@@ -1,4 +1,4 @@
-//! Draws a chart over generations as SVG. Colours and widths are classes, which a style sheet gives their meaning.
+//! Draws a chart over generations as SVG. Colours and widths are classes, which a style sheet defines.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::scale::{Number, Scale};
 
-/// Size of a chart in its own units; on a page it takes the width that there is.
+/// Size of a chart in its own units; on a page it takes the available width.
 pub(super) const WIDTH: f64 = 440.0;
 const HEIGHT: f64 = 256.0;
 
@@ -15,17 +15,17 @@ const TOP: f64 = 10.0;
 const RIGHT: f64 = 14.0;
 const BELOW: f64 = 42.0;
 
-/// Room at both ends of the axis, for marks that stand aside.
+/// Room at both ends of the axis, for marks that are drawn aside.
 const MARKS: f64 = 10.0;
 
 /// Width of a digit of an axis.
 const DIGIT: f64 = 7.2;
 
-/// Colours that a chart tells apart, and kinds of strokes.
+/// Numbers of colours and of strokes for curves.
 const COLOURS: usize = 6;
 const STROKES: usize = 3;
 
-/// The look of a curve. Curves that have no colour of their own left differ by their strokes.
+/// The look of a curve. Curves beyond the last colour differ by their strokes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Look {
     pub colour: usize,
@@ -33,12 +33,12 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// Returns the look of one of several.
+    /// Returns the look of the curve with this number.
     pub fn number(number: usize) -> Self {
         Self { colour: number % COLOURS, stroke: number / COLOURS % STROKES }
     }
 
-    /// Classes of a curve of this look.
+    /// Returns the classes of a curve of this look.
     pub fn line(self) -> String {
         format!("line l{} d{}", self.colour, self.stroke)
     }
@@ -50,7 +50,7 @@ pub(super) struct Mark {
     pub x: f64,
     pub y: f64,
     pub interval: Option<(f64, f64)>,
-    /// Text shown when the mark is pointed at.
+    /// Tooltip of the mark.
     pub tip: String,
 }
 
@@ -72,9 +72,9 @@ pub(super) struct Chart {
     /// A word for identifiers and file names.
     pub id: &'static str,
     pub title: String,
-    /// The chart in words, for those who do not see it.
+    /// The chart in words, as its text alternative.
     pub summary: String,
-    /// Remark that readers need.
+    /// Note below the chart.
     pub note: Option<String>,
     pub number: Number,
     /// `true` if the numbers are sizes, so that the axis begins at 0.
@@ -110,7 +110,7 @@ impl Chart {
         }
     }
 
-    /// Returns the chart's SVG with its text alternative. `extra` is drawn below it, `height` is what that takes.
+    /// Returns the chart's SVG with its text alternative. `extra` is drawn below it and has this `height`.
     pub fn svg(&self, extra: &Markup, height: f64) -> Markup {
         let y = self.y_scale();
         let ticks = y.ticks(5);
@@ -149,7 +149,7 @@ impl Chart {
         }
     }
 
-    /// Returns the legend as HTML, where there is something to tell apart.
+    /// Returns the legend as HTML, if there are several things to distinguish.
     pub fn legend(&self) -> Markup {
         let entries: Vec<&Series> = self.entries().collect();
         html! {
@@ -166,7 +166,7 @@ impl Chart {
         }
     }
 
-    /// Returns the legend as part of the SVG: one entry a line, from this height on, and the height that it takes.
+    /// Returns the legend as part of the SVG, one entry a line, and the height that it takes.
     pub fn drawn_legend(&self) -> (Markup, f64) {
         const LINE: f64 = 20.0;
         let entries: Vec<&Series> = self.entries().filter(|_| self.series.len() > 1).collect();
@@ -227,7 +227,7 @@ impl Series {
         }
     }
 
-    /// Returns a piece of it, for the legend.
+    /// Returns a sample of the curve for the legend.
     fn sample(&self) -> Markup {
         html! {
             @if !self.band.is_empty() { path class={ "band f" (self.look.colour) } d="M1 1H25V11H1Z" {} }
@@ -237,7 +237,7 @@ impl Series {
     }
 }
 
-/// How far the marks of one of several series stand aside, so that none hides another.
+/// Returns the shift of the marks of one of several series, so that none hides another.
 fn aside(number: usize, of: usize) -> f64 {
     let room = (24.0 / of.max(1) as f64).min(5.0);
     (number as f64 - (of.max(1) - 1) as f64 / 2.0) * room
@@ -252,7 +252,7 @@ fn path(points: impl Iterator<Item = (f64, f64)>, x: &Scale, y: &Scale) -> Strin
     text
 }
 
-/// Returns a place, to a tenth, in as few characters as it takes.
+/// Returns a coordinate, to a tenth, in as few characters as possible.
 pub(super) fn short(place: f64) -> String {
     let text = format!("{place:.1}");
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)

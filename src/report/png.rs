@@ -1,6 +1,6 @@
-//! Figures as pictures: the SVG files, drawn pixel by pixel on white.
+//! Figures as pictures: the SVG files, rendered on white.
 //!
-//! The letters are those of a font that comes with the program, so a figure makes the same picture on every machine.
+//! The font comes with the program, so a figure gives the same picture on every machine.
 
 use std::sync::{Arc, LazyLock};
 
@@ -8,15 +8,15 @@ use resvg::tiny_skia::{Color, Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
 use thiserror::Error;
 
-/// Pixels for each unit of a figure. A figure as wide as a page has 270 to the inch then.
+/// Pixels for each unit of a figure. A figure as wide as a page then has 270 to the inch.
 const SCALE: f32 = 4.0;
 
-/// DejaVu Sans Condensed, as wide as the fonts that browsers take; `vendor/README.md` says which letters it has.
+/// DejaVu Sans Condensed, as wide as the fonts of browsers; `vendor/README.md` lists its letters.
 const FONT: &[u8] = include_bytes!("../../vendor/dejavu/DejaVuSansCondensed-latin.ttf");
 /// Family name of the font; the width of its letters is in another name of it.
 const FAMILY: &str = "DejaVu Sans";
 
-/// A figure could not be made into a picture.
+/// Errors of rendering a figure as a picture.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum PngError {
@@ -28,7 +28,7 @@ pub enum PngError {
     Encode(String),
 }
 
-/// The font, for whatever family a figure asks.
+/// The font, for every family that a figure asks for.
 static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
     let mut fonts = fontdb::Database::new();
     fonts.load_font_data(FONT.to_vec());
@@ -37,7 +37,7 @@ static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
     Arc::new(fonts)
 });
 
-/// Checks that this build can make pictures; one without the feature `png` cannot.
+/// Checks that this build can render pictures; one without the feature `png` cannot.
 ///
 /// # Errors
 /// Never, in this build.
@@ -48,7 +48,7 @@ pub fn check_png() -> Result<(), PngError> {
 /// Returns a PNG file of one of the [`figures`](super::figures).
 ///
 /// # Errors
-/// When the text is no SVG, or its picture would be too large.
+/// When the text is not an SVG, or its picture would be too large.
 pub fn png(svg: &str) -> Result<Vec<u8>, PngError> {
     let options = Options { font_family: FAMILY.to_owned(), fontdb: FONTS.clone(), ..Options::default() };
     let tree = Tree::from_str(svg, &options)?;
@@ -64,7 +64,7 @@ pub fn png(svg: &str) -> Result<Vec<u8>, PngError> {
 mod tests {
     use super::*;
 
-    /// Returns the picture of an SVG of 20 by 10 units with this in it.
+    /// Returns the picture of an SVG of 20 by 10 units with this content.
     fn picture(content: &str) -> Pixmap {
         let svg = format!("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 20 10\">{content}</svg>");
         Pixmap::decode_png(&png(&svg).unwrap()).unwrap()

@@ -11,7 +11,7 @@ use crate::seed_log::{DriftRecord, EvaluationRecord, GenerationRecord, SeedLog};
 use crate::text;
 use crate::update::Moves;
 
-/// Most points that a curve is drawn with.
+/// Most points of a curve.
 const POINTS: usize = 300;
 
 /// Most evaluations that are drawn and listed.
@@ -20,7 +20,7 @@ const MOST_POINTS: usize = 120;
 /// Most columns of the map of moves.
 pub const MOVES_COLUMNS: u64 = 100;
 
-/// Some generations in a row, as one point of the curves.
+/// Some consecutive generations as one point of the curves.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Step {
     /// Middle of the generations, counted from 1.
@@ -45,7 +45,7 @@ pub(super) struct Point {
     pub displacement: Option<f64>,
 }
 
-/// A tensor that was tuned, and the share of its codes that moved in a generation, span by span.
+/// A tuned tensor, and the share of its codes that moved in a generation, span by span.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Moved {
     pub name: String,
@@ -60,11 +60,11 @@ pub struct Run {
     pub(super) base: String,
     pub(super) task: String,
     pub(super) generations: u64,
-    /// Generations that a step stands for.
+    /// Number of generations in a step.
     pub(super) per_step: u64,
     pub(super) steps: Vec<Step>,
     pub(super) points: Vec<Point>,
-    /// Where the held-out reward was highest within the limit on drift.
+    /// The evaluation with the highest held-out reward within the limit on drift.
     pub(super) best: Option<Point>,
     /// Ways in which the last evaluated model exceeds the limit on drift.
     pub(super) damage: Vec<String>,
@@ -79,11 +79,11 @@ pub struct Run {
     pub(super) digest: Option<String>,
     /// Generations in a column of the map, and the map; only when the log was replayed.
     pub(super) moved: Option<(u64, Vec<Moved>)>,
-    /// Where the time went; only where that was told.
+    /// Split of the time, if it was given.
     pub(super) spent: Option<Spent>,
-    /// Replies before and after; only where the model was asked.
+    /// Replies before and after, if the model was run.
     pub(super) samples: Vec<Sample>,
-    /// Temperature that replies are drawn at.
+    /// Sampling temperature of replies.
     pub(super) temp: f64,
     /// Names of the rewards.
     pub(super) rewards: String,
@@ -91,13 +91,13 @@ pub struct Run {
     pub(super) rates_replies: bool,
 }
 
-/// Generations in each column of a map of moves with no more than `columns` columns.
+/// Returns the generations in each column of a map of moves with no more than `columns` columns.
 pub fn span(generations: u64, columns: u64) -> u64 {
     generations.div_ceil(columns.max(1)).max(1)
 }
 
 impl Run {
-    /// Takes the figures from a log, under this name.
+    /// Creates a run with this name and the figures of a log.
     pub fn of(name: &str, log: &SeedLog) -> Self {
         let header = &log.header;
         let generations = log.generations.len() as u64;
@@ -127,7 +127,7 @@ impl Run {
         }
     }
 
-    /// Adds what a replay of the log counted for each tensor in each `span` generations.
+    /// Adds the moves that a replay of the log counted for each tensor in each `span` generations.
     pub fn with_moves(mut self, log: &SeedLog, span: u64, moves: &[Vec<Moves>]) -> Self {
         let span = span.max(1);
         let share = |codes: u64, column: usize, moves: &Moves| {
@@ -147,30 +147,30 @@ impl Run {
         self
     }
 
-    /// Adds where the run's time went.
+    /// Adds the split of the run's time.
     pub fn with_timing(mut self, timing: &Timing) -> Self {
         self.spent = Some(timing.spent(self.per_step));
         self
     }
 
-    /// Adds what the model replies before and after tuning.
+    /// Adds the model's replies before and after tuning.
     pub fn with_samples(mut self, samples: Vec<Sample>) -> Self {
         self.samples = samples;
         self
     }
 
-    /// Evaluation before any tuning.
+    /// Returns the evaluation before any tuning.
     pub(super) fn before(&self) -> Option<&Point> {
         self.points.first().filter(|point| point.generations == 0)
     }
 
-    /// Evaluation of the codes that the run ended with.
+    /// Returns the evaluation of the final codes.
     pub(super) fn after(&self) -> Option<&Point> {
         self.points.last().filter(|point| point.generations == self.generations && point.generations > 0)
     }
 }
 
-/// Generations as one point; `None` of none.
+/// Returns generations as one point; `None` if there are none.
 fn step(records: &[GenerationRecord]) -> Option<Step> {
     let (first, last) = (records.first()?, records.last()?);
     let n = records.len() as f64;
@@ -201,7 +201,7 @@ fn point(record: &EvaluationRecord) -> Point {
     }
 }
 
-/// At most [`MOST_POINTS`] of the evaluations, evenly spread, first and last among them.
+/// Returns at most [`MOST_POINTS`] of the evaluations, evenly spread, the first and the last among them.
 fn thinned(records: &[EvaluationRecord]) -> Vec<Point> {
     let last = records.len().saturating_sub(1);
     let every = last.div_ceil(MOST_POINTS - 1).max(1);

@@ -1,8 +1,8 @@
-//! A problem that a model was asked before and after it was tuned.
+//! A problem with a model's replies before and after tuning.
 
 use crate::evaluation::ProblemOutcome;
 
-/// A reply, and what it is worth.
+/// A reply, and its outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
     /// The reply.
@@ -11,12 +11,12 @@ pub struct Reply {
     pub outcome: ProblemOutcome,
 }
 
-/// A problem, and what was replied to it.
+/// A problem, and the replies to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
-    /// The prompt, as the model got it.
+    /// The prompt, as the model saw it.
     pub prompt: String,
-    /// The wanted reply, where one is known.
+    /// The wanted reply, if there is one.
     pub wanted: Option<String>,
     /// The base model's reply.
     pub before: Reply,

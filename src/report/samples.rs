@@ -7,7 +7,7 @@ use super::sample::{Reply, Sample};
 use super::table::table;
 use super::words::{minus, shown};
 
-/// Characters of a text that are shown at most; of a longer one, the middle is left out.
+/// Most characters of a text that are shown; of a longer one, the middle is left out.
 const CHARACTERS: usize = 800;
 
 /// Returns the samples of a run as a table, which narrow screens show as a list.
@@ -54,7 +54,7 @@ fn explanation(run: &Run) -> String {
     format!("{which}, and what the model replies, {how}.{rates}")
 }
 
-/// Returns a reply, whether it is right, and its reward under the name that it has.
+/// Returns a reply, whether it is right, and its reward by name.
 fn reply(Reply { text: said, outcome }: &Reply, rewards: &str) -> Markup {
     let verdict = outcome.right.map_or("", |right| if right { "right, " } else { "wrong, " });
     html! {
@@ -69,7 +69,7 @@ fn text(text: &str) -> Markup {
     }
 }
 
-/// Returns a text with its lines, without its middle where it is long.
+/// Returns a text with its lines, its middle left out if it is long.
 fn shortened(text: &str) -> String {
     let line = |text: &str| text.split('\t').map(shown).collect::<Vec<_>>().join("\t");
     let lines = |text: &str| text.lines().map(line).collect::<Vec<_>>().join("\n");

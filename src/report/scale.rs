@@ -1,6 +1,6 @@
-//! From numbers to places on a chart, and the round numbers that an axis names.
+//! From numbers to positions on a chart, and the round numbers of an axis.
 
-/// How an axis writes its numbers.
+/// Format of an axis's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Number {
     Plain,
@@ -10,30 +10,30 @@ pub(super) enum Number {
     Whole,
 }
 
-/// A stretch of numbers laid on a stretch of the chart.
+/// A range of numbers mapped to a range of positions on the chart.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
     low: f64,
     high: f64,
-    /// Places of the lowest and the highest number.
+    /// Positions of the lowest and the highest number.
     places: (f64, f64),
     number: Number,
-    /// True of a logarithmic scale.
+    /// `true` for a logarithmic scale.
     is_log: bool,
 }
 
-/// A number that an axis names.
+/// A number on an axis.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tick {
     pub place: f64,
     pub label: String,
 }
 
-/// Ratio of the highest to the lowest number from which on logarithms are the better picture.
+/// Smallest ratio of the highest to the lowest number for a logarithmic scale.
 const LOG_FROM: f64 = 15.0;
 
 impl Scale {
-    /// Returns a scale on which all these finite numbers have a place, with a little room around them.
+    /// Returns a scale that includes all these finite numbers, with a little room around them.
     pub fn around(values: impl Iterator<Item = f64>, number: Number, places: (f64, f64)) -> Self {
         let (low, high) = ends(values);
         let room = 0.06 * (high - low).max(high.abs().max(low.abs()) * 1e-6).max(1e-300);
@@ -47,12 +47,12 @@ impl Scale {
         Self { low: bottom, high: top, places, number, is_log: false }
     }
 
-    /// Returns a scale from exactly the one number to the other.
+    /// Returns a scale from exactly one number to the other.
     pub fn between(low: f64, high: f64, number: Number, places: (f64, f64)) -> Self {
         Self { low, high: if high > low { high } else { low + 1.0 }, places, number, is_log: false }
     }
 
-    /// Returns a scale for positive numbers, by logarithms where they lie far apart; where none is positive, from 0.
+    /// Returns a scale for positive numbers, logarithmic if they lie far apart; if none is positive, from 0.
     pub fn of_sizes(values: impl Iterator<Item = f64> + Clone, number: Number, places: (f64, f64)) -> Self {
         let (low, high) = ends(values.clone().filter(|value| *value > 0.0));
         let all_positive = values.clone().all(|value| value > 0.0);
@@ -63,7 +63,7 @@ impl Scale {
         Self::between(0.0, high.max(0.0) * 1.06, number, places)
     }
 
-    /// Where a number lies.
+    /// Returns the position of a number.
     pub fn place(&self, value: f64) -> f64 {
         let (start, end) = self.places;
         let share = if self.is_log {
@@ -74,7 +74,7 @@ impl Scale {
         start + (end - start) * share.clamp(0.0, 1.0)
     }
 
-    /// About this many round numbers, in order.
+    /// Returns about this many round numbers, in order.
     pub fn ticks(&self, wanted: usize) -> Vec<Tick> {
         let (values, step) = if self.is_log { self.decades() } else { self.round_numbers(wanted) };
         values
@@ -93,7 +93,7 @@ impl Scale {
         ((0..=count).map(|number| (first + number as f64) * step).collect(), step)
     }
 
-    /// Powers of ten, and where these are few, also their multiples by 2 and 5.
+    /// Returns powers of ten, and if these are few, also their multiples by 2 and 5.
     fn decades(&self) -> (Vec<f64>, f64) {
         let (first, last) = (libm::log10(self.low).floor() as i32, libm::log10(self.high).ceil() as i32);
         let every = ((last - first) / 6).max(1);
@@ -104,12 +104,12 @@ impl Scale {
     }
 }
 
-/// Returns the lowest and the highest of the values; 0 and 0 of none.
+/// Returns the lowest and the highest of the values; 0 and 0 if there are none.
 fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values.map(|value| (value, value)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or((0.0, 0.0))
 }
 
-/// Returns the next of 1, 2 and 5 times a power of ten.
+/// Returns the smallest of 1, 2 and 5 times a power of ten that is not below `step`.
 fn round_step(step: f64) -> f64 {
     let power = libm::pow(10.0, libm::log10(step.max(1e-300)).floor());
     [1.0, 2.0, 5.0]
@@ -119,7 +119,7 @@ fn round_step(step: f64) -> f64 {
         .unwrap_or(10.0 * power)
 }
 
-/// Returns a number of an axis, with as many digits as its step takes; a step of 0 says that it stands for itself.
+/// Returns a number of an axis, with the digits that its step needs; with a step of 0, it is formatted by itself.
 fn label(value: f64, step: f64, number: Number) -> String {
     let (value, step, unit) = match number {
         Number::Percent => (100.0 * value, 100.0 * step, "%"),

@@ -1,9 +1,9 @@
-//! The style sheets, and the colours that they name.
+//! The style sheets, and their colours.
 
 use maud::{Markup, PreEscaped, html};
 
-/// Colours by their names in the style sheets: on light ground and on dark. The six of curves are told apart by
-/// colour-blind people too, and those of the map grow from pale to dark, or the other way, so that they are without colour.
+/// Colours by their names in the style sheets: on light ground and on dark. Colour-blind people can also distinguish
+/// the six of curves, and those of the map go from pale to dark, or the other way, so that they work without colour.
 const COLOURS: [(&str, &str, &str); 21] = [
     ("page", "#f6f7f9", "#0f1216"),
     ("card", "#ffffff", "#171b21"),
@@ -54,7 +54,7 @@ pub(super) fn of_page() -> Markup {
     html! { style { (PreEscaped(colours)) (PreEscaped(of_charts())) (PreEscaped(include_str!("page.css"))) } }
 }
 
-/// Returns the style of a figure, with colours in place of variables, which not every program that reads SVG knows.
+/// Returns the style of a figure, with colours in place of variables, which some programs that read SVG do not know.
 pub(super) fn of_figure() -> Markup {
     let style = light_colours().fold(of_charts().to_owned(), |style, (name, colour)| {
         style.replace(&format!("var(--{name})"), colour)

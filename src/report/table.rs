@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-/// Returns a table that scrolls by itself where it is wider than the page.
+/// Returns a table that scrolls by itself if it is wider than the page.
 pub(super) fn table(label: &str, class: &str, head: &Markup, rows: &Markup) -> Markup {
     html! {
         div.card.scroll tabindex="0" role="region" aria-label=(label) {

@@ -1,5 +1,5 @@
-//! Where a run's time went. No log knows: the clock is no part of what makes a run the same. `tune --json` tells it line by
-//! line, and what it told is read here.
+//! The split of a run's time. It is in no log, since times are no part of what makes a run reproducible. `tune --json`
+//! prints it line by line, and this module reads that.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -12,7 +12,7 @@ use super::bounds::HUGE;
 use crate::seed_log::SeedLog;
 use crate::tune::Seconds;
 
-/// Why a text tells no times.
+/// Reasons for which a text has no times.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum TimingError {
@@ -74,18 +74,18 @@ impl Generation {
 /// Times of a run from the output of `tune --json`, in one part or several.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timing {
-    /// By their numbers, from 1.
+    /// The generations by their numbers, from 1.
     generations: BTreeMap<u64, Generation>,
-    /// Seconds of each go that were none of its generations', where it told its end.
+    /// Seconds of each invocation outside of its generations, if its end was printed.
     rests: Vec<Option<f64>>,
-    /// Where the log was written, as the run was told.
+    /// The path of the log, as the run was given it.
     log: Option<PathBuf>,
     is_torn: bool,
 }
 
 impl Timing {
-    /// Reads what `tune --json` printed, of one go or of several one after the other. Of a text that does not end with its line,
-    /// the last line may be torn.
+    /// Reads the output of `tune --json`, of one invocation or of several one after the other. If the text does not
+    /// end with a line end, its last line may be torn.
     ///
     /// # Errors
     /// When a line is something else, or there is no generation among them.
@@ -126,7 +126,7 @@ impl Timing {
         if timing.generations.is_empty() { Err(TimingError::Nothing) } else { Ok(timing) }
     }
 
-    /// Checks that these are the times of this log's run: all their generations have the fitness that is logged.
+    /// Returns whether these are the times of this log's run: all their generations have the logged fitness.
     pub fn is_of(&self, log: &SeedLog) -> bool {
         self.generations.values().all(|told| {
             let number = told.generation.checked_sub(1).and_then(|number| usize::try_from(number).ok());
@@ -135,7 +135,7 @@ impl Timing {
         })
     }
 
-    /// Checks that the run wrote a log of this file name.
+    /// Returns whether the run wrote a log with this file name.
     pub fn is_of_name(&self, name: &OsStr) -> bool {
         self.log.as_ref().is_some_and(|log| log.file_name() == Some(name))
     }
@@ -145,11 +145,11 @@ impl Timing {
         self.is_torn
     }
 
-    /// The same run's time with that of another part of it. Where both tell of a generation, which the run then did twice, the
-    /// other's holds.
+    /// Combines the time with that of another part of the same run. If both have a generation, which the run then did
+    /// twice, the other's is taken.
     ///
     /// # Errors
-    /// When the other seems to be this very part.
+    /// When the other seems to be the same part.
     pub fn and(mut self, other: Self) -> Result<Self, TimingError> {
         let is_twice = |told: &&Generation| self.generations.get(&told.generation) == Some(*told);
         if let Some(Generation { generation, .. }) = other.generations.values().find(is_twice) {
@@ -160,7 +160,7 @@ impl Timing {
         Ok(self)
     }
 
-    /// Returns the means over `per_step` generations in a row, and the sums.
+    /// Returns the means over `per_step` consecutive generations, and the sums.
     pub(super) fn spent(&self, per_step: u64) -> Spent {
         let mut steps: BTreeMap<u64, Vec<(f64, Seconds)>> = BTreeMap::new();
         for told in self.generations.values() {
@@ -186,16 +186,16 @@ impl Timing {
 pub(super) struct Spent {
     /// Generations that were timed.
     pub generations: u64,
-    /// Middle of some generations in a row, counted from 1, and the mean of where their time went.
+    /// Middle of some consecutive generations, counted from 1, and their mean split of time.
     pub steps: Vec<(f64, Seconds)>,
-    /// Where all their time went.
+    /// Split of all their time.
     pub total: Seconds,
-    /// Seconds of the run that were none of these generations', such as those of held-out evaluations, where all parts of it told
+    /// Seconds of the run outside of these generations, such as those of held-out evaluations, if all parts of it have
     /// their ends.
     pub rest: Option<f64>,
 }
 
-/// Names of the parts that a generation's time is shown in.
+/// Names of the parts of a generation's time.
 pub(super) const PARTS: [&str; 4] = ["inference", "perturbing and restoring codes", "update", "the rest"];
 
 /// Returns the seconds of each of [`PARTS`].
@@ -233,7 +233,7 @@ mod tests {
     use super::*;
     use crate::seed_log::test_log;
 
-    /// Returns a generation's line, half of whose time is inference.
+    /// Returns a generation's line; half of its time is inference.
     fn line(generation: u64, seconds: f64) -> String {
         let (half, tenth) = (seconds / 2.0, seconds / 10.0);
         format!(

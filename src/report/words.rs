@@ -1,6 +1,6 @@
-//! Words and numbers as a page shows them.
+//! Words and numbers on a page.
 
-/// Returns a text of a log as it is shown: what steers a terminal or turns the direction of writing is replaced.
+/// Returns a log's text for display: characters that control a terminal or the direction of writing are replaced.
 pub(super) fn shown(text: &str) -> String {
     let steers = |c: char| {
         c.is_control()

@@ -7,16 +7,16 @@ use thiserror::Error;
 
 use crate::dataset::excerpt;
 
-/// Characters of the command, of a question and of an answer that a message shows.
+/// Most characters of the command, of a question and of an answer in a message.
 const SHOWN: usize = 200;
 
-/// The reward program failed.
+/// Error of a reward program.
 #[derive(Debug, Error)]
 #[error("the program `{command}`{}: {wrong}", Place(asked.as_deref()))]
 pub struct CommandError {
     /// The command, shortened.
     pub command: String,
-    /// The question that was to be answered, shortened, where it was about one.
+    /// The question, shortened, if the error is about one.
     pub asked: Option<String>,
     /// The cause.
     #[source]
@@ -34,7 +34,7 @@ impl CommandError {
     }
 }
 
-/// The question in a message, where there is one.
+/// The question in a message, if there is one.
 struct Place<'a>(Option<&'a str>);
 
 impl fmt::Display for Place<'_> {

@@ -1,5 +1,5 @@
-//! A running program: its process, and the threads that write to it and read from it, so that neither side can block the
-//! other.
+//! A running program: its process, and the threads that write to it and read from it, so that neither side can block
+//! the other.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -8,31 +8,31 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// An answer's bytes at most.
+/// Most bytes of an answer.
 const LINE_LIMIT: u64 = 1 << 20;
-/// Lines that are read before anyone asks for them.
+/// Lines that are read ahead.
 const READ_AHEAD: usize = 64;
-/// How long a program that should end may take before it is made to.
+/// Time that a program may take to end before it is killed.
 pub(super) const PARTING: Duration = Duration::from_secs(2);
-/// How often it is looked whether it has.
+/// Interval between checks whether it has ended.
 const GLANCE: Duration = Duration::from_millis(5);
 
-/// News of a program.
+/// Output or end of a program.
 pub(super) enum Heard {
     /// A line that is not blank, without the white space around it.
     Line(Vec<u8>),
     /// The start of a line that is too long.
     Endless(Vec<u8>),
-    /// It says no more.
+    /// The end of its output.
     End,
-    /// Nothing in the time given.
+    /// Nothing in the given time.
     Nothing,
 }
 
 /// How a program ended.
 pub(super) enum End {
     Exited(ExitStatus),
-    /// It closed its output and went on.
+    /// It closed its output, but did not exit.
     Closed,
 }
 
@@ -52,14 +52,14 @@ impl fmt::Display for End {
     }
 }
 
-/// A program that was started. Dropped, it ends, with all processes of its group.
+/// A program that was started. Dropping it ends it, with all processes of its group.
 #[derive(Debug)]
 pub(super) struct Program {
     child: Child,
-    /// Lines to be written; `None` once the program's input is to end.
+    /// Lines to be written; dropped to end the program's input.
     questions: Option<Sender<Vec<u8>>>,
     heard: Receiver<Said>,
-    /// `true` if the process has been waited for: its number may be another's by now.
+    /// `true` if the process has been waited for: its number may belong to another by now.
     is_gone: bool,
 }
 
@@ -70,7 +70,7 @@ enum Said {
 }
 
 impl Program {
-    /// Has the shell run a command.
+    /// Runs a command in the shell.
     pub(super) fn start(command: &str) -> io::Result<Self> {
         let mut shell = shell(command);
         let mut child = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
@@ -87,7 +87,7 @@ impl Program {
         Ok(program)
     }
 
-    /// Has a line written. Where that fails, the program's end or silence will tell.
+    /// Sends a line to be written. If that fails, the program's end or silence will show it.
     pub(super) fn send(&self, line: &str) {
         if let Some(questions) = &self.questions {
             let _ = questions.send(line.as_bytes().to_owned());
@@ -104,7 +104,7 @@ impl Program {
         }
     }
 
-    /// Lets the program's input end, waits so long for it to end by itself, ends it, and tells how it did.
+    /// Closes the program's input, waits up to `patience` for it to exit, kills it, and returns how it ended.
     pub(super) fn end(&mut self, patience: Duration) -> End {
         let by_itself = self.exits_within(patience);
         if !self.is_gone {
@@ -130,7 +130,7 @@ impl Program {
         true
     }
 
-    /// Kills whatever the shell has started and not left the group.
+    /// Kills all processes of the group that the shell has started.
     fn kill_group(&mut self) {
         #[cfg(unix)]
         {
@@ -148,7 +148,7 @@ impl Drop for Program {
     }
 }
 
-/// Checks whether a process has exited. It is left to be waited for, so that its number is not given to another.
+/// Returns whether a process has exited, without waiting for it, so that its number is not given to another.
 #[cfg(unix)]
 fn has_exited(child: &mut Child) -> bool {
     use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
@@ -176,7 +176,7 @@ fn shell(command: &str) -> Command {
     shell
 }
 
-/// Writes lines until there are no more, or nobody reads them.
+/// Writes lines until there are no more, or the program reads no more.
 fn write_all(mut input: ChildStdin, lines: &Receiver<Vec<u8>>) {
     for line in lines {
         if input.write_all(&line).and_then(|()| input.flush()).is_err() {
@@ -185,7 +185,7 @@ fn write_all(mut input: ChildStdin, lines: &Receiver<Vec<u8>>) {
     }
 }
 
-/// Passes on lines, but not blank ones, until the output ends, or a line that does not, or nobody listens.
+/// Passes on lines that are not blank, until the output ends, a line is too long, or the receiver is gone.
 fn read_all(output: ChildStdout, say: &SyncSender<Said>) {
     let mut output = BufReader::new(output);
     loop {

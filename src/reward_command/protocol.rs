@@ -43,7 +43,7 @@ pub(super) fn reward(line: &[u8]) -> Result<f64, Wrong> {
     number.as_f64().filter(|reward| reward.is_finite()).ok_or_else(|| no_reward("not a number".to_owned()))
 }
 
-/// Describes a line that is not JSON. Python's `json` writes infinities and NaN as if they were.
+/// Describes a line that is not JSON. Python's `json` writes infinities and NaN that are not.
 fn not_json(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     let unbounded = ["nan", "inf"].iter().any(|name| text.to_ascii_lowercase().contains(name));

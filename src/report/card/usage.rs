@@ -1,4 +1,4 @@
-//! How a model is asked as it was tuned.
+//! Usage of a model in the form in which it was tuned.
 
 use std::fmt::Write;
 
@@ -6,7 +6,8 @@ use super::{Card, code, literal, shell, shown};
 use crate::chat::{ChatSettings, NONE, named};
 use crate::task::Message;
 
-/// Returns how it is run as it was tuned: with the same system message, prompts in the same form, and the same ends of replies.
+/// Describes how to run it as it was tuned: with the same system message, prompts in the same form, and the same ends
+/// of replies.
 pub(super) fn usage(card: &Card<'_>) -> String {
     let file = shell(&card.file);
     let task = &card.log.header.task.definition;
@@ -33,7 +34,7 @@ pub(super) fn usage(card: &Card<'_>) -> String {
     text
 }
 
-/// Returns the flags with which llama.cpp writes prompts as they were written.
+/// Returns the flags with which llama.cpp renders prompts as in the run.
 fn chat_flags(chat: &ChatSettings) -> String {
     // llama.cpp takes the names of most of our templates for templates that write just this name.
     let template = match chat.template.as_deref() {
@@ -47,7 +48,7 @@ fn chat_flags(chat: &ChatSettings) -> String {
     template + &kwargs
 }
 
-/// Returns in which form it was asked.
+/// Describes the form of the prompts.
 fn prompt_form(card: &Card<'_>) -> String {
     let task = &card.log.header.task.definition;
     let has_template = card.base.metadata_str("tokenizer.chat_template").is_some();
@@ -69,7 +70,7 @@ fn prompt_form(card: &Card<'_>) -> String {
     }
 }
 
-/// Returns a text of several lines as it is typed.
+/// Returns a text of several lines for a shell.
 fn typed(text: &str) -> String {
     let lines: Vec<String> = text.replace("```", "\u{2bc}").split('\n').map(shown).collect();
     format!("'{}'", lines.join("\n").replace('\'', "'\\''"))

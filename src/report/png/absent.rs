@@ -1,8 +1,8 @@
-//! Stands in for pictures in a build without the feature `png`.
+//! Replacement of pictures in a build without the feature `png`.
 
 use thiserror::Error;
 
-/// Figures cannot be made into pictures.
+/// Error of rendering a figure as a picture.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum PngError {
@@ -13,7 +13,7 @@ pub enum PngError {
     NotBuiltIn,
 }
 
-/// Checks that this build can make pictures.
+/// Checks that this build can render pictures.
 ///
 /// # Errors
 /// Always: it cannot.
@@ -21,7 +21,7 @@ pub fn check_png() -> Result<(), PngError> {
     Err(PngError::NotBuiltIn)
 }
 
-/// Fails.
+/// Fails in this build.
 ///
 /// # Errors
 /// Always: see [`check_png`].
