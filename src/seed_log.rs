@@ -47,15 +47,15 @@ pub struct SeedLog {
     pub plans: Vec<PlanRecord>,
     /// The hash from which the next line's continues.
     pub chain: Chain,
-    /// The hash of the header's line, then of each generation's: what identifies the log up to there.
+    /// The hash of the header's line, then of each generation's: the identity of the log up to there.
     points: Vec<Chain>,
-    /// Length in bytes of the whole lines; what follows is torn.
+    /// Length in bytes of the complete lines; the rest is torn.
     pub whole_bytes: u64,
     /// Bytes of the torn tail; 0 for a clean end.
     pub torn_bytes: u64,
 }
 
-/// The running hash of a log's lines.
+/// A hash of the hash chain over a log's lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chain([u8; 32]);
 
@@ -68,13 +68,13 @@ impl Chain {
         Self(hash.finalize().into())
     }
 
-    /// Returns the hash as text: the identity of a log up to some line.
+    /// Returns the hash as text, which identifies a log up to some line.
     pub fn hex(&self) -> String {
         hex(&self.0)
     }
 
-    /// Encodes a line, newline included, and moves on to its hash. JSON has no form for NaN and infinities;
-    /// [`SeedLog::push`] refuses records that hold one.
+    /// Encodes a line, newline included, and advances to its hash. JSON has no form for NaN and infinities;
+    /// [`SeedLog::push`] refuses records with one.
     ///
     /// # Errors
     /// When the line cannot be written as JSON.
@@ -90,7 +90,7 @@ impl Chain {
     }
 }
 
-/// Lower-case hexadecimal.
+/// Returns bytes as lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
@@ -100,10 +100,10 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 impl SeedLog {
-    /// Reads a log.
+    /// Parses a log.
     ///
     /// # Errors
-    /// For the first line that is not what it should be; a torn tail is no error, but counted in `torn_bytes`.
+    /// For the first invalid line; a torn tail is no error, but counted in `torn_bytes`.
     pub fn parse(bytes: &[u8]) -> Result<Self, LogError> {
         let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
         let mut chain = Chain::default();
@@ -134,10 +134,10 @@ impl SeedLog {
         Ok(log)
     }
 
-    /// Returns a log with only this header, and the header's line.
+    /// Creates a log with only this header, and returns it with the header's line.
     ///
     /// # Errors
-    /// When the header does not hold together.
+    /// When the header is inconsistent.
     pub fn start(header: Header) -> Result<(Self, String), LogError> {
         check_header(&header)?;
         let mut chain = Chain::default();
@@ -156,8 +156,8 @@ impl SeedLog {
         Ok((log, text))
     }
 
-    /// Checks a record that is to follow and encodes its line. The log has the record only after [`Prepared::commit`], so
-    /// that the line can be made durable first.
+    /// Checks the next record and encodes its line. The log has the record only after [`Prepared::commit`], so that
+    /// the line can be made durable first.
     ///
     /// # Errors
     /// When the record does not follow from the log so far.
@@ -169,8 +169,8 @@ impl SeedLog {
         Ok(Prepared { log: self, line, chain, text })
     }
 
-    /// Adds a record in memory and returns its line. A line that is to be in a file too is appended between
-    /// [`SeedLog::prepare`] and [`Prepared::commit`].
+    /// Adds a record in memory and returns its line. For a line that also goes into a file, use [`SeedLog::prepare`],
+    /// append it, and then [`Prepared::commit`].
     ///
     /// # Errors
     /// When the record does not follow from the log so far.
@@ -178,18 +178,18 @@ impl SeedLog {
         Ok(self.prepare(line)?.commit())
     }
 
-    /// Generations that the run is to have in all, as planned last.
+    /// Returns the planned number of generations in all, as of the last plan.
     pub fn planned(&self) -> u64 {
         self.plans.last().map_or(self.header.settings.generations, |plan| plan.generations)
     }
 
-    /// Returns the run's settings, its generations as planned last.
+    /// Returns the run's settings, with the planned number of generations as of the last plan.
     pub fn settings(&self) -> Settings {
         Settings { generations: self.planned(), ..self.header.settings.clone() }
     }
 
-    /// Returns the hash of the line that ends the first `generations` generations, if there are so many: it stands for all that
-    /// decides the codes at that point, however the log goes on.
+    /// Returns the hash of the line that ends the first `generations` generations, if there are so many: it covers
+    /// everything that determines the codes at that point, however the log continues.
     pub fn hash_after(&self, generations: u64) -> Option<&Chain> {
         self.points.get(usize::try_from(generations).ok()?)
     }
@@ -206,7 +206,7 @@ impl SeedLog {
         checked.map_err(|problem| LogError::Record { line: number, problem })
     }
 
-    /// Adds a record that was checked, and takes its line's hash.
+    /// Adds a record that was checked, with its line's hash.
     fn add(&mut self, line: Line, chain: Chain) {
         match line {
             // Refused by the check.
@@ -222,7 +222,7 @@ impl SeedLog {
     }
 }
 
-/// A record that follows from a log, which does not have it yet. Dropped, it leaves the log as it was.
+/// A record that follows from a log, which does not have it yet. If dropped, it leaves the log unchanged.
 #[derive(Debug)]
 #[must_use = "the log lacks the record until it is committed"]
 pub struct Prepared<'a> {

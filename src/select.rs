@@ -1,4 +1,4 @@
-//! Which tensors of a model are tuned.
+//! Selection of the tensors that are tuned.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
@@ -11,7 +11,7 @@ use crate::gguf::{Gguf, TensorEntry};
 use crate::seed_log::{Rows, TensorSpec};
 use crate::tensor_type::TensorType;
 
-/// Why no tensors, or not those of a log, can be tuned.
+/// Reasons for which no tensors, or not those of a log, can be tuned.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum SelectError {
@@ -48,8 +48,8 @@ fn names(types: &[TensorType]) -> String {
     types.iter().map(|t| t.name()).collect::<Vec<_>>().join(", ")
 }
 
-/// Returns whether a tensor is tuned when no pattern is given: the weight matrices of the blocks, but neither embeddings,
-/// norms nor the router of a mixture of experts.
+/// Returns whether a tensor is tuned without a pattern: if it is a weight matrix of a block, not an embedding, a norm
+/// or the router of a mixture of experts.
 pub fn is_block_matrix(tensor: &TensorEntry) -> bool {
     tensor.name.starts_with("blk.")
         && tensor.name.ends_with(".weight")
@@ -59,8 +59,8 @@ pub fn is_block_matrix(tensor: &TensorEntry) -> bool {
 
 /// Returns the tensors to tune, in file order: all that match the pattern, by default the block matrices.
 ///
-/// By default matrices of other types are left alone. A pattern is meant as it is written, so it may not match those;
-/// only vectors, such as norms and biases, are passed over where it matches something to tune too.
+/// By default matrices of other types are not tuned. A pattern is taken literally, so it must not match those; only
+/// vectors, such as norms and biases, are skipped if it also matches something to tune.
 ///
 /// # Errors
 /// When there is none, or the pattern matches a matrix whose type cannot be tuned.
@@ -105,13 +105,13 @@ fn nothing_tunable(fixed: &[&TensorEntry]) -> SelectError {
     SelectError::NothingTunable { found }
 }
 
-/// Returns a tensor as a log names it.
+/// Returns a tensor's entry in a log.
 pub fn spec(tensor: &TensorEntry) -> TensorSpec {
     let TensorEntry { name, tensor_type, .. } = tensor;
     TensorSpec { name: name.clone(), tensor_type: *tensor_type, codes: tensor.elements(), rows: None }
 }
 
-/// Some rows of a tensor as a log names them.
+/// Returns the entry of some rows of a tensor in a log.
 ///
 /// # Errors
 /// When the tensor does not have them.
@@ -124,16 +124,15 @@ pub fn spec_of_rows(tensor: &TensorEntry, rows: Rows) -> Result<TensorSpec, Sele
     Ok(TensorSpec { codes: rows.count * row, rows: Some(rows), ..spec(tensor) })
 }
 
-/// Names of the matrix that makes logits of the last layer's output, a row for each token. Without the first one a model uses
-/// its embeddings for it.
+/// Names of the output matrix, which has a row for each token. Without the first one a model uses its embeddings for it.
 const OUTPUT: [&str; 2] = ["output.weight", "token_embd.weight"];
 
-/// Returns the matrix that has a row for each token's logit.
+/// Returns the output matrix, which has a row for each token's logit.
 pub fn output_matrix(gguf: &Gguf) -> Option<&TensorEntry> {
     OUTPUT.iter().find_map(|name| gguf.tensor(name))
 }
 
-/// Returns the rows that the output matrix has for these tokens, in rising order.
+/// Returns the rows of these tokens in the output matrix, in rising order.
 ///
 /// # Errors
 /// When there is no such matrix, its type cannot be tuned, or it has no such row.
@@ -148,7 +147,7 @@ pub fn rows_of_tokens(gguf: &Gguf, tokens: &[u64]) -> Result<Vec<TensorSpec>, Se
     runs.map(|run| spec_of_rows(matrix, Rows { first: run[0], count: run.len() as u64 })).collect()
 }
 
-/// Returns the types among tensors, in the order of their first ones, each with those of the fields that it has.
+/// Returns the types of tensors, in the order of first occurrence, each with those of the fields that it has.
 pub fn fields(tensors: &[TensorSpec], fields: &[Field]) -> Vec<(TensorType, Field)> {
     let mut found = Vec::new();
     for tensor in tensors {
@@ -166,11 +165,11 @@ pub fn fields(tensors: &[TensorSpec], fields: &[Field]) -> Vec<(TensorType, Fiel
 pub struct Part<'a> {
     /// The tensor.
     pub tensor: &'a TensorEntry,
-    /// Where the tuned bytes are, counted from the start of the file.
+    /// The tuned bytes as a range of the file.
     pub range: Range<usize>,
 }
 
-/// Returns the tensors, or parts of them, that a log or a diff names, in its order.
+/// Returns the tensors, or parts of them, in a log or a diff, in its order.
 ///
 /// # Errors
 /// When one is missing or differs in type or size.
@@ -191,7 +190,7 @@ pub fn find<'a>(gguf: &'a Gguf, specs: &[TensorSpec]) -> Result<Vec<Part<'a>>, S
     specs.iter().map(find).collect()
 }
 
-/// Where the bytes are that are tuned of a tensor, which has them.
+/// Returns the range of a tensor's tuned bytes, which it must have.
 fn range_of(tensor: &TensorEntry, wanted: &TensorSpec) -> Range<usize> {
     let bytes = tensor.byte_range();
     let Some(rows) = wanted.rows else { return bytes };

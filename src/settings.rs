@@ -12,7 +12,7 @@ use crate::update::Method;
 /// Largest population: beyond it a generation takes days on any machine, and a log's records would not fit memory.
 pub const MAX_POPULATION: u32 = 1 << 16;
 
-/// Step sizes that make sense, in steps of the integers.
+/// Valid step sizes, in steps of the integers.
 pub const ALPHA_RANGE: std::ops::RangeInclusive<f64> = 0.0..=1000.0;
 
 /// Largest number of generations.
@@ -135,7 +135,7 @@ impl std::fmt::Display for Window {
     }
 }
 
-/// A hyper-parameter that makes no sense.
+/// Errors of hyper-parameters.
 #[derive(Debug, Error, PartialEq)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum SettingsError {
@@ -183,7 +183,7 @@ impl Settings {
     /// Checks every value.
     ///
     /// # Errors
-    /// For the first value that makes no sense.
+    /// For the first invalid value.
     pub fn validate(&self) -> Result<(), SettingsError> {
         if !(2..=MAX_POPULATION).contains(&self.population) {
             return Err(SettingsError::Population(self.population));
@@ -216,7 +216,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Checks that decay and window are what the method can have.
+    /// Checks that the method supports decay and window.
     fn validate_method(&self) -> Result<(), SettingsError> {
         let Self { method, decay, window, .. } = *self;
         if !method.has_residual() && (decay, window) != (0.0, Window::Last(1)) {
@@ -228,7 +228,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Returns the alphas that are planned for a generation, one for each entry of `types`.
+    /// Returns the planned alphas of a generation, one for each entry of `types`.
     pub fn alphas_at(&self, generation: u64) -> Vec<f64> {
         self.types.iter().map(|of_type| of_type.alpha_at(generation, self.generations)).collect()
     }
@@ -243,7 +243,7 @@ impl Settings {
         self.types.iter().position(|of_type| of_type.tensor_type == tensor_type && of_type.field == field)
     }
 
-    /// Returns the fields that are tuned, of whatever types.
+    /// Returns the fields that are tuned, of any type.
     pub fn fields(&self) -> impl Iterator<Item = Field> + '_ {
         Field::ALL.into_iter().filter(|field| self.types.iter().any(|of_type| of_type.field == *field))
     }

@@ -1,6 +1,6 @@
-//! Files as the tool uses them: the user's model is mapped, never written. And what the system says of this process.
+//! Files: the user's model is mapped, never written. Also facts of this process from the system.
 //!
-//! [`WorkingCopy`] shows the model's bytes twice, once as they are in the file and once as tuning has changed them.
+//! [`WorkingCopy`] gives two views of the model's bytes: as they are in the file, and as tuning has changed them.
 
 use std::io;
 use std::ops::Range;
@@ -38,7 +38,7 @@ pub use witness::Witness;
 pub use witnessed::Witnessed;
 pub use working_copy::WorkingCopy;
 
-/// A file could not be used, or bytes were asked for that it does not have.
+/// Errors of files, and of access to bytes that a file does not have.
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The file cannot be opened.
@@ -46,7 +46,7 @@ pub enum StoreError {
     Open {
         /// The file.
         path: PathBuf,
-        /// Why it cannot be opened.
+        /// The cause.
         source: io::Error,
     },
     /// The file has no bytes, or is no regular file.
@@ -60,7 +60,7 @@ pub enum StoreError {
     Map {
         /// The file.
         path: PathBuf,
-        /// Why it cannot be mapped.
+        /// The cause.
         source: io::Error,
     },
     /// A file cannot be written.
@@ -68,7 +68,7 @@ pub enum StoreError {
     Write {
         /// The file.
         path: PathBuf,
-        /// Why it cannot be written.
+        /// The cause.
         source: io::Error,
     },
     /// A file is far too long for a log.
@@ -77,7 +77,7 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// A file that people write is far too long, or no text.
+    /// A file for people is far too long, or is not text.
     #[error("{} is no UTF-8 text of at most {} bytes; check that it is the right file", path.display(), text_file::MAX_BYTES)]
     NotText {
         /// The file.
@@ -103,12 +103,12 @@ pub enum StoreError {
     /// Data is larger than any that is expected.
     #[error("{} makes the data larger than {most} bytes; give a part of it", path.display())]
     DataTooLarge {
-        /// The file with which it is.
+        /// The file that makes it too large.
         path: PathBuf,
         /// Bytes allowed.
         most: u64,
     },
-    /// A file was to be written where a folder is.
+    /// The path of a file to be written is a folder.
     #[error("cannot write {}: it is a folder; name a file in it", path.display())]
     IsFolder {
         /// The folder.
@@ -123,7 +123,7 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// A file would be overwritten that may be the user's own.
+    /// A file that may be the user's own would be overwritten.
     #[error("{} exists already; move it away, or replace it with --overwrite", path.display())]
     Exists {
         /// The file.
@@ -135,7 +135,7 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// Others did something to the log of a running run, which was saved elsewhere.
+    /// Another program changed the log of a running run, which was saved elsewhere.
     #[error(
         "{} was {how} by another program while the run wrote to it, so the run stopped; all that it logged is saved as {}: \
          continue with that (-o {} --resume), or put it back in its place first",
@@ -146,10 +146,10 @@ pub enum StoreError {
         path: PathBuf,
         /// Change that was made to it.
         how: &'static str,
-        /// Where it was saved.
+        /// The file in which it was saved.
         rescued: PathBuf,
     },
-    /// The same, but the log could not be saved.
+    /// Another program changed the log of a running run, which could not be saved.
     #[error(
         "{} was {how} by another program while the run wrote to it, so the run stopped, and its log could not be saved \
          elsewhere; bring the file back as it was, if it still exists, and continue with --resume",
@@ -161,7 +161,7 @@ pub enum StoreError {
         /// Change that was made to it.
         how: &'static str,
     },
-    /// The model's file is not what it was when it was opened.
+    /// The model's file has changed since it was opened.
     #[error(
         "{} is {how} while it was in use, so what was computed from it since cannot be trusted and is not kept; bring the \
          file back as it was and try again",
@@ -170,20 +170,20 @@ pub enum StoreError {
     ModelChanged {
         /// The model.
         path: PathBuf,
-        /// How it is other than it was.
+        /// The change.
         how: &'static str,
     },
-    /// Bytes were asked for that lie outside the file.
+    /// A range is outside the file.
     #[error("{} ends at byte {len}, before {range:?}; it is truncated, fetch it again", path.display())]
     OutOfBounds {
         /// The file.
         path: PathBuf,
         /// Its length.
         len: usize,
-        /// The bytes asked for.
+        /// The range.
         range: Range<usize>,
     },
-    /// Two ranges that were to be changed independently share bytes.
+    /// Two ranges that are to be changed independently overlap.
     #[error(
         "bytes {first:?} and {second:?} of {} overlap; two tensors share data, make the model file anew",
         path.display()

@@ -1,41 +1,43 @@
-//! Tokens that the openings of a task's replies surprise a model with: said far more often than it expects, and rarely elsewhere.
+//! Tokens in the openings of a task's replies that surprise a model: said far more often than it expects, and rarely
+//! elsewhere.
 //!
-//! A style, a format or a name is often a few tokens in a place where the model would not say them. What decides about a token is
-//! its row of the output matrix, and perturbing the rows of a few rare tokens costs nothing else that the model says: the damage
-//! of noise in a row goes with p (1 - p) over all places, and rare tokens have next to none. So where such tokens are most of
-//! what is unlikely about how replies begin, their rows are the place to learn it: some thousand integers in place of millions, in
-//! which each step is that much less noise (docs/ALGORITHM.md).
+//! A style, a format or a name is often a few tokens in a place where the model would not say them. A token's logit
+//! depends on its row of the output matrix, and perturbing the rows of a few rare tokens hardly affects anything else
+//! that the model says: the damage of noise in a row is proportional to p (1 - p) over all places, and rare tokens
+//! have next to none. So if such tokens are most of the surprise in how replies begin, their rows are the place to
+//! learn it: some thousand integers in place of millions, in which each step has that much less noise
+//! (docs/ALGORITHM.md).
 //!
-//! Openings alone are looked at, half of a reply at most. Rows can learn a closing phrase too, but nothing that tells whether it
-//! was said already, and then replies loop (docs/EVIDENCE.md).
+//! Only openings are examined, half of a reply at most. Rows can learn a closing phrase too, but nothing that tells
+//! whether it was said already, and then replies loop (docs/EVIDENCE.md).
 
 use crate::drift::Neutral;
 use crate::engine::{Engine, TokenTally};
 use crate::evaluation::{EvaluationError, Evaluator};
 
-/// Problems whose replies are looked at.
+/// Problems whose replies are examined.
 const REPLIES: usize = 64;
 
-/// Most tokens of a reply that are its opening.
+/// Most tokens of the opening of a reply.
 pub const OPENING: usize = 8;
 
-/// A token stands out when replies have it so many times more than expected, on average.
+/// A token stands out if it occurs this many times more per reply than expected, on average,
 const LEAST_MORE: f64 = 0.1;
 
-/// And when the square of that is so many times its leverage at a place of neutral text. Of what perturbs whole blocks the same
-/// ratio, signal over damage, is about 25.
+/// and if the square of that is this many times its leverage at a place of neutral text. For perturbations of whole
+/// blocks the same ratio, signal over damage, is about 25.
 const LEAST_RATIO: f64 = 250.0;
 
-/// Added to the leverage: less cannot be measured on a few hundred tokens.
+/// Added to the leverage, since less cannot be measured on a few hundred tokens.
 const FLOOR: f64 = 1e-6;
 
-/// Most tokens that are taken, those with the most first.
+/// Most tokens that are taken, those with the largest part first.
 const MOST: usize = 64;
 
-/// They are worth tuning alone when they are at least this share of all that is unlikely about the openings,
+/// They are worth tuning alone if they are at least this share of the whole surprise in the openings,
 const CLEAR: f64 = 0.5;
 
-/// and at least so many nats a reply.
+/// and at least this many nats a reply.
 const LEAST_NATS: f64 = 3.0;
 
 /// A token that stands out.
@@ -45,7 +47,7 @@ pub struct Standout {
     pub token: u64,
     /// Its text.
     pub text: String,
-    /// Factor by which replies have it more often than expected.
+    /// Occurrences per reply beyond those expected, on average.
     pub more: f64,
 }
 
@@ -61,7 +63,7 @@ pub struct Surprise {
 }
 
 impl Surprise {
-    /// Returns whether to tune these tokens' rows and nothing else is worth while.
+    /// Returns whether it is worthwhile to tune these tokens' rows and nothing else.
     pub fn is_clear(&self) -> bool {
         self.share >= CLEAR && self.nats >= LEAST_NATS
     }
@@ -93,8 +95,9 @@ impl Surprise {
     }
 }
 
-/// Looks for tokens that stand out in the openings of the replies that a run is to learn, which all its problems must have. Takes an
-/// evaluation of each reply that is looked at and of the neutral texts. Finds none where these mean nothing to the model.
+/// Looks for tokens that stand out in the openings of the replies that a run is to learn, which all its problems must
+/// have. Takes an evaluation of each examined reply and of the neutral texts. Finds none if these mean nothing to the
+/// model.
 ///
 /// # Errors
 /// When inference fails.

@@ -1,5 +1,5 @@
-//! Runs the work on tiles over all tuned tensors, in parallel with rayon. No result depends on the number of threads, nor on
-//! the order in which an engine lends its tensors: a tile's outcome is a function of the tile alone.
+//! Work on the tiles of all tuned tensors, in parallel with rayon. No result depends on the number of threads, nor on
+//! the order in which an engine lends its tensors: a tile's result is a function of the tile alone.
 
 mod past;
 
@@ -19,8 +19,8 @@ use crate::with_integers;
 
 pub use past::rebuild_past;
 
-/// Something kept for each tile of each field of each tensor, fields in the order of [`History::fields`], from call to call. A
-/// field that a tensor lacks has no tiles.
+/// State of each tile of each field of each tensor, fields in the order of [`History::fields`], kept from call to
+/// call. A field that a tensor lacks has no tiles.
 pub type PerTile<T> = Vec<Vec<Vec<T>>>;
 
 /// Returns one `T` for each tile.
@@ -38,12 +38,12 @@ fn tiles_of<T: Clone + Default>(history: &History, index: usize) -> Vec<Vec<T>> 
     history.fields().iter().map(of_field).collect()
 }
 
-/// The blocks of one tile, in whatever layout.
+/// The blocks of one tile, in any layout.
 struct TileBlocks<'a> {
-    /// Holds the tile, and what is interleaved with it.
+    /// The bytes of the tile, and of blocks interleaved with it.
     bytes: &'a mut [u8],
     arrangement: Arrangement,
-    /// The first block of the tile, counted from the beginning of `bytes` in the order of a file.
+    /// The first block of the tile, counted from the start of `bytes` in the order of a file.
     first_block: usize,
     /// The tile's blocks as they are in the base model's file.
     base: &'a [u8],
@@ -60,7 +60,7 @@ impl TileBlocks<'_> {
     }
 }
 
-/// How one field of a tensor is cut into tiles.
+/// Division of one field of a tensor into tiles.
 #[derive(Clone, Copy, Debug)]
 struct Cut {
     /// Integers of a tile.
@@ -68,8 +68,8 @@ struct Cut {
     /// Blocks and bytes of a tile.
     blocks: usize,
     bytes: usize,
-    /// Tiles that are worked on one after the other, since their bytes may be interleaved: whole tiles that are also whole rows
-    /// of those that a layout interleaves. In the file's layout that is a single tile.
+    /// Number of tiles that are processed one after the other, since their bytes may be interleaved: they are whole
+    /// groups of rows that a layout interleaves. In the file's layout it is a single tile.
     together: usize,
 }
 
@@ -92,30 +92,30 @@ impl Cut {
     }
 }
 
-/// Integers that a thread takes at least: less is hardly worth the handing out.
+/// Fewest integers for a thread: for less, the overhead exceeds the gain.
 const LEAST_WORK: usize = 1 << 15;
 
 fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// Hands tensors that lie in main memory to `edit`, side by side.
+/// Passes tensors in main memory to `edit`, in parallel.
 pub fn each_tensor(tensors: &mut [TensorBytes<'_>], edit: &TensorEdit<'_>) {
     tensors.par_iter_mut().for_each(|tensor| {
         edit(tensor);
     });
 }
 
-/// The outcome of work on some tiles.
+/// The result of work on some tiles.
 #[derive(Debug, Default)]
 struct Done {
     moves: Moves,
-    /// Where bytes may have changed.
+    /// Ranges of bytes that may have changed.
     changed: Vec<Range<usize>>,
 }
 
 impl Done {
-    /// Adds a range of bytes; one that follows the last is made one with it.
+    /// Adds a range of bytes; a range that follows the last is merged with it.
     fn add_changed(&mut self, range: Range<usize>) {
         match self.changed.last_mut() {
             Some(last) if last.end == range.start => last.end = range.end,
@@ -123,7 +123,7 @@ impl Done {
         }
     }
 
-    /// Adds what was done to the tiles that follow.
+    /// Appends the result of the tiles that follow.
     fn join(mut self, next: Self) -> Self {
         self.moves = self.moves + next.moves;
         next.changed.into_iter().for_each(|range| self.add_changed(range));
@@ -131,14 +131,14 @@ impl Done {
     }
 }
 
-/// The outcome of work on a tile: its moves, and whether any byte may have changed.
+/// The result of work on a tile: its moves, and whether any byte may have changed.
 type DoneToTile = (Moves, bool);
 
 fn moved(moves: Moves) -> DoneToTile {
     (moves, moves.moved + moves.pulled > 0)
 }
 
-/// Work on all tiles of all tensors, ready to be done where these are.
+/// Work on all tiles of all tensors, to be run where the tensors are.
 #[must_use = "nothing is done until it has the tensors"]
 pub struct Sweep<'a> {
     of_tensor: Box<dyn Fn(&mut TensorBytes<'_>) -> Done + Sync + 'a>,
@@ -146,7 +146,7 @@ pub struct Sweep<'a> {
 }
 
 impl<'a> Sweep<'a> {
-    /// Calls `work(blocks, tile, state, scratch)` for every tile, with what is kept of it.
+    /// Creates work that calls `work(blocks, tile, state, scratch)` for every tile, with its state.
     fn keeping<T: Send>(
         history: &'a History,
         state: &'a mut PerTile<T>,
@@ -163,7 +163,7 @@ impl<'a> Sweep<'a> {
         Self { of_tensor: Box::new(of_tensor), moves: Mutex::default() }
     }
 
-    /// The same where nothing is kept.
+    /// Creates work on tiles without state.
     fn forgetting(
         history: &'a History,
         work: impl Fn(&mut TileBlocks<'_>, &Tile, &mut Scratch) -> DoneToTile + Sync + 'a,
@@ -177,7 +177,7 @@ impl<'a> Sweep<'a> {
         Self { of_tensor: Box::new(of_tensor), moves: Mutex::default() }
     }
 
-    /// Does the work on one tensor, and returns where bytes may have changed. It can be done once for each tensor.
+    /// Does the work on one tensor, and returns the ranges that may have changed. It can be called once for each tensor.
     pub fn tensor(&self, tensor: &mut TensorBytes<'_>) -> Changed {
         let Done { moves, changed } = (self.of_tensor)(tensor);
         // A sum, so the order in which tensors come to be done does not matter.
@@ -186,23 +186,23 @@ impl<'a> Sweep<'a> {
         Changed::of(changed)
     }
 
-    /// Does the work on the tensors of an engine, and returns what it moved.
+    /// Does the work on the tensors of an engine, and returns the moves.
     ///
     /// # Errors
-    /// When changed bytes cannot be brought to where inference reads them.
+    /// When changed bytes cannot be copied to the memory that inference reads.
     pub fn on<E: Engine>(self, engine: &mut E) -> Result<Moves, EngineError> {
         engine.edit_codes(&|tensor| self.tensor(tensor))?;
         Ok(self.moves.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Does the work on tensors in main memory, and returns what it moved.
+    /// Does the work on tensors in main memory, and returns the moves.
     pub fn over(self, tensors: &mut [TensorBytes<'_>]) -> Moves {
         each_tensor(tensors, &|tensor| self.tensor(tensor));
         self.moves.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Calls `work(blocks, tile, state, scratch)` for every tile of a tensor, field by field, and adds up the answers.
+/// Calls `work(blocks, tile, state, scratch)` for every tile of a tensor, field by field, and adds up the results.
 fn each_tile<T: Send>(
     tensor: &mut TensorBytes<'_>,
     history: &History,
@@ -215,7 +215,7 @@ fn each_tile<T: Send>(
     })
 }
 
-/// The same for one field.
+/// Calls `work` for every tile of one field of a tensor, and adds up the results.
 fn each_tile_of<T: Send>(
     field: Field,
     tensor: &mut TensorBytes<'_>,
@@ -250,7 +250,8 @@ fn each_tile_of<T: Send>(
     units.fold(Default::default, add_unit).map(|(_, done)| done).reduce(Done::default, Done::join)
 }
 
-/// Edits all tensors by perturbations of members, one after the other, in a single pass over the tiles of each field.
+/// Returns work that edits all tensors by perturbations of members, one after the other, in a single pass over the
+/// tiles of each field.
 pub fn edit_all<'a>(
     edits: &'a [(Edit, Member<'a>)],
     history: &'a History,
@@ -268,17 +269,17 @@ pub fn edit_all<'a>(
     })
 }
 
-/// Where the residual of the next update comes from, where there is one. Both give the same codes, bit for bit.
+/// Source of the residual for the next update, if there is one. Both give the same codes, bit for bit.
 #[derive(Debug)]
 pub enum ResidualStore {
-    /// Drawn again from the log's window at every update; takes no memory. A history that
-    /// [must store](History::must_store) its residual is rebuilt without, but not updated.
+    /// Replayed from the log's window at every update; takes no memory. A history that [must
+    /// store](History::must_store) its residual can be rebuilt without, but not updated.
     Replay,
     /// Kept in memory, 4 bytes an integer or, with a window, 8; updates are faster.
     Stored(PerTile<Residual>),
 }
 
-/// Applies the newest generation of the history to all tensors.
+/// Returns work that applies the newest generation of the history to all tensors.
 pub fn update_all<'a>(history: &'a History, residual: &'a mut ResidualStore) -> Sweep<'a> {
     match residual {
         ResidualStore::Replay => Sweep::forgetting(history, |blocks, tile, scratch| {
@@ -296,7 +297,8 @@ pub fn update_all<'a>(history: &'a History, residual: &'a mut ResidualStore) -> 
     }
 }
 
-/// Applies the whole history to the base model's integers; a stored residual ends ready for the next update.
+/// Returns work that applies the whole history to the base model's integers; a stored residual ends ready for the next
+/// update.
 pub fn rebuild_all<'a>(history: &'a History, residual: &'a mut ResidualStore) -> Sweep<'a> {
     match residual {
         ResidualStore::Replay => Sweep::forgetting(history, |blocks, tile, scratch| {
@@ -315,8 +317,7 @@ pub fn rebuild_all<'a>(history: &'a History, residual: &'a mut ResidualStore) ->
     }
 }
 
-/// Applies the whole history to the base model's integers, and returns for each tensor what moved in each `span`
-/// generations.
+/// Applies the whole history to the base model's integers, and returns each tensor's moves in each `span` generations.
 pub fn rebuild_counting(tensors: &mut [TensorBytes<'_>], history: &History, span: u64) -> Vec<Vec<Moves>> {
     let span = span.max(1);
     let spans = history.len().div_ceil(span) as usize;

@@ -1,8 +1,7 @@
-//! Tasks: problems, the replies that are wanted, and the rewards of replies.
+//! Tasks: problems, wanted replies, and the rewards of replies.
 //!
-//! Every task splits its problems in two for good: those that tuning draws from and those that only evaluation sees. A
-//! [`Definition`] says which task it is and which rewards count; it is what a task file, the command line and a log's
-//! header have in common.
+//! Every task splits its problems permanently in two: training problems, and held-out ones for evaluation alone. A
+//! [`Definition`] names the task and its rewards; it is common to task files, the command line and a log's header.
 
 pub mod arith;
 pub mod countdown;
@@ -29,7 +28,7 @@ pub use reward::{Reward, RewardError, RewardKind, SOFT_FLOOR};
 
 pub use crate::dataset::Message;
 
-/// A prompt, in both forms that a model may be asked in.
+/// A prompt, in the forms for models with and without a chat template.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prompt {
     /// The text that a model without a chat template continues.
@@ -43,23 +42,23 @@ pub struct Prompt {
 pub struct Problem {
     /// The prompt.
     pub prompt: Prompt,
-    /// The wanted reply, where one is known.
+    /// The wanted reply, if there is one.
     pub wanted: Option<String>,
     /// A reply that is less wanted.
     pub rejected: Option<String>,
     /// `true` if the text goes on after the wanted reply, so that the model should not end there.
     pub goes_on: bool,
-    /// Factor on its reward, where that is not 1.
+    /// Factor on its reward, if that is not 1.
     pub weight: Option<f64>,
-    /// Where the problem stands in the user's data; a generated one stands nowhere.
+    /// Its place in the user's data; empty for a generated one.
     pub place: Place,
-    /// Other facts: the line of the user's data, or the facts that the task judges by.
+    /// Other facts: the example of the user's data, or facts by which the task judges.
     pub facts: Arc<Map<String, Value>>,
 }
 
 impl Problem {
-    /// Creates a problem that every model gets as this text, to be continued by the wanted reply. A `chat` prompt, the `place` and
-    /// the rest are as for nothing known.
+    /// Creates a problem that every model gets as this text, to be continued by the wanted reply. All other fields are
+    /// empty.
     pub fn new(prompt: impl Into<String>, wanted: impl Into<String>) -> Self {
         let prompt = Prompt { plain: prompt.into(), chat: Vec::new() };
         Self { prompt, wanted: Some(wanted.into()), ..Self::default() }
@@ -71,7 +70,7 @@ impl Problem {
 pub struct Place {
     /// The file's name; empty for no place.
     pub file: Arc<str>,
-    /// The line that the example begins on, from 1; `None` for a piece of a plain text.
+    /// The first line of the example, from 1; `None` for a piece of a plain text.
     pub line: Option<u64>,
 }
 
@@ -85,37 +84,38 @@ impl fmt::Display for Place {
     }
 }
 
-/// The task's own judgement of a reply.
+/// The task's verdict on a reply.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verdict {
     /// `true` if the reply solves the problem.
     pub right: bool,
-    /// The reward: 1 for a right reply, and what else the task counts.
+    /// The reward: 1 for a right reply, and any other part that the task rewards.
     pub reward: f64,
 }
 
 impl Verdict {
-    /// 1 for a right reply, 0 for any other.
+    /// Returns a verdict with the reward 1 for a right reply, 0 for any other.
     pub fn of(right: bool) -> Self {
         Self { right, reward: f64::from(right) }
     }
 }
 
-/// A source of problems and a judge of replies, perhaps on another thread than the one that it was made on.
+/// A source of problems and a judge of replies, which may run on another thread than the one that created it.
 pub trait Task: Send {
-    /// Problems to tune on, drawn from (seed, generation): the same for every member of a generation, and never one of
-    /// the held-out problems.
+    /// Returns training problems, drawn from (seed, generation): the same for every member of a generation, and never
+    /// one of the held-out problems.
     fn training(&self, seed: u64, generation: u64, count: usize) -> Vec<Problem>;
 
-    /// Returns the first `count` held-out problems, in an order of the task's own that never changes; fewer when it has fewer.
+    /// Returns the first `count` held-out problems, in an order of the task's own that never changes; fewer if it has
+    /// fewer.
     fn held_out(&self, count: usize) -> Vec<Problem>;
 
-    /// Returns all problems, where they are given and few, to be checked before any is put.
+    /// Returns all problems if they are given, not generated, so that they can be checked before a run.
     fn given(&self) -> Vec<&Problem> {
         Vec::new()
     }
 
-    /// Leaves out those of the given problems for which `is_out` says so. A task whose problems are made has none.
+    /// Leaves out the given problems that `is_out` accepts. A task with generated problems has none.
     fn leave_out(&mut self, is_out: &mut dyn FnMut(&Problem) -> bool) {
         let _ = is_out;
     }
@@ -128,12 +128,12 @@ pub trait Task: Send {
         true
     }
 
-    /// Returns whether a model without a chat template must reply with exactly the wanted text and then end. One forward
-    /// pass over the wanted text can check that.
+    /// Returns whether a model without a chat template must reply with exactly the wanted text and then end. One
+    /// forward pass over the wanted text can check that.
     fn is_exact_in_plain(&self) -> bool {
         false
     }
 
-    /// New tokens to let a model reply with where the user asks for no number.
+    /// Returns the default limit on the new tokens of a reply.
     fn reply_tokens(&self) -> usize;
 }

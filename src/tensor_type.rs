@@ -1,8 +1,8 @@
-//! The ggml tensor types this crate knows: how many codes a block holds, how many bytes it takes, and which
-//! integer range its codes have.
+//! The ggml tensor types: the number of codes in a block, its bytes, and the range of its codes.
 //!
-//! Layouts are those of ggml's `ggml-common.h`; numbers are the ids of `enum ggml_type`. A type is *tunable* when
-//! [`crate::block`] can read and write its codes, or at least its scales; every other type is left alone and only reported.
+//! Layouts are those of ggml's `ggml-common.h`; numbers are the ids of `enum ggml_type`. A type is *tunable* if
+//! [`crate::block`] can read and write its codes, or at least its scales; every other type is left unchanged and only
+//! reported.
 
 use std::fmt;
 use std::str::FromStr;
@@ -56,7 +56,7 @@ const fn tunable(
     Layout { ggml_id, name, block_len, block_bytes, tuned: Tuned::Codes(lo, hi) }
 }
 
-/// Every type a GGUF of today can hold (`enum ggml_type`, removed ids left out).
+/// Every type that a present GGUF can hold (`enum ggml_type` without removed ids).
 static TABLE: [Layout; 35] = [
     fixed(0, "F32", 1, 4),
     fixed(1, "F16", 1, 2),
@@ -160,7 +160,7 @@ impl TensorType {
         Self::TQ2_0,
     ];
 
-    /// Returns the type with an id that is in the table; with any other this does not compile.
+    /// Returns the type with an id that is in the table; for any other this does not compile.
     const fn row(ggml_id: u32) -> Self {
         let mut row = 0;
         while TABLE[row].ggml_id != ggml_id {
@@ -189,7 +189,7 @@ impl TensorType {
         self.0.block_len.into()
     }
 
-    /// Bytes of one block.
+    /// Returns the bytes of one block.
     pub fn block_bytes(self) -> u64 {
         self.0.block_bytes.into()
     }
@@ -207,7 +207,7 @@ impl TensorType {
         self.0.tuned != Tuned::Nothing
     }
 
-    /// Bytes that `elements` elements take, or `None` when they do not fill whole blocks or the product overflows.
+    /// Returns the bytes of `elements` elements, or `None` if they do not fill whole blocks or the product overflows.
     pub fn bytes_of(self, elements: u64) -> Option<u64> {
         if !elements.is_multiple_of(self.block_len()) {
             return None;
@@ -222,7 +222,7 @@ impl fmt::Display for TensorType {
     }
 }
 
-/// A name that is no ggml type.
+/// Error of a name that is not a ggml type.
 #[derive(Debug, Error)]
 #[error("\"{0}\" is not a ggml tensor type; expected a name such as Q4_K or Q8_0")]
 pub struct UnknownTensorType(String);

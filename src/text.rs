@@ -1,4 +1,4 @@
-//! Numbers and words as people read them.
+//! Numbers and words for people.
 
 pub mod drift;
 
@@ -10,7 +10,8 @@ pub fn percent(share: f64) -> String {
     format!("{:.1}%", 100.0 * share)
 }
 
-/// Returns the main result of a summary: the accuracy with its 95% interval, or the mean reward where nothing is right or wrong.
+/// Returns the main result of a summary: the accuracy with its 95% interval, or the mean reward if replies are not
+/// right or wrong.
 pub fn headline(summary: &EvaluationSummary) -> String {
     match (summary.accuracy(), summary.interval()) {
         (Some(accuracy), Some((low, high))) => {
@@ -31,27 +32,27 @@ pub fn measure(summary: &EvaluationSummary) -> &'static str {
     }
 }
 
-/// So many held-out problems.
+/// Returns a number of held-out problems in words.
 pub fn held_out(problems: u64) -> String {
     format!("{} held-out problem{}", count(problems), plural(problems))
 }
 
-/// So many examples.
+/// Returns a number of examples in words.
 pub fn examples(number: u64) -> String {
     format!("{} example{}", count(number), plural(number))
 }
 
-/// So many replies.
+/// Returns a number of replies in words.
 pub fn replies(number: u64) -> String {
     if number == 1 { "1 reply".to_owned() } else { format!("{} replies", count(number)) }
 }
 
-/// So many tokens.
+/// Returns a number of tokens in words.
 pub fn tokens(number: u64) -> String {
     format!("{} token{}", count(number), plural(number))
 }
 
-/// So many tensors, or so many rows of one; a log may name several parts of a tensor.
+/// Returns a number of tensors, or of rows of one, in words; a log may have several parts of a tensor.
 pub fn tensors(parts: &[TensorSpec]) -> String {
     let rows: u64 =
         parts.iter().filter_map(|part| part.rows).map(|rows| rows.count).fold(0, u64::saturating_add);
@@ -67,17 +68,17 @@ pub fn tensors(parts: &[TensorSpec]) -> String {
     }
 }
 
-/// Returns the number of different tensors among parts, those of one tensor following each other.
+/// Returns the number of different tensors among parts; those of one tensor are consecutive.
 pub fn tensor_count(parts: &[TensorSpec]) -> u64 {
     parts.chunk_by(|part, next| part.name == next.name).count() as u64
 }
 
-/// So many generations.
+/// Returns a number of generations in words.
 pub fn generations(number: u64) -> String {
     format!("{} generation{}", count(number), plural(number))
 }
 
-/// Returns the problems of a member, and of how many they are chosen.
+/// Returns the number of problems of a member, and of the candidates from which they are chosen.
 pub fn problems(task: &TaskSpec) -> String {
     match task.candidates {
         Some(candidates) => format!("{} of {candidates} problems", task.prompts),
@@ -89,7 +90,7 @@ fn plural(number: u64) -> &'static str {
     if number == 1 { "" } else { "s" }
 }
 
-/// From one summary to another.
+/// Returns the change from one summary to another.
 pub fn change(before: &EvaluationSummary, after: &EvaluationSummary) -> String {
     match (before.accuracy(), after.accuracy()) {
         (Some(before), Some(after)) => format!("{:+.1} points", 100.0 * (after - before)),
@@ -97,7 +98,7 @@ pub fn change(before: &EvaluationSummary, after: &EvaluationSummary) -> String {
     }
 }
 
-/// By how much a number that is better when higher has changed, in percent of its size.
+/// Returns the change of a number that is better when higher, in percent of its size.
 pub fn relative(before: f64, after: f64) -> String {
     let change = 100.0 * (after - before) / before.abs();
     if change.is_finite() {
@@ -113,7 +114,7 @@ pub fn summary_of(record: &EvaluationRecord) -> EvaluationSummary {
     EvaluationSummary { problems, correct, mean_reward, mean_loglik }
 }
 
-/// Bytes with a unit, three digits.
+/// Returns bytes with a unit, three digits.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["bytes", "KB", "MB", "GB", "TB"];
     let mut amount = count as f64;
@@ -149,7 +150,7 @@ pub fn seconds(amount: f64) -> String {
     }
 }
 
-/// Returns an argument as a shell would need it typed.
+/// Returns an argument quoted for a shell.
 pub fn quoted(path: &std::path::Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);

@@ -1,8 +1,8 @@
-//! Tiles: the pieces of a tensor that perturbing, replaying and updating work on.
+//! Tiles: the pieces of a tensor for perturbation, replay and updates.
 //!
-//! Everything the optimizer does is element-wise, so it goes tile by tile: a tile's gradient and residual fit the
-//! cache, and nothing as long as the model need be held besides its integers. A tile has integers of one field: whole runs of
-//! the noise and whole blocks. Its length does not change any result.
+//! Everything the optimizer does is element-wise, so it goes tile by tile: a tile's gradient estimate and residual fit
+//! the cache, and nothing as long as the model is needed besides its integers. A tile has integers of one field: whole
+//! runs of the noise and whole blocks. Its length does not change any result.
 
 use std::ops::Range;
 
@@ -12,8 +12,8 @@ use crate::noise::RunAddress;
 /// Shortest tile, in integers: two f32 arrays of this length take 64 KiB.
 const MIN_LEN: usize = 8192;
 
-/// Integers of a run of what an update draws by itself, besides the noise of perturbations: any tile begins with one. It is part
-/// of what a log means.
+/// Integers of a run of an update's own draws, which are separate from the noise of perturbations: every tile begins
+/// with a run. It is part of the log format.
 pub const UPDATE_RUN: usize = 8192;
 
 /// Returns the integers per tile for noise with runs of `run_len` integers (a power of two): whole runs and whole blocks.
@@ -26,7 +26,7 @@ pub fn tile_len(run_len: usize) -> usize {
 pub struct Tile {
     /// Position of the tensor in the log's tensor list.
     pub tensor: u32,
-    /// The field whose integers the tile has.
+    /// The field of the tile's integers.
     pub field: Field,
     /// First integer of the tile within its tensor; a multiple of the tile length.
     pub first: u64,

@@ -1,10 +1,11 @@
 //! The loop over generations: perturb, evaluate, restore, log, update.
 //!
-//! A [`Tuner`] coordinates: it has the log and its [`Journal`], says which members to evaluate, and makes records of their
-//! fitness. A [`Population`] has the model: it evaluates members, applies records and knows the codes. [`Local`] is the one of
-//! this process, with an [`Engine`](crate::engine::Engine) and [`Evaluators`]; several machines would be another. Neither draws a
-//! number, decides a code or writes a file itself. A generation's record is durable in the journal before its update touches a
-//! code, so a run that dies at any point is continued by replaying its log.
+//! A [`Tuner`] coordinates: it has the log and its [`Journal`], determines the members to evaluate, and makes records
+//! of their fitness. A [`Population`] has the model: it evaluates members, applies records and knows the codes.
+//! [`Local`] is the one of this process, with an [`Engine`](crate::engine::Engine) and [`Evaluators`]; several
+//! machines would be another. Neither draws a number, decides a code or writes a file itself. A generation's record is
+//! durable in the journal before its update touches a code, so a run that dies at any point is continued by replaying
+//! its log.
 
 mod audit;
 mod coordinator;
@@ -38,7 +39,7 @@ use crate::replay::History;
 use crate::seed_log::{Header, Line, LogError, SeedLog};
 use crate::store::{Journal, StoreError};
 
-/// Why a run ended early. Everything before the fault is in the log.
+/// Reasons for which a run ended early. Everything before the fault is in the log.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum TuneError {
@@ -70,23 +71,23 @@ pub enum TuneError {
 pub enum Outcome {
     /// All planned generations are in the log.
     Done,
-    /// The log's patience has come to an end before them.
+    /// The run is out of patience before that.
     OutOfPatience,
-    /// It was asked to stop; the log is whole and the run can be resumed.
+    /// It was asked to stop; the log is complete and the run can be resumed.
     Stopped,
 }
 
-/// How to keep the residual; one that cannot be replayed is stored either way.
+/// Ways to keep the residual; one that cannot be replayed is always stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResidualMode {
-    /// Draw it again from the log's window at every update.
+    /// Replay it from the log's window at every update.
     Replay,
     /// Keep it in memory.
     Stored,
 }
 
 impl ResidualMode {
-    /// How a run with this header keeps it where memory does not matter.
+    /// Returns the mode of a run with this header if memory is no concern.
     pub fn usual(header: &Header, history: &History) -> Self {
         let pays = stores_residual(header.integers() * history.residual_bytes());
         if pays || history.must_store() { Self::Stored } else { Self::Replay }

@@ -1,8 +1,8 @@
-//! A run from code: a model, a task, and a function that says what a reply is worth.
+//! A run from code: a model, a task, and a reward function.
 //!
-//! [`Tuning`] puts together what `qes-gguf tune` puts together from its flags, with the same defaults. The log that a run
-//! writes is like any other: [`crate::export`] and the program's `export`, `verify`, `inspect`, `report` and `apply` know what
-//! to do with it. Only to evaluate or to resume takes the program that has the task.
+//! [`Tuning`] sets up the same as `qes-gguf tune` does from its flags, with the same defaults. The log that a run
+//! writes is like any other: [`crate::export`] and the program's `export`, `verify`, `inspect`, `report` and `apply`
+//! can use it. Only evaluating and resuming need the program that has the task.
 //!
 //! ```no_run
 //! use std::sync::atomic::AtomicBool;
@@ -59,7 +59,7 @@ pub struct Tuning {
     neutral: Option<Neutral>,
 }
 
-/// Why a run did not begin, or ended early. Everything before the fault is in the log.
+/// Reasons for which a run did not begin, or ended early. Everything before the fault is in the log.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
 #[non_exhaustive]
@@ -102,7 +102,7 @@ pub struct Finished {
     pub outcome: Outcome,
     /// Its totals, with the first and the last evaluation.
     pub summary: Summary,
-    /// All that its file holds.
+    /// The contents of its file.
     pub log: SeedLog,
 }
 
@@ -116,10 +116,11 @@ impl<F: FnMut(&Asked<'_>) -> f64 + Send> Judge for Function<F> {
 }
 
 impl Tuning {
-    /// Creates a run with the defaults of `qes-gguf tune`: the model's file, the problems, and the reward of a reply, a finite number,
-    /// more is better. The reward should depend on nothing but what it is asked, so that a resumed run is the same as one
-    /// that was never interrupted.
-    /// Task and reward are `Send`, since a run may go on on another thread than the one that it was made on.
+    /// Creates a run with the defaults of `qes-gguf tune` from the model's file, the problems, and the reward of a
+    /// reply, a finite number; higher is better. The reward should depend on its argument alone, so that a resumed run
+    /// is the same as one that was never interrupted.
+    ///
+    /// Task and reward are `Send`, since a run may continue on another thread than the one that created it.
     pub fn new(
         model: impl Into<PathBuf>,
         task: impl Task + 'static,
@@ -154,59 +155,60 @@ impl Tuning {
         self
     }
 
-    /// Returns the number that problems and perturbations are drawn by.
+    /// Sets the seed of problems and perturbations.
     pub fn seed(mut self, seed: u64) -> Self {
         self.search.seed = Some(seed);
         self
     }
 
-    /// Generations in all.
+    /// Sets the number of generations in all.
     pub fn generations(mut self, generations: u64) -> Self {
         self.search.generations = Some(generations);
         self
     }
 
-    /// Members of a generation. The default step sizes follow it.
+    /// Sets the members of a generation. The default step sizes depend on it.
     pub fn population(mut self, population: u32) -> Self {
         self.search.population = Some(population);
         self
     }
 
-    /// Problems that each member replies to.
+    /// Sets the number of problems that each member replies to.
     pub fn prompts(mut self, prompts: u32) -> Self {
         self.search.prompts = Some(prompts);
         self
     }
 
-    /// Generations between evaluations, 0 for one before and one after the run, and held-out problems of each.
+    /// Sets the generations between evaluations, 0 for one before and one after the run, and the held-out problems of each.
     pub fn evaluations(mut self, every: u64, problems: u32) -> Self {
         (self.search.eval_every, self.search.eval_problems) = (Some(every), Some(problems));
         self
     }
 
-    /// Most tokens of a reply, where the task's own number does not suit.
+    /// Sets the most tokens of a reply, in place of the task's own number.
     pub fn reply_tokens(mut self, most: usize) -> Self {
         self.objective.definition.predict = Some(most);
         self
     }
 
-    /// Changes the hyper-parameters when everything else is in them, sigma and alpha of each type that is tuned too. A run
-    /// that is resumed goes on with its log's.
+    /// Changes the hyper-parameters after all others are filled in, including sigma and alpha of each tuned type. A
+    /// resumed run uses its log's.
     pub fn settings(mut self, change: impl FnOnce(&mut Settings) + 'static) -> Self {
         self.change = Box::new(change);
         self
     }
 
-    /// How llama.cpp runs.
+    /// Sets the options of inference by llama.cpp.
     pub fn inference(mut self, options: LlamaOptions) -> Self {
         self.inference = options;
         self
     }
 
-    /// Runs all generations and writes the log, which must not exist. `stop` is looked at between members.
+    /// Runs all generations and writes the log, which must not exist. `stop` is checked between members.
     ///
     /// # Errors
-    /// When something does not fit together, or inference or a file fails. What is in the log by then stays there.
+    /// When options, data and model do not fit together, or inference or a file fails. Records that are in the log by
+    /// then stay there.
     pub fn run(
         mut self,
         log: impl AsRef<Path>,
@@ -227,8 +229,8 @@ impl Tuning {
         ready.run(file, stop, observer, || discard_log(path))
     }
 
-    /// Goes on with a log that was cut off or stopped. The task, the reward and the model must be those that it began with;
-    /// its settings are the log's.
+    /// Continues a log that was cut off or stopped. The task, the reward and the model must be those of its start; its
+    /// settings are the log's.
     ///
     /// # Errors
     /// As for [`Tuning::run`], and when the log was made for another model or another task.
@@ -257,7 +259,7 @@ impl Tuning {
     }
 }
 
-/// A run of which all but the log's file is there.
+/// A run for which everything but the log's file is ready.
 struct Ready {
     engine: LlamaEngine,
     evaluators: Evaluators,
@@ -267,7 +269,7 @@ struct Ready {
 }
 
 impl Ready {
-    /// Loads the model and tries the problems, before there is a file.
+    /// Loads the model and tries the problems, before a file is created.
     fn new(
         model: Model,
         log: SeedLog,
@@ -282,7 +284,7 @@ impl Ready {
         Ok(Self { engine, evaluators, witness, log, mode })
     }
 
-    /// Runs the generations. `discard` is called when the run does not even begin.
+    /// Runs the generations. `discard` is called if the run does not even begin.
     fn run(
         self,
         file: LogFile,
@@ -306,7 +308,7 @@ fn slots(parts: &[Part<'_>]) -> Vec<TensorSlot> {
         .collect()
 }
 
-/// Starts llama.cpp on a model, these of its tensors lent for tuning.
+/// Starts llama.cpp on a model and lends these of its tensors for tuning.
 ///
 /// # Errors
 /// When the model lacks one of them, has another one of that name, or llama.cpp cannot load it.

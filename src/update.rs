@@ -1,11 +1,11 @@
-//! THE one step: a generation's gradient estimate and the residual to code deltas, by one of four methods.
+//! THE one step: from a generation's gradient estimate and the residual to code deltas, by one of four methods.
 //!
-//! Error feedback (QES, arXiv 2602.03120, section 3): v = alpha * g + decay * e, delta = round(v) with ties to even,
-//! e := v - delta. The residual never looks at the codes: e := v - delta whether or not a code could move, so that it is
-//! a function of seeds and weights alone and can be replayed exactly (docs/ALGORITHM.md). The other methods are there to be
-//! compared with: `gated` is the paper's own rule, `rounding` has no feedback. Live tuning, resuming and
-//! exporting all come through here. The arithmetic is f32 in a fixed order without fused multiply-add, so every machine
-//! gets the same bits.
+//! Error feedback (QES, arXiv 2602.03120, section 3): v = alpha * g + decay * e, delta = round(v) with ties to even, e
+//! := v - delta. The residual never looks at the codes: e := v - delta whether or not a code could move, so that it is
+//! a function of seeds and weights alone and can be replayed exactly (docs/ALGORITHM.md). The other methods are for
+//! comparison: `gated` is the paper's own rule, `rounding` has no feedback. Live tuning, resuming and exporting all
+//! use this module. The arithmetic is f32 in a fixed order without fused multiply-add, so every machine gets the same
+//! bits.
 
 mod anchor;
 mod gated;
@@ -47,7 +47,7 @@ impl Method {
         self == Self::QesGated
     }
 
-    /// Its name in logs and on the command line.
+    /// Returns the name in logs and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Qes => "qes",
@@ -61,14 +61,14 @@ impl Method {
 /// Step of one generation on one field of the tensors of one type.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepRule {
-    /// alpha / sigma: what turns the weighted sum of perturbations into steps of the integers.
+    /// alpha / sigma, the factor from the weighted sum of perturbations to steps of the integers.
     pub alpha_over_sigma: f32,
     /// Share of the residual that the next generation keeps, 0.0..=1.0.
     pub decay: f32,
 }
 
 impl StepRule {
-    /// The rule of a generation that used this alpha and sigma (both in steps of the integers).
+    /// Returns the rule of a generation with this alpha and sigma (both in steps of the integers).
     pub fn new(alpha: f64, sigma: f64, decay: f64) -> Self {
         Self { alpha_over_sigma: (alpha / sigma) as f32, decay: decay as f32 }
     }
@@ -79,7 +79,7 @@ impl StepRule {
 pub struct Moves {
     /// Integers that changed.
     pub moved: u64,
-    /// Integers with a delta that would have left their range, and so stayed.
+    /// Integers whose delta would have left their range, so that they stayed.
     pub gated: u64,
     /// Integers that the anchor then pulled one step towards their base value.
     pub pulled: u64,
@@ -109,13 +109,13 @@ impl std::ops::Add for Moves {
 /// The blocks of a tile, and the bytes that they have in the base model's file.
 #[derive(Debug)]
 pub struct Tuned<'a, I: Integers> {
-    /// The blocks as they are now.
+    /// The present blocks.
     pub blocks: Codes<'a, I::Layout>,
-    /// The blocks as they were before any tuning, in the file's layout.
+    /// The blocks before any tuning, in the file's layout.
     pub base: &'a [u8],
 }
 
-/// Arrays of a tile's length that an update needs; used again and again.
+/// Arrays of a tile's length for an update; reused.
 #[derive(Clone, Debug, Default)]
 pub struct Buffers {
     /// Weighted sums, and then deltas.
@@ -124,8 +124,8 @@ pub struct Buffers {
     integers: Vec<i16>,
 }
 
-/// One generation's update of one field of the tensors of one type: its sums are made by [`Update::weigh`] and used up by
-/// [`Update::apply`].
+/// One generation's update of one field of the tensors of one type: [`Update::weigh`] computes its sums and
+/// [`Update::apply`] consumes them.
 #[derive(Clone, Debug)]
 pub struct Update<'a> {
     /// The method.
@@ -136,13 +136,13 @@ pub struct Update<'a> {
     pub generation: u64,
     /// `true` if each perturbation has two members, one for each sign.
     pub mirror: bool,
-    /// Noise that the perturbations are drawn from.
+    /// Noise of the perturbations.
     pub noise: &'a Noise,
     /// The sources of the generation's perturbations.
     pub seeds: Vec<NoiseSeed>,
     /// The weight of each.
     pub weights: &'a [f32],
-    /// How sums become steps.
+    /// Rule from sums to steps.
     pub rule: StepRule,
     /// Pull of codes back to the base after the step.
     pub anchor: Option<&'a Anchor>,
@@ -164,7 +164,7 @@ impl Update<'_> {
         }
     }
 
-    /// Computes the sums of a tile, whose integers are those that the generation's members perturbed.
+    /// Computes the sums of a tile whose integers are those that the generation's members perturbed.
     pub fn weigh<I: Integers>(&self, tuned: &mut Tuned<'_, I>, tile: &Tile, buffers: &mut Buffers) {
         if self.method.looks_at_codes() {
             gated::weigh::<I>(self, &mut tuned.blocks, tile, buffers);
@@ -173,7 +173,7 @@ impl Update<'_> {
         }
     }
 
-    /// Moves the integers of a tile by the sums, which are used up. `residual` is empty for a method that has none.
+    /// Moves the integers of a tile by the sums, which are consumed. `residual` is empty for a method that has none.
     pub fn apply<I: Integers>(
         &self,
         tuned: &mut Tuned<'_, I>,
@@ -216,7 +216,7 @@ impl Sink for Accumulate<'_> {
     }
 }
 
-/// One step of the residual: takes the weighted sums of a generation and leaves the deltas in their place.
+/// Advances the residual by one step: consumes the weighted sums of a generation and leaves the deltas in their place.
 pub fn step(sum_to_delta: &mut [f32], residual: &mut [f32], rule: StepRule) {
     for (value, e) in sum_to_delta.iter_mut().zip(residual) {
         let v = rule.alpha_over_sigma * *value + rule.decay * *e;
@@ -226,7 +226,7 @@ pub fn step(sum_to_delta: &mut [f32], residual: &mut [f32], rule: StepRule) {
     }
 }
 
-/// Adds the deltas to the integers of a tile, where the result stays in range.
+/// Adds the deltas to the integers of a tile, if the result stays in range.
 pub fn apply<I: Integers>(blocks: &mut Codes<'_, I::Layout>, deltas: &[f32]) -> Moves {
     let mut moves = Moves::default();
     for (index, &delta) in deltas.iter().enumerate() {

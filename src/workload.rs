@@ -1,6 +1,6 @@
-//! From a task's definition to problems and the judges of replies to them: reads the user's data and makes the judges.
+//! From a task's definition to its problems and judges: reads the user's data and creates the judges.
 //!
-//! A [`Workload`] is one task, ready; [`Workloads`] are those of a run, with the [`Objective`] that its header tells.
+//! A [`Workload`] is one task, ready; [`Workloads`] are those of a run, with the [`Objective`] in its header.
 
 mod data;
 mod error;
@@ -38,15 +38,15 @@ pub struct Workload {
     data_sha256: Option<String>,
     /// Findings about the user's data.
     facts: Option<Facts>,
-    /// Judges replies in place of what the definition says.
+    /// Judge of replies in place of the definition's.
     own_judge: Option<Box<dyn Judge>>,
 }
 
 impl Workload {
-    /// Makes the task of a definition; reads the user's data.
+    /// Creates the task of a definition; reads the user's data.
     ///
     /// # Errors
-    /// When data cannot be read or makes no sense, or only a program has the task.
+    /// When data cannot be read or are invalid, or the task exists only in a program.
     pub fn load(definition: Definition) -> Result<Self, WorkloadError> {
         let in_code = || WorkloadError::InCode { name: definition.name.clone() };
         if definition.is_code() {
@@ -65,16 +65,16 @@ impl Workload {
         Ok(Self { definition, task, data_sha256, facts, own_judge: None }.counted())
     }
 
-    /// Takes a task and a judge that a program has.
+    /// Takes a task and a judge from a program.
     pub fn of_code(definition: Definition, task: Box<dyn Task>, judge: Box<dyn Judge>) -> Self {
         Self { definition, task, data_sha256: None, facts: None, own_judge: Some(judge) }
     }
 
-    /// Makes the task of a log again. A log may come from anyone, so a program that it names is run only where the user
+    /// Creates the task of a log again. A log may come from anyone, so a program that it names is run only if the user
     /// says that the log is `trusted`.
     ///
     /// # Errors
-    /// When data cannot be read, makes no sense, or is not what it was, or the log names a program and is not trusted.
+    /// When data cannot be read, are invalid, or have changed, or the log names a program and is not trusted.
     pub fn of_log(
         definition: Definition,
         data_sha256: Option<&str>,
@@ -100,7 +100,7 @@ impl Workload {
         Ok(workload)
     }
 
-    /// Puts into the definition what only reading the data could tell of it.
+    /// Adds to the definition the facts that only reading the data could give.
     fn counted(mut self) -> Self {
         if let (Some(options), Some(facts)) = (self.definition.problems.data_mut(), &self.facts) {
             options.shared = Some(facts.overlap.shared);
@@ -108,12 +108,12 @@ impl Workload {
         self
     }
 
-    /// Returns what the task is.
+    /// Returns the definition of the task.
     pub fn definition(&self) -> &Definition {
         &self.definition
     }
 
-    /// Returns what was found in the user's data, of a task that has some.
+    /// Returns the findings about the user's data, for a task that has some.
     pub fn facts(&self) -> Option<&Facts> {
         self.facts.as_ref()
     }
@@ -121,14 +121,14 @@ impl Workload {
     /// Returns the evaluator of the task in a run with this seed.
     ///
     /// # Errors
-    /// When a judge cannot be made, or a problem lacks what the task needs.
+    /// When a judge cannot be created, or a problem lacks what the task needs.
     pub fn evaluator(self, seed: u64) -> Result<Evaluator, WorkloadError> {
         let Self { definition, task, own_judge: mut own, .. } = self;
         let judge = |reward: &Reward| own.take().map_or_else(|| judge(reward), |own| Ok(Some(own)));
         Ok(Evaluator::new(task, &definition, seed, judge)?)
     }
 
-    /// Returns someone who puts the problems of the task, and judges no reply.
+    /// Returns an evaluator of the task that cannot judge replies.
     ///
     /// # Errors
     /// When a problem lacks what the task needs.
@@ -137,7 +137,7 @@ impl Workload {
     }
 }
 
-/// The problems that a model is tuned on, and those that it must not get worse at.
+/// The task that is tuned, and the retained task.
 pub struct Workloads {
     objective: Objective,
     task: Workload,
@@ -146,10 +146,11 @@ pub struct Workloads {
 }
 
 impl Workloads {
-    /// Makes the tasks of a new run. Its objective is as given, with what only reading the data could tell.
+    /// Creates the tasks of a new run. Its objective is the given one, with the facts that only reading the data could
+    /// give.
     ///
     /// # Errors
-    /// When data cannot be read, or numbers make no sense.
+    /// When data cannot be read, or numbers are invalid.
     pub fn load(mut objective: Objective) -> Result<Self, WorkloadError> {
         objective.check()?;
         let task = Workload::load(objective.definition)?;
@@ -161,10 +162,10 @@ impl Workloads {
         Ok(Self { objective, task, retain, neutral })
     }
 
-    /// Makes the tasks of a log again; `data` is where the data are now, if they were moved.
+    /// Creates the tasks of a log again; `data` is the present path of the data, if they were moved.
     ///
     /// # Errors
-    /// When data cannot be read, makes no sense, or is not what it was, or the log names a program and is not trusted.
+    /// When data cannot be read, are invalid, or have changed, or the log names a program and is not trusted.
     pub fn of_log(spec: &TaskSpec, data: Option<&Path>, trusted: bool) -> Result<Self, WorkloadError> {
         let definition = moved(&spec.definition, data)?;
         let task = Workload::of_log(definition, spec.data_sha256.as_deref(), trusted)?;
@@ -176,7 +177,7 @@ impl Workloads {
         Ok(Self { objective: Objective::from(spec), task, retain, neutral })
     }
 
-    /// Takes a task and a judge that a program has, and the neutral set that the objective's drift is measured on.
+    /// Takes a task and a judge from a program, and the neutral set for the objective's drift.
     pub fn of_code(
         objective: Objective,
         task: Box<dyn Task>,
@@ -187,18 +188,18 @@ impl Workloads {
         Self { objective, task, retain: None, neutral }
     }
 
-    /// Returns what a header tells of them.
+    /// Returns the objective, as it is in a header.
     pub fn objective(&self) -> &Objective {
         &self.objective
     }
 
-    /// Returns what the user should know of the data.
+    /// Returns warnings for the user about the data.
     pub fn warnings(&self) -> Vec<String> {
         let retained = self.retain.iter().filter_map(Workload::facts);
         self.task.facts().into_iter().chain(retained).flat_map(Facts::warnings).collect()
     }
 
-    /// Returns what is tuned on and what is held out, in a line.
+    /// Returns a line on training and held-out problems.
     pub fn line(&self) -> Option<String> {
         self.task.facts().map(Facts::line)
     }
@@ -206,14 +207,14 @@ impl Workloads {
     /// Returns the evaluators of a run with this seed.
     ///
     /// # Errors
-    /// When a judge cannot be made.
+    /// When a judge cannot be created.
     pub fn evaluators(self, seed: u64) -> Result<Evaluators, WorkloadError> {
         let retain = self.retain.map(|workload| workload.evaluator(seed)).transpose()?;
         Ok(Evaluators { task: self.task.evaluator(seed)?, retain, neutral: self.neutral })
     }
 }
 
-/// Makes the task of what is to be retained, whose conversations are written as `chat` says where it says nothing itself.
+/// Creates the retained task, whose conversations are in the form `chat` unless it has its own.
 fn retained(spec: &mut RetainSpec, chat: &ChatSettings) -> Result<Workload, WorkloadError> {
     if spec.definition.chat.is_default() {
         spec.definition.chat = chat.clone();

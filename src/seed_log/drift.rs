@@ -1,14 +1,14 @@
-//! How far a run has taken a model from its base, and how far it may.
+//! Drift of a run's model from its base, and the limit on it.
 
 use serde::{Deserialize, Serialize};
 
 use super::{EvaluationRecord, SeedLog};
 use crate::fitness::share;
 
-/// By how much of all replies more may loop than the base model's.
+/// Largest share of all replies by which more may loop than of the base model's.
 pub const MOST_LOOPS: f64 = 1.0 / 8.0;
 
-/// Limits on drift that make sense, as shares of the base's perplexity: the base itself has a drift of 0.
+/// Valid limits on drift, as shares of the base's perplexity: the base itself has a drift of 0.
 pub const DRIFT_RANGE: std::ops::RangeInclusive<f64> = f64::MIN_POSITIVE..=1000.0;
 
 /// Measure of drift in a run's evaluations, and its limit.
@@ -63,7 +63,7 @@ pub struct RepliesRecord {
 }
 
 impl DriftRecord {
-    /// Returns all replies together.
+    /// Returns the counts of all replies together.
     pub fn replies(&self) -> RepliesRecord {
         let of = |count: fn(&RepliesRecord) -> u64| {
             self.neutral.iter().chain(&self.held_out).map(count).fold(0, u64::saturating_add)
@@ -87,19 +87,19 @@ impl DriftRecord {
     }
 }
 
-/// In what way a model has got worse elsewhere than a run's limit on drift allows.
+/// A way in which a model has become worse elsewhere than a run's limit on drift allows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Damage {
-    /// More replies loop: the shares of the model's and of the base's.
+    /// More replies loop.
     Loops {
-        /// Of the model's replies.
+        /// Share of the model's replies.
         share: f64,
-        /// Of the base's.
+        /// Share of the base's replies.
         base: f64,
     },
-    /// The perplexity of the neutral texts.
+    /// The perplexity of the neutral texts has risen.
     Texts {
-        /// By what share of the base's it is higher.
+        /// Relative rise over the base's.
         drift: f64,
         /// The limit.
         max: f64,
@@ -112,8 +112,8 @@ impl SeedLog {
         self.evaluations.first().filter(|record| record.generations == 0)
     }
 
-    /// How a model that was evaluated in this run is worse elsewhere than the limit allows; nothing where it is within it, or
-    /// there is no limit.
+    /// Returns the ways in which an evaluated model of this run exceeds the limit on drift; nothing if it is within
+    /// it, or there is no limit.
     pub fn damage(&self, record: &EvaluationRecord) -> Vec<Damage> {
         let Some(Measured { max, texts, loops, base_loops }) = self.measured(record) else {
             return Vec::new();
@@ -124,15 +124,15 @@ impl SeedLog {
         loops.into_iter().chain(drifted.map(|drift| Damage::Texts { drift, max })).collect()
     }
 
-    /// Returns how much of the rise in log-perplexity of plain text that the limit allows a model has used up: 1 at the limit, and 0 or less where
-    /// it is no worse than the base. `None` without a limit, or where it was not measured. Loops are not looked at: they are
-    /// counted in a few replies, and come and go while a style is learned.
+    /// Returns the share of the allowed rise in log-perplexity of plain text that a model has used up: 1 at the limit,
+    /// and 0 or less if it is no worse than the base. `None` without a limit, or if it was not measured. Loops are not
+    /// included: they are counted in a few replies, and come and go while a style is learned.
     pub fn used_allowance(&self, record: &EvaluationRecord) -> Option<f64> {
         let Measured { max, texts, .. } = self.measured(record)?;
         Some(libm::log1p(texts?) / libm::log1p(max))
     }
 
-    /// Returns what an evaluation says beside the limit on drift, where there is one.
+    /// Returns the measurements of an evaluation besides the limit on drift, if there is one.
     fn measured(&self, record: &EvaluationRecord) -> Option<Measured> {
         let max = self.header.task.drift.as_ref()?.max?;
         let drift = record.drift.as_ref()?;
@@ -147,7 +147,7 @@ impl SeedLog {
 struct Measured {
     max: f64,
     texts: Option<f64>,
-    /// Share of the model's replies, and of the base's.
+    /// Share of the model's replies that loop, and of the base's.
     loops: f64,
     base_loops: f64,
 }
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use crate::seed_log::{Line, test_log};
 
-    /// Evaluations by generations, reward, drift on texts and loops of 16 replies.
+    /// Returns a log with evaluations by generations, reward, drift on texts and loops of 16 replies.
     fn log(max: Option<f64>, patience: Option<u64>, evaluations: &[(u64, f64, f64, u64)]) -> SeedLog {
         let mut header = test_log::header(test_log::settings());
         header.task.drift = Some(DriftSpec { neutral: "built-in".to_owned(), sha256: "00".repeat(32), max });

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::settings::SettingsError;
 
-/// Why a log cannot be used. Lines are counted from 1.
+/// Errors of a log. Lines are counted from 1.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum LogError {

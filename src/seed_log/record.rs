@@ -12,8 +12,8 @@ use crate::settings::Settings;
 use crate::task::{Definition, Reward};
 use crate::tensor_type::TensorType;
 
-/// The format version that this crate writes. It rises whenever an older version's log would replay to other codes, or does
-/// not say what its replay depends on.
+/// The format version that this crate writes. It rises whenever an older version's log would replay to other codes, or
+/// lacks something on which its replay depends.
 pub const FORMAT_VERSION: u32 = 3;
 
 /// Name and version of the writer in new logs.
@@ -29,7 +29,7 @@ pub enum Line {
     Generation(GenerationRecord),
     /// Held-out results at some point of the run. It decides nothing; replay passes over it.
     Evaluation(EvaluationRecord),
-    /// How far the run is to go from here on. Replay passes over it.
+    /// A new planned number of generations. Replay ignores it.
     Plan(PlanRecord),
 }
 
@@ -115,7 +115,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Returns the number of the row after the last one; the largest number there is for rows that no tensor has.
+    /// Returns the number of the row after the last one; the largest possible number for rows that no tensor has.
     pub fn end(&self) -> u64 {
         self.first.saturating_add(self.count)
     }
@@ -139,7 +139,7 @@ impl fmt::Display for TensorSpec {
     }
 }
 
-/// Returns the first tensor of a list that is named again, unless it is for rows after those that it is named for before.
+/// Returns the first tensor of a list that occurs again, unless the later one has rows after all those before.
 pub fn named_twice(tensors: &[TensorSpec]) -> Option<&TensorSpec> {
     let mut names = HashSet::new();
     let mut before: Option<&TensorSpec> = None;
@@ -153,14 +153,14 @@ pub fn named_twice(tensors: &[TensorSpec]) -> Option<&TensorSpec> {
 }
 
 impl TensorSpec {
-    /// Returns whether its codes are whole blocks, in each of its rows, which are at least one.
+    /// Returns whether its codes are whole blocks, in each of its rows, of which there is at least one.
     pub fn has_whole_blocks(&self) -> bool {
         let rows = self.rows.map_or(1, |rows| rows.count);
         let row = self.codes.checked_div(rows).filter(|row| row * rows == self.codes);
         row.is_some_and(|row| self.tensor_type.bytes_of(row).is_some())
     }
 
-    /// Returns the number of integers that a field has in the tensor; 0 where its blocks have none.
+    /// Returns the number of integers of a field in the tensor; 0 if its blocks have none.
     pub fn integers(&self, field: Field) -> u64 {
         self.codes / self.tensor_type.block_len() * integers_of_block(self.tensor_type, field)
     }
@@ -214,12 +214,13 @@ pub struct TaskSpec {
 }
 
 impl TaskSpec {
-    /// Evaluations that a generation of so many members takes on the task: each member's on each problem, and one of each candidate.
+    /// Returns the evaluations that a generation of this many members takes on the task: each member's on each
+    /// problem, and one of each candidate.
     pub fn evaluations(&self, members: u64) -> u64 {
         members * u64::from(self.prompts) + u64::from(self.candidates.unwrap_or(0))
     }
 
-    /// Why its problems cannot be chosen as it says, where that is so.
+    /// Returns the reason that its problems cannot be chosen as it says, if there is one.
     pub fn unchoosable(&self) -> Option<String> {
         let candidates = self.candidates?;
         let prompts = self.prompts;
@@ -322,7 +323,7 @@ pub struct EvaluationRecord {
 }
 
 impl EvaluationRecord {
-    /// Share of the problems solved, where problems can be solved.
+    /// Returns the share of the problems solved, if problems can be solved.
     pub fn accuracy(&self) -> Option<f64> {
         self.correct.map(|correct| share(correct, self.problems))
     }

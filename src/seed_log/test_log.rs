@@ -9,7 +9,7 @@ use crate::task::{Definition, Problems, RewardKind};
 use crate::tensor_type::TensorType;
 use crate::update::Method;
 
-/// Settings of four members for three fields of two types, one of them with larger hits.
+/// Returns settings of four members for three fields of two types, one of them with larger hits.
 pub fn settings() -> Settings {
     let of_type = |tensor_type, field, sigma, hit| TypeSettings {
         tensor_type,
@@ -55,7 +55,7 @@ pub fn by_each_method(anchors: &[f64]) -> Vec<Settings> {
     .collect()
 }
 
-/// Returns the header of a log with one tensor of each type, the second with a tile that is cut short.
+/// Returns the header of a log with one tensor of each type, the second with a shorter last tile.
 pub fn header(settings: Settings) -> Header {
     let tensor =
         |name: &str, tensor_type, codes| TensorSpec { name: name.to_owned(), tensor_type, codes, rows: None };

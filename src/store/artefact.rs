@@ -1,7 +1,8 @@
-//! New files that appear whole or not at all: written without a name, made durable, then linked or renamed into place.
+//! New files that appear completely or not at all: written without a name, made durable, then linked or renamed into place.
 //!
-//! On Linux a file has no name until it is whole, so a process that is killed leaves nothing. Where a file system cannot do
-//! that, it has a temporary name beside its place, which the next artefact in that folder removes if a kill left it.
+//! On Linux a file has no name until it is complete, so a process that is killed leaves nothing. If a file system does
+//! not support that, it has a temporary name beside its place, which the next artefact in that folder removes if a
+//! kill left it.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,15 +17,15 @@ use super::{StoreError, WorkingCopy, disk};
 const PREFIX: &str = ".qes-gguf-";
 const SUFFIX: &str = ".tmp";
 
-/// Makes a folder for artefacts, where it is missing.
+/// Creates a folder for artefacts, if it does not exist.
 ///
 /// # Errors
-/// When it cannot be made.
+/// When it cannot be created.
 pub fn make_folder(path: &Path) -> Result<(), StoreError> {
     disk::create_folder(path).map_err(|source| StoreError::Write { path: path.to_owned(), source })
 }
 
-/// A file on its way to its place. Dropped before [`Artefact::publish`], it leaves nothing behind.
+/// A file that is being written. If dropped before [`Artefact::publish`], it leaves nothing behind.
 #[derive(Debug)]
 pub struct Artefact {
     pending: Pending,
@@ -33,18 +34,17 @@ pub struct Artefact {
 
 #[derive(Debug)]
 enum Pending {
-    /// Vanishes with the process.
+    /// A file that vanishes with the process.
     #[cfg(target_os = "linux")]
     Nameless(File),
     Named(NamedTempFile),
 }
 
 impl Artefact {
-    /// Begins a file that will be at `place`. This already fails where the folder cannot be written to, before any work
-    /// is done.
+    /// Begins a file for the path `place`. This already fails if the folder cannot be written to, before any work is done.
     ///
     /// # Errors
-    /// When no file can be made in the folder of `place`.
+    /// When no file can be created in the folder of `place`.
     pub fn begin(place: &Path) -> Result<Self, StoreError> {
         if place.is_dir() {
             return Err(StoreError::IsFolder { path: place.to_owned() });
@@ -56,7 +56,7 @@ impl Artefact {
         Ok(Self { pending, place: place.to_owned() })
     }
 
-    /// Where it will be.
+    /// Returns its path.
     pub fn place(&self) -> &Path {
         &self.place
     }
@@ -69,7 +69,7 @@ impl Artefact {
         }
     }
 
-    /// Writes at its end.
+    /// Appends bytes.
     ///
     /// # Errors
     /// When not all bytes can be written.
@@ -78,7 +78,7 @@ impl Artefact {
         written.map_err(|source| StoreError::Write { path: self.place.clone(), source })
     }
 
-    /// Makes the content durable and moves the file to its place, over what may be there.
+    /// Makes the content durable and moves the file to its place, over any file there.
     ///
     /// # Errors
     /// When the content or the folder cannot be made durable, or the file cannot be moved.
@@ -86,10 +86,10 @@ impl Artefact {
         self.put(true).map(drop)
     }
 
-    /// The same, but what is there already stays.
+    /// As [`Artefact::publish`], but fails if there is a file already.
     ///
     /// # Errors
-    /// As [`Artefact::publish`], and when there is something.
+    /// As [`Artefact::publish`], and when there is a file.
     pub fn publish_beside(self) -> Result<(), StoreError> {
         self.put(false).map(drop).map_err(|error| match error {
             StoreError::LogExists { path } => StoreError::Exists { path },
@@ -97,7 +97,7 @@ impl Artefact {
         })
     }
 
-    /// Maps what was written, as a model to go on with; it never gets its place.
+    /// Maps the content as a model for further steps; the file is never published.
     ///
     /// # Errors
     /// When it cannot be mapped.
@@ -106,15 +106,15 @@ impl Artefact {
         WorkingCopy::of_nameless(place, self.file())
     }
 
-    /// The same as [`Artefact::publish`] where nothing may be there yet. The file stays open, and locked.
+    /// As [`Artefact::publish_beside`]. The file stays open, and locked.
     ///
     /// # Errors
-    /// As [`Artefact::publish`], and when there is something.
+    /// As [`Artefact::publish`], and when there is a file.
     pub(super) fn publish_new(self) -> Result<File, StoreError> {
         self.put(false)
     }
 
-    /// The same over what is there.
+    /// As [`Artefact::publish_new`], but over any file there.
     ///
     /// # Errors
     /// As [`Artefact::publish`].
@@ -159,7 +159,7 @@ fn begin_in(folder: &Path) -> io::Result<Pending> {
     }
 }
 
-/// Locks a file, which tells others that its process lives; false if the file system has no locks.
+/// Locks a file, which shows others that its process lives; `false` if the file system has no locks.
 fn lock(file: &File) -> bool {
     file.lock().is_ok()
 }
@@ -188,7 +188,7 @@ fn put_nameless(file: &File, place: &Path, over: bool) -> io::Result<()> {
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Removes what processes that were killed left in a folder: their temporary files, which nobody holds a lock on any more.
+/// Removes the temporary files in a folder that killed processes left: those without a lock.
 fn remove_stale(folder: &Path) {
     // Trouble here is no reason not to go on; what cannot be removed only takes space.
     let Ok(entries) = fs::read_dir(folder) else { return };
@@ -206,12 +206,12 @@ fn remove_stale(folder: &Path) {
     }
 }
 
-/// Checks whether both paths lead to one existing file.
+/// Returns whether both paths lead to the same existing file.
 pub fn same_file(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// Checks whether this open file is the one that the path names. Where a system does not tell, it returns true.
+/// Returns whether this open file is the one at the path; `true` on systems that do not tell.
 pub(super) fn same_file_at(file: &File, path: &Path) -> bool {
     #[cfg(unix)]
     {

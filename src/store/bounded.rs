@@ -1,4 +1,4 @@
-//! Reading files that may be anything, and of any length.
+//! Reading of files with unknown content and length.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,14 +6,14 @@ use std::path::Path;
 
 use super::StoreError;
 
-/// Returns all that is left to read, or `None` where that is more than `most` bytes.
+/// Returns all that is left to read, or `None` if that is more than `most` bytes.
 pub(super) fn read_up_to(file: impl Read, most: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     file.take(most + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
-/// Returns the first bytes of a file, fewer than `most` where it is shorter.
+/// Returns the first bytes of a file, fewer than `most` if it is shorter.
 ///
 /// # Errors
 /// When it cannot be read.

@@ -1,9 +1,9 @@
 //! The processor cores that are worth a thread of their own.
 //!
 //! llama.cpp splits every operation evenly over its threads and waits for the last one. So two threads on one core
-//! (hyperthreads) share what one could do alone, and a thread on a small core of a phone holds up those on the big ones:
-//! both make inference slower, not faster. One thread for each big core is best. No crate that is well kept knows the kinds
-//! of cores, but the system tells: Linux in `/sys/devices`, macOS by `sysctl`.
+//! (hyperthreads) share what one could do alone, and a thread on a small core of a phone holds up those on the big
+//! ones: both make inference slower, not faster. One thread for each big core is best. No well-maintained crate knows
+//! the kinds of cores, but the system does: Linux in `/sys/devices`, macOS by `sysctl`.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::collections::BTreeSet;
@@ -11,14 +11,14 @@ use std::collections::BTreeSet;
 #[cfg(any(target_os = "linux", target_os = "android", test))]
 mod sysfs;
 
-/// How many threads suit this machine: one for each big core that this process may run on, and no more than the processor
-/// time it is granted. Where the system does not tell its cores apart, one for each processor.
+/// Returns the best number of threads for this machine: one for each big core that this process may run on, and no
+/// more than the processor time that it is granted. If the system does not distinguish cores, one for each processor.
 pub fn suitable_threads() -> usize {
     let available = std::thread::available_parallelism().map_or(1, usize::from);
     within(big_cores_here(), available)
 }
 
-/// Returns the number of big cores, or what is available where that is unknown or less.
+/// Returns the number of big cores, or of available processors if the former is unknown or greater.
 fn within(cores: Option<usize>, available: usize) -> usize {
     cores.filter(|&cores| cores > 0).map_or(available, |cores| cores.min(available))
 }
@@ -41,7 +41,7 @@ fn big_cores_here() -> Option<usize> {
     None
 }
 
-/// Returns the processors that this process may run on; `None` if the system does not tell.
+/// Returns the processors that this process may run on; `None` if unknown.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn allowed() -> Option<BTreeSet<usize>> {
     let mut set = std::mem::MaybeUninit::<libc::cpu_set_t>::zeroed();
@@ -57,7 +57,7 @@ fn allowed() -> Option<BTreeSet<usize>> {
     Some((0..most).filter(|&number| unsafe { libc::CPU_ISSET(number, &set) }).collect())
 }
 
-/// Returns a number that macOS tells by name.
+/// Returns a number that macOS stores by name.
 #[cfg(target_os = "macos")]
 fn number_of_system(name: &std::ffi::CStr) -> Option<usize> {
     let mut number: libc::c_int = 0;

@@ -1,4 +1,4 @@
-//! The user's data: a file, or a folder with one to train on and perhaps one to evaluate on.
+//! The user's data: a file, or a folder with a training file and perhaps one for evaluation.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,18 +11,18 @@ use super::bounded::read_up_to;
 use crate::dataset::EXTENSIONS;
 use crate::seed_log::hex;
 
-/// Data beyond this would not fit the machines that this is for.
+/// Most bytes of data; more would not fit the machines that this tool is for.
 const MAX_DATA_BYTES: u64 = 1 << 30;
 
-/// Names of a folder's file to train on, before the dot.
+/// Names of a folder's training file, before the dot.
 const TRAINING: [&str; 1] = ["train"];
-/// Names of a folder's file to evaluate on; the first that is there counts.
+/// Names of a folder's file for evaluation; the first that exists is used.
 const HELD_OUT: [&str; 6] = ["valid", "validation", "val", "dev", "eval", "test"];
 
 /// A file of data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataFile {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// Its contents.
     pub bytes: Vec<u8>,
@@ -31,21 +31,21 @@ pub struct DataFile {
 /// The files of a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Data {
-    /// File to train on. A share of it is held out where no file for evaluation is given.
+    /// Training file. A share of it is held out if there is no file for evaluation.
     pub training: DataFile,
-    /// File to evaluate on.
+    /// File for evaluation.
     pub held_out: Option<DataFile>,
-    /// Other files of the folder that could be evaluated on, and are not used.
+    /// Other files of the folder for evaluation, which are not used.
     pub unused: Vec<PathBuf>,
-    /// SHA-256 over the files' names and contents, in hexadecimal. A folder may be moved or renamed, its files not changed.
+    /// SHA-256 over the files' names and contents, in hexadecimal. It does not depend on the folder's path.
     pub sha256: String,
 }
 
-/// Reads a file of data, or a folder's `train` and `valid` (else `validation`, `val`, `dev`, `eval` or `test`) with one of the
-/// endings that can be read.
+/// Reads a file of data, or a folder's `train` and `valid` (else `validation`, `val`, `dev`, `eval` or `test`) with
+/// one of the extensions that can be read.
 ///
 /// # Errors
-/// When there is nothing to train on, a file cannot be read, the files are too large, or there are two for one purpose.
+/// When there is no training file, a file cannot be read, the files are too large, or there are two for one purpose.
 pub fn read_data(path: &Path) -> Result<Data, StoreError> {
     let (training, mut others) = if path.is_dir() { in_folder(path)? } else { (path.to_owned(), Vec::new()) };
     let held_out = (!others.is_empty()).then(|| others.remove(0));
@@ -56,7 +56,7 @@ pub fn read_data(path: &Path) -> Result<Data, StoreError> {
     Ok(Data { training, held_out, unused: others, sha256: hex(&hash.finalize()) })
 }
 
-/// Returns the file of a folder to train on, and all that could be evaluated on, the one that counts first.
+/// Returns a folder's training file, and all of its files for evaluation, the one that is used first.
 fn in_folder(folder: &Path) -> Result<(PathBuf, Vec<PathBuf>), StoreError> {
     let training = first_of(folder, &TRAINING)?;
     let training = training.ok_or_else(|| StoreError::NoTrainingData { path: folder.to_owned() })?;
@@ -67,7 +67,7 @@ fn in_folder(folder: &Path) -> Result<(PathBuf, Vec<PathBuf>), StoreError> {
     Ok((training, held_out))
 }
 
-/// Returns the folder's file of the first name that there is one of.
+/// Returns the folder's file with the first of these names that exists.
 fn first_of(folder: &Path, names: &[&str]) -> Result<Option<PathBuf>, StoreError> {
     for name in names {
         let paths = EXTENSIONS.iter().map(|ending| folder.join(format!("{name}.{ending}")));

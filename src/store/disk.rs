@@ -1,15 +1,15 @@
-//! The system calls that change files, or make a change durable. Nothing else in the library makes any, so this is where
-//! tests let them fail, fall short, or be a process's last.
+//! The system calls that change files, or make a change durable. Nothing else in the library makes any, so tests can
+//! let them fail, be incomplete, or be a process's last.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// A kind of call.
+/// A kind of system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// Makes a file that has no place yet.
+    /// Creates a file that has no place yet.
     Create,
     /// Opens a log to be continued.
     Open,
@@ -29,13 +29,14 @@ pub enum Call {
     Remove,
 }
 
-/// Decides, before a call is made, how many of its bytes (0 unless it writes) it may write, or why it fails.
+/// Decides, before a call is made, how many of its bytes (0 unless it writes) it may write, or the error with which it
+/// fails.
 pub type Interceptor = fn(Call, usize) -> io::Result<usize>;
 
 static INTERCEPTOR: OnceLock<Interceptor> = OnceLock::new();
 
-/// Puts `interceptor` before all further calls of this process: for tests. The program itself never does, and no flag or
-/// variable makes it. The first one stays.
+/// Installs `interceptor` before all further calls of this process, for tests. The program itself never does, and no
+/// flag or variable makes it. Only the first call has an effect.
 pub fn intercept(interceptor: Interceptor) {
     INTERCEPTOR.get_or_init(|| interceptor);
 }
@@ -44,7 +45,7 @@ fn ask(call: Call, bytes: usize) -> io::Result<usize> {
     INTERCEPTOR.get().map_or(Ok(bytes), |decide| decide(call, bytes))
 }
 
-/// Returns a file without a name in this folder: it vanishes with the process unless it is linked.
+/// Creates a file without a name in this folder: it vanishes with the process unless it is linked.
 #[cfg(target_os = "linux")]
 pub(super) fn create_nameless(folder: &Path) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags, open};
@@ -57,7 +58,7 @@ pub(super) fn create_nameless(folder: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Returns the path by which Linux knows an open file.
+/// Returns the path of an open file on Linux.
 #[cfg(target_os = "linux")]
 fn descriptor(file: &File) -> std::path::PathBuf {
     use std::os::fd::AsRawFd;
@@ -72,14 +73,14 @@ pub(super) fn link(file: &File, place: &Path) -> io::Result<()> {
     Ok(linkat(CWD, descriptor(file), CWD, place, AtFlags::SYMLINK_FOLLOW)?)
 }
 
-/// Moves a file over what may be there.
+/// Moves a file to a path, over any file there.
 #[cfg(target_os = "linux")]
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     ask(Call::Rename, 0)?;
     fs::rename(from, to)
 }
 
-/// Returns a file with a name that is not taken in this folder; dropping it removes it.
+/// Creates a file with an unused name in this folder; dropping it removes it.
 pub(super) fn create_named(folder: &Path, prefix: &str, suffix: &str) -> io::Result<tempfile::NamedTempFile> {
     ask(Call::Create, 0)?;
     let mut builder = tempfile::Builder::new();
@@ -96,7 +97,7 @@ pub(super) fn create_named(folder: &Path, prefix: &str, suffix: &str) -> io::Res
     builder.prefix(prefix).suffix(suffix).tempfile_in(folder).map_err(plain)
 }
 
-/// Moves a named file to its place, over what may be there or only where nothing is.
+/// Moves a named file to its place; over any file there if `over`, else only if there is none.
 pub(super) fn persist(file: tempfile::NamedTempFile, place: &Path, over: bool) -> io::Result<File> {
     ask(Call::Rename, 0)?;
     let moved = if over { file.persist(place) } else { file.persist_noclobber(place) };
@@ -124,13 +125,13 @@ pub(super) fn write_all(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     Asked(file).write_all(bytes)
 }
 
-/// Makes a file durable that has no place yet, with all that belongs to it.
+/// Makes a new file's content and metadata durable.
 pub(super) fn sync_all(file: &File) -> io::Result<()> {
     ask(Call::Sync, 0)?;
     file.sync_all()
 }
 
-/// Makes the content durable, and of the rest what is needed to read it.
+/// Makes a file's content durable, with the metadata needed to read it.
 pub(super) fn sync(file: &File) -> io::Result<()> {
     ask(Call::Sync, 0)?;
     file.sync_data()
@@ -143,7 +144,7 @@ pub(super) fn cut(file: &File, len: u64) -> io::Result<()> {
     sync(file)
 }
 
-/// Returns the folder that a path names a file in.
+/// Returns the folder of the file at a path.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -154,7 +155,7 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder_of(path))?.sync_all() } else { Ok(()) }
 }
 
-/// Makes a folder, and those that it is in, where they are missing.
+/// Creates a folder and its parents, if they do not exist.
 pub(super) fn create_folder(path: &Path) -> io::Result<()> {
     ask(Call::Create, 0)?;
     fs::create_dir_all(path)

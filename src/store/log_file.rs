@@ -1,5 +1,5 @@
-//! The file of a seed log: made once, with its first line, then appended to line by line, each line durable before the call
-//! returns. While it is open no other process can open it for appending.
+//! The file of a seed log: created once, with its first line, then appended to line by line, each line durable before
+//! the call returns. While it is open no other process can open it for appending.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Seek, SeekFrom};
@@ -9,7 +9,7 @@ use super::artefact::same_file_at;
 use super::bounded::read_up_to;
 use super::{Artefact, StoreError, disk};
 
-/// Logs are far smaller; anything larger is another file given by mistake.
+/// Most bytes of a log; anything larger is another file given by mistake.
 const MAX_LOG_BYTES: u64 = 1 << 30;
 
 /// Reads a log.
@@ -28,7 +28,7 @@ fn read_bounded(file: &mut File, path: &Path) -> Result<Vec<u8>, StoreError> {
     bytes.ok_or_else(|| StoreError::TooLong { path: path.to_owned() })
 }
 
-/// Where the lines of a run's log go.
+/// Destination of the lines of a run's log.
 pub trait Journal: Send {
     /// Appends a line, newline included; when this returns, the line survives a loss of power.
     ///
@@ -42,15 +42,15 @@ pub trait Journal: Send {
 pub struct LogFile {
     file: File,
     path: PathBuf,
-    /// All that is in the file, should others remove it.
+    /// All content of the file, in case others remove it.
     text: Vec<u8>,
 }
 
 impl LogFile {
-    /// Makes a new log that begins with this line. It appears with the line or not at all.
+    /// Creates a new log that begins with this line. It appears with the line or not at all.
     ///
     /// # Errors
-    /// When there is a file already, or none can be made.
+    /// When there is a file already, or none can be created.
     pub fn create(path: &Path, first: &str) -> Result<Self, StoreError> {
         if path.exists() {
             return Err(StoreError::LogExists { path: path.to_owned() });
@@ -59,10 +59,10 @@ impl LogFile {
         Ok(Self { file, path: path.to_owned(), text: first.into() })
     }
 
-    /// Makes a new log in the place of an existing one, which is whole until the new one is.
+    /// Creates a new log in the place of an existing one, which stays complete until the new one is.
     ///
     /// # Errors
-    /// When the old one is in use, or no file can be made.
+    /// When the old one is in use, or no file can be created.
     pub fn replace(path: &Path, first: &str) -> Result<Self, StoreError> {
         let (_old, _) = Self::open(path)?;
         // Another name for the log, such as a link, goes on leading to it.
@@ -71,7 +71,7 @@ impl LogFile {
         Ok(Self { file, path: path.to_owned(), text: first.into() })
     }
 
-    /// Opens a log to continue it, and reads it.
+    /// Opens a log for appending, and reads it.
     ///
     /// # Errors
     /// When it cannot be opened, read or locked.
@@ -100,7 +100,7 @@ impl LogFile {
     /// Cuts off everything after the first `len` bytes: a torn tail.
     ///
     /// # Errors
-    /// When the file cannot be cut.
+    /// When the file cannot be truncated.
     pub fn truncate(&mut self, len: u64) -> Result<(), StoreError> {
         self.cut(len).map_err(|source| StoreError::Write { path: self.path.clone(), source })?;
         self.text.truncate(usize::try_from(len).unwrap_or(usize::MAX));
@@ -112,8 +112,8 @@ impl LogFile {
         self.file.seek(SeekFrom::End(0)).map(drop)
     }
 
-    /// Fails when others removed, replaced or changed the file: lines that nobody will find are not written. What the run has
-    /// logged is then saved beside it.
+    /// Fails if others removed, replaced or changed the file, since nobody would find further lines. The log of the
+    /// run is then saved beside it.
     fn check_in_place(&self) -> Result<(), StoreError> {
         let how = if !same_file_at(&self.file, &self.path) {
             "moved, removed or replaced"
@@ -137,7 +137,7 @@ fn prepare(place: &Path, content: &[u8]) -> Result<Artefact, StoreError> {
     Ok(artefact)
 }
 
-/// Saves a log under a name that is not taken: beside its place, else in the current folder, else where temporary files go.
+/// Saves a log under an unused name: beside its place, else in the current folder, else in the folder for temporary files.
 fn rescue(path: &Path, text: &[u8]) -> Option<PathBuf> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let beside = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -151,7 +151,7 @@ fn rescue(path: &Path, text: &[u8]) -> Option<PathBuf> {
     places.into_iter().find(save)
 }
 
-/// Removes a log that this process made and that holds nothing yet: it would only stand in the way of the next try.
+/// Removes a log that this process created and that is still empty, since it would only block the next try.
 pub fn discard_log(path: &Path) {
     // When even that fails, the error that led here is the one worth telling.
     let _ = disk::remove(path);

@@ -1,6 +1,6 @@
-//! Memory that this process has used, and the pages it comes in.
+//! Memory that this process has used, and the size of pages.
 
-/// Bytes of a page of memory.
+/// Returns the bytes of a page of memory.
 pub(crate) fn page_size() -> usize {
     #[cfg(unix)]
     // SAFETY: only asks for a number.
@@ -11,10 +11,11 @@ pub(crate) fn page_size() -> usize {
     page.filter(|page| page.is_power_of_two()).unwrap_or(1 << 16)
 }
 
-/// Has the C library give large pieces of memory back to the system when they are freed, where it would keep them.
+/// Makes the C library return large pieces of memory to the system when they are freed, if it would keep them.
 ///
-/// glibc raises the size from which it does so whenever a larger piece is freed, up to 32 MB. A context of inference that is let go of
-/// would then stay with the process, as a part of its heap with holes in it: 27 MB for the search for tokens on a model of 98 MB.
+/// glibc raises the size from which it does so whenever a larger piece is freed, up to 32 MB. The memory of a freed
+/// context of inference would then stay with the process, as a part of its heap with holes in it: 27 MB for the search
+/// for tokens on a model of 98 MB.
 pub fn return_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: only sets a number.
@@ -23,9 +24,9 @@ pub fn return_freed_memory() {
     };
 }
 
-/// Returns the most memory (resident set) that this process has had so far, in bytes; `None` if the system does not tell.
+/// Returns the peak memory (resident set) of this process so far, in bytes; `None` if unknown.
 ///
-/// Linux's getrusage would not do: it still counts what the process was before it became this program.
+/// Linux's getrusage is unsuitable: it still counts the process's memory before it became this program.
 #[cfg(target_os = "linux")]
 pub fn peak_rss_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -34,7 +35,7 @@ pub fn peak_rss_bytes() -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// Returns the most memory (resident set) that this process has had so far, in bytes; `None` if the system does not tell.
+/// Returns the peak memory (resident set) of this process so far, in bytes; `None` if unknown.
 #[cfg(target_os = "macos")]
 pub fn peak_rss_bytes() -> Option<u64> {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
@@ -48,7 +49,7 @@ pub fn peak_rss_bytes() -> Option<u64> {
     u64::try_from(usage.ru_maxrss).ok()
 }
 
-/// Returns the most memory that this process has had so far; this system does not tell.
+/// Returns the peak memory of this process so far, which is unknown on this system.
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 pub fn peak_rss_bytes() -> Option<u64> {
     None

@@ -1,11 +1,11 @@
-//! Signals that say that a file fails, made into words.
+//! Messages for signals that mean a failing file or device.
 //!
-//! A read from a mapped file ends in SIGBUS when the file does not have the page any more, or the disk fails. The system
-//! offers no other sign, and by then there is nothing to go on with. The process ends as it would have, which a log survives
-//! as it survives any other end; but it says why. Nothing is caught, mapped anew or jumped over.
+//! A read from a mapped file ends in SIGBUS when the file no longer has the page, or the disk fails. The system offers
+//! no other sign, and the process cannot go on after it. The process ends as it would have, which a log survives like
+//! any other end; but it prints the reason. Nothing is caught, mapped anew or jumped over.
 
-/// Has this process say why when it ends by a bus error, and go on to report a file that reaches the limit of its size
-/// (`ulimit -f`) instead of ending by the signal for that.
+/// Makes this process print the reason when it ends by a bus error, and return an error for a file that reaches the
+/// limit of its size (`ulimit -f`) instead of ending by the signal for that.
 #[cfg(unix)]
 pub fn explain_file_signals() {
     const WHY: &str = "error: a part of the model's file cannot be read any more: it was cut short by another program, or \
@@ -25,8 +25,8 @@ pub fn explain_file_signals() {
     let _ = unsafe { signal_hook::low_level::register(libc::SIGXFSZ, || ()) };
 }
 
-/// Has this process say what to do when it ends because llama.cpp gave up: its GPU backends do so, by the signal of `abort`, when
-/// a device is lost or out of memory in the middle of a run.
+/// Makes this process print a remedy when it ends because llama.cpp gave up: its GPU backends do so, by the signal of
+/// `abort`, when a device is lost or out of memory in the middle of a run.
 #[cfg(unix)]
 pub fn explain_device_signals() {
     const WHY: &str = "error: llama.cpp gave up in the middle of its work, most likely as a GPU was lost or ran out of memory. What \
@@ -43,10 +43,10 @@ pub fn explain_device_signals() {
     let _ = unsafe { signal_hook::low_level::register(libc::SIGABRT, explain) };
 }
 
-/// Such signals are unknown to this system.
+/// Does nothing: this system has no such signals.
 #[cfg(not(unix))]
 pub fn explain_file_signals() {}
 
-/// Such signals are unknown to this system.
+/// Does nothing: this system has no such signals.
 #[cfg(not(unix))]
 pub fn explain_device_signals() {}

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::chat::Date;
 
-/// Today's date, in UTC.
+/// Returns today's date, in UTC.
 pub fn today() -> Date {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     Date::of_unix_seconds(since.map_or(0, |since| since.as_secs()))

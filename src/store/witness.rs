@@ -1,8 +1,8 @@
 //! Detects changes of a model's file since it was opened.
 //!
-//! Pages of a mapped file that nobody edited show whatever is in the file, so a file that is written to in place would
-//! change under inference. That cannot be prevented without a second copy of the model in memory; but it shows in the
-//! file's length, time of change or identity, which are looked at before anything that was computed from the model is kept.
+//! Unedited pages of a mapped file show the file's present content, so a file that is written to in place would change
+//! under inference. That cannot be prevented without a second copy of the model in memory; but it changes the file's
+//! length, modification time or identity, which are checked before anything computed from the model is kept.
 
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::StoreError;
 /// Facts of a file that change when it is written to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
-    /// Device and number of the file, where a system tells.
+    /// Device and number of the file, if the system tells.
     identity: Option<(u64, u64)>,
     len: u64,
     modified: Option<SystemTime>,
@@ -32,29 +32,29 @@ impl Stamp {
     }
 }
 
-/// A file as it was when it was opened. Two are equal when nothing tells one file from the other.
+/// A file at the time of its opening. Two are equal if they are indistinguishable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Witness {
     path: PathBuf,
-    /// `None` of a file that has no name, which no other program can reach.
+    /// `None` for a file without a name, which no other program can reach.
     stamp: Option<Stamp>,
 }
 
 impl Witness {
-    /// Of an open file at this path, by what the system says of it.
+    /// Creates a witness of an open file at this path, from the system's metadata.
     pub(super) fn new(path: &Path, metadata: &Metadata) -> Self {
         Self { path: path.to_owned(), stamp: Some(Stamp::of(metadata)) }
     }
 
-    /// Of a file of this process alone.
+    /// Creates a witness of a file of this process alone.
     pub(super) fn of_nameless(path: &Path) -> Self {
         Self { path: path.to_owned(), stamp: None }
     }
 
-    /// Fails when the path no longer leads to the file, or the file was written to.
+    /// Checks that the path still leads to the file, and that the file was not written to.
     ///
     /// # Errors
-    /// When it is not what it was, which is no more than its length, time of change and identity say.
+    /// When it has changed, as far as its length, modification time and identity show that.
     pub fn check(&self) -> Result<(), StoreError> {
         let Some(stamp) = &self.stamp else { return Ok(()) };
         match fs::metadata(&self.path) {

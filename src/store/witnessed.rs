@@ -1,13 +1,13 @@
-//! A log that knows the model that it is of.
+//! A log file with a witness of its model.
 
 use super::{Journal, LogFile, StoreError, Witness};
 
-/// A log's file that takes no line once the model is not what it was, so that no reward of another model is ever logged.
+/// A log file that refuses lines once the model has changed, so that no reward of another model is ever logged.
 #[derive(Debug)]
 pub struct Witnessed {
     /// The log's file.
     pub log: LogFile,
-    /// The model's.
+    /// The witness of the model's file.
     pub model: Witness,
 }
 

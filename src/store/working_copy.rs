@@ -1,7 +1,7 @@
-//! The model file mapped twice: read-only as the base, and privately writable as the working copy.
+//! The model file mapped twice: read-only as the base, and copy-on-write as the working copy.
 //!
 //! Both mappings show the page cache's pages; a page of the working copy becomes memory of this process when it is
-//! first written, so the cost is that of the pages touched, and the file never changes.
+//! first written, so memory is used only for the pages touched, and the file never changes.
 
 use std::fs::File;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use super::{StoreError, Witness, page_size};
 /// Bytes of the base that are read before their pages are released: a multiple of every system's page size.
 const PIECE_BYTES: usize = 16 << 20;
 
-/// A model file with the changes that were made to it in memory.
+/// A model file with changes to it in memory.
 #[derive(Debug)]
 pub struct WorkingCopy {
     path: PathBuf,
@@ -44,7 +44,7 @@ impl WorkingCopy {
         }
     }
 
-    /// Maps a file of this process that has no name yet; `path` is what it is called in messages.
+    /// Maps a file of this process that has no name yet; `path` is its name in messages.
     pub(super) fn of_nameless(path: PathBuf, file: &File) -> Result<Self, StoreError> {
         let witness = Witness::of_nameless(&path);
         match map_twice(file) {
@@ -68,8 +68,8 @@ impl WorkingCopy {
         &self.base
     }
 
-    /// Reads all bytes as they are in the file, piece by piece, and lets each go again, lest a whole second model counts
-    /// as this process's memory.
+    /// Reads all bytes as they are in the file, piece by piece, and releases each piece, so that a whole second model
+    /// is not counted as this process's memory.
     pub fn read_base(&self, mut read: impl FnMut(&[u8])) {
         for start in (0..self.base.len()).step_by(PIECE_BYTES) {
             let range = start..(start + PIECE_BYTES).min(self.base.len());
@@ -78,8 +78,8 @@ impl WorkingCopy {
         }
     }
 
-    /// Lets go of pages of the base, which are read from the file again when they are needed. A range that is not within
-    /// the file is none of them.
+    /// Releases pages of the base, which are read from the file again when they are needed. Does nothing for a range
+    /// outside the file.
     pub fn release_base(&self, range: Range<usize>) {
         if self.base.get(range.clone()).is_none() {
             return;
@@ -107,13 +107,13 @@ impl WorkingCopy {
         self.edited
     }
 
-    /// Returns the bytes to be changed; they stay at the same address for as long as the working copy lives.
+    /// Returns the bytes for editing; they stay at the same address for as long as the working copy lives.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         self.edited = true;
         &mut self.changed
     }
 
-    /// Takes all changes of a part back, and lets go of the memory that they took.
+    /// Reverts all changes of a part, and releases their memory.
     ///
     /// # Errors
     /// When the range lies outside the file.
@@ -138,8 +138,8 @@ impl WorkingCopy {
         Ok(())
     }
 
-    /// Returns a part as it is in the file, and as it is to be changed: for comparing them and for pointing inference there. What is
-    /// changed here is not counted by [`WorkingCopy::is_edited`].
+    /// Returns a part as it is in the file, and for editing: to compare them, and to redirect inference to the latter.
+    /// [`WorkingCopy::is_edited`] ignores changes made here.
     ///
     /// # Errors
     /// When the range lies outside the file.
@@ -151,7 +151,7 @@ impl WorkingCopy {
         }
     }
 
-    /// Returns all bytes as they are in the file, and several parts to be changed at once, in the order of `ranges`.
+    /// Returns all bytes as they are in the file, and several parts for editing at once, in the order of `ranges`.
     ///
     /// # Errors
     /// When a range lies outside the file or two of them overlap.
@@ -175,7 +175,7 @@ impl WorkingCopy {
         Ok((&self.base, parts.into_iter().map(|(_, part)| part).collect()))
     }
 
-    /// Fails unless the ranges, taken in this order, lie one after the other within the file.
+    /// Checks that the ranges, taken in this order, are disjoint and ascending within the file.
     fn check(&self, ranges: &[Range<usize>], order: &[usize]) -> Result<(), StoreError> {
         let len = self.changed.len();
         if let Some(range) = ranges.iter().find(|range| range.start > range.end || range.end > len) {
@@ -192,14 +192,14 @@ impl WorkingCopy {
     }
 }
 
-/// Returns the whole pages of a range; an empty range at its end when there are none.
+/// Returns the whole pages of a range; an empty range at its end if there are none.
 fn whole_pages(range: &Range<usize>) -> Range<usize> {
     let page = page_size();
     let (start, end) = (range.start.next_multiple_of(page), range.end / page * page);
     if start < end { start..end } else { range.end..range.end }
 }
 
-/// Returns the file's bytes read-only, and once more with private changes.
+/// Maps the file's bytes read-only, and once more copy-on-write.
 fn map_twice(file: &File) -> std::io::Result<(Mmap, MmapMut)> {
     let mut options = MmapOptions::new();
     // Without this, Linux refuses a private mapping larger than memory even though few of its pages are ever written.

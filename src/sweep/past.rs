@@ -1,4 +1,4 @@
-//! Replays a log once and shows the tensors as they were at several points of it.
+//! Replays a log once and yields the tensors at several points of it.
 
 use rayon::prelude::*;
 
@@ -12,14 +12,14 @@ use crate::with_integers;
 /// Bytes of copies that are made at a time, all threads together.
 const COPIED_AT_A_TIME: usize = 64 << 20;
 
-/// Points that copies are made of at a time, lest a log with many of them takes memory in proportion.
+/// Points that are copied at a time, so that a log with many of them does not take memory in proportion.
 const POINTS_AT_A_TIME: usize = 64;
 
-/// Applies the whole history to the base model's integers, in the file's layout, and shows the tensors at each of `points`,
-/// numbers of generations that never fall.
+/// Applies the whole history to the base model's integers, in the file's layout, and yields the tensors at each of
+/// `points`, numbers of generations that never fall.
 ///
-/// Calls `show(first, copies)` in the order of the tensors' bytes: `copies` has, for each of some regions that follow each
-/// other, the region's bytes at `points[first..]`, a few dozen points at a time.
+/// Calls `show(first, copies)` in the order of the tensors' bytes: `copies` has, for each of some consecutive regions,
+/// the region's bytes at `points[first..]`, a few dozen points at a time.
 pub fn rebuild_past(
     points: &[u64],
     tensors: &mut [TensorBytes<'_>],
@@ -59,13 +59,13 @@ pub fn rebuild_past(
     }
 }
 
-/// Whole tiles of every field, on their way through the generations.
+/// Whole tiles of every field, at some generation.
 struct Region<'a> {
     changed: &'a mut [u8],
     base: &'a [u8],
     arrangement: Arrangement,
     tiles: Vec<Passing>,
-    /// Generations that were applied.
+    /// Generations that have been applied.
     done: u64,
 }
 
@@ -107,7 +107,7 @@ impl<'a> Region<'a> {
         points.iter().map(copy).collect()
     }
 
-    /// Brings it to where so many generations lead.
+    /// Applies generations up to this number.
     fn advance(&mut self, to: u64, history: &History, scratch: &mut Scratch) {
         let arrangement = self.arrangement;
         let block = arrangement.tensor_type.block_bytes() as usize;

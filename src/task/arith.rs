@@ -1,6 +1,6 @@
 //! Arithmetic: `12+34=` and `56-78=`, both operands from 10 to 99, unless the options ask for more.
 //!
-//! A fifth of the problems is held out, chosen by a hash of the text without the equals sign, as `split.rs` says.
+//! A fifth of the problems is held out, chosen by a hash of the text without the equals sign (see `split.rs`).
 //! `scripts/train_tiny_model.py` leaves the same fifth out, so the bundled models have never seen it either.
 
 mod options;
@@ -12,7 +12,7 @@ use super::number::Number;
 use super::{Message, Problem, Prompt, Task, Verdict, split};
 use crate::rng::Stream;
 
-/// Up to this many, all problems are listed and the held-out ones shuffled; of more, held-out ones are drawn.
+/// Most problems that are all listed, with the held-out ones shuffled; of more, held-out ones are drawn.
 const MAX_LISTED: u64 = 200_000;
 
 /// Arithmetic with certain options.
@@ -34,7 +34,7 @@ impl Arith {
     /// Returns the task with these options.
     ///
     /// # Errors
-    /// When they make no sense.
+    /// When they are invalid.
     pub fn new(options: ArithOptions) -> Result<Self, OptionsError> {
         options.validate()?;
         Ok(Self { options })
@@ -45,15 +45,15 @@ impl Arith {
         10_u32.pow(self.options.digits - 1)
     }
 
-    /// Number of different problems, or `u64::MAX` for more than that.
+    /// Returns the number of different problems, or `u64::MAX` for more than that.
     fn size(&self) -> u64 {
         let operands = u64::from(9 * self.low()).saturating_pow(self.options.operands);
         let operations = self.options.operations.len() as u64;
         operands.saturating_mul(operations.pow(self.options.operands - 1))
     }
 
-    /// Returns a problem's text without the equals sign, and the problem. `choose` is told a number of choices and picks one: for
-    /// each operand first, then for each operation.
+    /// Returns a problem's text without the equals sign, and the problem. `choose` gets a number of choices and picks
+    /// one: for each operand first, then for each operation.
     fn compose(&self, mut choose: impl FnMut(u32) -> u32) -> (String, Problem) {
         let low = self.low();
         let operands: Vec<u32> = (0..self.options.operands).map(|_| low + choose(9 * low)).collect();
@@ -76,7 +76,7 @@ impl Arith {
         (text, problem)
     }
 
-    /// One of all problems, each equally likely.
+    /// Draws one of all problems, each equally likely.
     fn draw(&self, stream: &mut Stream) -> (String, Problem) {
         self.compose(|choices| stream.below(choices))
     }

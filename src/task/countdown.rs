@@ -1,8 +1,8 @@
 //! Countdown: make a target from some numbers, each used exactly once, with `+ - * /` and parentheses.
 //!
-//! A problem is made backwards, from a random expression over random numbers whose values on the way are whole and
-//! positive, so each has a solution. A fifth is held out, chosen by a hash of the sorted numbers and the target, as
-//! `split.rs` says: the same numbers in another order are the same problem.
+//! A problem is made backwards, from a random expression over random numbers whose intermediate values are whole and
+//! positive, so each has a solution. A fifth is held out, chosen by a hash of the sorted numbers and the target (see
+//! `split.rs`): the same numbers in another order are the same problem.
 
 mod ask;
 pub mod range;
@@ -18,16 +18,16 @@ pub use reply::FORMAT_REWARD;
 use super::split;
 use crate::rng::Stream;
 
-/// How many numbers a problem may have.
+/// Valid counts of numbers in a problem.
 const COUNTS: RangeInclusive<u32> = 2..=6;
-/// The numbers that a problem may have; products of six stay within `u64`.
+/// Valid numbers in a problem; products of six stay within `u64`.
 const NUMBERS: RangeInclusive<u32> = 1..=1000;
-/// The targets that a problem may have.
+/// Valid targets of a problem.
 const TARGETS: RangeInclusive<u32> = 1..=1_000_000;
 
-/// Expressions that are drawn to see whether options give enough problems.
+/// Expressions that are drawn to check that options give enough problems.
 const TRIALS: usize = 20_000;
-/// Of the trials, so many must give a problem to tune on; with fewer, drawing takes too long.
+/// Fewest trials that must give a training problem; with fewer, drawing takes too long.
 const MIN_HITS: usize = 20;
 
 /// Which problems are asked.
@@ -59,7 +59,7 @@ impl CountdownOptions {
     /// Checks every range.
     ///
     /// # Errors
-    /// For the first that makes no sense.
+    /// For the first invalid one.
     pub fn validate(&self) -> Result<(), OptionsError> {
         let Self { counts, numbers, targets } = self;
         for (what, given, allowed) in
@@ -73,7 +73,7 @@ impl CountdownOptions {
     }
 }
 
-/// Options that make no sense.
+/// Errors of options.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum OptionsError {
@@ -111,7 +111,7 @@ impl Countdown {
     /// Returns the task with these options.
     ///
     /// # Errors
-    /// When they make no sense, or leave too few problems.
+    /// When they are invalid, or leave too few problems.
     pub fn new(options: CountdownOptions) -> Result<Self, OptionsError> {
         options.validate()?;
         let countdown = Self { options };
@@ -125,12 +125,12 @@ impl Countdown {
         Ok(countdown)
     }
 
-    /// Problems to tune on, drawn from (seed, generation); none of them is held out.
+    /// Returns training problems, drawn from (seed, generation); none of them is held out.
     pub fn puzzles(&self, seed: u64, generation: u64, count: usize) -> Vec<Puzzle> {
         split::training((seed, generation), count, |stream| self.draw(stream))
     }
 
-    /// Returns the first `count` held-out problems, in an order that never changes; fewer when there are fewer.
+    /// Returns the first `count` held-out problems, in an order that never changes; fewer if there are fewer.
     pub fn held_out_puzzles(&self, count: usize) -> Vec<Puzzle> {
         split::held_out(split::COUNTDOWN_DRAWS, count, |stream| self.draw(stream))
     }
@@ -143,7 +143,7 @@ impl Countdown {
         }
     }
 
-    /// Returns a random expression's problem, when its value is a target.
+    /// Returns a random expression's problem, if its value is a target.
     fn attempt(&self, stream: &mut Stream) -> Option<Puzzle> {
         let mut within =
             |range: &RangeInclusive<u32>| range.start() + stream.below(range.end() - range.start() + 1);
@@ -155,16 +155,16 @@ impl Countdown {
     }
 }
 
-/// A part of an expression that is being made.
+/// A part of an expression under construction.
 struct Part {
     value: u64,
     text: String,
-    /// The sign between its operands, unless it is a number alone.
+    /// The sign between its operands; `None` for a single number.
     sign: Option<char>,
 }
 
 impl Part {
-    /// Returns the part as an operand beside a sign, in parentheses where its value would change without.
+    /// Returns the part as an operand beside a sign, in parentheses if its value would change without.
     fn beside(&self, sign: char, on_the_right: bool) -> String {
         let is_sum = matches!(self.sign, Some('+' | '-'));
         let changes = match sign {
@@ -177,7 +177,7 @@ impl Part {
     }
 }
 
-/// Value, text and steps of a random expression that uses each number once. `None` for no numbers.
+/// Returns value, text and steps of a random expression that uses each number once. `None` for no numbers.
 fn combine(numbers: &[u32], stream: &mut Stream) -> Option<(u64, String, Vec<String>)> {
     let part = |&number: &u32| Part { value: number.into(), text: number.to_string(), sign: None };
     let mut parts: Vec<Part> = numbers.iter().map(part).collect();

@@ -45,7 +45,7 @@ pub enum Replies {
     Last,
 }
 
-/// Options that make no sense.
+/// Errors of options.
 #[derive(Clone, Debug, Error, PartialEq)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum DataError {
@@ -60,7 +60,7 @@ fn usual_share() -> f64 {
 }
 
 impl DataOptions {
-    /// Returns the usual options for examples at this path.
+    /// Returns the default options for examples at this path.
     pub fn new(path: impl Into<String>) -> Self {
         Self {
             path: path.into(),
@@ -75,7 +75,7 @@ impl DataOptions {
     /// Checks every value.
     ///
     /// # Errors
-    /// For the first that makes no sense.
+    /// For the first invalid one.
     pub fn validate(&self) -> Result<(), DataError> {
         if !(self.held_out > 0.0 && self.held_out < 1.0) {
             return Err(DataError::HeldOut(self.held_out));

@@ -9,7 +9,7 @@ use super::data_options::{DataError, DataOptions};
 use super::reward::{Reward, RewardError, RewardKind};
 use crate::chat::ChatSettings;
 
-/// Most tokens that a reply may be asked for.
+/// Most tokens that may be asked for in a reply.
 const MAX_PREDICT: usize = 1 << 20;
 
 /// Problems and rewards, as in task files and logs: everything about a task but the user's data.
@@ -65,7 +65,7 @@ pub enum Problems {
     Code,
 }
 
-/// A definition that makes no sense.
+/// Errors of definitions.
 #[derive(Debug, Error, PartialEq)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum DefinitionError {
@@ -90,7 +90,7 @@ pub enum DefinitionError {
 }
 
 impl Definition {
-    /// Creates a task with one reward and nothing special.
+    /// Creates a task with one reward and defaults otherwise.
     pub fn new(name: impl Into<String>, problems: Problems, reward: impl Into<Reward>) -> Self {
         Self {
             name: name.into(),
@@ -108,7 +108,7 @@ impl Definition {
     /// Checks every value.
     ///
     /// # Errors
-    /// For the first value that makes no sense.
+    /// For the first invalid value.
     pub fn validate(&self) -> Result<(), DefinitionError> {
         if self.rewards.is_empty() {
             return Err(DefinitionError::NoReward);
@@ -131,12 +131,12 @@ impl Definition {
         self.problems.validate()
     }
 
-    /// Returns whether any reward has to see replies.
+    /// Returns whether any reward reads replies.
     pub fn reads_replies(&self) -> bool {
         self.rewards.iter().any(|reward| reward.kind.reads_replies())
     }
 
-    /// Returns a program of the user's that is asked for rewards, where there is one.
+    /// Returns the user's program for a reward, if there is one.
     pub fn program(&self) -> Option<&str> {
         self.rewards.iter().find_map(|reward| match &reward.kind {
             RewardKind::Command { command, .. } => Some(command.as_str()),
@@ -144,12 +144,12 @@ impl Definition {
         })
     }
 
-    /// Returns whether its problems or rewards are known only to a program that uses the library.
+    /// Returns whether its problems or rewards exist only in a program that uses the library.
     pub fn is_code(&self) -> bool {
         self.problems == Problems::Code || self.rewards.iter().any(|reward| reward.kind == RewardKind::Code)
     }
 
-    /// Returns the rewards as people read them: `loglik`, or `loglik + 0.5 regex`.
+    /// Returns the rewards for people: `loglik`, or `loglik + 0.5 regex`.
     pub fn rewards_text(&self) -> String {
         let text = |reward: &Reward| match reward.weight {
             1.0 => reward.kind.name().to_owned(),
@@ -160,7 +160,7 @@ impl Definition {
 }
 
 impl Problems {
-    /// Returns what is said of the user's data, of a task that has some.
+    /// Returns the options of the user's data, for a task that has some.
     pub fn data(&self) -> Option<&DataOptions> {
         match self {
             Self::Gsm8k(options) | Self::Data(options) => Some(options),
@@ -168,7 +168,7 @@ impl Problems {
         }
     }
 
-    /// Returns the same, to be changed.
+    /// Returns these options for changes.
     pub fn data_mut(&mut self) -> Option<&mut DataOptions> {
         match self {
             Self::Gsm8k(options) | Self::Data(options) => Some(options),

@@ -6,13 +6,13 @@
 use super::{Problem, Task, Verdict};
 use crate::rng::{Domain, Source};
 
-/// New tokens of a reply where the user asks for no number.
+/// Default limit on the new tokens of a reply.
 const REPLY_TOKENS: usize = 128;
 
 /// Function that checks a reply to a problem.
 pub type IsRight = fn(&Problem, &str) -> bool;
 
-/// The user's examples, split for good.
+/// The user's examples, split permanently.
 #[derive(Clone, Debug)]
 pub struct Examples {
     training: Vec<Problem>,
@@ -21,13 +21,13 @@ pub struct Examples {
 }
 
 impl Examples {
-    /// Examples to tune on, at least one, and examples that only evaluation sees. `is_right` is `None` if no reply is
-    /// right or wrong.
+    /// Creates a task of training examples, at least one, and held-out examples. `is_right` is `None` if replies are
+    /// not right or wrong.
     pub fn new(training: Vec<Problem>, held_out: Vec<Problem>, is_right: Option<IsRight>) -> Self {
         Self { training, held_out, judge: is_right }
     }
 
-    /// Returns the examples of one pass over all of them.
+    /// Returns the order of the examples in one pass over all of them.
     fn shuffle(&self, seed: u64, pass: u64) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.training.len()).collect();
         let mut stream = Source::new(seed, Domain::Problems).stream(pass);
@@ -36,7 +36,7 @@ impl Examples {
     }
 }
 
-/// Checks whether a reply is the wanted one, apart from white space around it.
+/// Returns whether a reply is the wanted one, except for white space around it.
 pub fn is_wanted(problem: &Problem, reply: &str) -> bool {
     problem.wanted.as_deref().is_some_and(|wanted| wanted.trim() == reply.trim())
 }

@@ -1,8 +1,8 @@
-//! Arithmetic over whole numbers, as people write it: read, checked and evaluated exactly in one pass.
+//! Arithmetic over whole numbers in the usual notation: parsed, checked and evaluated exactly in one pass.
 //!
-//! Known are `+ - * /` (also `− × · ÷`), a minus in front, parentheses and spaces; `*` and `/` bind tighter than `+` and
-//! `-`, and equals are taken from the left. Signs whose right operand is not yet known wait in a list of their own, not on
-//! the call stack, so that no nesting is too deep.
+//! The syntax has `+ - * /` (also `− × · ÷`), a minus in front, parentheses and spaces; `*` and `/` bind tighter than
+//! `+` and `-`, and operators of equal precedence are left-associative. Signs whose right operand is not yet known
+//! wait in a list of their own, not on the call stack, so no nesting is too deep.
 
 use num_traits::{CheckedAdd, CheckedDiv, CheckedMul, CheckedSub, Zero};
 use thiserror::Error;
@@ -14,11 +14,11 @@ use super::number::Number;
 pub struct Evaluated {
     /// The exact value.
     pub value: Number,
-    /// The numbers that are written in it, in order.
+    /// The numbers written in it, in order.
     pub literals: Vec<u64>,
 }
 
-/// Why a text has no value. Positions are in bytes, from 0.
+/// Reasons for which a text has no value. Positions are in bytes, from 0.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum ExpressionError {
@@ -59,7 +59,7 @@ impl Pending {
         }
     }
 
-    /// Of two neighbours, the one that binds tighter goes first.
+    /// Returns the precedence: of two neighbours, the one that binds tighter goes first.
     fn binding(self) -> u8 {
         match self {
             Self::Open => 0,
@@ -73,7 +73,7 @@ impl Pending {
 /// Evaluates an expression.
 ///
 /// # Errors
-/// For a text that is no expression, and for one without a value that fits.
+/// For a text that is not an expression, and for one whose value is undefined or does not fit.
 pub fn evaluate(text: &str) -> Result<Evaluated, ExpressionError> {
     let mut reader = Reader::default();
     let mut wants_operand = true;
@@ -113,7 +113,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads a sign that may stand before an operand.
+    /// Reads a sign that may precede an operand.
     fn prefix(&mut self, sign: char, at: usize) -> Result<(), ExpressionError> {
         if sign == '(' {
             self.pending.push((Pending::Open, at));
@@ -126,7 +126,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads a sign that may stand behind an operand; returns true where another operand must follow.
+    /// Reads a sign that may follow an operand; returns whether another operand must follow.
     fn operation(&mut self, sign: char, at: usize) -> Result<bool, ExpressionError> {
         if sign == ')' {
             self.settle(Pending::Add)?;
@@ -148,7 +148,7 @@ impl Reader {
         Ok(Evaluated { value, literals: self.literals })
     }
 
-    /// Computes what waits and binds at least as tightly as `next`; an open parenthesis stops it.
+    /// Computes the pending operations that bind at least as tightly as `next`; an open parenthesis stops it.
     fn settle(&mut self, next: Pending) -> Result<(), ExpressionError> {
         while let Some((pending, at)) =
             self.pending.pop_if(|(pending, _)| pending.binding() >= next.binding())

@@ -1,4 +1,4 @@
-//! How a model without a chat template is asked: the form that conversations, instructions and questions are written in.
+//! Forms in which conversations, instructions and questions are written for a model without a chat template.
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,7 +27,7 @@ pub enum PromptForm {
     Own(String),
 }
 
-/// A form that cannot be used.
+/// Error of a form that cannot be used.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error(
     "the prompt form \"{0}\" has no {PROMPT} in it; give instruct, lines, or a text such as 'Q: {PROMPT}\\nA:', in which \\n is a line end"
@@ -55,7 +55,7 @@ fn instruct(conversation: &[Message]) -> String {
     conversation.iter().map(part).chain(["### Response:\n".to_owned()]).collect()
 }
 
-/// Writes what the user says in the form, and what the assistant replied as it is, with a blank line after it.
+/// Writes the user's messages in the form, and the assistant's replies as they are, with a blank line after each.
 fn own(form: &str, conversation: &[Message]) -> String {
     let is_system = |message: &&Message| message.role == "system" || message.role == "developer";
     let systems: Vec<&str> =
@@ -75,7 +75,7 @@ fn own(form: &str, conversation: &[Message]) -> String {
     text
 }
 
-/// Returns a form with what stands for the prompt and the system message filled in.
+/// Returns a form with its placeholders for the prompt and the system message filled in.
 fn filled(form: &str, prompt: &str, system: &str) -> String {
     let with_system = |part: &str| part.replace(SYSTEM, system);
     form.split(PROMPT).map(with_system).collect::<Vec<_>>().join(prompt)

@@ -7,7 +7,7 @@ use super::number::{MARK, Number, final_number, marked_number};
 /// A word problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WordProblem {
-    /// The question, and how its answer is to end.
+    /// The question, with the required ending of its answer.
     pub prompt: String,
     /// The worked answer, final number included.
     pub answer: String,
@@ -15,7 +15,7 @@ pub struct WordProblem {
     pub number: Number,
 }
 
-/// Why a question and answer are no problem.
+/// Reasons for which a question and answer are not a problem.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum WordProblemError {
@@ -26,7 +26,7 @@ pub enum WordProblemError {
 }
 
 impl WordProblem {
-    /// Returns the problem of a question and its answer.
+    /// Creates the problem of a question and its answer.
     ///
     /// # Errors
     /// When the question is empty, or no number follows `####` in the answer.
@@ -42,7 +42,7 @@ impl WordProblem {
         Ok(Self { prompt, answer: answer.to_owned(), number })
     }
 
-    /// Checks whether the final number of a reply is right.
+    /// Returns whether the final number of a reply is right.
     pub fn is_right(&self, reply: &str) -> bool {
         final_number(reply) == Some(self.number)
     }

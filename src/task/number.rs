@@ -1,8 +1,9 @@
 //! Finds the numbers of a text and compares them exactly, for metrics of free text.
 //!
-//! People and models write one number in many ways: `1234`, `1,234.00`, `$1,234`, `**1234**`, `\boxed{1234}`, `1.234e3`,
-//! `1 234,00`. A number is read as a fraction of whole numbers, so that `3.50` is `3.5` and no comparison depends on rounding.
-//! One that does not fit the type is `None`, which equals no answer; so is one divided by zero.
+//! People and models write one number in many ways: `1234`, `1,234.00`, `$1,234`, `**1234**`, `\boxed{1234}`,
+//! `1.234e3`, `1 234,00`. A number is read as a fraction of whole numbers, so that `3.50` is `3.5` and no comparison
+//! depends on rounding. A number that does not fit the type is `None`, which equals no answer; so is a division by
+//! zero.
 
 mod decimal;
 mod latex;
@@ -19,7 +20,7 @@ pub use reply::{MARK, final_number, marked_number, same_number};
 /// An exact number.
 pub type Number = Ratio<i128>;
 
-/// Characters that may stand between a sign and its digits; the backslash because LaTeX writes `\$5`.
+/// Characters that may be between a sign and its digits; the backslash because LaTeX writes `\$5`.
 const CURRENCY: [char; 6] = ['$', '€', '£', '¥', '₹', '\\'];
 
 /// Returns the first number of a text.
@@ -32,7 +33,7 @@ pub fn last_number(text: &str) -> Option<Number> {
     numbers(text).last()?
 }
 
-/// Returns the numbers of a text in order, `None` for one that has no value.
+/// Returns the numbers of a text in order, `None` for one without a value.
 fn numbers(text: &str) -> impl Iterator<Item = Option<Number>> {
     let mut read = 0;
     std::iter::from_fn(move || {
@@ -46,13 +47,13 @@ fn numbers(text: &str) -> impl Iterator<Item = Option<Number>> {
     })
 }
 
-/// Checks whether a point in front of digits is a decimal point, as in `.5`, and ends neither a word nor a row of points.
+/// Returns whether a point before digits is a decimal point, as in `.5`, and ends neither a word nor a row of points.
 fn has_bare_point(before: &str) -> bool {
     let before_point = before.strip_suffix('.');
     before_point.is_some_and(|text| !text.ends_with(|c: char| c == '.' || c.is_alphanumeric()))
 }
 
-/// Checks whether the text before a number ends with its sign. After a word or a value, `-` is a hyphen, a dash or a
+/// Returns whether the text before a number ends with its sign. After a word or a value, `-` is a hyphen, a dash or a
 /// subtraction: `GPT-4`, `10-20`.
 fn is_negated(before: &str) -> bool {
     let before_sign = before.trim_end_matches(CURRENCY).strip_suffix(['-', '\u{2212}']);
@@ -78,7 +79,7 @@ fn divisor(text: &str) -> Option<(Option<Number>, &str)> {
     text.strip_prefix('/').filter(|below| below.starts_with(|c: char| c.is_ascii_digit())).map(decimal)
 }
 
-/// Reads a fraction of two short numbers that is less than 1, as it stands behind a whole one.
+/// Reads a fraction of two short numbers that is less than 1, as it follows a whole number.
 fn proper_fraction(text: &str) -> Option<(Number, &str)> {
     let short = |text: &str| {
         let len = text.bytes().take_while(u8::is_ascii_digit).count();

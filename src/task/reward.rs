@@ -1,4 +1,4 @@
-//! Rewards: what a reply, or the likelihood of one, is worth.
+//! Rewards of replies, or of their likelihoods.
 
 mod form;
 
@@ -21,7 +21,7 @@ pub struct Reward {
 /// Added to a probability by [`RewardKind::SoftLoglik`].
 pub const SOFT_FLOOR: f64 = 0.1;
 
-/// Longest time for a reply that a program may be given, in seconds: a day.
+/// Largest timeout of a program for a reply, in seconds: a day.
 const MAX_TIMEOUT: f64 = 86_400.0;
 
 /// Kind of a reward, with the fields that are its own.
@@ -74,7 +74,7 @@ pub enum RewardKind {
     Code,
 }
 
-/// A reward that makes no sense.
+/// Errors of rewards.
 #[derive(Clone, Debug, Error, PartialEq)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum RewardError {
@@ -112,7 +112,7 @@ impl RewardKind {
         !matches!(self, Self::Loglik | Self::SoftLoglik | Self::Margin)
     }
 
-    /// Returns whether a rule says whether a reply is right: the reward is 1 then, and less otherwise.
+    /// Returns whether a rule decides whether a reply is right: the reward is 1 then, and less otherwise.
     pub fn is_rule(&self) -> bool {
         matches!(
             self,
@@ -120,8 +120,8 @@ impl RewardKind {
         )
     }
 
-    /// Returns whether the reward is highest for the wanted reply itself, so that its likelihood measures how far a problem is
-    /// from being solved.
+    /// Returns whether the reward is highest for the wanted reply itself, so that its likelihood measures how far a
+    /// problem is from being solved.
     pub fn is_for_wanted_reply(&self) -> bool {
         matches!(self, Self::Loglik | Self::SoftLoglik | Self::Exact | Self::Numeric)
     }

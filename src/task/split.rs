@@ -1,7 +1,7 @@
 //! The split of a task's drawn problems: the fifth that only evaluation sees, chosen by a hash of the problem.
 //!
-//! SHA-256 of the problem's text, the first 8 bytes as a big-endian number: held out when divisible by 5. No list and no
-//! seed is needed, and two runs agree whatever their options.
+//! A problem is held out if the first 8 bytes of the SHA-256 of its text, as a big-endian number, are divisible by 5.
+//! No list and no seed is needed, and two runs agree whatever their options.
 
 use std::collections::HashSet;
 
@@ -9,17 +9,17 @@ use sha2::{Digest, Sha256};
 
 use crate::rng::{Domain, Source, Stream};
 
-/// One problem in this many is held out.
+/// Number of problems of which one is held out.
 const HELD_OUT_SHARE: u64 = 5;
 
 /// Draws without a new problem after which a task counts as exhausted.
 const PATIENCE: usize = 100_000;
 
-/// Stream of [`Domain::HeldOut`] that orders the held-out problems of arith where all are listed.
+/// Stream of [`Domain::HeldOut`] that orders the held-out problems of arith if all are listed.
 pub(super) const ARITH_ORDER: u64 = 0;
-/// Stream that the held-out problems of arith are drawn from where they are too many to list.
+/// Stream of the held-out problems of arith if they are too many to list.
 pub(super) const ARITH_DRAWS: u64 = 1;
-/// Stream that the held-out problems of countdown are drawn from.
+/// Stream of the held-out problems of countdown.
 pub(super) const COUNTDOWN_DRAWS: u64 = 2;
 
 /// Returns whether the problem with this text is held out.
@@ -34,8 +34,8 @@ pub(super) fn held_out_stream(number: u64) -> Stream {
     Source::new(0, Domain::HeldOut).stream(number)
 }
 
-/// Problems of a generation, none of them held out. `draw` returns a problem's text and the problem; some of what it draws
-/// must not be held out.
+/// Returns problems of a generation, none of them held out. `draw` returns a problem's text and the problem; some of
+/// its problems must not be held out.
 pub(super) fn training<P>(
     (seed, generation): (u64, u64),
     count: usize,
@@ -46,7 +46,7 @@ pub(super) fn training<P>(
     drawn.filter(|(text, _)| !is_held_out(text)).map(|(_, problem)| problem).take(count).collect()
 }
 
-/// Returns the first `count` different held-out problems of a stream; fewer when it brings no new ones any more.
+/// Returns the first `count` different held-out problems of a stream; fewer once it yields no new ones.
 pub(super) fn held_out<P>(stream: u64, count: usize, draw: impl Fn(&mut Stream) -> (String, P)) -> Vec<P> {
     let mut stream = held_out_stream(stream);
     let (mut seen, mut problems, mut idle) = (HashSet::new(), Vec::new(), 0);

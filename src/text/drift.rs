@@ -2,17 +2,17 @@
 
 use crate::seed_log::{Damage, DriftRecord, EvaluationRecord, RepliesRecord, SeedLog};
 
-/// Returns a share more or less, as a percentage with its sign, or as a factor where it is large.
+/// Returns a relative change as a percentage with its sign, or as a factor if it is large.
 pub fn signed(share: f64) -> String {
     if share < 9.0 { format!("{:+.1}%", 100.0 * share) } else { format!("x{}", factor(share)) }
 }
 
-/// How many times as much it is.
+/// Returns the factor of a relative change.
 fn factor(share: f64) -> String {
     super::count((share + 1.0).round() as u64)
 }
 
-/// How much more perplexing the neutral texts and the base's own replies are, as far as that was measured.
+/// Returns the rise of perplexity of the neutral texts and the base's own replies, as far as it was measured.
 pub fn perplexity(drift: &DriftRecord) -> Option<String> {
     let texts = drift.texts.map(|share| format!("plain text {}", signed(share)));
     let own = drift.own_replies.map(|share| format!("own replies {}", signed(share)));
@@ -20,13 +20,13 @@ pub fn perplexity(drift: &DriftRecord) -> Option<String> {
     (!told.is_empty()).then(|| told.join(", "))
 }
 
-/// How many free replies loop and do not end.
+/// Returns the numbers of free replies that loop and that do not end.
 pub fn replies(drift: &DriftRecord) -> Option<String> {
     let RepliesRecord { replies, loops, endless } = drift.replies();
     (replies > 0).then(|| format!("{loops} of {replies} loop, {endless} do not end"))
 }
 
-/// Drift in a few words, for a line of progress: what matters, and nothing where all is well.
+/// Returns drift in a few words, for a line of progress; nothing if all is well.
 pub fn brief(drift: &DriftRecord) -> String {
     let texts = drift.texts.map(|share| format!("  plain text {}", signed(share)));
     let RepliesRecord { replies, loops, .. } = drift.replies();
@@ -66,7 +66,7 @@ fn whole(share: f64) -> String {
     format!("{:.0}%", 100.0 * share)
 }
 
-/// Returns a text of others on one line, cut where it is long; nothing in it steers a terminal.
+/// Returns a foreign text on one line, cut if it is long, without characters that control a terminal.
 pub fn excerpt(text: &str, most: usize) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let steers = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

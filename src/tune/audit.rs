@@ -1,12 +1,12 @@
-//! A second opinion on the codes.
+//! Independent check of the codes.
 
 use crate::model::ModelError;
 
-/// Someone who knows by other means what the codes should be.
+/// An independent source of what the codes should be.
 pub trait Auditor: Send {
-    /// Fails unless the tuned tensors should have this digest after so many generations.
+    /// Checks that the tuned tensors should have this digest after this many generations.
     ///
     /// # Errors
-    /// When they should have another, or that cannot be found out.
+    /// When they should have another, or that cannot be determined.
     fn audit(&mut self, generations: u64, live: &str) -> Result<(), ModelError>;
 }

@@ -1,4 +1,4 @@
-//! The loop: which members to evaluate, what becomes of their fitness, and what is logged.
+//! The loop: the choice of members to evaluate, the use of their fitness, and the log.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,10 +14,10 @@ use crate::recipe::displacement_of;
 use crate::seed_log::{EvaluationRecord, GenerationRecord, Line, SeedLog};
 use crate::store::Journal;
 
-/// Generations at the start after which it is told that all members had the same fitness in each.
+/// Generations at the start after which a warning follows if all members had the same fitness in each.
 const EQUAL_GENERATIONS: usize = 2;
 
-/// A run: the log, and the population whose fitness it is made of.
+/// A run: the log, and the population that provides the fitness for it.
 pub struct Tuner<P> {
     population: P,
     log: SeedLog,
@@ -27,10 +27,10 @@ pub struct Tuner<P> {
 }
 
 impl<E: Engine> Tuner<Local<E>> {
-    /// Creates a run that continues `log` on an engine that holds the base model; the codes are brought to where the log ends.
+    /// Creates a run that continues `log` on an engine that holds the base model; the codes are brought to the log's end.
     ///
     /// # Errors
-    /// When the log's settings do not hold together or the held-out problems cannot be put to the engine.
+    /// When the log's settings are inconsistent or the held-out problems cannot be prepared for the engine.
     pub fn new(
         engine: E,
         evaluators: Evaluators,
@@ -48,12 +48,12 @@ impl<E: Engine> Tuner<Local<E>> {
 }
 
 impl<P: Population> Tuner<P> {
-    /// Returns a run that continues `log`, which the population has been brought to the end of.
+    /// Creates a run that continues `log`, with a population that is already at the log's end.
     pub fn of(population: P, log: SeedLog, journal: impl Journal + 'static) -> Self {
         Self { population, log, journal: Box::new(journal), auditor: None, is_noted: false }
     }
 
-    /// Has the codes audited after every generation.
+    /// Adds an auditor of the codes after every generation.
     pub fn audited_by(self, auditor: Box<dyn Auditor>) -> Self {
         Self { auditor: Some(auditor), ..self }
     }
@@ -63,12 +63,12 @@ impl<P: Population> Tuner<P> {
         &self.log
     }
 
-    /// Those who evaluate the members.
+    /// Returns the population that evaluates the members.
     pub fn population(&mut self) -> &mut P {
         &mut self.population
     }
 
-    /// Runs the generations that the log's settings plan and it does not have yet. `stop` is looked at between members.
+    /// Runs the planned generations that the log does not have yet. `stop` is checked between members.
     ///
     /// # Errors
     /// When inference or writing the log fails.
@@ -80,11 +80,11 @@ impl<P: Population> Tuner<P> {
         }
     }
 
-    /// Runs the next generation, with the evaluations that are due before and after it. Returns how the run ended, once there is
-    /// no next one or it was asked to stop, and else nothing.
+    /// Runs the next generation, with the evaluations that are due before and after it. Returns how the run ended, if
+    /// there is no next one or it was asked to stop, and otherwise nothing.
     ///
     /// # Errors
-    /// When inference or writing the log fails. The run is then over; its log has what was done.
+    /// When inference or writing the log fails. The run is then over; its log has everything done so far.
     pub fn step(
         &mut self,
         stop: &AtomicBool,
@@ -115,7 +115,7 @@ impl<P: Population> Tuner<P> {
         Ok(None)
     }
 
-    /// Tells what is to be known of the run, once, and catches up on an evaluation that was due when the run died before it, so
+    /// Reports notes on the run, once, and makes up for an evaluation that was due when the run died before it, so
     /// that the log ends as if it had not.
     fn begin(&mut self, observer: &mut dyn Observer) -> Result<(), TuneError> {
         if !std::mem::replace(&mut self.is_noted, true)
@@ -134,7 +134,7 @@ impl<P: Population> Tuner<P> {
         Ok(Outcome::Done)
     }
 
-    /// Makes the record of a generation from what its members came to.
+    /// Returns the record of a generation from its members' fitness.
     fn told(
         &self,
         es: &mut Es,
@@ -155,12 +155,12 @@ impl<P: Population> Tuner<P> {
         }
     }
 
-    /// Generations in the log.
+    /// Returns the number of generations in the log.
     fn generations(&self) -> u64 {
         self.log.generations.len() as u64
     }
 
-    /// Returns a warning at the moment when enough generations have told nothing apart.
+    /// Returns a warning once enough generations had only equal fitness.
     fn equal_rewards(&self) -> Option<Warning> {
         let all = &self.log.generations;
         let fitness = all.last()?.fitness.mean;
@@ -172,14 +172,14 @@ impl<P: Population> Tuner<P> {
         })
     }
 
-    /// Returns a warning right after an evaluation that makes the next steps smaller.
+    /// Returns a warning directly after an evaluation that makes the next steps smaller.
     fn restrained(&self) -> Option<Warning> {
         let last = self.log.evaluations.last().filter(|last| last.generations == self.generations())?;
         let factor = restraint(&self.log);
         (factor < 1.0).then_some(Warning::Restrained { generations: last.generations, factor })
     }
 
-    /// Totals of the run so far.
+    /// Returns the totals of the run so far.
     pub fn summary(&self) -> Summary {
         let total = self.population.spent();
         Summary {
@@ -207,7 +207,8 @@ impl<P: Population> Tuner<P> {
         every > 0 && done.is_multiple_of(every) && done < self.log.planned()
     }
 
-    /// Evaluates on the held-out problems and logs it, unless the log ends with an evaluation of these very codes.
+    /// Evaluates on the held-out problems and logs the result, unless the log ends with an evaluation of exactly these
+    /// codes.
     fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<(), TuneError> {
         let generations = self.generations();
         if self.log.evaluations.last().is_some_and(|last| last.generations == generations) {

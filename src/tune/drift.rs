@@ -1,17 +1,17 @@
-//! Drift from the base model, in the course of a run.
+//! Drift from the base model during a run.
 
 use super::{Evaluators, TuneError, Watch};
 use crate::drift::{Drift, DriftMeter, FREE_REPLIES, FreeReply, Kind};
 use crate::engine::Engine;
 use crate::evaluation::ProblemBatch;
 
-/// Held-out prompts among the samples of a summary; there is one neutral one too.
+/// Held-out prompts among the samples of a summary, in addition to one neutral prompt.
 const HELD_OUT_SAMPLES: usize = 2;
 
 /// Replies of a model to one prompt, before and after.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// True of a held-out prompt of the task, false of a neutral one.
+    /// `true` for a held-out prompt of the task, `false` for a neutral one.
     pub is_held_out: bool,
     /// The prompt.
     pub prompt: String,
@@ -21,10 +21,10 @@ pub struct Sample {
     pub after: String,
 }
 
-/// The meter, and what it has found since this process began.
+/// The meter, and its measurements since this process began.
 pub(super) struct Drifting<B> {
     meter: DriftMeter<B>,
-    /// Replies, by the generations applied.
+    /// Replies, by the number of generations applied.
     replies: Vec<(u64, Vec<FreeReply>)>,
     seconds: f64,
 }
@@ -47,17 +47,17 @@ impl<B> Drifting<B> {
         Ok(Self { meter, replies: Vec::new(), seconds: watch.total().inference - before })
     }
 
-    /// Something that the user should know.
+    /// Returns a note for the user, if there is one.
     pub(super) fn note(&self) -> Option<&str> {
         self.meter.note()
     }
 
-    /// Seconds that measuring has taken.
+    /// Returns the seconds that measuring has taken.
     pub(super) fn seconds(&self) -> f64 {
         self.seconds
     }
 
-    /// Returns replies of the base model and of the model after so many generations, where this process has seen both.
+    /// Returns replies of the base model and of the model after this many generations, if this process has both.
     pub(super) fn samples(&self, generations: u64) -> Vec<Sample> {
         let Some((_, after)) = self.replies.iter().find(|(number, _)| *number == generations && *number > 0)
         else {
@@ -74,7 +74,7 @@ impl<B> Drifting<B> {
         of_kind(Kind::Neutral, 1).chain(of_kind(Kind::HeldOut, HELD_OUT_SAMPLES)).map(sample).collect()
     }
 
-    /// Measures how far the model after so many generations, which the engine must hold, has drifted. The base has been measured.
+    /// Measures the drift of the model after this many generations, which the engine must hold. The base has been measured.
     pub(super) fn measure<E: Engine<Batch = B>>(
         &mut self,
         engine: &mut E,

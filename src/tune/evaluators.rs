@@ -1,4 +1,4 @@
-//! The evaluators of a run: of the task that is tuned on, and of what the model must not lose.
+//! The evaluators of a run: of its task, and of the retained task.
 
 use super::TuneError;
 use crate::drift::Neutral;
@@ -10,9 +10,9 @@ use crate::surprise::OPENING;
 
 /// The evaluators of a run's members.
 pub struct Evaluators {
-    /// On what the model is tuned on.
+    /// Evaluator of the task that is tuned.
     pub task: Evaluator,
-    /// On what must not get worse.
+    /// Evaluator of the task that must not get worse.
     pub retain: Option<Evaluator>,
     /// Neutral set for drift, besides held-out prompts.
     pub neutral: Option<Neutral>,
@@ -21,21 +21,21 @@ pub struct Evaluators {
 /// The problems of a generation, the same for each member.
 pub struct GenerationBatch<B> {
     task: ProblemBatch<B>,
-    /// Only where it counts, with its weight.
+    /// Batch of the retained task, only if it counts, with its weight.
     retain: Option<(ProblemBatch<B>, f64)>,
 }
 
 /// Rewards of a member for each problem of a generation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rewards {
-    /// On what the model is tuned on.
+    /// Rewards on the task that is tuned.
     pub task: Vec<f64>,
-    /// On what must not get worse, with its weight, where it counts.
+    /// Rewards on the retained task, with its weight, if it counts.
     pub retain: Option<(Vec<f64>, f64)>,
 }
 
 impl Rewards {
-    /// Returns the member's fitness: its mean reward on the task, and that on what is to be retained by its weight.
+    /// Returns the member's fitness: its mean reward on the task, plus the weighted mean reward on the retained task.
     pub fn fitness(&self) -> f64 {
         let retained = self.retain.as_ref().map_or(0.0, |(rewards, weight)| weight * mean(rewards));
         mean(&self.task) + retained
@@ -43,16 +43,16 @@ impl Rewards {
 }
 
 impl Evaluators {
-    /// Leaves out the given problems that are longer than the definitions allow, and returns how many those were.
+    /// Leaves out the given problems that are longer than the definitions allow, and returns their number.
     ///
     /// # Errors
-    /// When one cannot be put to the engine whatever its length, or all are too long.
+    /// When one cannot be prepared for the engine whatever its length, or all are too long.
     pub fn skip_long<E: Engine>(&mut self, engine: &E) -> Result<u64, EvaluationError> {
         let retained = self.retain.as_mut().map_or(Ok(0), |evaluator| evaluator.skip_long(engine))?;
         Ok(retained + self.task.skip_long(engine)?)
     }
 
-    /// Has the base model, which `engine` must hold, reply to what it is tuned on, where its own replies count.
+    /// Lets the base model, which `engine` must hold, reply to the task's problems, if its own replies count.
     ///
     /// # Errors
     /// When inference fails.
@@ -68,13 +68,13 @@ impl Evaluators {
         self.task.learn_own_replies(engine, Box::new(is_tuned), OPENING, weight)
     }
 
-    /// Returns what the judges have to say of the replies so far, beside rewards.
+    /// Returns the judges' hints about the replies so far.
     pub fn hints(&self) -> Vec<String> {
         let retained = self.retain.iter().flat_map(Evaluator::hints);
         self.task.hints().into_iter().chain(retained).collect()
     }
 
-    /// Tries whether all problems that are given can be put to the engine, before a run finds out in its middle.
+    /// Checks, before a run, that all given problems can be prepared for the engine.
     ///
     /// # Errors
     /// When one cannot.
@@ -87,7 +87,7 @@ impl Evaluators {
         Ok(())
     }
 
-    /// Returns the neutral set's prompts as the model gets them.
+    /// Returns the neutral set's prompts in the model's form.
     ///
     /// # Errors
     /// When the engine cannot apply the model's chat template.
@@ -96,10 +96,10 @@ impl Evaluators {
         Ok(Some(self.task.everyday(engine, set.prompts())?.unwrap_or_else(|| set.openings())))
     }
 
-    /// Returns the problems of a generation; where they are chosen of more candidates, by the codes as they are.
+    /// Returns the problems of a generation; if they are chosen from more candidates, by the present codes.
     ///
     /// # Errors
-    /// When they cannot be put to the engine, or inference fails.
+    /// When they cannot be prepared for the engine, or inference fails.
     pub fn batches<E: Engine>(
         &self,
         engine: &mut E,

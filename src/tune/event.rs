@@ -4,7 +4,7 @@ use super::{Sample, Seconds};
 use crate::seed_log::{EvaluationRecord, GenerationRecord};
 use crate::update::Moves;
 
-/// Something that happened in a run.
+/// An event of a run.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
     /// A member is about to be evaluated.
@@ -21,11 +21,11 @@ pub enum Event<'a> {
         /// Generations applied.
         generations: u64,
     },
-    /// Something that the user should know of the run.
+    /// A note for the user about the run.
     Note(&'a str),
-    /// The held-out problems were evaluated. Follows the generation whose codes it is of.
+    /// The held-out problems were evaluated. It follows the generation whose codes were evaluated.
     Evaluation(&'a EvaluationRecord),
-    /// Something that the user should know while the run goes on.
+    /// A warning for the user during the run.
     Warning(Warning),
     /// A generation was applied.
     Generation {
@@ -33,7 +33,7 @@ pub enum Event<'a> {
         record: &'a GenerationRecord,
         /// Codes that it moved.
         moves: Moves,
-        /// Where its time went.
+        /// Split of its time.
         split: Seconds,
     },
 }
@@ -43,11 +43,11 @@ pub enum Event<'a> {
 pub enum Warning {
     /// Nothing has been learned so far: in each of the first generations all members had the same fitness.
     EqualRewards {
-        /// So many generations.
+        /// Number of these generations.
         generations: u64,
         /// The fitness of them all.
         fitness: f64,
-        /// Possible reasons that judges name.
+        /// Possible reasons, from judges.
         hints: Vec<String>,
     },
     /// Drift would go beyond its limit, so the next steps are smaller.
@@ -59,9 +59,9 @@ pub enum Warning {
     },
 }
 
-/// Someone who watches a run.
+/// An observer of a run.
 pub trait Observer {
-    /// Something happened.
+    /// Receives an event.
     fn event(&mut self, event: &Event<'_>);
 }
 
@@ -80,7 +80,7 @@ pub struct Summary {
     pub before: Option<EvaluationRecord>,
     /// The last held-out evaluation.
     pub after: Option<EvaluationRecord>,
-    /// Where the time of this process went.
+    /// Split of the time of this process.
     pub total: Seconds,
     /// Seconds since the run was started by this process.
     pub seconds: f64,
@@ -88,7 +88,7 @@ pub struct Summary {
     pub log_bytes: u64,
     /// Seconds that measuring drift took, of those in inference.
     pub drift_seconds: f64,
-    /// Replies of the base model and of the tuned model to some prompts; none where this process has not asked the base model.
+    /// Replies of the base model and of the tuned model to some prompts; none if this process has not run the base model.
     pub samples: Vec<Sample>,
 }
 

@@ -1,4 +1,4 @@
-//! A population in this process: one engine that becomes every member in turn.
+//! A population in this process: one engine that takes the codes of each member in turn.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,11 +37,11 @@ pub struct Local<E: Engine> {
 }
 
 impl<E: Engine> Local<E> {
-    /// Brings an engine that holds the base model to where `log` ends.
+    /// Brings an engine that holds the base model to the end of `log`.
     ///
     /// # Errors
-    /// When the log's settings do not hold together, it leads to other codes than the run had, or the held-out problems cannot be
-    /// put to the engine.
+    /// When the log's settings are inconsistent, it leads to other codes than the run's, or the held-out problems
+    /// cannot be prepared for the engine.
     pub fn new(
         mut engine: E,
         mut evaluators: Evaluators,
@@ -77,9 +77,10 @@ impl<E: Engine> Local<E> {
         &mut self.engine
     }
 
-    /// Evaluates some members of a generation, these numbers of them, as [`Population::evaluate`] does all: a part of what several
-    /// machines share. The base model's own replies, where they count, and the choice of candidates come from this engine's
-    /// scores; another kind of processor may compute their last bits otherwise, and so have other replies and problems.
+    /// Evaluates some members of a generation, those with these numbers, as [`Population::evaluate`] does all: a share
+    /// of the work when several machines cooperate. The base model's own replies, if they count, and the choice of
+    /// candidates come from this engine's scores; another kind of processor may compute their last bits differently,
+    /// and so have other replies and problems.
     ///
     /// # Errors
     /// When inference or a judge fails.
@@ -96,7 +97,7 @@ impl<E: Engine> Local<E> {
         fitness
     }
 
-    /// Returns the fitness of members, or nothing when the run was asked to stop. Leaves the last member in place.
+    /// Returns the fitness of members, or nothing if the run was asked to stop. Leaves the last member in place.
     fn fitness_of(
         &mut self,
         generation: &Generation,
@@ -118,14 +119,14 @@ impl<E: Engine> Local<E> {
         Ok(Some(fitness))
     }
 
-    /// Returns the problems of a generation, as they are for the codes of the log.
+    /// Returns the problems of a generation, chosen by the codes of the log.
     fn batches(&mut self, generation: u64) -> Result<GenerationBatch<E::Batch>, TuneError> {
         let Self { engine, evaluators, task, watch, .. } = self;
         let batches = || evaluators.batches(engine, task, generation);
         Ok(watch.time(|split| &mut split.inference, batches)?)
     }
 
-    /// Fitness of the codes as they are.
+    /// Returns the fitness of the present codes.
     fn fitness(&mut self, batches: &GenerationBatch<E::Batch>) -> Result<f64, TuneError> {
         let Self { engine, evaluators, watch, .. } = self;
         let rewards = watch.time(|split| &mut split.inference, || evaluators.rewards(engine, batches))?;
@@ -140,7 +141,7 @@ impl<E: Engine> Local<E> {
         Ok(watch.time(part, || members.turn_into(next, engine, history))?)
     }
 
-    /// How the codes as they are do on the held-out problems.
+    /// Returns the summary of the present codes on the held-out problems.
     fn summary(&mut self) -> Result<EvaluationSummary, TuneError> {
         let Self { engine, held_out, evaluators, watch, .. } = self;
         let outcomes =
@@ -148,7 +149,7 @@ impl<E: Engine> Local<E> {
         Ok(EvaluationSummary::of(&outcomes))
     }
 
-    /// Their mean reward on what is to be retained.
+    /// Returns the present codes' mean reward on the retained task.
     fn retained(&mut self) -> Result<Option<f64>, TuneError> {
         let Self { engine, retained, evaluators, watch, .. } = self;
         let (Some(evaluator), Some(batch)) = (&mut evaluators.retain, retained) else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! Applies and undoes members' perturbations on an engine's integers.
+//! Applies and reverts members' perturbations on an engine's integers.
 
 use crate::engine::{Engine, EngineError};
 use crate::noise::NoiseSeed;
@@ -15,16 +15,16 @@ pub struct Members {
 }
 
 impl Members {
-    /// Returns the state of an unperturbed engine that is tuned by this history.
+    /// Creates the state of an unperturbed engine that is tuned by this history.
     pub fn new(history: &History) -> Self {
         Self { applied: per_tile(history), perturbed: None }
     }
 
-    /// Turns the engine's integers into those of a member, or into the unperturbed ones. A member is left in place until then, so
-    /// that it is taken back in the pass that perturbs the next.
+    /// Turns the engine's integers into those of a member, or into the unperturbed ones. A member stays in place until
+    /// then, so that it is reverted in the pass that perturbs the next.
     ///
     /// # Errors
-    /// When changed bytes cannot be brought to where inference reads them.
+    /// When changed bytes cannot be copied to the memory that inference reads.
     pub fn turn_into<E: Engine>(
         &mut self,
         next: Option<Member<'_>>,

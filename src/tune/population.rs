@@ -1,4 +1,4 @@
-//! Those who have the model: what a coordinator needs of them.
+//! The interface between a coordinator and the model's members.
 
 use std::sync::atomic::AtomicBool;
 
@@ -11,17 +11,17 @@ use crate::update::Moves;
 
 /// The members of a run: in this process ([`Local`](super::Local)), or wherever they are evaluated.
 ///
-/// It holds the codes that the run's log leads to: it starts with the log so far, and goes on with each record that it is told to
-/// apply. After an error they may be others; a new population that starts from the log has them again.
+/// It holds the codes at the end of the run's log: it starts with the log so far, and applies each further record that
+/// it is given. After an error its codes may differ; a new population that starts from the log has them again.
 pub trait Population: Send {
-    /// Evaluates the members of the next generation, all on the problems of that generation, and leaves the codes as they were.
-    /// Returns the fitness of each, in the order of their numbers, or nothing when `stop` was set meanwhile. Tells `observer` of
-    /// each member that is about to be evaluated.
+    /// Evaluates the members of the next generation, all on the problems of that generation, and leaves the codes
+    /// unchanged. Returns the fitness of each, in the order of their numbers, or nothing if `stop` was set meanwhile.
+    /// Notifies `observer` of each member that is about to be evaluated.
     ///
-    /// A member without a fitness was not evaluated, perhaps because the machine that had it is gone. It gets the weight 0, and so
-    /// does the other one of a mirrored pair. A record does not tell that from the weight of a member of average fitness, and need not:
-    /// replay is the same. Its `evaluations` say how many members were evaluated; to say which ones were not, a list of their
-    /// numbers would have to be added to it.
+    /// A member without a fitness was not evaluated, perhaps because its machine is gone. It gets the weight 0, and so
+    /// does the other one of a mirrored pair. A record does not distinguish that from the weight of a member of
+    /// average fitness, and need not: replay is the same. Its `evaluations` tell how many members were evaluated, but
+    /// not which ones.
     ///
     /// # Errors
     /// When inference or a judge fails.
@@ -32,10 +32,10 @@ pub trait Population: Send {
         observer: &mut dyn Observer,
     ) -> Result<Option<Vec<Option<f64>>>, TuneError>;
 
-    /// Applies the record of the generation that was evaluated, which is in the log by now, and returns what it moved.
+    /// Applies the record of the generation that was evaluated, which is in the log by now, and returns the moves.
     ///
     /// # Errors
-    /// When changed bytes cannot be brought to where inference reads them.
+    /// When changed bytes cannot be copied to the memory that inference reads.
     fn apply(&mut self, record: &GenerationRecord) -> Result<Moves, TuneError>;
 
     /// Computes the SHA-256 over the bytes of all tuned tensors, as inference reads them.
@@ -44,13 +44,13 @@ pub trait Population: Send {
     /// When these cannot be read.
     fn digest(&mut self) -> Result<String, TuneError>;
 
-    /// Evaluates the codes as they are on the held-out problems.
+    /// Evaluates the present codes on the held-out problems.
     ///
     /// # Errors
     /// When inference or a judge fails.
     fn held_out(&mut self) -> Result<HeldOut, TuneError>;
 
-    /// Returns where the time went since it was started.
+    /// Returns the split of the time since it was started.
     fn spent(&self) -> Seconds;
 
     /// Returns the seconds that measuring drift took, of those in inference.
@@ -58,32 +58,32 @@ pub trait Population: Send {
         0.0
     }
 
-    /// Returns something that the user should know of the run, where there is such a thing.
+    /// Returns a note for the user on the run, if there is one.
     fn note(&self) -> Option<&str> {
         None
     }
 
-    /// Returns what the judges have to say of the replies so far, beside rewards.
+    /// Returns the judges' hints about the replies so far.
     fn hints(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Returns what the base model and the one after so many generations reply to some prompts, where both were asked.
+    /// Returns replies of the base model and of the one after this many generations to some prompts, if both were run.
     fn samples(&self, generations: u64) -> Vec<Sample> {
         let _ = generations;
         Vec::new()
     }
 }
 
-/// How codes do on what no member is evaluated on.
+/// Results of the codes on problems that members are not evaluated on.
 #[derive(Clone, Debug)]
 pub struct HeldOut {
-    /// On the held-out problems.
+    /// Summary of the held-out problems.
     pub summary: EvaluationSummary,
-    /// Their mean reward on what is to be retained.
+    /// Mean reward on the retained task.
     pub retained: Option<f64>,
-    /// How far they have drifted from the base model's.
+    /// Drift from the base model.
     pub drift: Drift,
-    /// RMS change of the weights over their RMS, where the engine knows what a code is worth.
+    /// RMS change of the weights over their RMS, if the engine knows the weights of codes.
     pub displacement: Option<f64>,
 }

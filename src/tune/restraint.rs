@@ -1,16 +1,17 @@
-//! Smaller steps where the model is about to drift beyond its limit.
+//! Smaller steps when the model is about to drift beyond its limit.
 //!
-//! Most of a step is noise, and the damage of noise grows with its variance. So what drift will be at the end of a run follows
-//! from what it is now, the squares of the steps so far and those of the planned rest. Where that is beyond the limit, the
-//! remaining steps are made smaller by one factor. It depends on nothing but the log, so a resumed run has the same.
+//! Most of a step is noise, and the damage of noise grows with its variance. So the drift at the end of a run is
+//! predicted from the present drift, the squares of the steps so far and those of the planned rest. If it exceeds the
+//! limit, the remaining steps are made smaller by one factor. It depends on the log alone, so a resumed run has the
+//! same.
 
 use crate::recipe::{displacement, displacement_of};
 use crate::seed_log::SeedLog;
 
-/// Share of the limit that is aimed at, since drift is not known to the last percent.
+/// Target as a share of the limit, since drift is not known to the last percent.
 const AIM: f64 = 0.9;
 
-/// The factor is not smaller: a run that is beyond its limit goes on in small steps until it is stopped or ends.
+/// Smallest factor: a run that is beyond its limit goes on in small steps until it is stopped or ends.
 const LEAST: f64 = 0.1;
 
 /// Returns the factor, 0.1..=1.0, on the steps that are planned after the log's last evaluation.
@@ -36,7 +37,7 @@ mod tests {
     use crate::seed_log::{DriftRecord, DriftSpec, EvaluationRecord, GenerationRecord, Line, test_log};
     use crate::settings::Settings;
 
-    /// Returns a run of 4 generations with equal steps, evaluated after 2, where plain text has drifted so far.
+    /// Returns a run of 4 generations with equal steps, evaluated after 2 with this drift of plain text.
     fn log(max: Option<f64>, texts: f64) -> SeedLog {
         let mut settings = Settings { generations: 4, ..test_log::settings() };
         settings.types.iter_mut().for_each(|of_type| of_type.alpha_final = of_type.alpha);

@@ -1,24 +1,24 @@
-//! Where the time goes. The clock is for people only: nothing that it says reaches a log.
+//! Measurement of time by kind of work. It is for people only: no time reaches a log.
 
 use std::time::Instant;
 
 /// Seconds by kind of work.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Seconds {
-    /// Applying perturbations, each in place of the one before, and turning them into their mirror images.
+    /// Applying perturbations, each in place of the one before, and mirroring them.
     pub perturb: f64,
     /// Inference.
     pub inference: f64,
-    /// Taking a generation's last perturbation back.
+    /// Reverting a generation's last perturbation.
     pub restore: f64,
     /// Applying updates, replay of the residual included.
     pub update: f64,
-    /// The whole, including what is in none of the above.
+    /// The whole, including work of no other kind.
     pub seconds: f64,
 }
 
 impl Seconds {
-    /// Returns the part of it that was not there `before`.
+    /// Returns the time added since `before`.
     pub fn since(self, before: Self) -> Self {
         Self {
             perturb: self.perturb - before.perturb,
@@ -51,7 +51,7 @@ impl Watch {
         result
     }
 
-    /// Where all time so far went.
+    /// Returns the split of all time so far.
     pub fn total(&self) -> Seconds {
         Seconds { seconds: self.start.elapsed().as_secs_f64(), ..self.total }
     }

@@ -1,8 +1,8 @@
 //! The anchor: after an update, each integer that is away from its base value moves one step back towards it, with one
 //! probability for all, independently.
 //!
-//! Which it pulls is drawn by the gaps between them, from streams addressed by (run seed, generation, tensor, field, run), so
-//! that it costs in proportion to its rate, and base values are read for those alone.
+//! The pulled integers are drawn by the gaps between them, from streams addressed by (run seed, generation, tensor,
+//! field, run), so that the cost is proportional to the rate, and base values are read for those alone.
 
 use super::Tuned;
 use crate::block::Integers;
@@ -18,12 +18,12 @@ pub struct Anchor {
 }
 
 impl Anchor {
-    /// Returns the anchor of the run with this seed, which pulls an integer with probability `rate`; `None` where that is 0.
+    /// Creates the anchor of the run with this seed, which pulls an integer with probability `rate`; `None` if that is 0.
     pub fn new(seed: u64, rate: f64) -> Option<Self> {
         (rate > 0.0).then(|| Self { seed, hits: Hits::new(rate) })
     }
 
-    /// Pulls the integers of a tile after the update of a generation, and returns how many moved.
+    /// Pulls the integers of a tile after the update of a generation, and returns the number that moved.
     pub fn pull<I: Integers>(&self, tuned: &mut Tuned<'_, I>, tile: &Tile, generation: u64) -> u64 {
         let mut batches = Source::of_generation(self.seed, generation, Domain::Pull).batches();
         let mut moved = 0;
@@ -35,7 +35,7 @@ impl Anchor {
 }
 
 impl<I: Integers> Tuned<'_, I> {
-    /// Moves the integer at `index` one step towards its base value; returns false if it is there.
+    /// Moves the integer at `index` one step towards its base value; returns `false` if it has that value.
     #[inline]
     fn pull(&mut self, index: usize) -> bool {
         let away = I::read_file(self.base, index) - I::read(&mut self.blocks, index);
@@ -53,12 +53,12 @@ mod tests {
 
     const TILE: Tile = Tile { tensor: 3, field: Field::Codes, first: 16_384, len: 8192 + 256 };
 
-    /// Blocks of Q4_K with all codes of one value.
+    /// Returns blocks of Q4_K with all codes of one value.
     fn blocks(code: u8) -> Vec<u8> {
         vec![code << 4 | code; TILE.len / 256 * 144]
     }
 
-    /// Which codes of the tile the anchor pulls, when all are one step away.
+    /// Returns which codes of the tile the anchor pulls, if all are one step away.
     fn pulled(rate: f64, seed: u64, generation: u64, tile: &Tile) -> Vec<bool> {
         let (base, mut live) = (blocks(5), blocks(6));
         let tuned = &mut Tuned::<OfCodes<Q4K>> { blocks: Codes::of_file(&mut live), base: &base };

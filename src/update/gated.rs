@@ -1,9 +1,8 @@
 //! The paper's own rule, with a full residual: it looks at the codes.
 //!
-//! A member's perturbation counts in the gradient estimate only for the codes that it did change, which those are that it
-//! leaves in range; and the residual keeps what could not be applied: e := v - what the code moved by. So the residual
-//! depends on the codes of every generation, and it takes a pass over the whole log from the base model's codes to get it
-//! back.
+//! A member's perturbation is counted in the gradient estimate only for the codes that it did change, those that stay
+//! in range; and the residual keeps what could not be applied: e := v - the code's move. So the residual depends on
+//! the codes of every generation, and restoring it takes a pass over the whole log from the base model's codes.
 
 use super::{Buffers, Moves, StepRule, Update};
 use crate::block::{Codes, Integers};
@@ -11,8 +10,8 @@ use crate::noise::Sink;
 use crate::perturb::draw_tile;
 use crate::tile::Tile;
 
-/// Computes for every integer of the tile the sum over the members of weight * u, gated members left out. Both members of a
-/// mirrored pair have its weight, with the sign that u has. Perturbations are added in their order.
+/// Computes for every integer of the tile the sum over the members of weight * u, without gated members. Both members
+/// of a mirrored pair have its weight, with the sign of u. Perturbations are added in their order.
 pub fn weigh<I: Integers>(
     update: &Update<'_>,
     blocks: &mut Codes<'_, I::Layout>,
@@ -38,7 +37,7 @@ pub fn weigh<I: Integers>(
 struct Accumulate<'a, F> {
     sum: &'a mut [f32],
     integers: &'a [i16],
-    /// How many members change an integer of this value by this perturbation.
+    /// Returns the number of members that change an integer of this value by this perturbation.
     members: F,
     weight: f32,
 }
@@ -51,7 +50,7 @@ impl<F: Fn(i16, i16) -> u8> Sink for Accumulate<'_, F> {
     }
 }
 
-/// One step: adds the deltas to the integers of a tile where the result stays in range; what is not added stays in the residual.
+/// Adds the deltas to the integers of a tile if the result stays in range; the rest stays in the residual.
 pub fn step<I: Integers>(
     blocks: &mut Codes<'_, I::Layout>,
     sum: &[f32],

@@ -1,22 +1,21 @@
-//! Rounding without feedback: what is left over is lost.
+//! Rounding without feedback: the remainder is lost.
 
 use crate::rng::{BATCH, Source};
 use crate::tile::{Tile, UPDATE_RUN};
 
-/// Words of a draw that decides a rounding.
+/// Number of values of a random word.
 const WORDS: f32 = (1_u64 << 32) as f32;
 
-/// Takes the weighted sums of a generation and leaves `scale` times them in their place, rounded to the nearest whole number,
-/// ties to even.
+/// Replaces the weighted sums of a generation by `scale` times them, rounded to the nearest whole number, ties to even.
 pub fn to_nearest(sum_to_delta: &mut [f32], scale: f32) {
     for value in sum_to_delta {
         *value = (scale * *value).round_ties_even();
     }
 }
 
-/// As [`to_nearest`], but each value is rounded up or down at random, so that the mean over draws is what was rounded.
+/// As [`to_nearest`], but each value is rounded up or down at random, so that the mean over draws is the value itself.
 ///
-/// Value i of a run has word i of the run's stream to itself, whether it needs it or not.
+/// Value i of a run uses word i of the run's stream, whether it needs it or not.
 pub fn at_random(sum_to_delta: &mut [f32], scale: f32, tile: &Tile, source: &Source) {
     let mut batches = source.batches();
     for (address, integers) in tile.runs(UPDATE_RUN) {
@@ -29,8 +28,7 @@ pub fn at_random(sum_to_delta: &mut [f32], scale: f32, tile: &Tile, source: &Sou
     }
 }
 
-/// Returns the whole number next to `value` away from 0 with the probability of what `value` exceeds the one towards 0 by, to within
-/// 2^-32; else that one.
+/// Rounds `value` at random: away from 0 with a probability equal to its fractional part, to within 2^-32, else towards 0.
 #[inline]
 fn round(value: f32, word: u32) -> f32 {
     let magnitude = value.abs();

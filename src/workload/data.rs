@@ -12,10 +12,10 @@ use crate::task::{
     Reward, RewardKind, is_wanted,
 };
 
-/// Bytes of a plain text's pieces: a hundred tokens or so of most vocabularies, so that many fit side by side.
+/// Bytes of a plain text's pieces: a hundred tokens or so of most vocabularies, so that many fit in parallel.
 const PIECE_BYTES: usize = 512;
 
-/// The user's examples as a task, and what there is to say of them.
+/// The user's examples as a task, and the findings about them.
 pub struct Loaded {
     pub task: Examples,
     /// SHA-256 over the files' names and contents.
@@ -23,7 +23,7 @@ pub struct Loaded {
     pub facts: Facts,
 }
 
-/// Reads the examples of a definition's data, of which a share is held out where there is no file for that.
+/// Reads the examples of a definition's data, of which a share is held out if there is no file for that.
 ///
 /// # Errors
 /// When the data cannot be read, or an example is not what the task needs.
@@ -55,7 +55,7 @@ pub fn examples(definition: &Definition, options: &DataOptions) -> Result<Loaded
     Ok(Loaded { task: Examples::new(training, held_out, is_right), sha256: data.sha256, facts })
 }
 
-/// Returns the examples to tune on and those that are held out.
+/// Returns the training examples and the held-out ones.
 fn sides(
     data: &Data,
     options: &DataOptions,
@@ -115,7 +115,7 @@ fn counting(examples: Vec<Example>, replies: Replies, facts: &mut Facts) -> Vec<
     counting
 }
 
-/// Returns how many replies of the assistant there are in an example that is a conversation.
+/// Returns the number of the assistant's replies in an example that is a conversation.
 fn replies_of(content: &Content) -> u64 {
     match content {
         Content::Reply { prompt: dataset::Prompt::Messages(messages), .. } => {
@@ -125,7 +125,7 @@ fn replies_of(content: &Content) -> u64 {
     }
 }
 
-/// Returns the shapes that examples may have for these rewards, those that hold most first.
+/// Returns the shapes that examples may have for these rewards, those with more contents first.
 fn shapes(rewards: &[Reward]) -> Vec<Shape> {
     let any = |of: &dyn Fn(&Reward) -> bool| rewards.iter().any(of);
     if any(&|reward| reward.kind == RewardKind::Margin) {
@@ -147,7 +147,7 @@ fn shapes(rewards: &[Reward]) -> Vec<Shape> {
     Shape::ALL.into_iter().filter(fits).collect()
 }
 
-/// How examples become problems.
+/// Conversion of examples to problems.
 struct Making {
     form: PromptForm,
     is_gsm8k: bool,
@@ -186,7 +186,7 @@ impl Making {
         })
     }
 
-    /// Returns a prompt in both forms. A text stands as it is where there is no template.
+    /// Returns a prompt in both forms. A text stands as it is if there is no template.
     fn prompt(&self, asked: dataset::Prompt) -> Prompt {
         match asked {
             dataset::Prompt::Text(text) => Prompt { chat: vec![Message::user(text.clone())], plain: text },
@@ -194,7 +194,7 @@ impl Making {
         }
     }
 
-    /// Asks for the number at the end, and makes sure that the wanted answer has one.
+    /// Adds the request for the number at the end, and checks that the wanted answer has one.
     fn word_problem(&self, asked: dataset::Prompt, answer: &str) -> Result<Problem, WordProblemError> {
         let mut messages = match asked {
             dataset::Prompt::Text(text) => vec![Message::user(text)],

@@ -1,4 +1,4 @@
-//! Why there is no workload.
+//! Errors of loading a workload.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use crate::task::gsm8k::WordProblemError;
 use crate::task::{arith, countdown};
 
-/// Why problems cannot be had from a definition and the user's files.
+/// Reasons for which there are no problems from a definition and the user's files.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum WorkloadError {
@@ -95,7 +95,7 @@ pub enum WorkloadError {
 }
 
 impl WorkloadError {
-    /// Returns whether what was asked for makes no sense, whatever is in the files.
+    /// Returns whether the options make no sense, whatever the files contain.
     pub fn is_misuse(&self) -> bool {
         match self {
             Self::Retained(source) | Self::OfLog { source, .. } => source.is_misuse(),

@@ -1,4 +1,4 @@
-//! Findings about the user's data, and the messages about them when a command begins.
+//! Findings about the user's data, and the messages about them at the start of a command.
 
 use crate::dataset::{FEWEST_HELD_OUT, Notes, Overlap, Shape};
 use crate::text;
@@ -6,31 +6,31 @@ use crate::text;
 /// Findings about the user's data.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// The file to train on.
+    /// The training file.
     pub file: String,
-    /// The file to evaluate on, where there is one of its own.
+    /// The file for evaluation, if there is a separate one.
     pub held_out_file: Option<String>,
-    /// Files of the folder that are not used, though they could be evaluated on.
+    /// Other files of the folder for evaluation, which are not used.
     pub unused_files: Vec<String>,
     pub shape: Shape,
     /// Examples of both files: lines, or pieces of a text.
     pub examples: u64,
-    /// Problems that are tuned on: replies, where a conversation has several.
+    /// Training problems: several for a conversation with several replies.
     pub training: u64,
     /// Problems that are held out.
     pub held_out: u64,
-    /// Problems that are left out since they count nothing.
+    /// Problems that are left out since their weight is 0.
     pub weightless: u64,
-    /// Replies before anything was asked, or left out since only the last of a conversation counts.
+    /// Replies that are left out: before any question, or not the last of a conversation if only that counts.
     pub passed_over: u64,
     pub overlap: Overlap,
     pub notes: Notes,
-    /// Where the problems stand, those that are tuned on first.
+    /// Places of the problems, training ones first.
     pub places: Vec<String>,
 }
 
 impl Facts {
-    /// Returns what is tuned on and what is held out, in a line.
+    /// Returns a line on training and held-out problems.
     pub fn line(&self) -> String {
         let Self { file, training, held_out, .. } = self;
         let of = match &self.held_out_file {
@@ -50,7 +50,7 @@ impl Facts {
         )
     }
 
-    /// Returns what a user should know before a run.
+    /// Returns warnings for the user before a run.
     pub fn warnings(&self) -> Vec<String> {
         let mut said = Vec::new();
         let shared = self.overlap.shared;

@@ -1,4 +1,4 @@
-//! Files that say what a task is, and where its data are.
+//! Task files, and the paths of data.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -6,10 +6,10 @@ use super::WorkloadError;
 use crate::store::{folder_of, read_text, same_file};
 use crate::task::Definition;
 
-/// Reads what a task file says, with the file's name where it gives itself none.
+/// Reads a task file; a task without a name gets the file's.
 ///
 /// # Errors
-/// When it cannot be read, or is no task file.
+/// When it cannot be read, or is not a task file.
 pub fn read_task_file(path: &Path) -> Result<Definition, WorkloadError> {
     let text = read_text(path).map_err(WorkloadError::TaskFile)?;
     let mut definition: Definition = toml::from_str(&text).map_err(|error| WorkloadError::Toml {
@@ -22,18 +22,18 @@ pub fn read_task_file(path: &Path) -> Result<Definition, WorkloadError> {
     Ok(definition)
 }
 
-/// Returns the path of a task file's data, which is meant from the file's own folder.
+/// Returns the path of a task file's data, which is relative to the file's folder.
 ///
 /// # Errors
-/// When there is nothing at that place.
+/// When there is nothing at that path.
 pub fn data_of_task_file(file: &Path, data: &str) -> Result<String, WorkloadError> {
     as_given(&shortened(&folder_of(file).join(data)), &file.display().to_string())
 }
 
-/// Returns a path of data as it was given, for a log that others may read. `of` says in messages where it was given.
+/// Returns a path of data as it was given, for a log that others may read. `of` names its source in messages.
 ///
 /// # Errors
-/// When there is nothing at that place, or the path is no text.
+/// When there is nothing at that path, or the path is not text.
 pub fn as_given(path: &Path, of: &str) -> Result<String, WorkloadError> {
     let (of, path) = (of.to_owned(), path.to_owned());
     if !path.exists() {
@@ -42,10 +42,10 @@ pub fn as_given(path: &Path, of: &str) -> Result<String, WorkloadError> {
     path.into_os_string().into_string().map_err(|path| WorkloadError::NotUtf8 { of, path: path.into() })
 }
 
-/// Returns the definition of a log whose data are somewhere else now, where that is said.
+/// Returns the definition of a log with the new path of its data, if there is one.
 ///
 /// # Errors
-/// When the log's task has no data, or there is nothing at that place.
+/// When the log's task has no data, or there is nothing at that path.
 pub fn moved(of_log: &Definition, data: Option<&Path>) -> Result<Definition, WorkloadError> {
     let mut moved = of_log.clone();
     if let Some(data) = data {
@@ -57,7 +57,7 @@ pub fn moved(of_log: &Definition, data: Option<&Path>) -> Result<Definition, Wor
     Ok(moved)
 }
 
-/// Returns a path without `.` and without what a `..` takes back, where that leads to the same place.
+/// Returns a path without `.` and without folders that a `..` cancels, if it leads to the same place.
 fn shortened(path: &Path) -> PathBuf {
     let mut short = PathBuf::new();
     for part in path.components() {

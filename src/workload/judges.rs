@@ -1,4 +1,4 @@
-//! Who judges replies, by what a reward says.
+//! Judges of replies, by the definition of a reward.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use crate::judge::{Json, Judge, JudgeError, Numeric, Pattern};
 use crate::reward_command::{ANSWER_TIMEOUT, RewardCommand};
 use crate::task::{Reward, RewardKind};
 
-/// Makes the judge of a reward that neither the task nor the engine judges; none of the others.
+/// Creates the judge of a reward that neither the task nor the engine judges; `None` for other rewards.
 ///
 /// # Errors
-/// When the reward's pattern or schema is none.
+/// When the reward's pattern or schema is invalid.
 pub fn judge(reward: &Reward) -> Result<Option<Box<dyn Judge>>, JudgeError> {
     Ok(match &reward.kind {
         RewardKind::Loglik

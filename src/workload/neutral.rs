@@ -7,10 +7,10 @@ use crate::drift::{BUILT_IN_NAME, Neutral};
 use crate::seed_log::DriftSpec;
 use crate::store::read_text;
 
-/// Returns what a header says of the neutral set in a file, or of the one that comes with the program, with a limit on drift.
+/// Returns a header's entry for the neutral set in a file, or for the built-in one, with a limit on drift.
 ///
 /// # Errors
-/// When the file is no neutral set.
+/// When the file is not a neutral set.
 pub fn drift_spec(file: Option<&Path>, max: Option<f64>) -> Result<DriftSpec, WorkloadError> {
     let Some(file) = file else { return Ok(Neutral::built_in().spec(BUILT_IN_NAME, max)) };
     let set = read(file, "--neutral")?;
@@ -23,10 +23,10 @@ pub fn drift_spec(file: Option<&Path>, max: Option<f64>) -> Result<DriftSpec, Wo
     Ok(set.spec(&path, max))
 }
 
-/// Returns the neutral set that a header names.
+/// Returns the neutral set named in a header.
 ///
 /// # Errors
-/// When it cannot be read, or is not what it was when the run began.
+/// When it cannot be read, or has changed since the run began.
 pub fn neutral(spec: &DriftSpec) -> Result<Neutral, WorkloadError> {
     let set = if spec.neutral == BUILT_IN_NAME {
         Neutral::built_in()
@@ -39,7 +39,7 @@ pub fn neutral(spec: &DriftSpec) -> Result<Neutral, WorkloadError> {
     Ok(set)
 }
 
-/// Reads a neutral set. `of` says in messages where its path was given.
+/// Reads a neutral set. `of` names the source of its path in messages.
 fn read(path: &Path, of: &'static str) -> Result<Neutral, WorkloadError> {
     let text = read_text(path).map_err(|source| WorkloadError::NeutralFile { of, source })?;
     Neutral::parse(&text).map_err(|source| WorkloadError::Neutral { of, path: path.to_owned(), source })

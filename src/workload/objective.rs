@@ -4,28 +4,28 @@ use super::WorkloadError;
 use crate::seed_log::{DriftSpec, MAX_PROBLEMS, RetainSpec, TaskSpec};
 use crate::task::Definition;
 
-/// Weights that what is to be retained may have.
+/// Valid weights of a retained task.
 const WEIGHTS: std::ops::RangeInclusive<f64> = 0.0..=1e6;
 
-/// Aim of a run: the part of a header's [`TaskSpec`] that does not depend on the making of generations.
+/// Objective of a run: the part of a header's [`TaskSpec`] that does not depend on how generations are made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Objective {
-    /// Task to tune on.
+    /// Task that is tuned.
     pub definition: Definition,
-    /// SHA-256 over its data, where it has some.
+    /// SHA-256 over its data, if it has some.
     pub data_sha256: Option<String>,
     /// Task that must not get worse.
     pub retain: Option<RetainSpec>,
-    /// Weight of the base model's own replies in a run in rows of tokens, 0 for none; `None` for the default there.
+    /// Weight of the base model's own replies in a run that tunes rows of tokens, 0 for none; `None` for the default.
     pub own_replies: Option<f64>,
-    /// Held-out evaluations in a row without a new best one after which the run ends.
+    /// Consecutive held-out evaluations without a new best one after which the run ends.
     pub patience: Option<u64>,
-    /// How drift from the base model is measured.
+    /// The neutral set and limit of drift measurements.
     pub drift: Option<DriftSpec>,
 }
 
 impl Objective {
-    /// Tunes on a task, retains nothing and measures no drift.
+    /// Creates an objective of a task alone, without a retained task or drift measurements.
     pub fn new(definition: Definition) -> Self {
         Self { definition, data_sha256: None, retain: None, own_replies: None, patience: None, drift: None }
     }

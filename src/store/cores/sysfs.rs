@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// A core counts as big from this share of the largest core's capacity. Arm's small cores have 0.16 to 0.46 of their big
-/// neighbours' (a Cortex-A53 beside A73s 0.45, an A55 beside A76s 0.39), middle ones beside a prime core 0.8 and more, seldom less.
+/// Smallest capacity of a big core, as a share of the largest core's. Arm's small cores have 0.16 to 0.46 of their big
+/// neighbours' (a Cortex-A53 beside A73s 0.45, an A55 beside A76s 0.39), middle ones beside a prime core 0.8 and more,
+/// seldom less.
 const BIG_CAPACITY: f64 = 0.5;
 
-/// Where only clocks are known, a core counts as big from this share of the highest one. Small cores are clocked at 0.60 to
-/// 0.70 of it, and do less in a cycle besides; middle ones at 0.80 and more.
+/// Smallest clock of a big core, as a share of the highest one, if only clocks are known. Small cores are clocked at
+/// 0.60 to 0.70 of it, and also do less in a cycle; middle ones at 0.80 and more.
 const BIG_FREQUENCY: f64 = 0.75;
 
-/// A processor as the system schedules it; several may share a core.
+/// A processor of the system's scheduler; several may share a core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Processor {
     /// The lowest number among the processors of its core.
@@ -24,7 +25,8 @@ pub(super) struct Processor {
     frequency: Option<u64>,
 }
 
-/// Counts the cores of the fastest kinds. Of the signs that tell kinds apart, the first that does so here decides.
+/// Counts the cores of the fastest kinds. Of the signs that distinguish kinds, the first that does so on this machine
+/// decides.
 pub(super) fn big_cores(processors: &[Processor]) -> usize {
     let signs: [Option<Vec<bool>>; 3] = [
         processors.iter().map(|processor| processor.is_listed).collect(),
@@ -37,7 +39,7 @@ pub(super) fn big_cores(processors: &[Processor]) -> usize {
     cores.collect::<BTreeSet<_>>().len()
 }
 
-/// Which processors have at least this share of the highest speed; `None` if a speed is missing.
+/// Returns which processors have at least this share of the highest speed; `None` if a speed is missing.
 fn at_least(
     share: f64,
     processors: &[Processor],
@@ -48,7 +50,7 @@ fn at_least(
     Some(speeds.into_iter().map(|speed| speed as f64 >= share * highest as f64).collect())
 }
 
-/// Reads the processors that Linux describes in `devices` (`/sys/devices`). What is missing there stays unknown.
+/// Reads Linux's description of the processors in `devices` (`/sys/devices`). Missing facts stay unknown.
 pub(super) fn processors(devices: &Path, is_allowed: impl Fn(usize) -> bool) -> Vec<Processor> {
     let text = |path: &Path| std::fs::read_to_string(path).ok();
     let number = |path: &Path| text(path)?.trim().parse().ok();
@@ -100,7 +102,7 @@ mod tests {
             fs::write(path, format!("{}\n", text.to_string())).unwrap();
         }
 
-        /// Writes a file of each processor, numbered from 0.
+        /// Writes a file for each processor, numbered from 0.
         fn each<T: ToString>(self, file: &str, texts: impl IntoIterator<Item = T>) -> Self {
             for (number, text) in texts.into_iter().enumerate() {
                 self.write(&format!("system/cpu/cpu{number}/{file}"), text);
@@ -117,7 +119,7 @@ mod tests {
         }
     }
 
-    /// 16 processors on 8 cores, as most systems number them: 0 and 8 share a core.
+    /// Returns 16 processors on 8 cores in the usual numbering: 0 and 8 share a core.
     fn eight_cores_of_two_threads() -> Devices {
         let siblings = (0..16).map(|number| format!("{},{}", number % 8, number % 8 + 8));
         Devices::new().each("topology/core_cpus_list", siblings)

@@ -1,4 +1,4 @@
-//! Which arithmetic is asked.
+//! Options of arithmetic problems.
 
 use std::collections::BTreeSet;
 
@@ -67,7 +67,7 @@ impl Default for ArithOptions {
     }
 }
 
-/// Options that make no sense.
+/// Errors of options.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum OptionsError {
@@ -87,7 +87,7 @@ impl ArithOptions {
     /// Checks the options, each alone and together.
     ///
     /// # Errors
-    /// For the first that makes no sense.
+    /// For the first invalid one.
     pub fn validate(&self) -> Result<(), OptionsError> {
         let (digits, operands) = (self.digits, self.operands);
         if self.operations.is_empty() {

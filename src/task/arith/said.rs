@@ -2,13 +2,13 @@
 
 use crate::task::number::{Number, final_number, first_number};
 
-/// Returns the number that a reply gives for the problem with this text: the one that stands alone on its first line, as a model
-/// without a chat template has it, else the one behind the problem and an equals sign, else what the reply ends up with.
+/// Returns the number that a reply gives for the problem with this text: the one alone on its first line, as a model
+/// without a chat template replies, else the one after the problem and an equals sign, else the reply's final number.
 pub(super) fn number(reply: &str, problem: &str) -> Option<Number> {
     alone(reply).or_else(|| equated(reply, problem)).or_else(|| final_number(reply))
 }
 
-/// Returns the number of a first line that has nothing else on it.
+/// Returns the number of a first line that consists of it alone.
 fn alone(reply: &str) -> Option<Number> {
     let line = reply.trim_start().lines().next()?.trim_end();
     let number = line.trim_matches('*').trim_end_matches('.');
@@ -18,7 +18,7 @@ fn alone(reply: &str) -> Option<Number> {
     if is_alone { first_number(number) } else { None }
 }
 
-/// Returns the number behind the last equals sign that the problem stands before.
+/// Returns the number after the last equals sign that follows the problem.
 fn equated(reply: &str, problem: &str) -> Option<Number> {
     let first = problem.chars().next()?;
     let mut found = None;
@@ -33,7 +33,7 @@ fn equated(reply: &str, problem: &str) -> Option<Number> {
     found
 }
 
-/// Returns what stands behind the problem and an equals sign; spaces and the forms of signs are of no account.
+/// Returns the text after the problem and an equals sign, regardless of spaces and of the forms of signs.
 fn behind<'a>(text: &'a str, problem: &str) -> Option<&'a str> {
     let mut rest = text;
     for wanted in problem.chars().chain(['=']) {
@@ -54,12 +54,12 @@ fn behind<'a>(text: &'a str, problem: &str) -> Option<&'a str> {
     Some(rest)
 }
 
-/// Checks whether the text before `rest` ends with a digit.
+/// Returns whether the text before `rest` ends with a digit.
 fn ends_with_digit(text: &str, rest: &str) -> bool {
     text[..text.len() - rest.len()].ends_with(|c: char| c.is_ascii_digit())
 }
 
-/// Returns the sign that a problem has for this one.
+/// Returns the form of a sign in problems.
 fn sign(c: char) -> char {
     match c {
         '\u{2212}' | '\u{2013}' => '-',
@@ -69,7 +69,7 @@ fn sign(c: char) -> char {
     }
 }
 
-/// Returns the number that a text begins with.
+/// Returns the number at the start of a text.
 fn first_right_away(text: &str) -> Option<Number> {
     let text = text.trim_start_matches([' ', '*', '$', '\\', '{', '_', '(']);
     let text = text.strip_prefix("boxed{").unwrap_or(text);

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Countdown, Puzzle};
 use crate::task::{Message, Problem, Prompt, Task, Verdict};
 
-/// New tokens of a reply where the user asks for no number: room to think.
+/// Default limit on the new tokens of a reply: room for thoughts.
 const REPLY_TOKENS: usize = 512;
 
 impl Puzzle {
@@ -20,7 +20,7 @@ impl Puzzle {
         }
     }
 
-    /// Returns the puzzle of a problem that was made of one; its solution is not known any more.
+    /// Returns the puzzle of a problem that was made from one; its solution is not kept.
     fn of(problem: &Problem) -> Option<Self> {
         let number = |value: &serde_json::Value| u32::try_from(value.as_u64()?).ok();
         let numbers = problem.facts.get("numbers")?.as_array()?;

@@ -1,10 +1,10 @@
-//! Ranges as people write them, such as `3-4`: on the command line, in task files and in logs.
+//! Ranges in the notation `3-4`: on the command line, in task files and in logs.
 
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Deserializer, Serializer, de};
 
-/// Reads `3-4`, or a number alone.
+/// Parses `3-4`, or a single number.
 ///
 /// # Errors
 /// When the text is neither.
@@ -16,7 +16,7 @@ pub fn parse(text: &str) -> Result<RangeInclusive<u32>, String> {
     Ok(number(low)?..=number(high)?)
 }
 
-/// As [`parse`] reads it.
+/// Returns the text that [`parse`] reads.
 pub fn text(range: &RangeInclusive<u32>) -> String {
     format!("{}-{}", range.start(), range.end())
 }

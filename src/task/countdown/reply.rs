@@ -15,7 +15,7 @@ impl Puzzle {
         Verdict { right, reward: f64::from(right) + FORMAT_REWARD * f64::from(is_well_formed(reply)) }
     }
 
-    /// Checks that an expression uses each number once and makes the target. `= target` may follow it.
+    /// Returns whether an expression uses each number once and makes the target. `= target` may follow it.
     pub fn is_solved_by(&self, answer: &str) -> bool {
         let (text, claim) =
             answer.split_once('=').map_or((answer, None), |(text, claim)| (text, Some(claim)));
@@ -37,7 +37,8 @@ fn last_answer(reply: &str) -> Option<&str> {
     before_end.rsplit_once("<answer>").map(|(_, answer)| answer)
 }
 
-/// Checks that a reply is a thought and then an answer, with nothing around them. The prompt may have opened the thought.
+/// Returns whether a reply is a thought and then an answer, with nothing around them. The prompt may have opened the
+/// thought.
 fn is_well_formed(reply: &str) -> bool {
     let reply = reply.trim();
     let thought_and_answer = reply.strip_prefix("<think>").unwrap_or(reply).split_once("</think>");

@@ -2,13 +2,13 @@
 
 use super::Number;
 
-/// Spaces that part thousands wherever they stand between digits: no-break, narrow no-break, thin.
+/// Spaces that separate thousands anywhere between digits: no-break, narrow no-break, thin.
 const THIN: [char; 3] = ['\u{a0}', '\u{202f}', '\u{2009}'];
 
 /// Reads `1,234.50`, `12`, `.5`, `1.5e3`, `1.5 × 10^3` or `1 234,5` from the start of a text, and returns the rest.
 ///
-/// A decimal comma is read as one only behind thousands that are parted by a point or a space, since `1,5` may as well be two
-/// numbers; a plain space parts thousands only before such a comma.
+/// A decimal comma is accepted only after thousands that are separated by a point or a space, since `1,5` may as well
+/// be two numbers; a plain space separates thousands only before such a comma.
 pub(super) fn decimal(text: &str) -> (Option<Number>, &str) {
     let (mantissa, decimals, rest) = continental(text).unwrap_or_else(|| plain(text));
     let (exponent, rest) = exponent(rest).unwrap_or((Some(0), rest));
@@ -27,7 +27,7 @@ fn scaled(mantissa: i128, exponent: i32) -> Option<Number> {
     }
 }
 
-/// Reads `1,234.50`: all digits, how many of them are decimals, and the rest.
+/// Reads `1,234.50`: all digits, the number of decimals among them, and the rest.
 fn plain(text: &str) -> (Option<i128>, usize, &str) {
     let (first, mut rest) = digits(text);
     let mut mantissa = append(Some(0), first);
@@ -47,10 +47,10 @@ fn plain(text: &str) -> (Option<i128>, usize, &str) {
     (append(mantissa, decimals), decimals.len(), after)
 }
 
-/// Groups of three digits at most, which a number that fits has.
+/// Most groups of three digits; a number that fits has no more.
 const MOST_GROUPS: usize = 13;
 
-/// Reads `1.234,5` or `1 234,5`, in the same form.
+/// Reads `1.234,5` or `1 234,5`, and returns the same as [`plain`].
 fn continental(text: &str) -> Option<(Option<i128>, usize, &str)> {
     let (first, mut rest) = digits(text);
     let mark = rest.chars().next().filter(|mark| *mark == '.' || *mark == ' ' || THIN.contains(mark))?;
@@ -105,7 +105,7 @@ fn signed(text: &str) -> Option<(Option<i32>, &str)> {
     Some((value.map(|value| if negative.is_some() { -value } else { value }), rest))
 }
 
-/// Reads the same in raised digits.
+/// Reads a small whole number with its sign in superscript digits.
 fn raised(text: &str) -> Option<(Option<i32>, &str)> {
     const DIGITS: &str = "⁰¹²³⁴⁵⁶⁷⁸⁹";
     let digit = |c: char| DIGITS.chars().position(|raised| raised == c);
@@ -132,7 +132,7 @@ fn digits_after<'a>(marks: &[char], text: &'a str) -> Option<(&'a str, &'a str)>
     text.strip_prefix(marks).map(digits).filter(|(digits, _)| !digits.is_empty())
 }
 
-/// Returns the number with more digits behind it.
+/// Returns the number with more digits appended.
 fn append(number: Option<i128>, digits: &str) -> Option<i128> {
     let digit = |byte: u8| i128::from(byte - b'0');
     digits.bytes().try_fold(number?, |number, byte| number.checked_mul(10)?.checked_add(digit(byte)))

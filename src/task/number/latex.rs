@@ -1,9 +1,8 @@
-//! LaTeX as models write it around numbers, made plain enough for numbers to be found.
+//! LaTeX around numbers, simplified so that the numbers can be found.
 
 use std::borrow::Cow;
 
-/// Returns the text with fractions as `3/4`, products as `×`, thin spaces as such, and without what only decorates.
-/// `\boxed` stays.
+/// Returns the text with fractions as `3/4`, products as `×`, thin spaces as such, and without decoration. `\boxed` stays.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return Cow::Borrowed(text);
@@ -23,7 +22,7 @@ pub(super) fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Writes a command that is a word of `len` letters, and returns what follows it.
+/// Writes a command that is a word of `len` letters, and returns the text after it.
 fn word<'a>(out: &mut String, command: &'a str, len: usize) -> &'a str {
     let (name, rest) = command.split_at(len);
     match name {
@@ -48,7 +47,7 @@ fn word<'a>(out: &mut String, command: &'a str, len: usize) -> &'a str {
     rest
 }
 
-/// Writes a command that is a sign, and returns what follows it.
+/// Writes a command that is a sign, and returns the text after it.
 fn sign<'a>(out: &mut String, command: &'a str) -> &'a str {
     let Some(sign) = command.chars().next() else { return command };
     match sign {
@@ -60,7 +59,7 @@ fn sign<'a>(out: &mut String, command: &'a str) -> &'a str {
     &command[sign.len_utf8()..]
 }
 
-/// Reads `{3}{4}`, both without braces inside: above, below, rest.
+/// Reads `{3}{4}`, both without braces inside: numerator, denominator, rest.
 fn fraction(text: &str) -> Option<(&str, &str, &str)> {
     let group = |text: &'_ str| -> Option<usize> {
         let inside = text.strip_prefix('{')?;

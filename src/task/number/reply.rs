@@ -1,8 +1,8 @@
-//! Which number of a reply is its answer.
+//! The number that is the answer of a reply.
 //!
-//! A reply may show its work, go on after its answer, or begin a question of its own. Of what it says before a new question,
-//! the answer is, in this order: the number after `####`; that in the last `\boxed{}`; that after the last "answer is" or
-//! "answer:"; else the number that the last sentence with one ends up with, which is the one after its last `=`, or its last.
+//! A reply may show its work, go on after its answer, or begin a question of its own. Before a new question, the
+//! answer is, in this order: the number after `####`; that in the last `\boxed{}`; that after the last "answer is" or
+//! "answer:"; else the final number of the last sentence with one, which is the one after its last `=`, or its last.
 
 use super::latex;
 use super::{CURRENCY, Number, first_number, last_number};
@@ -10,36 +10,36 @@ use super::{CURRENCY, Number, first_number, last_number};
 /// Mark before the final number in the answers of GSM8K.
 pub const MARK: &str = "####";
 
-/// Words that a line begins with which asks something new.
+/// Words at the start of a line that asks something new.
 const ASKING: [&str; 8] =
     ["question", "q", "problem", "exercise", "user", "human", "instruction", "### instruction"];
 /// Marks of a new turn in the templates of chat models.
 const TURNS: [&str; 4] = ["[INST]", "<|im_start|>user", "<|user|>", "<start_of_turn>user"];
 /// Words after which a sentence gives reasons.
 const REASONS: [&str; 5] = [" because ", " since ", ", as ", " (", "\u{2003}("];
-/// Characters of a sentence that are looked at behind the word "answer".
+/// Characters of a sentence that are searched after the word "answer".
 const REACH: usize = 240;
 
-/// Returns the number that a reply ends up with, if any.
+/// Returns the final number of a reply, if it has one.
 pub fn final_number(reply: &str) -> Option<Number> {
     let reply = latex::plain(reply);
     let own = own_part(&reply);
     marked(own).or_else(|| boxed(own)).or_else(|| stated(own)).or_else(|| concluded(own))
 }
 
-/// Returns whether two texts end up with the same number. A text without one is the same as none, not even as itself.
+/// Returns whether two texts have the same final number. A text without one equals none, not even itself.
 pub fn same_number(reply: &str, wanted: &str) -> bool {
     let wanted = final_number(wanted);
     wanted.is_some() && final_number(reply) == wanted
 }
 
-/// Returns the number after the last `####`, on the same line or, where nothing else is on it, the next. A mark that comes
-/// after a new question does not count.
+/// Returns the number after the last `####`, on the same line or, if nothing else is on it, the next. A mark after a
+/// new question does not count.
 pub fn marked_number(text: &str) -> Option<Number> {
     marked(own_part(&latex::plain(text)))
 }
 
-/// Returns what a reply says before it asks something new.
+/// Returns the part of a reply before it asks something new.
 fn own_part(reply: &str) -> &str {
     let mut has_number = false;
     let mut start = 0;
@@ -59,7 +59,7 @@ fn own_part(reply: &str) -> &str {
     reply
 }
 
-/// Checks whether a line begins a new question: "Question:", "**Problem 2:**".
+/// Returns whether a line begins a new question: "Question:", "**Problem 2:**".
 fn asks_anew(line: &str) -> bool {
     let line = line.trim_start_matches(|c: char| c.is_whitespace() || "*#->".contains(c));
     ASKING.iter().any(|word| {
@@ -87,7 +87,7 @@ fn marked(text: &str) -> Option<Number> {
     value(rest.trim_start().lines().next()?)
 }
 
-/// Checks whether a text has a line that asks about numbers.
+/// Returns whether a text has a line that asks about numbers.
 fn is_question(text: &str) -> bool {
     text.lines().any(|line| line.trim_end().ends_with('?') && has_digit(line))
 }
@@ -116,7 +116,7 @@ fn stated(text: &str) -> Option<Number> {
     None
 }
 
-/// Returns what stands behind "is" or a colon that follow the word "answer", up to the end of the sentence.
+/// Returns the text after "is" or a colon that follows the word "answer", up to the end of the sentence.
 fn said(reach: &str) -> Option<&str> {
     const LINKS: [&str; 7] = [":", "=", " is ", " is:", " are ", " would be ", " equals "];
     let first = sentences(reach).next()?;
@@ -130,7 +130,7 @@ fn said(reach: &str) -> Option<&str> {
     reach[behind..].trim_start_matches(['*', ':']).lines().map(str::trim).find(|line| !line.is_empty())
 }
 
-/// Returns the number that a statement gives: the one that it begins with, or else that it ends up with.
+/// Returns the number of a statement: the one at its start, or else its final one.
 fn value(statement: &str) -> Option<Number> {
     let statement = without_reasons(statement);
     let decoration = |c: char| c.is_whitespace() || "*_({[=≈~:".contains(c) || CURRENCY.contains(&c);
@@ -142,7 +142,7 @@ fn value(statement: &str) -> Option<Number> {
     ended_up_with(statement)
 }
 
-/// Returns the number after the last equals sign that has one behind it, or else the last number.
+/// Returns the number after the last equals sign that one follows, or else the last number.
 fn ended_up_with(sentence: &str) -> Option<Number> {
     let behind = sentence.rmatch_indices(['=', '≈']).map(|(at, sign)| &sentence[at + sign.len()..]);
     // Signs with no digit between them and the next are passed over; none of it is looked at twice.
@@ -157,14 +157,14 @@ fn ended_up_with(sentence: &str) -> Option<Number> {
     last_number(sentence)
 }
 
-/// Returns a statement without what it says in reason or in brackets behind its first number.
+/// Returns a statement without reasons and brackets after its first number.
 fn without_reasons(statement: &str) -> &str {
     let Some(first) = statement.find(|c: char| c.is_ascii_digit()) else { return statement };
     let end = REASONS.iter().filter_map(|word| statement[first..].find(word)).min();
     end.map_or(statement, |end| &statement[..first + end])
 }
 
-/// Returns the number that the last telling sentence ends up with.
+/// Returns the final number of the last sentence that is neither a question nor a check.
 fn concluded(text: &str) -> Option<Number> {
     let lines = text.lines().map(without_list_number);
     let with_numbers: Vec<&str> = lines.flat_map(sentences).filter(|sentence| has_digit(sentence)).collect();
@@ -178,7 +178,7 @@ fn concluded(text: &str) -> Option<Number> {
     }
 }
 
-/// Returns a line without the number that it has in a list.
+/// Returns a line without its number in a list.
 fn without_list_number(line: &str) -> &str {
     let trimmed = line.trim_start();
     let digits = trimmed.bytes().take_while(u8::is_ascii_digit).count();

@@ -1,4 +1,4 @@
-//! Rewards as task files and logs have them: all fields side by side.
+//! Rewards in task files and logs: all fields side by side.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -89,7 +89,7 @@ impl RewardForm {
         })
     }
 
-    /// Returns a field that is still there.
+    /// Returns a field that is left.
     fn rest(&self) -> Option<&'static str> {
         let fields = [
             ("a pattern", self.pattern.is_some()),
@@ -104,7 +104,7 @@ impl RewardForm {
     }
 }
 
-/// Returns the field that a kind goes by, which is called like the kind.
+/// Returns the field with the same name as a kind, or an error if it is absent.
 fn needed(field: Option<String>, kind: &'static str) -> Result<String, RewardError> {
     field.ok_or(RewardError::Missing { kind, field: kind })
 }
