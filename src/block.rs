@@ -1,6 +1,6 @@
 //! Reads and writes the integers of quantized blocks in place: their codes, and the bits of their scales.
 //!
-//! Each tunable type is one [`CodeBlock`] in a file of its own. Inference may keep a tensor's blocks in another order than
+//! Each tunable type is one [`CodeBlock`] in its own file. Inference may keep a tensor's blocks in another order than
 //! the file, which is a [`CodeLayout`]. Code that works on [`Codes`] is generic over it, so that type and layout are chosen
 //! once per tensor by [`with_layout!`](crate::with_layout) and never inside a loop.
 

@@ -58,7 +58,7 @@ struct UsageError(String);
 /// The end of that error's message.
 const HINT: &str = "\n\nFor more information, try '--help'.";
 
-/// How a command ended that did not fail.
+/// Result of a command that did not fail.
 enum Ending {
     Success,
     /// A check failed.

@@ -205,7 +205,7 @@ fn read_header(line: &[u8]) -> Result<DiffHeader, DiffError> {
     Ok(diff)
 }
 
-/// Returns the section whose length is at `at`, and moves `at` behind the section.
+/// Returns the section whose length is at `at`, and moves `at` to its end.
 fn section_at(bytes: &[u8], at: &mut usize) -> Result<Range<usize>, DiffError> {
     let truncated = |expected: u64| DiffError::Truncated { expected, actual: bytes.len() as u64 };
     let start = *at + LENGTH_BYTES;

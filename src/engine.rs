@@ -91,7 +91,7 @@ pub struct Decoding {
 }
 
 impl Decoding {
-    /// Greedy decoding, with this limit on new tokens.
+    /// Returns the settings of greedy decoding, with this limit on new tokens.
     pub fn greedy(max_new_tokens: usize) -> Self {
         Self { max_new_tokens, temp: 0.0, seed: 0, stop: Vec::new() }
     }
@@ -134,7 +134,7 @@ impl std::ops::AddAssign for TokenTally {
 /// A model's reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// The text, without what ended it.
+    /// The text, without the token or text that ended it.
     pub text: String,
     /// `true` if the model ended it, `false` if the limit on new tokens did.
     pub ended: bool,

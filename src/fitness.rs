@@ -95,7 +95,7 @@ mod tests {
 
     const BOTH: [Shaping; 2] = [Shaping::Zscore, Shaping::Rank];
 
-    /// Mirrored members with these differences.
+    /// Returns mirrored members with these differences.
     fn pairs(differences: &[f64]) -> Vec<f64> {
         differences.iter().flat_map(|d| [1.0 + d, 1.0]).collect()
     }

@@ -94,7 +94,7 @@ impl RewardCommand {
                 break;
             };
             if let (Stop::Wrong(_), Some(running)) = (&stop, &mut self.running) {
-                // One that does not do what it should is not waited for.
+                // A program at fault is not waited for.
                 running.end(Duration::ZERO);
             }
             self.running = None;

@@ -49,7 +49,7 @@ pub enum StoreError {
         /// The cause.
         source: io::Error,
     },
-    /// The file has no bytes, or is no regular file.
+    /// The file is empty, or not a regular file.
     #[error("{} is empty or not a regular file; give the path of a GGUF model", path.display())]
     NotAFile {
         /// The file.
@@ -83,7 +83,7 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// A folder of data has nothing to train on.
+    /// A folder of data has no training file.
     #[error(
         "{} holds no train.jsonl (nor .csv, .txt or another ending that can be read); name the file itself, or rename it",
         path.display()

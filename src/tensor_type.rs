@@ -116,21 +116,21 @@ impl TensorType {
     pub const Q5_K: Self = Self::row(13);
     /// The 6-bit K-quant: 256 codes with 16 scales.
     pub const Q6_K: Self = Self::row(14);
-    /// 32 codes of 4 bits, each the place of a value in a table, and a scale.
+    /// 32 codes of 4 bits, each the index of a value in a table, and a scale.
     pub const IQ4_NL: Self = Self::row(20);
-    /// 256 codes of 4 bits, each the place of a value in a table, with 8 scales.
+    /// 256 codes of 4 bits, each the index of a value in a table, with 8 scales.
     pub const IQ4_XS: Self = Self::row(23);
-    /// 256 weights as places in a table of vectors, 2.06 bits each.
+    /// 256 weights as indices into a table of vectors, 2.06 bits each.
     pub const IQ2_XXS: Self = Self::row(16);
-    /// The same, 2.31 bits each.
+    /// 256 weights as indices into a table of vectors, 2.31 bits each.
     pub const IQ2_XS: Self = Self::row(17);
-    /// The same, 3.06 bits each.
+    /// 256 weights as indices into a table of vectors, 3.06 bits each.
     pub const IQ3_XXS: Self = Self::row(18);
-    /// The same, 1.56 bits each.
+    /// 256 weights as indices into a table of vectors, 1.56 bits each.
     pub const IQ1_S: Self = Self::row(19);
-    /// The same, 3.44 bits each.
+    /// 256 weights as indices into a table of vectors, 3.44 bits each.
     pub const IQ3_S: Self = Self::row(21);
-    /// The same, 2.56 bits each.
+    /// 256 weights as indices into a table of vectors, 2.56 bits each.
     pub const IQ2_S: Self = Self::row(22);
     /// 256 ternary weights, five in a byte, and a scale.
     pub const TQ1_0: Self = Self::row(34);

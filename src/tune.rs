@@ -66,7 +66,7 @@ pub enum TuneError {
     NotEvaluated { generation: u64 },
 }
 
-/// How a run ended.
+/// Outcome of a run that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// All planned generations are in the log.

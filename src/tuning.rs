@@ -98,7 +98,7 @@ impl From<ModelError> for TuningError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Finished {
-    /// How it ended.
+    /// Its outcome.
     pub outcome: Outcome,
     /// Its totals, with the first and the last evaluation.
     pub summary: Summary,

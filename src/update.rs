@@ -254,7 +254,7 @@ mod tests {
     const ODD: f32 = 1.0 + 1.0 / 4096.0;
     const SQUARE: f32 = 1.0 + 2.0 / 4096.0;
 
-    /// Compilers for Rust fuse nothing by themselves, on any processor; this says so of the very loops that decide codes.
+    /// Rust compilers fuse nothing by themselves, on any processor; this test checks it for the loops that decide codes.
     #[test]
     fn products_are_rounded_before_they_are_added() {
         let fused = black_box(ODD).mul_add(black_box(ODD), -SQUARE);

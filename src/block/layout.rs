@@ -116,7 +116,7 @@ impl<B: PackedBlock, const ROWS: usize, const PIECE: usize> CodeLayout for Inter
         Self::start(0, byte / PIECE) + byte % PIECE
     }
 
-    /// All these layouts begin with the scales of all rows, and then have those of the minimums.
+    /// All these layouts begin with the scales of all rows, followed by those of the minimums.
     #[inline(always)]
     fn scale_place(number: usize, row: usize) -> usize {
         2 * (number * ROWS + row)

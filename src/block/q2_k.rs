@@ -10,7 +10,7 @@ use crate::tensor_type::TensorType;
 /// The field `qs`.
 const CODES: Planes = Planes::one(Plane { start: 16, bits: 2, stride: 32, below: 0 });
 
-/// Bytes beside `qs`: 16 before it and 4 after it.
+/// Bytes besides `qs`: 16 before it and 4 after it.
 const SCALES: usize = 20;
 
 /// The Q2_K layout.

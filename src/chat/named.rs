@@ -4,7 +4,7 @@
 /// The name for no template: prompts are taken as they stand.
 pub const NONE: &str = "none";
 
-/// Templates by name; the names are llama.cpp's where it has them.
+/// Templates by name; the names are llama.cpp's if it has them.
 pub const NAMES: &[(&str, &str)] = &[
     (
         "chatml",

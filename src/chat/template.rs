@@ -80,7 +80,7 @@ impl Template {
             ("documents", Value::from(())),
             ("bos_token", speaker.bos.as_str().into()),
             ("eos_token", speaker.eos.as_str().into()),
-            // What llama.cpp's server says to every template, unless it is told otherwise.
+            // A variable that llama.cpp's server gives to every template by default.
             ("enable_thinking", true.into()),
         ];
         let today = settings
@@ -177,7 +177,7 @@ fn environment(date: Option<Date>) -> Environment<'static> {
     environment
 }
 
-/// A method of Python's strings, lists and dictionaries.
+/// Calls a method of Python's strings, lists and dictionaries.
 fn method(state: &mut State, value: &Value, name: &str, arguments: &[Value]) -> Result<Value, Error> {
     // A width in a format is memory that nobody counts.
     let is_wide =

@@ -38,7 +38,7 @@ impl Begun {
     /// Reads the data, looks for tokens whose rows are to be tuned, and chooses the settings.
     ///
     /// # Errors
-    /// When settings, data and model do not fit together, or inference fails.
+    /// When options, data and model do not fit together, or inference fails.
     pub fn new(options: &RunOptions, mut objective: Objective, model: &Model) -> Result<Self> {
         chat::settle_date(&mut objective.definition, model);
         let workloads = Workloads::load(objective)?;

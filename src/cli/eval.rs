@@ -26,7 +26,7 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
     let log = job.log.as_ref().map(|(_, log)| log);
     let seed = log.map_or(0, |log| log.header.settings.seed);
     let mut evaluator = workload.evaluator(seed)?;
-    // One model after the other, lest both are in memory.
+    // One model after the other, so that only one is in memory.
     let mut outcomes_of = |path: &Path, log: Option<&SeedLog>| {
         let engine = job.load(path, log)?;
         outcomes(&mut evaluator, engine, job.problems)

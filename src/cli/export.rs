@@ -102,7 +102,7 @@ impl Job {
     /// When the model cannot be rebuilt or a file cannot be written.
     pub fn make(&self, log: &SeedLog, generations: u64) -> Result<Made> {
         let model = Model::open(&self.model)?;
-        // Begun before the replay, so that a folder that cannot be written to is told of at once.
+        // Begun before the replay, so that a folder that cannot be written to is reported at once.
         let mut places = Places::begin(self)?;
         let rebuilt = Rebuilt::by_log(model, log, generations, self.form)?;
         let mut wrote = Vec::new();

@@ -32,7 +32,7 @@ pub fn run(args: &InspectArgs) -> Result<Ending> {
         let model = Model::open(&args.file)?;
         let inference = InferenceArgs::of_environment().map_err(|error| UsageError(error.to_string()))?;
         let inference = setup::planned_inference(&inference)?;
-        // What a bare `tune` would plan; `None` where that cannot be told beforehand.
+        // The plan of a bare `tune`; `None` if it cannot be predicted.
         let forecast = if model::is_tunable(&model) { Forecast::of(&model, &inference)? } else { None };
         let on_devices = told_layers(&inference, model.working.base());
         let facts = || Inspected::Model(model::facts(&model, forecast));

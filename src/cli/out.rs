@@ -16,7 +16,7 @@ pub fn show(bar: Option<ProgressBar>) {
     *BAR.lock().unwrap_or_else(PoisonError::into_inner) = bar;
 }
 
-/// Writes to the standard error stream, above the bar where one is shown.
+/// Writes to the standard error stream, above the bar if one is shown.
 pub fn aside(bytes: &[u8]) {
     let bar = BAR.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let write = || {

@@ -306,7 +306,7 @@ impl Sizes {
         let of_type = &header.settings.types[main_type(header)];
         let scope = scope(header, of_type);
         let unit = scope.unit(of_type.tensor_type, of_type.field);
-        // A step of 1, turned into an alpha, says what an alpha of 1 is as a step.
+        // A step of 1, converted to an alpha, gives the step of an alpha of 1.
         let step = 1.0 / scope.alpha(1.0, of_type.tensor_type, of_type.field);
         Self {
             sigma: rounded(of_type.sigma * unit),

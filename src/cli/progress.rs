@@ -190,7 +190,7 @@ fn results(summary: &Summary, log: &SeedLog) -> Vec<String> {
         format!("after           {}", text::headline(&after)),
         format!("change          {} on {}", text::change(&before, &after), text::held_out(after.problems)),
     ];
-    // Where neither the accuracy nor the log-likelihood is what the run was tuned for.
+    // If the run was tuned for neither the accuracy nor the log-likelihood.
     let is_told = |summary: &EvaluationSummary| {
         summary.accuracy().is_none_or(|accuracy| accuracy == summary.mean_reward)
             || summary.mean_loglik == Some(summary.mean_reward)

@@ -32,7 +32,7 @@ pub fn run(args: &ReportArgs) -> Result<Ending> {
     }
     let logs = args.logs.iter().map(|path| setup::read_log(path)).collect::<Result<Vec<_>>>()?;
     let names = names(&args.logs);
-    // Begun before the replay, so that a folder that cannot be written to is told of at once.
+    // Begun before the replay, so that a folder that cannot be written to is reported at once.
     let place = Artefact::begin(&args.output)?;
     let runs = runs(args, &inference, &logs, &names)?;
     let subject = Subject(&runs);
@@ -164,7 +164,7 @@ fn of_model(
 ) -> Result<Vec<Run>> {
     let model = Model::open(path)?;
     let fit = fitting(&model, logs, names)?;
-    // All of them before the first model is loaded, so that what is missing is told of at once.
+    // All of them before the first model is loaded, so that missing files are reported at once.
     let evaluator = |(log, fits): (&SeedLog, &bool)| {
         (*fits && args.samples.is_some()).then(|| evaluator(args.trust_log, log)).transpose()
     };

@@ -25,7 +25,7 @@ pub fn start(verbose: u8) {
         // A panic must not cross into C, from where llama.cpp tells its part.
         .log_internal_errors(false)
         .with_writer(|| Lines);
-    // Fails only where somebody listens already, who then hears it.
+    // Fails only if there is a subscriber already, which then gets the messages.
     let _ = tracing_subscriber::registry().with(wanted).with(lines).try_init();
 }
 

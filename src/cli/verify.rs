@@ -22,7 +22,7 @@ pub fn run(args: &VerifyArgs) -> Result<Ending> {
     }
     let mut model = Model::open(&args.model)?;
     let all = log.generations.len() as u64;
-    // A tuned file holds by default what the run left.
+    // A tuned file holds by default the run's final model.
     let left = if args.tuned.is_some() { log.chosen() } else { all };
     let generations = setup::generations(&log, args.generation)?.unwrap_or(left);
     let mut points: Vec<u64> = log.evaluations.iter().map(|evaluation| evaluation.generations).collect();

@@ -19,7 +19,7 @@ pub struct DatasetError {
     pub problem: Fault,
 }
 
-/// A line number in a message, where there is one.
+/// A line number in a message, if there is one.
 struct Place(Option<u64>);
 
 impl fmt::Display for Place {
@@ -165,7 +165,7 @@ pub(super) fn keys(object: &Map<String, Value>) -> String {
     }
 }
 
-/// Returns the start of a text, fit for a message: at most so many characters, on one line.
+/// Returns the start of a text for a message: at most `characters` characters, on one line.
 pub(crate) fn excerpt(text: &str, characters: usize) -> String {
     let mut start = String::new();
     for character in text.chars().take(characters) {

@@ -98,7 +98,7 @@ fn object(text: &str, first: u64, hint: &'static str, reader: &mut Reader<'_>) -
 /// Returns the error of a text that begins on line `first`; the hint is for one that ends too soon.
 fn broken(text: &str, error: &serde_json::Error, first: u64, hint: &'static str) -> Located {
     let what = error.to_string();
-    // The parser counts lines from where it began, so what it says of them is left out.
+    // The parser counts lines from its own start, so its line numbers are left out.
     let what = what.rsplit_once(" at line ").map_or(what.as_str(), |(what, _)| what).to_owned();
     let behind = error.line().saturating_sub(1);
     let line = Some(first + behind as u64);

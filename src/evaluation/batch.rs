@@ -15,10 +15,10 @@ pub(super) const HELD_OUT: u64 = u64::MAX;
 const REHEARSED: usize = 64;
 
 impl Evaluator {
-    /// Returns the problems of a generation, with own replies where these count.
+    /// Returns the problems of a generation, with own replies if these count.
     ///
     /// # Errors
-    /// When they cannot be put to the engine.
+    /// When they cannot be prepared for the engine.
     pub fn training<E: Engine>(
         &self,
         engine: &E,
@@ -31,7 +31,7 @@ impl Evaluator {
     /// Returns the candidates from which the problems of a generation are chosen.
     ///
     /// # Errors
-    /// When they cannot be put to the engine.
+    /// When they cannot be prepared for the engine.
     pub fn candidates<E: Engine>(
         &self,
         engine: &E,
@@ -113,7 +113,7 @@ impl Evaluator {
     /// Returns the first `count` held-out problems.
     ///
     /// # Errors
-    /// When they cannot be put to the engine, or it cannot read a grammar.
+    /// When they cannot be prepared for the engine, or it cannot read a grammar.
     pub fn held_out<E: Engine>(
         &self,
         engine: &E,

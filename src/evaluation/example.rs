@@ -20,7 +20,7 @@ impl Evaluator {
     /// Returns the first training example, or the first held-out one, as the model sees it; `None` if there is none.
     ///
     /// # Errors
-    /// When it cannot be put to the engine.
+    /// When it cannot be prepared for the engine.
     pub fn example<E: Engine>(&self, engine: &E, held_out: bool) -> Result<Option<Example>, EvaluationError> {
         let problem = if held_out {
             self.task.held_out(1).into_iter().next()
@@ -35,7 +35,7 @@ impl Evaluator {
     /// beyond the last.
     ///
     /// # Errors
-    /// When it cannot be put to the engine.
+    /// When it cannot be prepared for the engine.
     pub fn example_of<E: Engine>(
         &self,
         engine: &E,

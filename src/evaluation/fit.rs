@@ -15,7 +15,7 @@ impl Evaluator {
     /// Returns the length in tokens of each given problem, in the order of [`crate::task::Task::given`].
     ///
     /// # Errors
-    /// When one cannot be put to the engine, whatever its length.
+    /// When one cannot be prepared for the engine, whatever its length.
     pub fn lengths<E: Engine>(&self, engine: &E) -> Result<Vec<Length>, EvaluationError> {
         let given: Vec<Problem> = self.task.given().into_iter().cloned().collect();
         self.lengths_of(engine, &given)
@@ -34,7 +34,7 @@ impl Evaluator {
     /// Leaves out the given problems that are longer than the definition allows, and returns how many those were.
     ///
     /// # Errors
-    /// When one cannot be put to the engine whatever its length, or all are too long.
+    /// When one cannot be prepared for the engine, whatever its length, or all are too long.
     pub fn skip_long<E: Engine>(&mut self, engine: &E) -> Result<u64, EvaluationError> {
         let Some(longest) = self.longest else { return Ok(0) };
         let is_chat = self.is_chat(engine)?;

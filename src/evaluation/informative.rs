@@ -13,7 +13,7 @@ use crate::task::SOFT_FLOOR;
 /// whose probability is p. 0 at both ends, and largest at p = 0.23.
 fn informative(log_likelihood: f64) -> f64 {
     let p = libm::exp(log_likelihood);
-    // Of what is no number, nothing is known.
+    // NaN gives 0.
     (p * (1.0 - p) / (p + SOFT_FLOOR)).max(0.0)
 }
 

@@ -80,7 +80,7 @@ impl Evaluator {
     /// Returns the number of the token that ends the model's replies; `None` if a text does.
     ///
     /// # Errors
-    /// When the first problem that the run is tuned on cannot be put to the engine.
+    /// When the first training problem cannot be prepared for the engine.
     pub fn end_token<E: Engine>(&self, engine: &E) -> Result<Option<usize>, EvaluationError> {
         let problems: Vec<Problem> = self.task.training(self.seed, 0, 1);
         let Some(problem) = problems.first() else { return Ok(None) };

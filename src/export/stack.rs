@@ -40,7 +40,7 @@ impl DiffFile {
     /// Maps a diff and reads its first line.
     ///
     /// # Errors
-    /// When it cannot be read or is no diff.
+    /// When it cannot be read or is not a diff.
     pub fn open(path: &Path) -> Result<Self, ExportError> {
         let file = WorkingCopy::open(path)?;
         let failed = |source| ExportError::Diff { path: path.to_owned(), source };

@@ -69,7 +69,7 @@ impl Tuned {
     /// When it cannot be written, or the base's file has changed.
     pub fn write(&self, artefact: &mut Artefact) -> Result<(), ExportError> {
         let written = self.pieces().iter().try_for_each(|piece| artefact.write_all(piece));
-        // A file that was changed meanwhile is worth telling rather than what came of it.
+        // A file that was changed meanwhile is reported rather than its consequences.
         self.model.working.witness().check()?;
         Ok(written?)
     }
@@ -148,7 +148,7 @@ impl<'a> Rebuilt<'a> {
         let start = tuned.start.as_ref().map(|start| encode_start(split(&tuned.model, base).0, start));
         artefact.write_all(&start.unwrap_or_else(|| encode_start(&[], &Start::default())))?;
         let specs: Vec<_> = tuned.model.ranges(&header.tensors)?.into_iter().zip(&header.tensors).collect();
-        // As many at a time as are made at once, lest the whole diff is held in memory.
+        // As many at a time as are made in parallel, so that the whole diff is never in memory.
         for group in specs.chunks(rayon::current_num_threads()) {
             let section = |(range, spec): &(Range<usize>, &TensorSpec)| {
                 let block_bytes = spec.tensor_type.block_bytes() as usize;

@@ -32,7 +32,7 @@ impl fmt::Display for Section {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum GgufError {
-    /// The file has no bytes.
+    /// The file is empty.
     #[error("the file is empty; download the model again")]
     Empty,
 

@@ -71,7 +71,7 @@ impl Context {
         params.n_threads_batch = params.n_threads;
         // One memory for all sequences is what lets them share the tokens of a common prefix.
         params.kv_unified = true;
-        // Keys and values are where their layers are. No weights are brought to a device for a single pass.
+        // Keys and values are where their layers are. No weights are copied to a device for a single pass.
         params.offload_kqv = model.is_on_devices();
         params.op_offload = false;
         if let Some(wanted) = model.flash_attention() {

@@ -140,7 +140,7 @@ impl Placement {
 
     /// Chooses the number of layers.
     fn count(&mut self, options: &LlamaOptions, file: &[u8]) {
-        // llama.cpp will say what is wrong with a file that cannot be read.
+        // llama.cpp will report the fault of a file that cannot be read.
         let Ok(gguf) = Gguf::parse(file) else { return };
         let sizes = layer_bytes(&gguf);
         let contexts = estimated_context_bytes(&gguf, options).unwrap_or(0);

@@ -57,7 +57,7 @@ fn cell_numbers(gguf: &Gguf, tensor: &TensorEntry) -> Option<u64> {
     let (block, name) = tensor.name.strip_suffix(".weight")?.rsplit_once('.')?;
     let (_, outputs) = matrix(tensor)?;
     match name {
-        // The last is of latent attention, which keeps what keys and values are made of.
+        // The last one is of latent attention, which keeps the vector from which keys and values are computed.
         "attn_k" | "attn_v" | "attn_kv_a_mqa" => Some(outputs),
         // Queries, keys and values in one; queries are as wide as what attention gives on.
         "attn_qkv" => {

@@ -164,7 +164,7 @@ pub(super) fn edit_and_upload(
     edit: &TensorEdit<'_>,
 ) -> Uploads {
     let mut uploads = Uploads::default();
-    // A worker that waits for others might wait for what only it would do.
+    // A worker that waits for others might wait for work that only it would do.
     if rayon::current_thread_index().is_some() {
         for tensor in tensors {
             let changed = edit(tensor);
@@ -234,7 +234,7 @@ mod tests {
     use crate::block::Arrangement;
     use crate::tensor_type::TensorType;
 
-    /// A tensor in a buffer of ggml's own, which stands for a device's: it is reached by the same calls.
+    /// A tensor in a buffer of ggml's own, in place of a device's: it is reached by the same calls.
     struct There {
         context: *mut ggml_context,
         buffer: ggml_backend_buffer_t,
@@ -289,7 +289,8 @@ mod tests {
         assert_eq!(joined(&Changed::default()), Vec::<Range<usize>>::new());
     }
 
-    /// Two tensors: one with two copies, of which a part is lent that does not begin where the tensor does, one with none.
+    /// Two tensors: one with two copies, of which a part is lent that does not begin where the tensor does, and one
+    /// without copies.
     #[test]
     fn what_changed_is_where_it_should_be_and_nothing_else_is_touched() {
         let len = 3 * GAP_BYTES;

@@ -57,7 +57,7 @@ impl Prepared {
         };
         let paths: Vec<Path<'_>> = requests.iter().map(Tokens::scored).collect();
         let longest = paths.iter().map(|path| path.tokens.len()).max().unwrap_or(0);
-        // Long sequences get larger chunks, lest a long common prefix is computed anew for every few of them.
+        // Long sequences get larger chunks, so that a long common prefix is not computed anew for every few of them.
         let cells = size.cells.min((4 * longest).next_multiple_of(CHUNK_NODES));
         let room_of_chunk = Room { cells, ..room };
         let is_small = is_small(model.bytes());

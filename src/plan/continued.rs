@@ -21,7 +21,7 @@ impl Continued {
     /// Opens the log of a run that began with this model.
     ///
     /// # Errors
-    /// When there is none, another run has it open, it is damaged, or it was made for another model.
+    /// When it does not exist, another run has it open, it is damaged, or it was made for another model.
     pub fn open(path: &Path, model: &Model) -> Result<Self, PlanError> {
         let (file, bytes) = LogFile::open(path)?;
         let path = path.to_owned();

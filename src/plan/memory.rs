@@ -70,7 +70,7 @@ impl Memory {
         let stored = stored(header, &history);
         let mode = self.mode(header, &history, stored, needed);
         let fixed = if mode == ResidualMode::Stored { needed + stored } else { needed };
-        // The threads' scratch, a few megabytes, is left out of the limit, lest the sizes of contexts depend on their number.
+        // The threads' scratch, a few megabytes, is left out of the limit, so that the sizes of contexts do not depend on their number.
         let contexts = match budget {
             Some(budget) if budget < fixed => {
                 let remedy = remedy(mode, &history);

@@ -96,7 +96,7 @@ pub fn choose(header: &Header, findings: &Findings, mode: ResidualMode, fixed: F
     for of_type in &mut settings.types {
         adapt(of_type, &trial, smaller * alike, fixed);
     }
-    // Steps in perturbations of the first trial, which is what drift and gain were measured with.
+    // Steps in perturbations of the first trial, with which drift and gain were measured.
     let mut steps = Steps::of(&settings, main, trial.variance);
     steps = steps.times((trial.variance / first.variance).sqrt());
     let outlook = outlook(findings, &settings, steps, first.signal.reliability(share));

@@ -29,7 +29,7 @@ pub(super) enum Heard {
     Nothing,
 }
 
-/// How a program ended.
+/// The way in which a program ended.
 pub(super) enum End {
     Exited(ExitStatus),
     /// It closed its output, but did not exit.
@@ -77,7 +77,7 @@ impl Program {
         let (questions, to_write) = mpsc::channel();
         let (say, heard) = mpsc::sync_channel(READ_AHEAD);
         let pipes = (child.stdin.take(), child.stdout.take());
-        // From here on, what fails ends the program by dropping this.
+        // From here on, an error ends the program by dropping this.
         let program = Self { child, questions: Some(questions), heard, is_gone: false };
         if let (Some(input), Some(output)) = pipes {
             let named = |name: &str| thread::Builder::new().name(name.to_owned());

@@ -190,7 +190,7 @@ fn put_nameless(file: &File, place: &Path, over: bool) -> io::Result<()> {
 
 /// Removes the temporary files in a folder that killed processes left: those without a lock.
 fn remove_stale(folder: &Path) {
-    // Trouble here is no reason not to go on; what cannot be removed only takes space.
+    // Errors here are ignored; a file that cannot be removed only takes space.
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();

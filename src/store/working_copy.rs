@@ -91,7 +91,7 @@ impl WorkingCopy {
             self.base.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len())
         };
         #[cfg(unix)]
-        // Pages that could not be let go cost memory, and nothing else.
+        // Pages that could not be released cost memory, and nothing else.
         drop(released);
         #[cfg(not(unix))]
         drop(range);

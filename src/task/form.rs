@@ -68,7 +68,7 @@ fn own(form: &str, conversation: &[Message]) -> String {
     for message in conversation.iter().filter(|message| !is_system(message)) {
         match message.role.as_str() {
             "assistant" => text += &format!("{}\n\n", message.content),
-            // The texts of others are not looked through for what stands for something.
+            // The inserted texts are not searched for placeholders.
             _ => text += &filled(form, &message.content, &system),
         }
     }

@@ -93,7 +93,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Share of the time that was not spent in inference, 0.0..=1.0.
+    /// Returns the share of the time that was not spent in inference, 0.0..=1.0.
     pub fn outside_inference(&self) -> f64 {
         if self.seconds > 0.0 { (1.0 - self.total.inference / self.seconds).clamp(0.0, 1.0) } else { 0.0 }
     }

@@ -32,7 +32,7 @@ impl Start {
     /// Makes the header of a new log, or reads the log that is continued.
     ///
     /// # Errors
-    /// When something does not fit together. No file has been changed then.
+    /// When options, data and model do not fit together. No file has been changed then.
     pub fn new(job: &Job, model: &Model) -> Result<Self> {
         match &job.from {
             From::Base { objective, overwrite } => Self::at_base(job, objective, *overwrite, model),
