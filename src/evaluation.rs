@@ -9,6 +9,7 @@ mod batch;
 mod example;
 mod fit;
 mod free;
+mod imitation;
 mod informative;
 mod metric;
 mod own_replies;
@@ -23,6 +24,7 @@ pub use free::{FreePrompt, opening};
 pub use sooner::Worth;
 pub use summary::{Difference, EvaluationSummary, ProblemOutcome};
 
+use imitation::RightReplies;
 use metric::{Metric, Outputs};
 use own_replies::OwnReplies;
 use prompter::Prompter;
@@ -109,6 +111,8 @@ pub struct ProblemBatch<B> {
     lead: String,
     /// Text with which a template ends replies, if no token does.
     stop: Option<String>,
+    /// `true` if the wanted replies are right ones of the model's own, whose likelihood is the reward.
+    imitates: bool,
 }
 
 impl<B> ProblemBatch<B> {
@@ -135,6 +139,8 @@ pub struct Evaluator {
     seed: u64,
     /// The base model's own replies after openings, if they are part of a member's fitness.
     own: Option<OwnReplies>,
+    /// The base model's own right replies, where members are scored on their likelihood.
+    imitated: Option<RightReplies>,
 }
 
 impl Evaluator {
@@ -174,6 +180,7 @@ impl Evaluator {
             decoding,
             seed,
             own: None,
+            imitated: None,
         };
         evaluator.check(evaluator.task.given(), Metric::check_thoroughly)?;
         Ok(evaluator)
@@ -208,7 +215,8 @@ impl Evaluator {
         Ok(())
     }
 
-    /// Returns the reward of each problem, including the loss on own replies, if these count.
+    /// Returns the reward of each problem, including the loss on own replies, if these count; or the log-likelihood of the
+    /// model's own right reply, if that is imitated.
     ///
     /// # Errors
     /// When inference or a judge fails.
@@ -217,6 +225,9 @@ impl Evaluator {
         engine: &mut E,
         batch: &ProblemBatch<E::Batch>,
     ) -> Result<Vec<f64>, EvaluationError> {
+        if batch.imitates {
+            return Ok(engine.score(&batch.wanted)?.iter().map(|score| score.log_likelihood).collect());
+        }
         let mut outputs = Outputs::default();
         let outcomes = self.apply_metrics(engine, batch, &mut outputs)?;
         let mut rewards: Vec<f64> = outcomes.into_iter().map(|outcome| outcome.reward).collect();

@@ -17,6 +17,7 @@ pub use search::{Search, Tokens};
 pub use sizes::{Size, Sizes, SizesError};
 
 use crate::block::Field;
+use crate::gguf::TensorEntry;
 use crate::model::Model;
 use crate::recipe::{self, Effort, RowsFor};
 use crate::seed_log::{BaseModel, FORMAT_VERSION, Header, TOOL, TaskSpec, TensorSpec, pin_noise};
@@ -36,6 +37,8 @@ pub struct Plan {
     pub settings: Settings,
     /// The purpose, if only the rows of some tokens are tuned.
     rows: Option<RowsFor>,
+    /// Default problems of a held-out evaluation.
+    eval_problems: u32,
 }
 
 impl Plan {
@@ -59,7 +62,9 @@ impl Plan {
         {
             return Err(PlanError::OwnReplies);
         }
-        Ok(Self { search, objective, tensors, settings, rows })
+        let weights = model.gguf.tensors().iter().map(TensorEntry::elements).sum();
+        let eval_problems = recipe::eval_problems(weights);
+        Ok(Self { search, objective, tensors, settings, rows, eval_problems })
     }
 
     /// Restricts tuning to the rows of these tokens.
@@ -90,7 +95,7 @@ impl Plan {
     }
 
     fn task(&self) -> Result<TaskSpec, PlanError> {
-        let Self { search, objective, rows, .. } = self;
+        let Self { search, objective, rows, eval_problems, .. } = self;
         let Objective { definition, data_sha256, retain, own_replies, patience, drift } = objective.clone();
         let is_likelihood =
             |reward: &Reward| matches!(reward.kind, RewardKind::Loglik | RewardKind::SoftLoglik);
@@ -99,12 +104,13 @@ impl Plan {
         let task = TaskSpec {
             prompts: search.prompts.unwrap_or(recipe::prompts(&definition, *rows)),
             candidates: search.candidates,
-            eval_problems: search.eval_problems.unwrap_or(recipe::EVAL_PROBLEMS),
+            eval_problems: search.eval_problems.unwrap_or(*eval_problems),
             eval_every: search.eval_every.unwrap_or(recipe::eval_every(*rows)),
             definition,
             data_sha256,
             retain,
             own_replies: weight_of_own(own_replies, can_have_own, were_found)?,
+            right_replies: *rows == Some(RowsFor::Ending),
             patience,
             drift,
         };

@@ -29,6 +29,16 @@ pub fn window(method: Method) -> Window {
 
 /// Default problems of a held-out evaluation.
 pub const EVAL_PROBLEMS: u32 = 1024;
+/// The same of a model with more than [`LARGE`] weights, whose replies to as many would take longer than some generations.
+pub const EVAL_PROBLEMS_OF_LARGE: u32 = 128;
+/// Weights above which a model is large in this sense.
+pub const LARGE: u64 = 30_000_000;
+
+/// Returns the default problems of a held-out evaluation of a model with so many weights.
+pub fn eval_problems(weights: u64) -> u32 {
+    if weights > LARGE { EVAL_PROBLEMS_OF_LARGE } else { EVAL_PROBLEMS }
+}
+
 /// Default generations between held-out evaluations.
 pub const EVAL_EVERY: u64 = 10;
 
@@ -62,28 +72,48 @@ pub enum RowsFor {
     Ending,
 }
 
-/// Generations, members and steps of a run.
+/// Generations, members, noise and steps of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Effort {
     /// Generations.
     pub generations: u64,
     /// Members of a generation.
     pub population: u32,
+    /// Size of perturbations.
+    pub noise: NoiseSize,
     /// Displacement of a generation's step, if all of it were noise, at the start and at the end.
     pub step: (f64, f64),
+}
+
+/// Default size of perturbations.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NoiseSize {
+    /// Their RMS, as displacement.
+    pub sigma: f64,
+    /// Share of the integers that are hit, where they are fine enough for it.
+    pub hit_share: f64,
 }
 
 impl Effort {
     /// Returns the default effort, for this many tuned weights, or for the rows of a few tokens.
     ///
-    /// Teaching an end takes little, and every reply takes a forward pass a token. Teaching a beginning, steps of
-    /// twice the size learn it in fewer generations, but affect other replies too (docs/EVIDENCE.md).
+    /// Teaching an end takes little: moving the row by 2% in the right direction ends every reply, and moving it by 15% affects
+    /// other replies, as the row is also the token's embedding in prompts. Much of that direction is in a few integers of
+    /// the row, so all of them are perturbed, each by little. Teaching a beginning, steps of twice the size learn it in
+    /// fewer generations, but affect other replies too (docs/EVIDENCE.md).
     pub fn of(weights: u64, rows: Option<RowsFor>) -> Self {
-        let (generations, population) = match rows {
-            Some(RowsFor::Ending) => (6, 32),
-            Some(RowsFor::Opening) | None => (GENERATIONS, POPULATION),
-        };
-        Self { generations, population, step: step(weights) }
+        match rows {
+            Some(RowsFor::Ending) => Self {
+                generations: 5,
+                population: 32,
+                noise: NoiseSize { sigma: 0.015, hit_share: 1.0 },
+                step: (0.01, 0.003),
+            },
+            Some(RowsFor::Opening) | None => {
+                let noise = NoiseSize { sigma: SIGMA, hit_share: HIT_SHARE };
+                Self { generations: GENERATIONS, population: POPULATION, noise, step: step(weights) }
+            }
+        }
     }
 }
 
@@ -220,22 +250,23 @@ pub fn step(weights: u64) -> (f64, f64) {
 }
 
 /// Default share of the integers that a perturbation hits, if they are fine enough for it.
-const HIT_SHARE: f64 = 1.0 / 16.0;
+pub const HIT_SHARE: f64 = 1.0 / 16.0;
 
 /// Rounds a number to two significant digits: no rule of thumb has more, and every machine gives the same.
 pub fn two_digits(number: f64) -> f64 {
     format!("{number:.1e}").parse().unwrap_or(number)
 }
 
-/// Returns the magnitude of hits for a sigma: the one with which one in sixteen of the integers is hit, or 1 if that
-/// is less.
-pub fn hit(sigma: f64) -> u16 {
-    (sigma / HIT_SHARE.sqrt()).round().clamp(1.0, f64::from(MAX_HIT)).max(sigma.ceil()) as u16
+/// Returns the magnitude of hits for a sigma: the one with which this share of the integers is hit, or 1 if that is less.
+pub fn hit(sigma: f64, share: f64) -> u16 {
+    (sigma / share.sqrt()).round().clamp(1.0, f64::from(MAX_HIT)).max(sigma.ceil()) as u16
 }
 
 /// Facts that default noise and step sizes depend on, besides type and field.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope {
+    /// Size of perturbations.
+    pub noise: NoiseSize,
     /// Displacement of a generation's step, if all of it were noise, at the start and at the end of a run.
     pub step: (f64, f64),
     /// Fields of the type that are tuned together.
@@ -251,12 +282,12 @@ impl Scope {
     pub fn of(
         tensor_type: TensorType,
         entries: &[(TensorType, Field)],
-        step: (f64, f64),
-        population: u32,
+        effort: Effort,
         mirror: bool,
     ) -> Self {
         let fields = entries.iter().filter(|(of_type, _)| *of_type == tensor_type).count();
-        Self { step, fields, population, mirror }
+        let Effort { population, noise, step, .. } = effort;
+        Self { noise, step, fields, population, mirror }
     }
 
     /// Returns the displacement of one step of all integers of a field, if the type's fields share it.
@@ -281,11 +312,11 @@ impl Scope {
 
 /// Returns the default noise and step sizes of a tunable type's field.
 pub fn type_settings(tensor_type: TensorType, field: Field, scope: Scope) -> TypeSettings {
-    let sigma = two_digits(scope.sigma(SIGMA, tensor_type, field));
+    let sigma = two_digits(scope.sigma(scope.noise.sigma, tensor_type, field));
     let (first, last) = scope.step;
     let of_step = |step| two_digits(scope.alpha(step, tensor_type, field));
     let (alpha, alpha_final) = (of_step(first), of_step(last));
-    TypeSettings { tensor_type, field, sigma, hit: hit(sigma), alpha, alpha_final }
+    TypeSettings { tensor_type, field, sigma, hit: hit(sigma, scope.noise.hit_share), alpha, alpha_final }
 }
 
 #[cfg(test)]
@@ -294,7 +325,9 @@ mod tests {
     use crate::block::integers_of_block;
     use crate::seed_log::test_log;
 
-    const SCOPE: Scope = Scope { step: (0.06, 0.01), fields: 1, population: POPULATION, mirror: false };
+    const NOISE: NoiseSize = NoiseSize { sigma: SIGMA, hit_share: HIT_SHARE };
+    const SCOPE: Scope =
+        Scope { noise: NOISE, step: (0.06, 0.01), fields: 1, population: POPULATION, mirror: false };
 
     fn codes(scope: Scope) -> TypeSettings {
         type_settings(TensorType::Q4_K, Field::Codes, scope)
@@ -317,7 +350,7 @@ mod tests {
         header.settings.mirror = false;
         header.tensors.truncate(1);
         let tensor_type = header.tensors[0].tensor_type;
-        let scope = Scope { step: step(header.tensors[0].codes), fields: 2, population: 4, mirror: false };
+        let scope = Scope { step: step(header.tensors[0].codes), fields: 2, population: 4, ..SCOPE };
         let of_field = |field| type_settings(tensor_type, field, scope);
         header.settings.types = vec![of_field(Field::Scales), of_field(Field::Mins)];
         let alpha: Vec<f64> =
@@ -331,6 +364,12 @@ mod tests {
         assert!((displacement_of(&header, &record) - 0.01).abs() < 1e-9);
         let none = GenerationRecord { weights: vec![0.0; 4], ..record };
         assert_eq!(displacement_of(&header, &none), 0.0);
+    }
+
+    #[test]
+    fn large_models_are_evaluated_on_fewer_problems() {
+        assert_eq!((eval_problems(3_400_000), eval_problems(LARGE)), (1024, 1024));
+        assert_eq!(eval_problems(134_000_000), 128);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod cli {
     mod errors_usage;
     mod eval;
     mod export;
+    mod follow;
     mod forge;
     mod gguf_bytes;
     mod helper;

@@ -28,7 +28,8 @@ pub fn codes(tensor_type: TensorType) -> Vec<TypeSettings> {
 
 /// What sizes depend on; timings do not.
 pub fn scope(population: u32) -> recipe::Scope {
-    recipe::Scope { step: recipe::step(0), fields: 1, population, mirror: false }
+    let recipe::Effort { noise, step, .. } = recipe::Effort::of(0, None);
+    recipe::Scope { noise, step, fields: 1, population, mirror: false }
 }
 
 /// The header of a run on all block matrices of a model.
@@ -58,6 +59,7 @@ pub fn header(
         data_sha256: None,
         retain: None,
         own_replies: None,
+        right_replies: false,
         patience: None,
         drift: None,
         prompts: recipe::PROMPTS,

@@ -8,7 +8,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use qes_gguf::block::{Arrangement, Codes, Field, integers_of_block};
 use qes_gguf::noise::{Noise, NoiseSeed};
 use qes_gguf::perturb::{Applied, Edit, Member, Sign, edit};
-use qes_gguf::recipe::{POPULATION, Scope, step, type_settings};
+use qes_gguf::recipe::{Effort, Scope, type_settings};
 use qes_gguf::tensor_type::TensorType;
 use qes_gguf::tile::{Tile, tile_len};
 use qes_gguf::update::{Method, StepRule, Update};
@@ -44,13 +44,8 @@ const FIELDS: [(TensorType, Field); 5] = [
 ];
 
 fn noise(tensor_type: TensorType, field: Field) -> Noise {
-    type_settings(
-        tensor_type,
-        field,
-        Scope { step: step(CODES), fields: 1, population: POPULATION, mirror: false },
-    )
-    .noise()
-    .expect("usable noise")
+    let scope = Scope::of(tensor_type, &[(tensor_type, field)], Effort::of(CODES, None), false);
+    type_settings(tensor_type, field, scope).noise().expect("usable noise")
 }
 
 /// One member: perturbed and restored.

@@ -66,6 +66,7 @@ pub fn header() -> Header {
             eval_every: 2,
             retain: None,
             own_replies: None,
+            right_replies: false,
             patience: Some(2),
             drift: None,
         },

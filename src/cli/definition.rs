@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::args::{OF_DATA, OnTimeout, RetainArgs, RunArgs, TaskArgs};
+use super::args::{OF_DATA, OnTimeout, RetainArgs, RunArgs, TaskArgs, task_text};
 use super::given::text;
 use super::{UsageError, chat, drift};
 use crate::dataset::HELD_OUT_SHARE;
@@ -61,6 +61,7 @@ pub fn objective(args: &RunArgs, context: Option<u32>) -> Result<Objective> {
 /// # Errors
 /// When no task is named, a flag makes no sense for it, or a file cannot be read.
 pub fn of_args(args: &TaskArgs, context: Option<u32>) -> Result<Definition> {
+    let args = &task_text::spread(args)?;
     let task = args.task.as_deref().ok_or_else(|| {
         UsageError(
             "the following required argument was not provided: --task <TASK> (such as --task arith)"
@@ -116,7 +117,7 @@ fn retained(args: &RetainArgs) -> Result<Option<RetainSpec>> {
 /// Returns the definition of the retained task: a task as for `--task`, or else examples scored by log-likelihood.
 fn of_retained(retained: &str) -> Result<Definition> {
     let path = Path::new(retained);
-    let args = if GENERATED.contains(&retained) || is_file(retained) {
+    let args = if GENERATED.contains(&task_text::name(retained)) || is_file(retained) {
         TaskArgs { task: Some(retained.to_owned()), ..TaskArgs::default() }
     } else if path.exists() {
         TaskArgs { task: Some("sft".to_owned()), data: Some(path.to_owned()), ..TaskArgs::default() }
@@ -143,7 +144,11 @@ fn is_file(task: &str) -> bool {
 /// # Errors
 /// When it is a task file that cannot be read.
 pub fn name(task: &str) -> Result<String> {
-    if is_file(task) { Ok(read_task_file(Path::new(task))?.name) } else { Ok(task.to_owned()) }
+    if is_file(task) {
+        Ok(read_task_file(Path::new(task))?.name)
+    } else {
+        Ok(task_text::name(task).to_owned())
+    }
 }
 
 /// Returns the definition of a named task.

@@ -17,7 +17,7 @@ use crate::plan::Search;
 use crate::probe::{
     Choice, DriftOfNoise, Findings, Fixed, Forecast, Outlook, Trial, choose, forecast, main_type, probe,
 };
-use crate::recipe::{self, Scope, two_digits};
+use crate::recipe::{self, Effort, Scope, two_digits};
 use crate::seed_log::{Header, pin_noise};
 use crate::settings::{Settings, TypeSettings};
 use crate::tensor_type::TensorType;
@@ -322,7 +322,7 @@ impl Sizes {
             let (tensor_type, field) = (of_type.tensor_type, of_type.field);
             if !fixed.sigma {
                 of_type.sigma = scope.sigma(self.sigma, tensor_type, field);
-                of_type.hit = recipe::hit(of_type.sigma);
+                of_type.hit = recipe::hit(of_type.sigma, scope.noise.hit_share);
             }
             if !fixed.alpha {
                 of_type.alpha = scope.alpha(self.alpha, tensor_type, field);
@@ -343,7 +343,8 @@ fn scope(header: &Header, of_type: &TypeSettings) -> Scope {
     let Settings { types, population, mirror, .. } = &header.settings;
     let entries: Vec<(TensorType, Field)> = types.iter().map(|of| (of.tensor_type, of.field)).collect();
     let weights = header.tensors.iter().map(|spec| spec.codes).sum();
-    Scope::of(of_type.tensor_type, &entries, recipe::step(weights), *population, *mirror)
+    let effort = Effort { population: *population, ..Effort::of(weights, None) };
+    Scope::of(of_type.tensor_type, &entries, effort, *mirror)
 }
 
 /// Rounds a share to two significant digits: exactly the number that a flag with it means.

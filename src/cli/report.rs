@@ -1,5 +1,7 @@
 //! `qes-gguf report`: logs as a page for the browser.
 
+mod follow;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +19,10 @@ use crate::seed_log::SeedLog;
 use crate::store::{Artefact, make_folder, read_log_file};
 
 pub fn run(args: &ReportArgs) -> Result<Ending> {
+    if let Some(port) = args.follow {
+        follow::follow(&args.logs, &names(&args.logs), port)?;
+        return Ok(Ending::Success);
+    }
     if args.png.is_some() {
         check_png()?;
     }

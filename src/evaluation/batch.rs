@@ -15,7 +15,7 @@ pub(super) const HELD_OUT: u64 = u64::MAX;
 const REHEARSED: usize = 64;
 
 impl Evaluator {
-    /// Returns the problems of a generation, with own replies if these count.
+    /// Returns the problems of a generation, with own replies if these count, or with right ones if these are imitated.
     ///
     /// # Errors
     /// When they cannot be prepared for the engine.
@@ -25,7 +25,10 @@ impl Evaluator {
         generation: u64,
         count: usize,
     ) -> Result<ProblemBatch<E::Batch>, EvaluationError> {
-        self.training_batch(engine, self.task.training(self.seed, generation, count), generation)
+        match &self.imitated {
+            Some(right) => right.batch(engine, generation, count),
+            None => self.training_batch(engine, self.task.training(self.seed, generation, count), generation),
+        }
     }
 
     /// Returns the candidates from which the problems of a generation are chosen.
@@ -178,7 +181,8 @@ impl Evaluator {
             None
         };
         let seed = Source::new(self.seed, Domain::Replies).stream(stream).next_u64();
-        Ok(ProblemBatch { problems, prompts, stream, wanted, rejected, chat, seed, lead, stop })
+        let imitates = false;
+        Ok(ProblemBatch { problems, prompts, stream, wanted, rejected, chat, seed, lead, stop, imitates })
     }
 }
 

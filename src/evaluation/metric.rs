@@ -12,6 +12,8 @@ pub(super) struct Outputs {
     /// The scores of own replies, if some are scored with the wanted ones.
     pub(super) own: Option<Vec<Score>>,
     replies: Option<Vec<String>>,
+    /// Of each reply, `true` if the model ended it, as far as the engine has told.
+    pub(super) ended: Vec<bool>,
 }
 
 impl Outputs {
@@ -55,13 +57,15 @@ impl Outputs {
         if self.replies.is_none() {
             let mut how = Decoding { seed: batch.seed, ..how.clone() };
             how.stop.extend(batch.stop.clone());
-            let mut replies = engine.complete(&batch.wanted, &how)?;
+            let replies =
+                engine.reply(&batch.wanted, &how)?.into_iter().map(|reply| (reply.text, reply.ended));
+            let (mut replies, ended): (Vec<String>, Vec<bool>) = replies.unzip();
             for reply in
                 replies.iter_mut().filter(|reply| !batch.lead.is_empty() && reply.starts_with(&batch.lead))
             {
                 reply.drain(..batch.lead.len());
             }
-            self.replies = Some(replies);
+            (self.replies, self.ended) = (Some(replies), ended);
         }
         Ok(self.replies.get_or_insert_default())
     }

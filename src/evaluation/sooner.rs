@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::metric::Outputs;
-use super::{EvaluationError, Evaluator};
+use super::{EvaluationError, Evaluator, ProblemBatch, ProblemOutcome};
 use crate::engine::Engine;
+use crate::fitness;
 use crate::task::{Problem, RewardKind};
 
 /// What replies are worth.
@@ -19,6 +20,20 @@ pub struct Worth {
     pub ended_sooner: f64,
     /// The most that they can be worth, on average.
     pub most: f64,
+}
+
+/// A reply of the model's, and how rules judge it and its beginnings.
+#[derive(Debug)]
+pub(super) struct JudgedReply {
+    pub(super) text: String,
+    /// `true` if the model ended it, and no limit on its tokens.
+    pub(super) ended: bool,
+    /// Its reward as it is.
+    pub(super) reward: f64,
+    /// The most that it could be worth.
+    pub(super) most: f64,
+    /// Places, in bytes and in rising order, after which it is right by every reward.
+    pub(super) right_ends: Vec<usize>,
 }
 
 impl Evaluator {
@@ -41,40 +56,50 @@ impl Evaluator {
         count: usize,
     ) -> Result<Worth, EvaluationError> {
         let batch = self.batch(engine, self.distinct(count), 0, Vec::new())?;
+        let judged = self.judge_parts(engine, &batch)?;
+        let mean = |of: fn(&JudgedReply) -> f64| fitness::mean(&judged.iter().map(of).collect::<Vec<_>>());
+        Ok(Worth {
+            replies: judged.len(),
+            reward: mean(|reply| reply.reward),
+            ended_sooner: mean(|reply| if reply.right_ends.is_empty() { reply.reward } else { reply.most }),
+            most: mean(|reply| reply.most),
+        })
+    }
+
+    /// Has the model reply to the problems of a batch, and judges each reply whole and ended after each of its words.
+    pub(super) fn judge_parts<E: Engine>(
+        &mut self,
+        engine: &mut E,
+        batch: &ProblemBatch<E::Batch>,
+    ) -> Result<Vec<JudgedReply>, EvaluationError> {
         let mut outputs = Outputs::default();
-        let replies = outputs.replies(engine, &batch, &self.decoding)?.to_vec();
+        let replies = outputs.replies(engine, batch, &self.decoding)?.to_vec();
+        let whole = self.apply_metrics(engine, batch, &mut outputs)?;
         let weight: f64 = self.metrics.iter().map(|metric| metric.weight).sum();
-        let most: Vec<f64> =
-            batch.problems.iter().map(|problem| weight * problem.weight.unwrap_or(1.0)).collect();
-        let mut rewards = |outputs: &mut Outputs| -> Result<Vec<f64>, EvaluationError> {
-            Ok(self
-                .apply_metrics(engine, &batch, outputs)?
-                .into_iter()
-                .map(|outcome| outcome.reward)
-                .collect())
+        let reply = |(((text, ended), outcome), problem): (((String, bool), ProblemOutcome), &Problem)| {
+            let most = weight * problem.weight.unwrap_or(1.0);
+            JudgedReply { text, ended, reward: outcome.reward, most, right_ends: Vec::new() }
         };
-        let whole = rewards(&mut outputs)?;
-        let mut best = whole.clone();
-        let ends: Vec<Vec<usize>> = replies.iter().map(|reply| ends_of_words(reply)).collect();
-        for word in 0..ends.iter().map(Vec::len).max().unwrap_or(0) {
-            let part = |(reply, ends): (&String, &Vec<usize>)| {
-                ends.get(word).map_or_else(|| reply.clone(), |&end| reply[..end].to_owned())
+        let ended = std::mem::take(&mut outputs.ended);
+        let judged = replies.into_iter().zip(ended).zip(whole).zip(&batch.problems).map(reply);
+        let mut judged: Vec<JudgedReply> = judged.collect();
+        let ends: Vec<Vec<usize>> = judged.iter().map(|reply| possible_ends(&reply.text)).collect();
+        for place in 0..ends.iter().map(Vec::len).max().unwrap_or(0) {
+            let end = |(reply, ends): (&JudgedReply, &Vec<usize>)| {
+                ends.get(place).copied().unwrap_or(reply.text.len())
             };
-            let mut parts = Outputs::of_replies(replies.iter().zip(&ends).map(part).collect());
-            for ((best, most), reward) in best.iter_mut().zip(&most).zip(rewards(&mut parts)?) {
-                if reward >= *most {
-                    *best = reward;
+            let ends: Vec<usize> = judged.iter().zip(&ends).map(end).collect();
+            let part = |(reply, end): (&JudgedReply, &usize)| reply.text[..*end].to_owned();
+            let mut parts = Outputs::of_replies(judged.iter().zip(&ends).map(part).collect());
+            let outcomes = self.apply_metrics(engine, batch, &mut parts)?;
+            for ((reply, end), outcome) in judged.iter_mut().zip(ends).zip(outcomes) {
+                if outcome.reward >= reply.most && reply.right_ends.last() != Some(&end) {
+                    reply.right_ends.push(end);
                 }
             }
         }
         self.metrics.iter_mut().filter_map(|metric| metric.judge.as_mut()).for_each(|judge| judge.forget());
-        let mean = |rewards: &[f64]| rewards.iter().sum::<f64>() / rewards.len().max(1) as f64;
-        Ok(Worth {
-            replies: replies.len(),
-            reward: mean(&whole),
-            ended_sooner: mean(&best),
-            most: mean(&most),
-        })
+        Ok(judged)
     }
 
     /// Returns the number of the token that ends the model's replies; `None` if a text does.
@@ -93,11 +118,13 @@ impl Evaluator {
     }
 }
 
-/// Returns the ends of the words of a text except the last one.
-fn ends_of_words(text: &str) -> Vec<usize> {
+/// Returns the places where a reply could end, in bytes and in rising order: after each word, and after the line ends that
+/// follow it, as one token often has both. The last one is the end of the text.
+fn possible_ends(text: &str) -> Vec<usize> {
     let words = text.split_whitespace().map(|word| word.as_ptr().addr() - text.as_ptr().addr() + word.len());
-    let mut ends: Vec<usize> = words.collect();
-    ends.pop();
+    let lines_after = |end: usize| end + text[end..].find(|c| c != '\n').unwrap_or(text.len() - end);
+    let mut ends: Vec<usize> = words.flat_map(|end| [end, lines_after(end)]).chain([text.len()]).collect();
+    ends.dedup();
     ends
 }
 
@@ -106,9 +133,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_end_before_white_space() {
-        assert_eq!(ends_of_words(" {\"a\": 1}\n\nThat is it."), [6, 9, 15, 18]);
-        assert_eq!(ends_of_words("einß zwei"), [5]);
-        assert!(ends_of_words("").is_empty() && ends_of_words("one").is_empty());
+    fn replies_could_end_after_words_and_lines() {
+        assert_eq!(possible_ends(" {\"a\": 1}\n\nThat is it."), [6, 9, 11, 15, 18, 22]);
+        assert_eq!(possible_ends("einß zwei "), [5, 10, 11]);
+        assert_eq!((possible_ends(""), possible_ends("one\n")), (vec![0], vec![3, 4]));
     }
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::*;
-use crate::engine::{Request, Score, Spelled, TensorEdit, Vocabulary};
+use crate::engine::{Reply, Request, Score, Spelled, TensorEdit, Vocabulary};
 use crate::judge::Asked;
 use crate::task::{DataOptions, Message, Place, Problems, Prompt};
+
+mod replies;
 
 /// Replies with its prompt in capitals; likes short completions.
 #[derive(Default)]
@@ -378,30 +380,4 @@ fn own_replies_follow_the_openings_of_wanted_ones_and_count_by_what_they_have_lo
     // Evaluations know nothing of it.
     let held_out = evaluator.held_out(&engine, 1).unwrap();
     assert_eq!((held_out.wanted.len(), evaluator.rewards(&mut engine, &held_out).unwrap()), (1, vec![-19.5]));
-}
-
-/// Gives 1 to replies of one word.
-struct OneWord;
-
-impl Judge for OneWord {
-    fn judge(&mut self, asked: &[Asked<'_>]) -> Result<Vec<f64>, JudgeError> {
-        let is_one = |asked: &Asked<'_>| f64::from(asked.reply.split_whitespace().count() == 1);
-        Ok(asked.iter().map(is_one).collect())
-    }
-}
-
-#[test]
-fn replies_are_judged_as_they_are_and_ended_sooner() {
-    let texts = ["yes", "yes it is", "no I am not", "yes it is"];
-    let problems = texts.map(|text| problem(text, None, None)).to_vec();
-    let data = Problems::Data(DataOptions { held_out: 0.5, ..DataOptions::new("data.jsonl") });
-    let by_words = rewards(&[(RewardKind::Regex { pattern: None }, 1.0)]);
-    let definition = Definition { rewards: by_words, ..Definition::new("test", data, RewardKind::Exact) };
-    let judge = |_: &Reward| -> Result<Option<Box<dyn Judge>>, JudgeError> { Ok(Some(Box::new(OneWord))) };
-    let mut evaluator = Evaluator::new(Box::new(same(problems)), &definition, 0, judge).unwrap();
-    assert!(evaluator.judges_replies_alone());
-    let worth = evaluator.worth_of_replies(&mut parrot(false), 4).unwrap();
-    assert_eq!((worth.replies, worth.ended_sooner, worth.most), (3, 1.0, 1.0));
-    assert!((worth.reward - 1.0 / 3.0).abs() < 1e-12, "{worth:?}");
-    assert!(!self::evaluator(same(Vec::new()), rewards(&[(command(), 1.0)])).judges_replies_alone());
 }

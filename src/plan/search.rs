@@ -155,7 +155,8 @@ impl Search {
         };
         self.check_sizes(entries)?;
         let of_entry = |&(tensor_type, field): &(TensorType, Field)| {
-            let scope = Scope::of(tensor_type, entries, effort.step, settings.population, settings.mirror);
+            let effort = Effort { population: settings.population, ..effort };
+            let scope = Scope::of(tensor_type, entries, effort, settings.mirror);
             self.type_settings(tensor_type, field, scope)
         };
         settings.types = entries.iter().map(of_entry).collect();
@@ -196,7 +197,7 @@ impl Search {
             tensor_type,
             field,
             sigma,
-            hit: recipe::hit(sigma),
+            hit: recipe::hit(sigma, scope.noise.hit_share),
             alpha: alpha.unwrap_or(default.alpha),
             alpha_final: given(&self.alpha_final).map_or(falls_to, step),
         }

@@ -91,6 +91,9 @@ impl List {
             if task.eval_every == 0 { "first and last only".to_owned() } else { task.eval_every.to_string() };
         self.add("generations between evaluations", every);
         self.add_some("weight of own replies", task.own_replies);
+        if task.right_replies {
+            self.add("scored", "the base model's own right replies");
+        }
         self.add_some("patience", task.patience);
         if let Some(drift) = &task.drift {
             self.add("neutral set path", &drift.neutral);

@@ -205,6 +205,10 @@ pub struct TaskSpec {
     /// tokens; absent where they do not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_replies: Option<f64>,
+    /// `true` if members are scored on the log-likelihood of the base model's own replies that the rewards find right, ended where they
+    /// are right, and not on replies of their own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub right_replies: bool,
     /// Held-out evaluations without a new best one after which the run ends, at least 1; absent without `--patience`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u64>,

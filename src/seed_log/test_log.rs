@@ -75,6 +75,7 @@ pub fn header(settings: Settings) -> Header {
             data_sha256: None,
             retain: None,
             own_replies: None,
+            right_replies: false,
             patience: None,
             drift: None,
             prompts: 8,

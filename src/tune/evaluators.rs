@@ -52,7 +52,8 @@ impl Evaluators {
         Ok(retained + self.task.skip_long(engine)?)
     }
 
-    /// Lets the base model, which `engine` must hold, reply to the task's problems, if its own replies count.
+    /// Lets the base model, which `engine` must hold, reply to the task's problems, if its own replies count or are
+    /// imitated.
     ///
     /// # Errors
     /// When inference fails.
@@ -61,6 +62,9 @@ impl Evaluators {
         engine: &mut E,
         header: &Header,
     ) -> Result<(), EvaluationError> {
+        if header.task.right_replies {
+            self.task.imitate_right_replies(engine)?;
+        }
         let Some(weight) = header.task.own_replies else { return Ok(()) };
         let rows = header.tensors.iter().filter_map(|tensor| tensor.rows);
         let rows: Vec<_> = rows.map(|rows| rows.first..rows.end()).collect();

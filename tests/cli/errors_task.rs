@@ -39,6 +39,11 @@ fn values_that_make_no_sense_are_refused() {
     assert_refused(
         &data(),
         &[
+            (
+                "--task arith:digit=3",
+                2,
+                &["--task arith:digit=3: ", "no option of arith", "digits, operands"],
+            ),
             ("--task arith --digits 0", 2, &["--digits is 0, but must be from 1 to 9"]),
             ("--task arith --operations /", 2, &["--operations is \"/\"", "such as \"+-\""]),
             (

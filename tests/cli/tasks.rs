@@ -61,7 +61,7 @@ fn generated_problems() {
         &[
             "--task arith --operations +-* --digits 1 --operands 3",
             "--task arith --reward soft-loglik",
-            "--task countdown --counts 2 --numbers 1-20 --targets 2-50 --reward loglik -n 8",
+            "--task countdown:counts=2,numbers=1-20,targets=2-50,reward=loglik -n 8",
         ],
     );
     assert_tuned(COARSE, &["--task arith --reward exact --temp 1"]);

@@ -75,7 +75,7 @@ pub struct SearchArgs {
     pub residual: Option<ResidualArg>,
     #[arg(long, value_name = "N", help = format!("Generations between held-out evaluations, 0 for only the first and last [default: {}; with --tokens {}]", recipe::EVAL_EVERY, recipe::ROW_EVAL_EVERY))]
     pub eval_every: Option<u64>,
-    #[arg(long, value_name = "N", help = format!("Problems of a held-out evaluation [default: {}]", recipe::EVAL_PROBLEMS))]
+    #[arg(long, value_name = "N", help = format!("Problems of a held-out evaluation [default: {}, or {} of a model with more than 30 million weights]", recipe::EVAL_PROBLEMS, recipe::EVAL_PROBLEMS_OF_LARGE))]
     pub eval_problems: Option<u32>,
     /// Seed of the run [default: 0]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true)]

@@ -16,7 +16,8 @@ use crate::task::{PromptForm, Replies, RewardKind};
 #[command(next_help_heading = "Task")]
 pub struct TaskArgs {
     /// The task: arith or countdown; sft, exact, numeric, regex, prefer, json, grammar, reward or gsm8k with your --data; or a
-    /// task file (.toml)
+    /// task file (.toml). Options of a task follow a colon: arith:digits=3,operands=2,operations=+-* (by default 2, 2, +-),
+    /// countdown:counts=3-4,numbers=1-99,targets=10-99, regex:pattern=REGEX, json:schema=FILE,equal, grammar:file=FILE
     #[arg(long, value_name = "TASK")]
     pub task: Option<String>,
     /// Your examples: a file (.jsonl, .json, .csv, .tsv; .txt and .md for sft) or a folder with train.jsonl and valid.jsonl
@@ -49,22 +50,22 @@ pub struct TaskArgs {
     #[arg(long, value_name = "stop|X", allow_negative_numbers = true, value_parser = OnTimeout::parse)]
     pub reward_on_timeout: Option<OnTimeout>,
     /// Operations of --task arith, some of +-* [default: +-]
-    #[arg(long, value_name = "SIGNS", allow_hyphen_values = true, value_parser = Operation::set)]
+    #[arg(long, value_name = "SIGNS", allow_hyphen_values = true, value_parser = Operation::set, hide = true)]
     pub operations: Option<BTreeSet<Operation>>,
     /// Digits of each operand of --task arith [default: 2]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", hide = true)]
     pub digits: Option<u32>,
     /// Operands of --task arith [default: 2]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", hide = true)]
     pub operands: Option<u32>,
     /// How many numbers a puzzle of --task countdown has [default: 3-4]
-    #[arg(long, value_name = "LOW-HIGH", value_parser = range::parse)]
+    #[arg(long, value_name = "LOW-HIGH", value_parser = range::parse, hide = true)]
     pub counts: Option<RangeInclusive<u32>>,
     /// The numbers of --task countdown [default: 1-99]
-    #[arg(long, value_name = "LOW-HIGH", value_parser = range::parse)]
+    #[arg(long, value_name = "LOW-HIGH", value_parser = range::parse, hide = true)]
     pub numbers: Option<RangeInclusive<u32>>,
     /// The targets of --task countdown [default: 10-99]
-    #[arg(long, value_name = "LOW-HIGH", value_parser = range::parse)]
+    #[arg(long, value_name = "LOW-HIGH", value_parser = range::parse, hide = true)]
     pub targets: Option<RangeInclusive<u32>>,
     /// Regular expression to be found in a reply, for --task regex [default: each example's wanted reply is one]
     #[arg(long, value_name = "REGEX")]

@@ -65,6 +65,9 @@ fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
     if let Some(weight) = header.task.own_replies {
         lines.push(format!("  retained    the base model's own replies after openings, weight {weight}"));
     }
+    if header.task.right_replies {
+        lines.push("  scored      the base model's own right replies, ended where they are right".to_owned());
+    }
     if let Some(patience) = header.task.patience {
         lines.push(format!("  patience    {patience} evaluations"));
     }

@@ -1,0 +1,101 @@
+//! Imitation of the model's own right replies.
+//!
+//! A rule says of a reply that it is right or wrong, which is one bit for some hundred tokens, and members that differ little get the
+//! same. Where the base model's replies are right, or would be had they ended sooner, there is more to learn from: they are made and
+//! judged once, before a run, and members are scored on the log-likelihood of those that are right, with the end after them. So
+//! rejection sampling makes examples for fine-tuning; here the model goes on saying what it says, and learns where to stop.
+
+use super::sooner::JudgedReply;
+use super::{EvaluationError, Evaluator, ProblemBatch};
+use crate::engine::{Engine, Request};
+use crate::task::Problem;
+
+/// Problems that the base model replies to.
+const PROBLEMS: usize = 64;
+
+/// Right replies of the base model's own, ready to be scored.
+pub(super) struct RightReplies(Vec<(Problem, Request)>);
+
+impl Evaluator {
+    /// Has the base model, which `engine` must hold, reply to the first problems that the run is tuned on. From now on members are scored
+    /// on the log-likelihood of its right replies, and on nothing else; where it has none, on their own replies as before. Does
+    /// nothing the second time.
+    ///
+    /// # Errors
+    /// When inference or a judge fails.
+    pub fn imitate_right_replies<E: Engine>(&mut self, engine: &mut E) -> Result<(), EvaluationError> {
+        if self.imitated.is_some() {
+            return Ok(());
+        }
+        let problems = self.distinct(PROBLEMS);
+        let prompter = self.prompter(engine)?;
+        let prompt = |problem: &Problem| Ok(prompter.ask(problem, None)?.request);
+        let prompts = problems.iter().map(prompt).collect::<Result<Vec<_>, EvaluationError>>()?;
+        let batch = self.batch(engine, problems, 0, Vec::new())?;
+        let judged = self.judge_parts(engine, &batch)?;
+        let mut right = Vec::new();
+        for ((problem, prompt), reply) in batch.problems.into_iter().zip(prompts).zip(judged) {
+            let request = ended_where_right(engine, &prompt, &batch.lead, &reply)?;
+            right.extend(request.map(|request| (problem, request)));
+        }
+        self.imitated = (!right.is_empty()).then_some(RightReplies(right));
+        Ok(())
+    }
+}
+
+impl RightReplies {
+    /// Returns the replies of a generation, taken in turn, each the wanted one of its problem.
+    ///
+    /// # Errors
+    /// When they cannot be put to the engine.
+    pub(super) fn batch<E: Engine>(
+        &self,
+        engine: &E,
+        generation: u64,
+        count: usize,
+    ) -> Result<ProblemBatch<E::Batch>, EvaluationError> {
+        let all = self.0.len() as u64;
+        let first = (generation % all) * (count as u64 % all);
+        let place = |number: u64| ((first + number) % all) as usize;
+        let (problems, requests): (Vec<Problem>, Vec<Request>) =
+            (0..count as u64).map(|number| self.0[place(number)].clone()).unzip();
+        Ok(ProblemBatch {
+            prompts: requests.iter().map(|request| request.prompt.clone()).collect(),
+            problems,
+            stream: generation,
+            wanted: engine.prepare_for_members(&requests)?,
+            rejected: None,
+            chat: false,
+            seed: 0,
+            lead: String::new(),
+            stop: None,
+            imitates: true,
+        })
+    }
+}
+
+/// Returns the request that scores a reply as far as it is right, with the end after it: whole where it is right so, else its longest
+/// right beginning. `None` where there is none that the model would have come to by the tokens of the whole reply.
+fn ended_where_right<E: Engine>(
+    engine: &E,
+    prompt: &Request,
+    lead: &str,
+    reply: &JudgedReply,
+) -> Result<Option<Request>, EvaluationError> {
+    let up_to = |end: usize, goes_on: bool| Request {
+        completion: format!("{lead}{}", &reply.text[..end]),
+        goes_on,
+        ..prompt.clone()
+    };
+    let tokens = |request: Request| -> Result<Vec<usize>, EvaluationError> {
+        Ok(engine.scored_tokens(&engine.prepare(&[request])?, 0))
+    };
+    let whole = tokens(up_to(reply.text.len(), true))?;
+    for &end in reply.right_ends.iter().rev() {
+        let is_whole = end == reply.text.len();
+        if is_whole || whole.starts_with(&tokens(up_to(end, true))?) {
+            return Ok(Some(up_to(end, is_whole && !reply.ended)));
+        }
+    }
+    Ok(None)
+}
