@@ -14,7 +14,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::gguf::Start;
+use crate::gguf::HeaderStart;
 use crate::seed_log::{BaseModel, TensorSpec, named_twice};
 
 /// The format version that this crate writes and reads.
@@ -227,7 +227,7 @@ pub fn encode_header(header: &DiffHeader) -> Result<String, DiffError> {
 }
 
 /// Returns the section of the file's start, preceded by its length.
-pub fn encode_start(base: &[u8], result: &Start) -> Vec<u8> {
+pub fn encode_start(base: &[u8], result: &HeaderStart) -> Vec<u8> {
     encoded(&section::of_start(base, result))
 }
 

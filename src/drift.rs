@@ -92,14 +92,14 @@ impl<B> Rated<B> {
 
 /// Prompts for free replies.
 #[derive(Debug)]
-struct Asked<B> {
+struct PromptSet<B> {
     kind: Kind,
     batch: B,
     shown: Vec<String>,
     how: Decoding,
 }
 
-impl<B> Asked<B> {
+impl<B> PromptSet<B> {
     fn replies<E: Engine<Batch = B>>(&self, engine: &mut E) -> Result<Vec<Reply>, EngineError> {
         engine.reply(&self.batch, &self.how)
     }
@@ -125,8 +125,8 @@ impl<B> Asked<B> {
 pub struct DriftMeter<B> {
     texts: Option<Rated<B>>,
     own: Option<Rated<B>>,
-    neutral: Option<Asked<B>>,
-    held_out: Option<Asked<B>>,
+    neutral: Option<PromptSet<B>>,
+    held_out: Option<PromptSet<B>>,
     base: Drift,
     note: Option<String>,
 }
@@ -336,12 +336,12 @@ fn asked<E: Engine>(
     kind: Kind,
     prompts: Vec<FreePrompt>,
     how: Decoding,
-) -> Result<Asked<E::Batch>, EngineError> {
+) -> Result<PromptSet<E::Batch>, EngineError> {
     let (requests, shown): (Vec<Request>, Vec<String>) =
         prompts.into_iter().map(|prompt| (prompt.request, prompt.shown)).unzip();
     let batch = engine.prepare(&requests)?;
     engine.check_room(&batch, how.max_new_tokens)?;
-    Ok(Asked { kind, batch, shown, how })
+    Ok(PromptSet { kind, batch, shown, how })
 }
 
 /// Returns the held-out prompts with the longest replies that there is room for; `None` if there is no room, or no prompt.
@@ -349,7 +349,7 @@ fn asked_held_out<E: Engine>(
     engine: &E,
     prompts: Vec<FreePrompt>,
     stop: &[String],
-) -> Option<Asked<E::Batch>> {
+) -> Option<PromptSet<E::Batch>> {
     let how = |max_new_tokens| Decoding { stop: stop.to_vec(), ..Decoding::greedy(max_new_tokens) };
     let fits = |tokens| asked(engine, Kind::HeldOut, prompts.clone(), how(tokens)).ok();
     if prompts.is_empty() { None } else { FEWER_NEW_TOKENS.into_iter().find_map(fits) }

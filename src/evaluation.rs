@@ -19,7 +19,7 @@ mod summary;
 
 use thiserror::Error;
 
-pub use example::Example;
+pub use example::PromptedExample;
 pub use free::{FreePrompt, opening};
 pub use sooner::Worth;
 pub use summary::{Difference, EvaluationSummary, ProblemOutcome};

@@ -26,8 +26,8 @@ use std::ops::Range;
 use self::cursor::Cursor;
 pub use self::error::{GgufError, Section};
 use self::metadata::Metadata;
-pub use self::parts::{MergeError, Merged, Part, Piece, merge};
-pub use self::rewrite::{Entry, Splice, Start, Value};
+pub use self::parts::{MergeError, Merged, Piece, SplitFile, merge};
+pub use self::rewrite::{Entry, HeaderStart, Splice, Value};
 use crate::tensor_type::TensorType;
 
 /// Alignment of the tensor data if `general.alignment` is absent.

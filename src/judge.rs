@@ -69,13 +69,13 @@ pub trait Judge: Send {
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
 pub enum JudgeError {
-    #[error("{}there is no wanted reply to compare with; give examples with a completion or an answer", Place(*line))]
+    #[error("{}there is no wanted reply to compare with; give examples with a completion or an answer", LineStart(*line))]
     NothingWanted { line: Option<u64> },
-    #[error("{}there is no number in the wanted reply \"{wanted}\"", Place(*line))]
+    #[error("{}there is no number in the wanted reply \"{wanted}\"", LineStart(*line))]
     NoNumber { line: Option<u64>, wanted: String },
-    #[error("{}the regular expression \"{pattern}\" cannot be used: {source}{hint}", Place(*line))]
+    #[error("{}the regular expression \"{pattern}\" cannot be used: {source}{hint}", LineStart(*line))]
     Pattern { line: Option<u64>, pattern: String, source: Box<regex::Error>, hint: &'static str },
-    #[error("{}the wanted reply is no JSON: {source}", Place(*line))]
+    #[error("{}the wanted reply is no JSON: {source}", LineStart(*line))]
     WantedNoJson { line: Option<u64>, source: serde_json::Error },
     #[error("the JSON schema cannot be used{at}: {problem}")]
     Schema { at: String, problem: String },
@@ -89,9 +89,9 @@ pub enum JudgeError {
 }
 
 /// A line number at the start of a message, if there is one.
-struct Place(Option<u64>);
+struct LineStart(Option<u64>);
 
-impl fmt::Display for Place {
+impl fmt::Display for LineStart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |line| write!(f, "line {line}: "))
     }

@@ -62,7 +62,7 @@ pub use prepare::Prepared;
 pub use quantize::{Exception, quantize, recipes};
 pub use uneditable::Uneditable;
 
-use budget::Cost;
+use budget::ContextCost;
 use context::Context;
 use device::Placement;
 use displacement::Displacement;
@@ -121,7 +121,7 @@ impl LlamaEngine {
         let Loaded { model, placed } =
             load::load(&mut working, &tunable, options, &placement).map_err(explained)?;
         let Placed { homes, probe, on_devices, .. } = placed;
-        let cost = Cost::new(probe, model.vocabulary_len());
+        let cost = ContextCost::new(probe, model.vocabulary_len());
         let (lanes, size) = cost.choose(model.bytes(), options, placement.is_used()).map_err(failed)?;
         let context_bytes = cost.of_lanes(lanes, size);
         let device_bytes = placement.weights() + cost.on_devices(on_devices, size);

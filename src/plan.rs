@@ -12,7 +12,7 @@ mod sizes;
 
 pub use continued::Continued;
 pub use error::PlanError;
-pub use memory::{Forecast, Memory, MemoryPlan};
+pub use memory::{Memory, MemoryForecast, MemoryPlan};
 pub use search::{Search, Tokens};
 pub use sizes::{Size, Sizes, SizesError};
 

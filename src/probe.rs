@@ -1,6 +1,6 @@
 //! Measures, before a run starts, how informative its fitness differences are, the cost and damage of perturbations,
 //! and the time of a member. From these follow settings ([`choose`]), and a forecast of a run with them ([`Outlook`],
-//! [`Forecast`]).
+//! [`TimeForecast`]).
 //!
 //! The members are those with which the run itself would begin. Nothing is updated, so a probe costs about as much as
 //! a generation.
@@ -18,7 +18,7 @@ use std::time::Instant;
 pub use choice::{Choice, Fixed, choose};
 pub use cost::Cost;
 pub use damage::DriftOfNoise;
-pub use forecast::{Forecast, forecast};
+pub use forecast::{TimeForecast, forecast};
 pub use outlook::Outlook;
 pub use signal::Signal;
 
@@ -33,7 +33,7 @@ use crate::settings::{Settings, TypeSettings};
 use crate::sweep::{ResidualStore, per_tile, update_all};
 use crate::tune::{Evaluators, GenerationBatch, Members, Rewards, TuneError};
 use cost::mean_rewards;
-use damage::Damage;
+use damage::PerplexityMeter;
 use signal::even_share;
 
 /// Most members that are evaluated with the settings' own sigma.
@@ -126,7 +126,7 @@ pub fn probe<E: Engine>(
     // Once unseen, since the first time everything is slower.
     evaluators.rewards(engine, &batches)?;
     let base = evaluators.rewards(engine, &batches)?;
-    let damage = Damage::begin(engine, evaluators)?;
+    let damage = PerplexityMeter::begin(engine, evaluators)?;
     let mut bench = Bench {
         evaluators,
         batches,
@@ -274,7 +274,7 @@ struct Bench<'a, 'b, B> {
     batches: GenerationBatch<B>,
     /// Rewards of the unperturbed model.
     base: Rewards,
-    damage: Damage<B>,
+    damage: PerplexityMeter<B>,
     stop: &'a AtomicBool,
     progress: &'a mut Progress<'b>,
     planned: u64,

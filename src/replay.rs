@@ -20,7 +20,7 @@ use crate::noise::{Noise, NoiseSeed};
 use crate::seed_log::{GenerationRecord, Header, LogError, SeedLog, TensorSpec};
 use crate::settings::{TypeSettings, Window};
 use crate::tile::{Tile, tile_len};
-use crate::update::{Anchor, Buffers, Method, Moves, StepRule, Tuned, Update, step};
+use crate::update::{Anchor, Buffers, Method, Moves, StepRule, TileOfBase, Update, step};
 
 /// Part of each generation that replay needs.
 #[derive(Clone, Debug)]
@@ -237,7 +237,7 @@ impl History {
     /// When the history [must store](History::must_store) its residual.
     pub fn update_replayed<I: Integers>(
         &self,
-        tuned: &mut Tuned<'_, I>,
+        tuned: &mut TileOfBase<'_, I>,
         tile: &Tile,
         scratch: &mut Scratch,
     ) -> Moves {
@@ -259,7 +259,7 @@ impl History {
     /// (empty at first).
     pub fn update_stored<I: Integers>(
         &self,
-        tuned: &mut Tuned<'_, I>,
+        tuned: &mut TileOfBase<'_, I>,
         tile: &Tile,
         residual: &mut Residual,
         scratch: &mut Scratch,
@@ -275,7 +275,7 @@ impl History {
     /// [`History::update_stored`] would have left it.
     pub fn rebuild<I: Integers>(
         &self,
-        tuned: &mut Tuned<'_, I>,
+        tuned: &mut TileOfBase<'_, I>,
         tile: &Tile,
         residual: &mut Residual,
         scratch: &mut Scratch,
@@ -288,7 +288,7 @@ impl History {
     pub fn rebuild_part<I: Integers>(
         &self,
         generations: Range<u64>,
-        tuned: &mut Tuned<'_, I>,
+        tuned: &mut TileOfBase<'_, I>,
         tile: &Tile,
         residual: &mut Residual,
         scratch: &mut Scratch,
@@ -307,7 +307,7 @@ impl History {
     fn advance<I: Integers>(
         &self,
         generation: u64,
-        tuned: &mut Tuned<'_, I>,
+        tuned: &mut TileOfBase<'_, I>,
         tile: &Tile,
         residual: &mut Residual,
         Scratch { buffers, copy, .. }: &mut Scratch,

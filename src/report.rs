@@ -39,7 +39,7 @@ pub use modelfile::{Served, modelfile};
 pub use page::page;
 pub use png::{PngError, check_png, png};
 pub use run::{MOVES_COLUMNS, Run, span};
-pub use sample::{Reply, Sample};
+pub use sample::{Sample, SampleReply};
 pub use timing::{Timing, TimingError};
 
 #[cfg(test)]

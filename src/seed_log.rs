@@ -156,21 +156,21 @@ impl SeedLog {
         Ok((log, text))
     }
 
-    /// Checks the next record and encodes its line. The log has the record only after [`Prepared::commit`], so that
+    /// Checks the next record and encodes its line. The log has the record only after [`PreparedLine::commit`], so that
     /// the line can be made durable first.
     ///
     /// # Errors
     /// When the record does not follow from the log so far.
-    pub fn prepare(&mut self, line: Line) -> Result<Prepared<'_>, LogError> {
+    pub fn prepare(&mut self, line: Line) -> Result<PreparedLine<'_>, LogError> {
         let number = 2 + self.generations.len() + self.evaluations.len() + self.plans.len();
         let mut chain = self.chain.clone();
         let text = chain.encode(&line)?;
         self.check(number, &line)?;
-        Ok(Prepared { log: self, line, chain, text })
+        Ok(PreparedLine { log: self, line, chain, text })
     }
 
     /// Adds a record in memory and returns its line. For a line that also goes into a file, use [`SeedLog::prepare`],
-    /// append it, and then [`Prepared::commit`].
+    /// append it, and then [`PreparedLine::commit`].
     ///
     /// # Errors
     /// When the record does not follow from the log so far.
@@ -225,14 +225,14 @@ impl SeedLog {
 /// A record that follows from a log, which does not have it yet. If dropped, it leaves the log unchanged.
 #[derive(Debug)]
 #[must_use = "the log lacks the record until it is committed"]
-pub struct Prepared<'a> {
+pub struct PreparedLine<'a> {
     log: &'a mut SeedLog,
     line: Line,
     chain: Chain,
     text: String,
 }
 
-impl Prepared<'_> {
+impl PreparedLine<'_> {
     /// Returns the record's line, newline included.
     pub fn text(&self) -> &str {
         &self.text

@@ -14,7 +14,7 @@ use crate::perturb::{self, Applied, Edit, Member};
 use crate::replay::{History, Residual, Scratch};
 use crate::seed_log::TensorSpec;
 use crate::tile::Tile;
-use crate::update::{Moves, Tuned};
+use crate::update::{Moves, TileOfBase};
 use crate::with_integers;
 
 pub use past::rebuild_past;
@@ -54,9 +54,9 @@ impl TileBlocks<'_> {
         Codes::new(self.bytes, self.arrangement.row_blocks, self.first_block)
     }
 
-    fn tuned<I: Integers>(&mut self) -> Tuned<'_, I> {
+    fn tuned<I: Integers>(&mut self) -> TileOfBase<'_, I> {
         let base = self.base;
-        Tuned { blocks: self.blocks::<I>(), base }
+        TileOfBase { blocks: self.blocks::<I>(), base }
     }
 }
 

@@ -14,21 +14,21 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
-pub struct TensorType(&'static Layout);
+pub struct TensorType(&'static TypeRow);
 
 /// One row of the type table.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Layout {
+struct TypeRow {
     ggml_id: u32,
     name: &'static str,
     block_len: u32,
     block_bytes: u32,
-    tuned: Tuned,
+    tuned: Tunable,
 }
 
 /// The integers of a type that this crate can change.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Tuned {
+enum Tunable {
     /// None.
     Nothing,
     /// Scales alone.
@@ -37,12 +37,12 @@ enum Tuned {
     Codes(i16, i16),
 }
 
-const fn fixed(ggml_id: u32, name: &'static str, block_len: u32, block_bytes: u32) -> Layout {
-    Layout { ggml_id, name, block_len, block_bytes, tuned: Tuned::Nothing }
+const fn fixed(ggml_id: u32, name: &'static str, block_len: u32, block_bytes: u32) -> TypeRow {
+    TypeRow { ggml_id, name, block_len, block_bytes, tuned: Tunable::Nothing }
 }
 
-const fn scaled(ggml_id: u32, name: &'static str, block_len: u32, block_bytes: u32) -> Layout {
-    Layout { ggml_id, name, block_len, block_bytes, tuned: Tuned::Scales }
+const fn scaled(ggml_id: u32, name: &'static str, block_len: u32, block_bytes: u32) -> TypeRow {
+    TypeRow { ggml_id, name, block_len, block_bytes, tuned: Tunable::Scales }
 }
 
 const fn tunable(
@@ -52,12 +52,12 @@ const fn tunable(
     block_bytes: u32,
     lo: i16,
     hi: i16,
-) -> Layout {
-    Layout { ggml_id, name, block_len, block_bytes, tuned: Tuned::Codes(lo, hi) }
+) -> TypeRow {
+    TypeRow { ggml_id, name, block_len, block_bytes, tuned: Tunable::Codes(lo, hi) }
 }
 
 /// Every type that a present GGUF can hold (`enum ggml_type` without removed ids).
-static TABLE: [Layout; 35] = [
+static TABLE: [TypeRow; 35] = [
     fixed(0, "F32", 1, 4),
     fixed(1, "F16", 1, 2),
     tunable(2, "Q4_0", 32, 18, 0, 15),
@@ -197,14 +197,14 @@ impl TensorType {
     /// Returns the lowest and the highest code, both reachable; `None` where codes cannot be changed.
     pub fn code_range(self) -> Option<(i16, i16)> {
         match self.0.tuned {
-            Tuned::Codes(lo, hi) => Some((lo, hi)),
-            Tuned::Scales | Tuned::Nothing => None,
+            Tunable::Codes(lo, hi) => Some((lo, hi)),
+            Tunable::Scales | Tunable::Nothing => None,
         }
     }
 
     /// Returns whether this crate can change codes or scales of this type.
     pub fn is_tunable(self) -> bool {
-        self.0.tuned != Tuned::Nothing
+        self.0.tuned != Tunable::Nothing
     }
 
     /// Returns the bytes of `elements` elements, or `None` if they do not fill whole blocks or the product overflows.
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn the_tunable_constants_are_the_tunable_rows() {
-        let rows: Vec<_> = TABLE.iter().filter(|row| row.tuned != Tuned::Nothing).map(TensorType).collect();
+        let rows: Vec<_> = TABLE.iter().filter(|row| row.tuned != Tunable::Nothing).map(TensorType).collect();
         assert_eq!(rows, TensorType::TUNABLE);
         let names = TensorType::TUNABLE.map(TensorType::name).join(" ");
         let known = "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ2_XXS IQ2_XS IQ3_XXS IQ1_S IQ4_NL IQ3_S IQ2_S IQ4_XS \

@@ -22,7 +22,7 @@ use thiserror::Error;
 
 pub use audit::Auditor;
 pub use coordinator::Tuner;
-pub use drift::Sample;
+pub use drift::DriftSample;
 pub use evaluators::{Evaluators, GenerationBatch, Rewards};
 pub use event::{Event, Observer, Summary, Warning};
 pub use local::Local;

@@ -108,7 +108,7 @@ impl std::ops::Add for Moves {
 
 /// The blocks of a tile, and the bytes that they have in the base model's file.
 #[derive(Debug)]
-pub struct Tuned<'a, I: Integers> {
+pub struct TileOfBase<'a, I: Integers> {
     /// The present blocks.
     pub blocks: Codes<'a, I::Layout>,
     /// The blocks before any tuning, in the file's layout.
@@ -165,7 +165,7 @@ impl Update<'_> {
     }
 
     /// Computes the sums of a tile whose integers are those that the generation's members perturbed.
-    pub fn weigh<I: Integers>(&self, tuned: &mut Tuned<'_, I>, tile: &Tile, buffers: &mut Buffers) {
+    pub fn weigh<I: Integers>(&self, tuned: &mut TileOfBase<'_, I>, tile: &Tile, buffers: &mut Buffers) {
         if self.method.looks_at_codes() {
             gated::weigh::<I>(self, &mut tuned.blocks, tile, buffers);
         } else {
@@ -176,7 +176,7 @@ impl Update<'_> {
     /// Moves the integers of a tile by the sums, which are consumed. `residual` is empty for a method that has none.
     pub fn apply<I: Integers>(
         &self,
-        tuned: &mut Tuned<'_, I>,
+        tuned: &mut TileOfBase<'_, I>,
         tile: &Tile,
         residual: &mut [f32],
         Buffers { sum, .. }: &mut Buffers,

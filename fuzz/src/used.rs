@@ -6,7 +6,7 @@ use qes_gguf::replay::{History, Residual, Scratch};
 use qes_gguf::report::{Run, Subject, events, figures, page};
 use qes_gguf::seed_log::SeedLog;
 use qes_gguf::tile::Tile;
-use qes_gguf::update::Tuned;
+use qes_gguf::update::TileOfBase;
 use qes_gguf::with_integers;
 
 /// Most codes of a model that is replayed, and most of (perturbations times generations).
@@ -60,7 +60,7 @@ fn replay_tile<I: Integers>(log: &SeedLog, whole: &History, tile: &Tile) {
     let base: Vec<u8> = (0..bytes as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let mut scratch = Scratch::default();
     let mut rebuilt = base.clone();
-    let tuned = &mut Tuned::<I> { blocks: Codes::new(&mut rebuilt, 1, 0), base: &base };
+    let tuned = &mut TileOfBase::<I> { blocks: Codes::new(&mut rebuilt, 1, 0), base: &base };
     let moves = whole.rebuild(tuned, tile, &mut Residual::default(), &mut scratch);
     let mut history = History::new(&log.header).expect("the history of a header that was accepted");
     let (mut stored, mut replayed) = (base.clone(), base.clone());
@@ -68,10 +68,10 @@ fn replay_tile<I: Integers>(log: &SeedLog, whole: &History, tile: &Tile) {
     let mut moved = 0;
     for record in &log.generations {
         history.push(record);
-        let tuned = &mut Tuned::<I> { blocks: Codes::new(&mut stored, 1, 0), base: &base };
+        let tuned = &mut TileOfBase::<I> { blocks: Codes::new(&mut stored, 1, 0), base: &base };
         moved += history.update_stored(tuned, tile, &mut residual, &mut scratch).moved;
         if !history.must_store() {
-            let tuned = &mut Tuned::<I> { blocks: Codes::new(&mut replayed, 1, 0), base: &base };
+            let tuned = &mut TileOfBase::<I> { blocks: Codes::new(&mut replayed, 1, 0), base: &base };
             history.update_replayed(tuned, tile, &mut scratch);
             assert!(replayed == stored, "generation {}", record.generation);
         }

@@ -9,7 +9,7 @@ use super::given::text;
 use super::{UsageError, out};
 use crate::chat::{ChatSettings, knows_thoughts};
 use crate::engine::Engine;
-use crate::evaluation::{Evaluator, Example};
+use crate::evaluation::{Evaluator, PromptedExample};
 use crate::llama::LlamaEngine;
 use crate::model::Model;
 use crate::store::today;
@@ -95,12 +95,12 @@ pub fn warn_of_model(engine: &LlamaEngine) {
 }
 
 /// Returns an example as text, in two lines as wide as the terminal.
-pub fn lines(example: &Example) -> String {
+pub fn lines(example: &PromptedExample) -> String {
     let width = terminal_size_of(std::io::stdout()).map_or(COLUMNS, |(Width(width), _)| usize::from(width));
     lines_of(example, width.clamp(LEAST_COLUMNS, COLUMNS))
 }
 
-fn lines_of(Example { place, prompt, scored }: &Example, width: usize) -> String {
+fn lines_of(PromptedExample { place, prompt, scored }: &PromptedExample, width: usize) -> String {
     let room = width - LABEL;
     let scored = match scored {
         Some(scored) => format!("scored          {}", shortened(scored, room)),
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn examples_are_shortened_in_their_middle() {
         let prompt = format!("<s>{}\n[/INST]", "x".repeat(200));
-        let example = Example {
+        let example = PromptedExample {
             place: "a.jsonl, line 1".to_owned(),
             prompt,
             scored: Some(" yes\u{1b}</s>".to_owned()),
@@ -160,7 +160,7 @@ mod tests {
         );
         assert_eq!(lines[1].chars().count(), 60);
         assert_eq!(lines[2], "scored           yes\u{fffd}</s>");
-        let replied = Example { scored: None, place: "a generated problem".to_owned(), ..example };
+        let replied = PromptedExample { scored: None, place: "a generated problem".to_owned(), ..example };
         assert!(lines_of(&replied, 60).ends_with("what the model replies"));
     }
 

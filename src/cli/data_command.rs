@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use super::args::{DataArgs, InferenceArgs, TaskArgs};
 use super::{Ending, UsageError, definition, out, setup};
-use crate::evaluation::{Evaluator, Example};
+use crate::evaluation::{Evaluator, PromptedExample};
 use crate::llama::{LlamaEngine, check_built_in};
 use crate::model::Model;
 use crate::store::today;
@@ -17,7 +17,7 @@ use crate::task::{Definition, Problem};
 use crate::tuning::engine;
 use crate::workload::{Facts, Workload};
 use lengths::Lengths;
-use told::Told;
+use told::ToldExamples;
 
 pub fn run(args: &DataArgs) -> Result<Ending> {
     if args.task.data.is_some() {
@@ -44,7 +44,7 @@ pub fn run(args: &DataArgs) -> Result<Ending> {
         None => (None, plain(&evaluator, &facts, args.show)),
     };
     let (lengths, examples) = (lengths.as_ref(), &examples[..]);
-    let told = Told { args, definition: &definition, facts: &facts, lengths, examples, warnings };
+    let told = ToldExamples { args, definition: &definition, facts: &facts, lengths, examples, warnings };
     if args.json {
         out::json(&told.output())?;
     } else {
@@ -91,7 +91,9 @@ fn shown(
 ) -> Result<Vec<Shown>> {
     let mut all = Vec::new();
     for number in lengths.that_fit().take(count) {
-        let Some(Example { place, prompt, scored }) = evaluator.example_of(engine, number)? else { continue };
+        let Some(PromptedExample { place, prompt, scored }) = evaluator.example_of(engine, number)? else {
+            continue;
+        };
         let wanted = || evaluator.given().get(number).and_then(|problem| problem.wanted.clone());
         all.push(Shown {
             place,

@@ -8,7 +8,7 @@ use super::args::DriftArgs;
 use super::{UsageError, text};
 use crate::recipe;
 use crate::seed_log::{DRIFT_RANGE, DriftSpec, SeedLog};
-use crate::tune::{Sample, Summary};
+use crate::tune::{DriftSample, Summary};
 use crate::workload::drift_spec;
 
 /// Characters of a prompt and of a reply in the summary.
@@ -101,8 +101,8 @@ pub fn cost(summary: &Summary) -> Option<String> {
 }
 
 /// Returns replies before and after tuning, as text.
-pub fn samples(samples: &[Sample]) -> Option<String> {
-    let told = |sample: &Sample| {
+pub fn samples(samples: &[DriftSample]) -> Option<String> {
+    let told = |sample: &DriftSample| {
         format!(
             "{}  {}\n  before  {}\n  after   {}",
             if sample.is_held_out { "held-out" } else { "neutral " },

@@ -8,7 +8,7 @@ use tracing::debug;
 use super::args::{EvalArgs, Until};
 use super::json::{self, ComparedModel, EvalOutput, MeanDifference, Measures, SeenExample};
 use super::{Ending, UsageError, chat, definition, out, setup, text};
-use crate::evaluation::{Difference, EvaluationSummary, Evaluator, Example, ProblemOutcome};
+use crate::evaluation::{Difference, EvaluationSummary, Evaluator, ProblemOutcome, PromptedExample};
 use crate::llama::{LlamaEngine, LlamaOptions, Uneditable, check_built_in};
 use crate::model::Model;
 use crate::seed_log::SeedLog;
@@ -143,7 +143,7 @@ fn outcomes(
     evaluator: &mut Evaluator,
     mut engine: LlamaEngine,
     problems: usize,
-) -> Result<(Vec<ProblemOutcome>, Option<Example>)> {
+) -> Result<(Vec<ProblemOutcome>, Option<PromptedExample>)> {
     setup::tell_skipped(evaluator.skip_long(&engine)?);
     let batch = evaluator.held_out(&engine, problems)?;
     chat::warn(evaluator, &engine)?;
@@ -155,7 +155,7 @@ fn outcomes(
 struct Report<'a> {
     job: &'a Job,
     summary: EvaluationSummary,
-    example: Option<Example>,
+    example: Option<PromptedExample>,
 }
 
 impl Report<'_> {

@@ -13,7 +13,7 @@ use crate::diff::Diff;
 use crate::export::DiffFile;
 use crate::llama::told_layers;
 use crate::model::Model;
-use crate::plan::Forecast;
+use crate::plan::MemoryForecast;
 use crate::store::first_bytes;
 
 /// Bytes at the start of a file that identify its format.
@@ -33,7 +33,7 @@ pub fn run(args: &InspectArgs) -> Result<Ending> {
         let inference = InferenceArgs::of_environment().map_err(|error| UsageError(error.to_string()))?;
         let inference = setup::planned_inference(&inference)?;
         // The plan of a bare `tune`; `None` if it cannot be predicted.
-        let forecast = if model::is_tunable(&model) { Forecast::of(&model, &inference)? } else { None };
+        let forecast = if model::is_tunable(&model) { MemoryForecast::of(&model, &inference)? } else { None };
         let on_devices = told_layers(&inference, model.working.base());
         let facts = || Inspected::Model(model::facts(&model, forecast));
         tell(args, facts, || model::text(&model, forecast, on_devices))?;

@@ -38,8 +38,8 @@ pub struct SeenExample {
     scored: Option<String>,
 }
 
-impl From<&evaluation::Example> for SeenExample {
-    fn from(evaluation::Example { place, prompt, scored }: &evaluation::Example) -> Self {
+impl From<&evaluation::PromptedExample> for SeenExample {
+    fn from(evaluation::PromptedExample { place, prompt, scored }: &evaluation::PromptedExample) -> Self {
         Self { place: place.clone(), prompt: prompt.clone(), scored: scored.clone() }
     }
 }

@@ -15,7 +15,7 @@ use crate::llama::{LlamaEngine, LlamaOptions, check_built_in};
 use crate::model::Model;
 use crate::plan::Search;
 use crate::probe::{
-    Choice, DriftOfNoise, Findings, Fixed, Forecast, Outlook, Trial, choose, forecast, main_type, probe,
+    Choice, DriftOfNoise, Findings, Fixed, Outlook, TimeForecast, Trial, choose, forecast, main_type, probe,
 };
 use crate::recipe::{self, Effort, Scope, two_digits};
 use crate::seed_log::{Header, pin_noise};
@@ -70,7 +70,7 @@ pub struct Probed {
     asked: Header,
     findings: Findings,
     choice: Choice,
-    sizes: Sizes,
+    sizes: RelativeSizes,
     /// The header of the run with the chosen settings.
     pub header: Header,
 }
@@ -108,14 +108,14 @@ impl Probed {
             )
         })?;
         let mut chosen = Header { settings: choice.settings.clone(), ..header.clone() };
-        let sizes = Sizes::of(&chosen);
+        let sizes = RelativeSizes::of(&chosen);
         sizes.set(&mut chosen, fixed(search));
         chosen.task.prompts = choice.prompts;
         Ok(Some(Self { asked: header.clone(), findings, choice, sizes, header: pin_noise(chosen)? }))
     }
 
     /// Returns the forecast of the run's time, with its residual in this mode.
-    pub fn forecast(&self, mode: ResidualMode) -> Forecast {
+    pub fn forecast(&self, mode: ResidualMode) -> TimeForecast {
         forecast(&self.findings, &self.header.settings, &self.header.task, mode, self.asked.task.prompts)
     }
 
@@ -294,13 +294,13 @@ fn is_verbosity(word: &OsString) -> bool {
 }
 
 /// Sizes of noise and steps as displacement, in the form of flags: with two significant digits.
-struct Sizes {
+struct RelativeSizes {
     sigma: f64,
     alpha: f64,
     alpha_final: f64,
 }
 
-impl Sizes {
+impl RelativeSizes {
     /// Returns the sizes of a run, by the type and field with the most integers.
     fn of(header: &Header) -> Self {
         let of_type = &header.settings.types[main_type(header)];

@@ -13,7 +13,7 @@ use crate::update::Moves;
 
 /// Facts of a run that a reporter needs before the start.
 #[derive(Clone, Copy, Debug)]
-pub struct Outline {
+pub struct RunOutline {
     /// Planned generations in all.
     pub generations: u64,
     /// Generations that are in the log already.
@@ -24,7 +24,7 @@ pub struct Outline {
     pub integers: u64,
 }
 
-impl Outline {
+impl RunOutline {
     /// Returns the outline of a run that continues this log.
     pub fn new(log: &SeedLog) -> Self {
         let header = &log.header;
@@ -57,7 +57,7 @@ pub fn finish(bar: &ProgressBar) {
 /// Progress as text: a line for each generation, and a bar if the standard error stream is a terminal.
 #[derive(Debug)]
 pub struct TextReport {
-    outline: Outline,
+    outline: RunOutline,
     bar: ProgressBar,
     /// The last generation's line, held back until it is known whether an evaluation follows on it.
     held: Option<String>,
@@ -65,7 +65,7 @@ pub struct TextReport {
 
 impl TextReport {
     /// Shows the bar.
-    pub fn new(outline: Outline) -> Self {
+    pub fn new(outline: RunOutline) -> Self {
         let population = u64::from(outline.population);
         let members = outline.generations.saturating_sub(outline.done) * population;
         let bar = bar(members, "{msg}  {wide_bar}  {eta_precise} left");

@@ -126,13 +126,13 @@ fn pattern(quant: &str) -> String {
 
 /// A model below a folder.
 #[derive(Debug, PartialEq, Eq)]
-struct Found {
+struct FetchedFiles {
     path: PathBuf,
     modified: Option<SystemTime>,
 }
 
 /// Returns all models below a folder, in the order of their names.
-fn models(folder: &Path) -> Vec<Found> {
+fn models(folder: &Path) -> Vec<FetchedFiles> {
     let mut found = Vec::new();
     let mut folders = vec![(folder.to_owned(), 0)];
     while let Some((folder, depth)) = folders.pop() {
@@ -144,7 +144,7 @@ fn models(folder: &Path) -> Vec<Found> {
                 folders.push((path, depth + 1));
             } else if name.ends_with(".gguf") && !name.starts_with("mmproj") {
                 let modified = entry.metadata().and_then(|data| data.modified()).ok();
-                found.push(Found { path, modified });
+                found.push(FetchedFiles { path, modified });
             }
         }
     }
@@ -154,21 +154,21 @@ fn models(folder: &Path) -> Vec<Found> {
 
 /// Returns the models of a quantization that are new in a folder; if none is, since they were there already, those
 /// that are named like the repository.
-fn fetched(wanted: &Wanted, quant: &str, folder: &Path, before: &[Found]) -> Result<Vec<PathBuf>> {
+fn fetched(wanted: &Wanted, quant: &str, folder: &Path, before: &[FetchedFiles]) -> Result<Vec<PathBuf>> {
     let name = Regex::new(&format!(r"(?i)(?:^|[-._/]){}[-.](?:.*\.)?gguf$", regex::escape(quant)))?;
-    let is_of_quant = |found: &Found| {
+    let is_of_quant = |found: &FetchedFiles| {
         let path = found.path.strip_prefix(folder).unwrap_or(&found.path);
         name.is_match(&path.to_string_lossy())
     };
-    let after: Vec<Found> = models(folder).into_iter().filter(is_of_quant).collect();
+    let after: Vec<FetchedFiles> = models(folder).into_iter().filter(is_of_quant).collect();
     let (_, repository) = wanted.repository.split_once('/').unwrap_or_default();
     let stem = repository.to_ascii_lowercase();
     let stem = stem.strip_suffix("-gguf").unwrap_or(&stem);
-    let is_of_repository = |found: &&Found| {
+    let is_of_repository = |found: &&FetchedFiles| {
         let name = found.path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         name.starts_with(stem)
     };
-    let mut chosen: Vec<&Found> = after.iter().filter(|found| !before.contains(found)).collect();
+    let mut chosen: Vec<&FetchedFiles> = after.iter().filter(|found| !before.contains(found)).collect();
     if chosen.is_empty() {
         chosen = after.iter().filter(is_of_repository).collect();
     }
@@ -202,7 +202,7 @@ mod tests {
             std::fs::write(path, name).unwrap();
         };
         let wanted: Wanted = "me/Small-GGUF:f16".parse().unwrap();
-        let found = |before: &[Found]| -> Vec<String> {
+        let found = |before: &[FetchedFiles]| -> Vec<String> {
             let paths = fetched(&wanted, "f16", dir.path(), before).unwrap();
             paths
                 .iter()

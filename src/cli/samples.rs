@@ -6,7 +6,7 @@ use super::setup;
 use crate::evaluation::{EvaluationError, Evaluator};
 use crate::llama::{LlamaEngine, LlamaOptions};
 use crate::model::Model;
-use crate::report::{Reply, Sample};
+use crate::report::{Sample, SampleReply};
 use crate::seed_log::SeedLog;
 use crate::workload::Workload;
 
@@ -47,7 +47,7 @@ pub fn samples(
 /// Prompts with wanted replies, and the replies.
 struct Replies {
     asked: Vec<(String, Option<String>)>,
-    replies: Vec<Reply>,
+    replies: Vec<SampleReply>,
 }
 
 impl Replies {
@@ -60,6 +60,6 @@ impl Replies {
         let own = |(prompt, wanted): (&str, Option<&str>)| (prompt.to_owned(), wanted.map(str::to_owned));
         let asked = batch.asked().map(own).collect();
         let replies = evaluator.replies(engine, &batch)?.into_iter();
-        Ok(Self { asked, replies: replies.map(|(text, outcome)| Reply { text, outcome }).collect() })
+        Ok(Self { asked, replies: replies.map(|(text, outcome)| SampleReply { text, outcome }).collect() })
     }
 }

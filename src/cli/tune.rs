@@ -13,7 +13,7 @@ use super::args::TuneArgs;
 use super::audit::FileAuditor;
 use super::probe::Probed;
 use super::{Ending, chat, interrupt, out, setup};
-use crate::evaluation::Example;
+use crate::evaluation::PromptedExample;
 use crate::llama::{LlamaEngine, LlamaOptions, check_built_in};
 use crate::model::Model;
 use crate::plan::{Memory, MemoryPlan};
@@ -32,7 +32,7 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
     let model = Model::open(&job.model)?;
     let start = Start::new(&job, &model)?;
     let stop = interrupt::flag()?;
-    let mut ready = Ready::new(&job, model, start)?;
+    let mut ready = PreparedRun::new(&job, model, start)?;
     if job.auto && !ready.probe(&stop)? {
         out::warn("interrupted while probing; nothing was written");
         return Ok(Ending::Interrupted);
@@ -41,18 +41,18 @@ pub fn run(args: &TuneArgs) -> Result<Ending> {
 }
 
 /// A run with the model loaded, before anything is written.
-struct Ready<'a> {
+struct PreparedRun<'a> {
     job: &'a Job,
     start: Start,
     memory: Memory,
     plan: MemoryPlan,
     witness: Witness,
     engine: LlamaEngine,
-    example: Option<Example>,
+    example: Option<PromptedExample>,
     probed: Option<Probed>,
 }
 
-impl<'a> Ready<'a> {
+impl<'a> PreparedRun<'a> {
     /// Loads the model, and tries the problems.
     fn new(job: &'a Job, model: Model, mut start: Start) -> Result<Self> {
         let memory = job.run.memory(&model);
@@ -109,14 +109,14 @@ impl<'a> Ready<'a> {
         };
         let outcome = tuner.run(stop, display.observer());
         display.stop();
-        let end = ending::Run { job, summary: tuner.summary(), log: tuner.log().clone(), planned };
+        let end = ending::EndedRun { job, summary: tuner.summary(), log: tuner.log().clone(), planned };
         drop(tuner);
         ended(outcome, &end)
     }
 }
 
 /// Reports how a run ended.
-fn ended(outcome: Result<Outcome, TuneError>, end: &ending::Run<'_>) -> Result<Ending> {
+fn ended(outcome: Result<Outcome, TuneError>, end: &ending::EndedRun<'_>) -> Result<Ending> {
     match outcome {
         // These say themselves how to go on.
         Err(error @ TuneError::Store(StoreError::LogRescued { .. } | StoreError::LogLost { .. })) => {

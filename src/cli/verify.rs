@@ -16,7 +16,7 @@ use crate::store::WorkingCopy;
 pub fn run(args: &VerifyArgs) -> Result<Ending> {
     setup::replay_threads(&args.threads)?;
     let log = setup::read_log(&args.log)?;
-    let mut verdict = Verdict { is_told: !args.json, ..Verdict::default() };
+    let mut verdict = CheckedModel { is_told: !args.json, ..CheckedModel::default() };
     if log.torn_bytes > 0 {
         verdict.findings.push(format!("{}: {}", args.log.display(), setup::torn(&log)));
     }
@@ -75,7 +75,7 @@ pub fn run(args: &VerifyArgs) -> Result<Ending> {
 
 /// Results of the checks so far.
 #[derive(Debug, Default)]
-struct Verdict {
+struct CheckedModel {
     /// `true` if results are printed at once.
     is_told: bool,
     /// Differences found.
@@ -84,7 +84,7 @@ struct Verdict {
     compared: u64,
 }
 
-impl Verdict {
+impl CheckedModel {
     /// Prints a line of text.
     fn tell(&self, line: impl Display) -> Result<()> {
         if self.is_told { out::line(line) } else { Ok(()) }

@@ -9,7 +9,7 @@ use super::{EXTENSIONS, ROLES, Shape};
 
 /// Error of a data file.
 #[derive(Debug, Error, PartialEq)]
-#[error("{file}{}: {problem}", Place(*line))]
+#[error("{file}{}: {problem}", LineNumber(*line))]
 pub struct DatasetError {
     /// The file, as the caller named it.
     pub file: String,
@@ -20,9 +20,9 @@ pub struct DatasetError {
 }
 
 /// A line number in a message, if there is one.
-struct Place(Option<u64>);
+struct LineNumber(Option<u64>);
 
-impl fmt::Display for Place {
+impl fmt::Display for LineNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |line| write!(f, ", line {line}"))
     }

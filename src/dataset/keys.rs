@@ -8,21 +8,21 @@ use super::clean::clean;
 use super::contents::Found;
 use super::error::{self, keys};
 use super::fields::{check_showable, quoted};
-use super::layouts::{KNOWN, Layout, near};
+use super::layouts::{KNOWN, KeySet, near};
 use super::values::weight;
 use super::{Earlier, Example, Fault, Notes, Shape};
 
 /// Reader of objects that must all be like the first.
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
+pub(super) struct KeyReader<'a> {
     wanted: &'a [Shape],
     /// The first object's layout and line.
-    first: Option<(&'static Layout, u64)>,
+    first: Option<(&'static KeySet, u64)>,
     line_ends: u64,
     unused: BTreeSet<String>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> KeyReader<'a> {
     pub(super) fn new(wanted: &'a [Shape]) -> Self {
         Self { wanted, first: None, line_ends: 0, unused: BTreeSet::new() }
     }
@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn read(&mut self, line: u64, object: Map<String, Value>) -> Result<Example, Fault> {
-        let found = Layout::of(&object, self.wanted);
+        let found = KeySet::of(&object, self.wanted);
         let layout = match (self.first, found) {
             (None, Some(layout)) => layout,
             (Some((first, _)), Some(layout)) if std::ptr::eq(layout, first) => layout,
@@ -57,11 +57,11 @@ impl<'a> Reader<'a> {
     /// Returns the reason that an object cannot be used, or not after the first one.
     fn unfit(
         &self,
-        first: Option<(&Layout, u64)>,
-        wanted: Option<&'static Layout>,
+        first: Option<(&KeySet, u64)>,
+        wanted: Option<&'static KeySet>,
         object: &Map<String, Value>,
     ) -> Fault {
-        let found = wanted.or_else(|| Layout::of(object, &Shape::ALL));
+        let found = wanted.or_else(|| KeySet::of(object, &Shape::ALL));
         // What is wrong inside may be why it is not what it was meant to be.
         if let Some(problem) = found.and_then(|layout| (layout.read)(object).err()) {
             return problem;

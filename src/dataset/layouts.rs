@@ -11,7 +11,7 @@ use super::{Fault, Shape};
 
 /// A set of keys that makes up a shape.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(super) struct KeySet {
     pub(super) shape: Shape,
     keys: &'static [&'static str],
     /// The keys in words.
@@ -45,117 +45,117 @@ pub(super) const KNOWN: [&str; 18] = [
 ];
 
 /// All layouts; of those that fit an object and have the same shape, the first is taken.
-static LAYOUTS: [Layout; 20] = [
-    Layout {
+static LAYOUTS: [KeySet; 20] = [
+    KeySet {
         shape: Shape::Chat,
         keys: &["messages"],
         words: "\"messages\" that end with the assistant's reply",
         read: |object| chat(object, "messages"),
     },
-    Layout {
+    KeySet {
         shape: Shape::Chat,
         keys: &["conversations"],
         words: "\"conversations\" that end with the assistant's reply",
         read: |object| chat(object, "conversations"),
     },
-    Layout {
+    KeySet {
         shape: Shape::Completion,
         keys: &["prompt", "completion"],
         words: "\"prompt\" and \"completion\"",
         read: |object| pair(object, "prompt", "completion"),
     },
-    Layout {
+    KeySet {
         shape: Shape::Completion,
         keys: &["prompt", "response"],
         words: "\"prompt\" and \"response\"",
         read: |object| pair(object, "prompt", "response"),
     },
-    Layout {
+    KeySet {
         shape: Shape::Completion,
         keys: &["instruction", "output"],
         words: "\"instruction\" and \"output\"",
         read: |object| asked_and_answered(object, "instruction", Some("input"), "output"),
     },
-    Layout {
+    KeySet {
         shape: Shape::Completion,
         keys: &["instruction", "response"],
         words: "\"instruction\" and \"response\"",
         read: |object| asked_and_answered(object, "instruction", Some("context"), "response"),
     },
-    Layout {
+    KeySet {
         shape: Shape::Completion,
         keys: &["input", "output"],
         words: "\"input\" and \"output\"",
         read: |object| asked_and_answered(object, "input", None, "output"),
     },
-    Layout {
+    KeySet {
         shape: Shape::Answer,
         keys: &["prompt", "answer"],
         words: "\"prompt\" and \"answer\"",
         read: |object| pair(object, "prompt", "answer"),
     },
-    Layout {
+    KeySet {
         shape: Shape::Question,
         keys: &["question", "answer"],
         words: "\"question\" and \"answer\"",
         read: |object| asked_and_answered(object, "question", Some("context"), "answer"),
     },
-    Layout {
+    KeySet {
         shape: Shape::Preference,
         keys: &["prompt", "chosen", "rejected"],
         words: "\"prompt\", \"chosen\" and \"rejected\"",
         read: preference,
     },
-    Layout {
+    KeySet {
         shape: Shape::Preference,
         keys: &["instruction", "chosen", "rejected"],
         words: "\"instruction\", \"chosen\" and \"rejected\"",
         read: preference,
     },
-    Layout {
+    KeySet {
         shape: Shape::Preference,
         keys: &["question", "chosen", "rejected"],
         words: "\"question\", \"chosen\" and \"rejected\"",
         read: preference,
     },
-    Layout {
+    KeySet {
         shape: Shape::Preference,
         keys: &["chosen", "rejected"],
         words: "\"chosen\" and \"rejected\" without \"prompt\"",
         read: whole_conversations,
     },
-    Layout { shape: Shape::Text, keys: &["text"], words: "\"text\"", read: text },
-    Layout {
+    KeySet { shape: Shape::Text, keys: &["text"], words: "\"text\"", read: text },
+    KeySet {
         shape: Shape::Prompt,
         keys: &["messages"],
         words: "\"messages\" that end before a reply",
         read: |object| open_chat(object, "messages"),
     },
-    Layout {
+    KeySet {
         shape: Shape::Prompt,
         keys: &["conversations"],
         words: "\"conversations\" that end before a reply",
         read: |object| open_chat(object, "conversations"),
     },
-    Layout {
+    KeySet {
         shape: Shape::Prompt,
         keys: &["prompt"],
         words: "\"prompt\" without a reply",
         read: prompt_alone,
     },
-    Layout {
+    KeySet {
         shape: Shape::Prompt,
         keys: &["instruction"],
         words: "\"instruction\" without a reply",
         read: |object| only_asked(object, "instruction", Some("input")),
     },
-    Layout {
+    KeySet {
         shape: Shape::Prompt,
         keys: &["question"],
         words: "\"question\" without a reply",
         read: |object| only_asked(object, "question", Some("context")),
     },
-    Layout {
+    KeySet {
         shape: Shape::Prompt,
         keys: &["input"],
         words: "\"input\" without a reply",
@@ -163,7 +163,7 @@ static LAYOUTS: [Layout; 20] = [
     },
 ];
 
-impl Layout {
+impl KeySet {
     fn fits(&self, object: &Map<String, Value>) -> bool {
         if !self.keys.iter().all(|key| object.contains_key(*key)) {
             return false;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::error::kind;
-use super::keys::Reader;
+use super::keys::KeyReader;
 use super::layouts::is_example;
 use super::{Dataset, Example, Fault, LineCounter, Located, Shape};
 
@@ -20,7 +20,7 @@ const WRAPPINGS: [&str; 5] = ["data", "examples", "rows", "train", "items"];
 const ONE_A_LINE: &str = "; a file has one whole object a line, or is one array of objects";
 
 pub(super) fn parse(text: &str, wanted: &[Shape]) -> Result<Dataset, Located> {
-    let mut reader = Reader::new(wanted);
+    let mut reader = KeyReader::new(wanted);
     let is_array = text.trim_start().starts_with('[');
     let examples = match wrapped(text) {
         Some(elements) => array(text, elements, &mut reader)?,
@@ -70,14 +70,14 @@ fn objects(text: &str) -> Option<Vec<&RawValue>> {
     all.ok().filter(|all| all.iter().all(|one| one.get().starts_with('{')))
 }
 
-fn lines(text: &str, reader: &mut Reader<'_>) -> Result<Vec<Example>, Located> {
+fn lines(text: &str, reader: &mut KeyReader<'_>) -> Result<Vec<Example>, Located> {
     let numbered = (1..).zip(text.split('\n').map(|line| line.trim_matches(BLANK)));
     let read = |(number, line): (u64, &str)| object(line, number, ONE_A_LINE, reader);
     numbered.filter(|(_, line)| !line.is_empty()).map(read).collect()
 }
 
 /// Returns the examples in elements that are parts of a text.
-fn array(text: &str, elements: Vec<&RawValue>, reader: &mut Reader<'_>) -> Result<Vec<Example>, Located> {
+fn array(text: &str, elements: Vec<&RawValue>, reader: &mut KeyReader<'_>) -> Result<Vec<Example>, Located> {
     let mut lines = LineCounter::new(text);
     let example = |element: &RawValue| {
         // Where the element stands in the text, of which it is a part.
@@ -88,7 +88,12 @@ fn array(text: &str, elements: Vec<&RawValue>, reader: &mut Reader<'_>) -> Resul
 }
 
 /// Returns the example in a text that begins on line `first`.
-fn object(text: &str, first: u64, hint: &'static str, reader: &mut Reader<'_>) -> Result<Example, Located> {
+fn object(
+    text: &str,
+    first: u64,
+    hint: &'static str,
+    reader: &mut KeyReader<'_>,
+) -> Result<Example, Located> {
     match serde_json::from_str(text).map_err(|error| broken(text, &error, first, hint))? {
         Value::Object(object) => reader.read(first, object).map_err(|problem| (Some(first), problem)),
         other => Err((Some(first), Fault::NotAnObject { found: kind(&other) })),

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use csv::{ErrorKind, Position, Reader as Csv, ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
 
-use super::keys::Reader;
+use super::keys::KeyReader;
 use super::layouts::is_example;
 use super::{Dataset, Example, Fault, LineCounter, Located, Shape, excerpt};
 
@@ -28,7 +28,7 @@ pub(super) fn parse(text: &str, wanted: &[Shape]) -> Result<Dataset, Located> {
     let mut table = reader(body, separator);
     let header = names(&mut table).map_err(|error| (Some(1), broken(&error)))?;
     check_names(&header)?;
-    let mut reader = Reader::new(wanted);
+    let mut reader = KeyReader::new(wanted);
     let mut examples: Vec<Example> = Vec::new();
     for record in table.records() {
         let record = record.map_err(|error| (line_of(error.position()), broken(&error)))?;

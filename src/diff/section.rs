@@ -8,7 +8,7 @@ use miniz_oxide::deflate::compress_to_vec_zlib;
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 
 use super::Direction;
-use crate::gguf::Start;
+use crate::gguf::HeaderStart;
 
 /// Bytes of the two counts before a run of blocks.
 pub const RUN_BYTES: u64 = 16;
@@ -49,7 +49,7 @@ fn put_count(bytes: &mut Vec<u8>, count: usize) {
     bytes.extend((count as u64).to_le_bytes());
 }
 
-pub fn of_start(base: &[u8], result: &Start) -> Vec<u8> {
+pub fn of_start(base: &[u8], result: &HeaderStart) -> Vec<u8> {
     let mut section = Vec::new();
     let mut at = 0;
     for splice in &result.splices {

@@ -28,9 +28,9 @@ fn header() -> DiffHeader {
 }
 
 /// A start that was "0123456789" and has two parts replaced.
-fn start() -> (Vec<u8>, Start) {
+fn start() -> (Vec<u8>, HeaderStart) {
     let splices = vec![Splice { before: 2..3, after: 2..5 }, Splice { before: 6..8, after: 8..8 }];
-    (b"0123456789".to_vec(), Start { bytes: b"01abc34589".to_vec(), splices })
+    (b"0123456789".to_vec(), HeaderStart { bytes: b"01abc34589".to_vec(), splices })
 }
 
 /// The tensors before and after: some blocks are the same.

@@ -49,7 +49,7 @@ pub enum NeutralError {
 /// A line of a set.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Item {
+enum NeutralItem {
     Prompt(String),
     Text(String),
 }
@@ -77,8 +77,8 @@ impl Neutral {
             let line_number = number + 1;
             let item = serde_json::from_str(line).map_err(|_| NeutralError::Line { line: line_number })?;
             let (list, text, least) = match item {
-                Item::Prompt(prompt) => (&mut prompts, prompt, 1),
-                Item::Text(text) => (&mut texts, text, 2),
+                NeutralItem::Prompt(prompt) => (&mut prompts, prompt, 1),
+                NeutralItem::Text(text) => (&mut texts, text, 2),
             };
             if text.split_whitespace().count() < least {
                 return Err(NeutralError::Empty { line: line_number });

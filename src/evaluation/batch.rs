@@ -2,7 +2,7 @@
 
 use super::informative::most_informative;
 use super::metric::Metric;
-use super::prompter::Asked;
+use super::prompter::Prompted;
 use super::{EvaluationError, Evaluator, ProblemBatch};
 use crate::engine::{Engine, EngineError, Request, TokenTally};
 use crate::rng::{Domain, Source};
@@ -164,7 +164,7 @@ impl Evaluator {
         let of_chat = asked.iter().find(|asked| asked.chat);
         let (lead, stop) = of_chat.map(|asked| (asked.lead.clone(), asked.stop.clone())).unwrap_or_default();
         let first = self.score_first;
-        let requests = |asked: Vec<Asked>| -> Vec<Request> {
+        let requests = |asked: Vec<Prompted>| -> Vec<Request> {
             asked.into_iter().map(|asked| Request { first, ..asked.request }).collect()
         };
         let mut requests_wanted = requests(asked);

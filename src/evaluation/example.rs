@@ -7,7 +7,7 @@ use crate::task::{Problem, RewardKind};
 
 /// An example as the model sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Example {
+pub struct PromptedExample {
     /// Its place in the user's data; empty for a generated one.
     pub place: String,
     /// The tokens before those that are scored or replied, with the names of control tokens.
@@ -21,7 +21,11 @@ impl Evaluator {
     ///
     /// # Errors
     /// When it cannot be prepared for the engine.
-    pub fn example<E: Engine>(&self, engine: &E, held_out: bool) -> Result<Option<Example>, EvaluationError> {
+    pub fn example<E: Engine>(
+        &self,
+        engine: &E,
+        held_out: bool,
+    ) -> Result<Option<PromptedExample>, EvaluationError> {
         let problem = if held_out {
             self.task.held_out(1).into_iter().next()
         } else {
@@ -40,12 +44,16 @@ impl Evaluator {
         &self,
         engine: &E,
         number: usize,
-    ) -> Result<Option<Example>, EvaluationError> {
+    ) -> Result<Option<PromptedExample>, EvaluationError> {
         let problem = self.task.given().get(number).map(|&problem| problem.clone());
         problem.map_or(Ok(None), |problem| self.as_seen(engine, problem))
     }
 
-    fn as_seen<E: Engine>(&self, engine: &E, problem: Problem) -> Result<Option<Example>, EvaluationError> {
+    fn as_seen<E: Engine>(
+        &self,
+        engine: &E,
+        problem: Problem,
+    ) -> Result<Option<PromptedExample>, EvaluationError> {
         let place = problem.place.to_string();
         let scores = |kind: &RewardKind| {
             matches!(kind, RewardKind::Loglik | RewardKind::SoftLoglik | RewardKind::Margin)
@@ -53,7 +61,7 @@ impl Evaluator {
         let is_scored = problem.wanted.is_some() && self.metrics.iter().any(|metric| scores(&metric.kind));
         let batch = self.batch(engine, vec![problem], super::batch::HELD_OUT, Vec::new())?;
         let spelled = engine.spelled(&batch.wanted, 0);
-        Ok(spelled.map(|Spelled { prompt, scored }| Example {
+        Ok(spelled.map(|Spelled { prompt, scored }| PromptedExample {
             place,
             prompt,
             scored: is_scored.then_some(scored),

@@ -24,7 +24,7 @@ pub(super) struct Prompter<'a> {
 
 /// One problem in the engine's form.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct Prompted {
     pub(super) request: Request,
     /// `true` if it is in the chat template.
     pub(super) chat: bool,
@@ -54,7 +54,7 @@ impl<'a> Prompter<'a> {
     }
 
     /// Returns the prompt of a problem, with the reply to be scored, if any.
-    pub(super) fn ask(&self, problem: &Problem, reply: Option<&str>) -> Result<Asked, EvaluationError> {
+    pub(super) fn ask(&self, problem: &Problem, reply: Option<&str>) -> Result<Prompted, EvaluationError> {
         let Problem { prompt: Prompt { plain, chat }, goes_on, .. } = problem;
         let what = reply_or_text(problem);
         let reply = self.meant(problem, what, reply.unwrap_or_default())?;
@@ -67,13 +67,18 @@ impl<'a> Prompter<'a> {
             _ => {
                 let prompt = self.meant(problem, "the prompt", plain)?;
                 let request = request(&prompt, &reply, *goes_on);
-                Ok(Asked { request, chat: false, lead: String::new(), stop: None })
+                Ok(Prompted { request, chat: false, lead: String::new(), stop: None })
             }
         }
     }
 
     /// Returns the prompt of a problem in the template.
-    fn ask_in(&self, template: &Template, problem: &Problem, reply: &str) -> Result<Asked, EvaluationError> {
+    fn ask_in(
+        &self,
+        template: &Template,
+        problem: &Problem,
+        reply: &str,
+    ) -> Result<Prompted, EvaluationError> {
         let system =
             self.system.map(|content| Message { role: "system".to_owned(), content: content.to_owned() });
         let meant = |message: &Message| {
@@ -98,7 +103,7 @@ impl<'a> Prompter<'a> {
             (false, false) => (format!("{body}{end}"), &written.lead),
         };
         let lead = if lead.trim().is_empty() { lead.clone() } else { String::new() };
-        Ok(Asked { request: request(&written.prompt, &completion, goes_on), chat: true, lead, stop })
+        Ok(Prompted { request: request(&written.prompt, &completion, goes_on), chat: true, lead, stop })
     }
 
     /// Returns the template's text after a reply, up to the first token that ends generation, and whether there is one.

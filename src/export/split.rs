@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::ExportError;
 use crate::diff::Digest;
-use crate::gguf::{Part, merge};
+use crate::gguf::{SplitFile, merge};
 use crate::model::{Model, ModelError, parts_of};
 use crate::seed_log::hex;
 use crate::store::{Artefact, WorkingCopy};
@@ -22,7 +22,8 @@ pub fn merge_parts(part: &Path, place: &Path) -> Result<Digest, ExportError> {
     }
     let files = paths.iter().map(WorkingCopy::open).collect::<Result<Vec<_>, _>>()?;
     let parse = |file: &WorkingCopy| {
-        Part::parse(file.base()).map_err(|source| ExportError::Gguf { path: file.path().to_owned(), source })
+        SplitFile::parse(file.base())
+            .map_err(|source| ExportError::Gguf { path: file.path().to_owned(), source })
     };
     let parts = files.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
     let first = files.first().map_or(&[][..], WorkingCopy::base);

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::tuned::split;
 use super::{ExportError, Form, Rebuilt, Tuned, WrongBase};
 use crate::diff::{Diff, DiffError, Digest, Direction};
-use crate::gguf::Start;
+use crate::gguf::HeaderStart;
 use crate::model::{Model, check_digest};
 use crate::seed_log::{BaseModel, SeedLog};
 use crate::store::{Artefact, WorkingCopy};
@@ -78,7 +78,7 @@ impl DiffFile {
             .par_iter_mut()
             .try_for_each(|(tensor, part)| self.diff.patch(bytes, *tensor, part))
             .map_err(failed)?;
-        let tuned = Tuned { model, start: Some(Start { bytes: start, splices: Vec::new() }) };
+        let tuned = Tuned { model, start: Some(HeaderStart { bytes: start, splices: Vec::new() }) };
         let wanted = match way {
             Direction::Forward => header.result.clone(),
             Direction::Back => Digest::from(&header.base),

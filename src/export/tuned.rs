@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::{ExportError, provenance};
 use crate::chat::Speaker;
 use crate::diff::{DiffHeader, Digest, FORMAT_VERSION, encode_header, encode_start, encode_tensor};
-use crate::gguf::{Gguf, Start};
+use crate::gguf::{Gguf, HeaderStart};
 use crate::model::{Model, check_digest};
 use crate::seed_log::{SeedLog, TensorSpec, hex};
 use crate::store::{Artefact, same_file};
@@ -29,7 +29,7 @@ pub enum Form {
 pub struct Tuned {
     pub(super) model: Model,
     /// The start of its file, if that differs from the base's.
-    pub(super) start: Option<Start>,
+    pub(super) start: Option<HeaderStart>,
 }
 
 impl Tuned {
@@ -146,7 +146,7 @@ impl<'a> Rebuilt<'a> {
         artefact.write_all(first_line.as_bytes())?;
         let (base, changed) = (working.base(), working.bytes());
         let start = tuned.start.as_ref().map(|start| encode_start(split(&tuned.model, base).0, start));
-        artefact.write_all(&start.unwrap_or_else(|| encode_start(&[], &Start::default())))?;
+        artefact.write_all(&start.unwrap_or_else(|| encode_start(&[], &HeaderStart::default())))?;
         let specs: Vec<_> = tuned.model.ranges(&header.tensors)?.into_iter().zip(&header.tensors).collect();
         // As many at a time as are made in parallel, so that the whole diff is never in memory.
         for group in specs.chunks(rayon::current_num_threads()) {

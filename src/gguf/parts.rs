@@ -15,7 +15,7 @@ const SPLIT: &str = "split.";
 
 /// One file of several.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct SplitFile {
     gguf: Gguf,
     /// Its number, from 0.
     number: u64,
@@ -43,7 +43,7 @@ pub enum MergeError {
     Tensors { found: u64, expected: u64 },
 }
 
-impl Part {
+impl SplitFile {
     /// Parses one file of a split model.
     ///
     /// # Errors
@@ -94,8 +94,8 @@ pub struct Piece {
 ///
 /// # Errors
 /// When they are not the parts of one model; with the number, from 0, of the part at fault.
-pub fn merge(parts: &[Part], first: &[u8]) -> Result<Merged, (usize, MergeError)> {
-    let Some(Part { gguf, count, tensors, .. }) = parts.first().filter(|part| part.count > 1) else {
+pub fn merge(parts: &[SplitFile], first: &[u8]) -> Result<Merged, (usize, MergeError)> {
+    let Some(SplitFile { gguf, count, tensors, .. }) = parts.first().filter(|part| part.count > 1) else {
         return Err((0, MergeError::Whole));
     };
     let mut names = HashSet::new();

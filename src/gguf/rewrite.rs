@@ -115,7 +115,7 @@ fn write_text(bytes: &mut Vec<u8>, text: &str) {
 
 /// The start of a file, up to its tensor data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Start {
+pub struct HeaderStart {
     /// All its bytes.
     pub bytes: Vec<u8>,
     /// Differences from the start that it was made from, in rising order; all bytes in between are the same.
@@ -131,7 +131,7 @@ pub struct Splice {
     pub after: Range<usize>,
 }
 
-impl Start {
+impl HeaderStart {
     /// Appends unchanged bytes.
     fn copy(&mut self, file: &[u8], range: Range<usize>) {
         self.bytes.extend(file.get(range).unwrap_or_default());
@@ -148,11 +148,16 @@ impl Start {
 impl Gguf {
     /// Returns the start of this model's file with `entries` at the end of its metadata. Existing entries under the
     /// same keys, and those whose key `is_dropped` accepts, are left out. `file` are the bytes that were parsed.
-    pub fn start_with(&self, file: &[u8], entries: &[Entry], is_dropped: impl Fn(&str) -> bool) -> Start {
+    pub fn start_with(
+        &self,
+        file: &[u8],
+        entries: &[Entry],
+        is_dropped: impl Fn(&str) -> bool,
+    ) -> HeaderStart {
         let is_replaced = |key: &str| is_dropped(key) || entries.iter().any(|entry| entry.key == key);
         let places = self.metadata.places();
         let kept = places.iter().filter(|(key, _)| !is_replaced(key)).count();
-        let mut start = Start::default();
+        let mut start = HeaderStart::default();
         start.copy(file, 0..COUNT.start);
         start.put(COUNT, &((kept + entries.len()) as u64).to_le_bytes());
         for (key, place) in places {

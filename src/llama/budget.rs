@@ -53,12 +53,12 @@ pub(super) fn plan(model_bytes: u64, threads: usize, on_devices: bool) -> (usize
 
 /// Memory of the contexts of a model.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cost {
+pub(super) struct ContextCost {
     probe: Buffers,
     vocabulary: usize,
 }
 
-impl Cost {
+impl ContextCost {
     /// Returns the costs extrapolated from the buffers of a context of size [`PROBE`].
     pub(super) fn new(probe: Buffers, vocabulary: usize) -> Self {
         Self { probe, vocabulary }
@@ -152,8 +152,8 @@ mod tests {
     const SIZE: Size = Size { cells: 1024, sequences: 128, tokens: 512, outputs: 128, threads: 1 };
 
     /// Returns costs of 1,000 bytes a token, 4,000 a cell, and 80 a row of logits.
-    fn cost() -> Cost {
-        Cost::new(Buffers { cells: 256 * 4_000, states: 0, compute: 64 * 1_000 }, 10)
+    fn cost() -> ContextCost {
+        ContextCost::new(Buffers { cells: 256 * 4_000, states: 0, compute: 64 * 1_000 }, 10)
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::context::Context;
 use super::lanes;
 use super::layout::{Room, Token};
 use super::model::Model;
-use super::prepare::{Prepared, Stream};
+use super::prepare::{Prepared, PromptStream};
 use super::row;
 use super::schedule::Schedule;
 use crate::engine::{Decoding, Reply};
@@ -55,7 +55,7 @@ impl<F: Fn(&[Token], usize) -> bool + Sync> Writer<'_, F> {
     fn generate(
         &self,
         context: &mut Context,
-        stream: &Stream<'_>,
+        stream: &PromptStream<'_>,
         room: Room,
     ) -> Result<Vec<Vec<Token>>, Failure> {
         let mut schedule = Schedule::new(stream.prompts, room);

@@ -18,7 +18,7 @@ use llama_cpp_sys_2::{
 
 use super::Failure;
 use super::layout::{self, Chunk, Node};
-use super::log::{self, Sizes};
+use super::log::{self, BufferSizes};
 use super::model::Model;
 use super::prepare::ChunkId;
 use super::schedule::Move;
@@ -41,7 +41,7 @@ pub(super) struct Context {
     raw: NonNull<llama_context>,
     vocabulary: usize,
     size: Size,
-    buffers: Sizes,
+    buffers: BufferSizes,
     /// The chunk whose lasting nodes are in memory.
     holds: Option<ChunkId>,
 }

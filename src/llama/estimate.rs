@@ -2,10 +2,10 @@
 //!
 //! Loading means reading the whole file and its vocabulary, and llama.cpp ends the process if the latter is damaged:
 //! too much for an inspection. The buffers that llama.cpp would report of a context of size [`PROBE`] follow from the
-//! shapes of a few tensors, so the plan made of them is still that of [`Cost`].
+//! shapes of a few tensors, so the plan made of them is still that of [`ContextCost`].
 
 use super::LlamaOptions;
-use super::budget::{Cost, PROBE};
+use super::budget::{ContextCost, PROBE};
 use super::size::Buffers;
 use crate::gguf::{Gguf, TensorEntry};
 
@@ -26,7 +26,7 @@ const MASK_BYTES: u64 = 2;
 pub fn estimated_context_bytes(gguf: &Gguf, options: &LlamaOptions) -> Option<u64> {
     let (embedding, vocabulary) = matrix(gguf.tensor("token_embd.weight")?)?;
     let buffers = buffers(gguf, embedding)?;
-    let cost = Cost::new(buffers, usize::try_from(vocabulary).ok()?);
+    let cost = ContextCost::new(buffers, usize::try_from(vocabulary).ok()?);
     let model_bytes = gguf.tensors().iter().map(|tensor| tensor.range.end - tensor.range.start).sum();
     let (lanes, size) = cost.choose(model_bytes, options, false).ok()?;
     Some(cost.of_lanes(lanes, size))

@@ -30,7 +30,7 @@ const KEPT_WARNINGS: usize = 8;
 
 /// The sizes of the buffers of a context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sizes {
+pub(super) struct BufferSizes {
     /// Buffers in main memory.
     pub(super) here: Buffers,
     /// Buffers on devices.
@@ -43,7 +43,7 @@ thread_local! {
     static ERRORS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static WARNINGS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static LINE: RefCell<String> = const { RefCell::new(String::new()) };
-    static BUFFERS: Cell<Sizes> = const { Cell::new(Sizes { here: Buffers::NONE, on_devices: Buffers::NONE }) };
+    static BUFFERS: Cell<BufferSizes> = const { Cell::new(BufferSizes { here: Buffers::NONE, on_devices: Buffers::NONE }) };
 }
 
 /// Starts llama.cpp, once per process.
@@ -82,7 +82,7 @@ fn keep_warning(warnings: &mut Vec<String>, line: &str) {
 
 /// Takes the sizes of the buffers whose allocation llama.cpp has logged on this thread. Its C interface has no other
 /// way to learn the size of a context.
-pub(super) fn take_buffers() -> Sizes {
+pub(super) fn take_buffers() -> BufferSizes {
     BUFFERS.take()
 }
 
@@ -92,7 +92,7 @@ fn is_here(backend: &str) -> bool {
 }
 
 /// Adds the size in a line such as "sched_reserve:        CPU compute buffer size =     8.02 MiB".
-fn add_buffer(sizes: &mut Sizes, line: &str) -> Option<()> {
+fn add_buffer(sizes: &mut BufferSizes, line: &str) -> Option<()> {
     let (what, size) = line.split_once(" buffer size =")?;
     let mib: f64 = size.trim().strip_suffix("MiB")?.trim().parse().ok()?;
     let bytes = (mib * f64::from(1 << 20)) as u64;
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn sizes_of_buffers_are_read() {
-        let mut sizes = Sizes::default();
+        let mut sizes = BufferSizes::default();
         for line in [
             "llama_context:        CPU  output buffer size =     0.13 MiB\n",
             "llama_kv_cache:        CPU KV buffer size =     4.00 MiB\n",

@@ -178,12 +178,11 @@ impl Model {
     /// Returns the token at the end of a chat model's turn, and of any other model's text.
     pub(super) fn end_token(&self) -> Result<Token, Failure> {
         let vocab = self.safe.vocab();
-        let (turn, text) = (vocab.eot().0, vocab.eos().0);
-        let is_chat = turn >= 0 && self.safe.chat_template(None).is_ok();
-        match if is_chat { turn } else { text } {
-            token if token >= 0 => Ok(token),
-            _ => Err("the model names no token that ends a text (tokenizer.ggml.eos_token_id)".into()),
-        }
+        let template = self.safe.chat_template(None).ok().and_then(|template| template.to_string().ok());
+        let ends =
+            [vocab.eot().0, vocab.eos().0].map(|token| (token >= 0).then(|| (token, self.spell(&[token]))));
+        end_of_turn(template.as_deref(), ends)
+            .ok_or_else(|| "the model names no token that ends a text (tokenizer.ggml.eos_token_id)".into())
     }
 
     /// Returns whether generation stops at this token.
@@ -240,5 +239,41 @@ impl Model {
     /// Returns a sampler that allows only tokens by a GBNF grammar.
     pub(super) fn grammar(&self, grammar: &str, root: &str) -> Result<LlamaSampler, Failure> {
         Ok(LlamaSampler::grammar(&self.safe, grammar, root)?)
+    }
+}
+
+/// Returns the token that ends a turn, of those that llama.cpp names for turns and for texts: of a chat model the first one that its
+/// template writes, or else the one for turns; of any other model the one for texts.
+///
+/// llama.cpp takes the first token of the vocabulary with one of some names for the end of a turn. A vocabulary may have several: of
+/// SmolLM2, that is `<|endoftext|>`, which no turn ends with.
+fn end_of_turn(template: Option<&str>, [turn, text]: [Option<(Token, String)>; 2]) -> Option<Token> {
+    let Some(template) = template else { return text.map(|(token, _)| token) };
+    // Templates write the token for texts by its name or as a variable.
+    if template.contains("eos_token")
+        && let Some((token, _)) = text
+    {
+        return Some(token);
+    }
+    let ends: Vec<(Token, String)> = turn.into_iter().chain(text).collect();
+    let is_written = |(_, name): &&(Token, String)| !name.is_empty() && template.contains(&**name);
+    ends.iter().find(is_written).or(ends.first()).map(|(token, _)| *token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_ends_with_the_token_that_the_template_writes() {
+        let ends = || [Some((0, "<|endoftext|>".to_owned())), Some((2, "<|im_end|>".to_owned()))];
+        let end = |template, ends| end_of_turn(template, ends);
+        assert_eq!(end(Some("{{ m.content + '<|im_end|>' }}"), ends()), Some(2));
+        assert_eq!(end(Some("{{ m.content }}<|endoftext|>"), ends()), Some(0));
+        assert_eq!(end(Some("{{ m.content + eos_token }}"), ends()), Some(2));
+        assert_eq!(end(Some("{{ m.content }}"), ends()), Some(0), "as llama.cpp says");
+        assert_eq!(end(None, ends()), Some(2));
+        let [_, text] = ends();
+        assert_eq!((end(Some(""), [None, text]), end(None, [None, None])), (Some(2), None));
     }
 }

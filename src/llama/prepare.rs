@@ -119,11 +119,11 @@ impl Prepared {
 
     /// Returns the prompts in parts, each completed on one lane. The number of parts must not depend on the number of
     /// lanes, or the last bits of logits would.
-    pub(super) fn streams<'a>(&self, prompts: &'a Prompts<'_>) -> Vec<Stream<'a>> {
+    pub(super) fn streams<'a>(&self, prompts: &'a Prompts<'_>) -> Vec<PromptStream<'a>> {
         let len = prompts.tokens.len();
         let most = if self.is_small { EVEN_CHUNKS } else { 1 };
         let part = len.div_ceil((len / LEAST_PROMPTS).clamp(1, most)).max(1);
-        let stream = |(number, prompts)| Stream { prompts, first: number * part };
+        let stream = |(number, prompts)| PromptStream { prompts, first: number * part };
         prompts.tokens.chunks(part).enumerate().map(stream).collect()
     }
 }
@@ -145,7 +145,7 @@ pub(super) struct Prompts<'a> {
 
 /// Prompts that are completed together.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stream<'a> {
+pub(super) struct PromptStream<'a> {
     pub(super) prompts: &'a [&'a [Token]],
     /// The number of the first of them among all prompts.
     pub(super) first: usize,

@@ -37,7 +37,7 @@ pub(super) struct Schedule<'a> {
     /// The first waiting prompt.
     waiting: usize,
     /// The state of each sequence.
-    places: Vec<Place>,
+    places: Vec<Slot>,
     /// The place of each prompt that has one, or the last one that it had.
     place_of: Vec<usize>,
     cells: Cells,
@@ -46,7 +46,7 @@ pub(super) struct Schedule<'a> {
 
 /// State of a sequence.
 #[derive(Clone, Debug, Default)]
-struct Place {
+struct Slot {
     /// The prompt whose tokens it has in memory, and their cells.
     prompt: Option<usize>,
     cells: Vec<usize>,
@@ -54,7 +54,7 @@ struct Place {
     is_over: bool,
 }
 
-impl Place {
+impl Slot {
     fn is_running(&self) -> bool {
         self.prompt.is_some() && !self.is_over
     }
@@ -106,7 +106,7 @@ impl<'a> Schedule<'a> {
             prompts,
             room,
             waiting: 0,
-            places: vec![Place::default(); room.sequences.min(prompts.len())],
+            places: vec![Slot::default(); room.sequences.min(prompts.len())],
             place_of: vec![0; prompts.len()],
             cells: Cells::default(),
             replies: vec![Vec::new(); prompts.len()],
@@ -128,7 +128,7 @@ impl<'a> Schedule<'a> {
         step.moves = self.moves(&entrants);
         self.lay_out(&entrants, &mut step);
         for Entrant { prompt, cells, place, .. } in entrants {
-            self.places[place] = Place { prompt: Some(prompt), cells, is_over: false };
+            self.places[place] = Slot { prompt: Some(prompt), cells, is_over: false };
             self.place_of[prompt] = place;
         }
         (!step.nodes.is_empty()).then_some(step)
@@ -209,7 +209,7 @@ impl<'a> Schedule<'a> {
     /// Returns the sequence in memory with the longest common prefix with some tokens, the first of several, and its
     /// length.
     fn source(&self, tokens: &[Token]) -> Option<(usize, usize)> {
-        let in_common = |place: &Place| place.prompt.map_or(0, |prompt| common(self.prompts[prompt], tokens));
+        let in_common = |place: &Slot| place.prompt.map_or(0, |prompt| common(self.prompts[prompt], tokens));
         let most = |best: (usize, usize), next: (usize, usize)| if next.1 > best.1 { next } else { best };
         let places = self.places.iter().map(in_common).enumerate();
         places.reduce(most).filter(|&(_, tokens)| tokens > 0 && self.room.sharing)
@@ -247,7 +247,7 @@ impl<'a> Schedule<'a> {
         for (sequence, place) in self.places.iter_mut().enumerate() {
             if place.is_over && kept[sequence] == 0 {
                 moves.push(Move::Keep { sequence, tokens: 0 });
-                *place = Place::default();
+                *place = Slot::default();
             }
         }
         for entrant in entrants.iter().filter(|entrant| !stays(entrant)) {

@@ -112,7 +112,7 @@ fn remedy(mode: ResidualMode, history: &History) -> &'static str {
 
 /// The memory plan of a bare `tune` of a model, its contexts by estimate.
 #[derive(Clone, Copy, Debug)]
-pub struct Forecast {
+pub struct MemoryForecast {
     /// The mode that the residual would have.
     pub mode: ResidualMode,
     /// Number of threads.
@@ -127,7 +127,7 @@ pub struct Forecast {
     pub stored: u64,
 }
 
-impl Forecast {
+impl MemoryForecast {
     /// Plans the memory of a bare `tune` without loading the model; `None` if it cannot be predicted.
     ///
     /// # Errors

@@ -20,14 +20,14 @@ pub enum Size {
 /// Sizes for all types and fields, or for some of them; the last one that matches a field of a type is used.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sizes {
-    parts: Vec<Part>,
+    parts: Vec<ScopedSize>,
     /// The text as it was given.
     text: String,
 }
 
 /// A size, with its type and field; `None` for all.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Part {
+struct ScopedSize {
     tensor_type: Option<TensorType>,
     field: Option<Field>,
     size: Size,
@@ -56,7 +56,7 @@ impl fmt::Display for Sizes {
 impl Sizes {
     /// Returns the size for a field of a type.
     pub fn find(&self, tensor_type: TensorType, field: Field) -> Option<Size> {
-        let is_for = |part: &&Part| {
+        let is_for = |part: &&ScopedSize| {
             part.tensor_type.is_none_or(|of| of == tensor_type) && part.field.is_none_or(|of| of == field)
         };
         self.parts.iter().rfind(is_for).map(|part| part.size)
@@ -64,16 +64,16 @@ impl Sizes {
 
     /// Returns whether it is one share of the weights for all types and fields.
     pub fn fits_all(&self) -> bool {
-        matches!(self.parts[..], [Part { tensor_type: None, field: None, size: Size::Displacement(_) }])
+        matches!(self.parts[..], [ScopedSize { tensor_type: None, field: None, size: Size::Displacement(_) }])
     }
 }
 
 /// Parses a part into its size and its type, field, or both with a dot between.
-fn part(text: &str) -> Result<Part, SizesError> {
+fn part(text: &str) -> Result<ScopedSize, SizesError> {
     let wrong = |e: &dyn fmt::Display| SizesError(e.to_string());
     let of_type = |name: &str| name.parse::<TensorType>().map_err(|e| wrong(&e));
     let Some((name, size)) = text.split_once('=') else {
-        return Ok(Part { tensor_type: None, field: None, size: parse_size(text.trim())? });
+        return Ok(ScopedSize { tensor_type: None, field: None, size: parse_size(text.trim())? });
     };
     let name = name.trim();
     let (tensor_type, field) = match (name.parse::<Field>(), name.split_once('.')) {
@@ -84,7 +84,7 @@ fn part(text: &str) -> Result<Part, SizesError> {
         }
         (_, None) => (Some(of_type(name)?), None),
     };
-    Ok(Part { tensor_type, field, size: parse_size(size.trim())? })
+    Ok(ScopedSize { tensor_type, field, size: parse_size(size.trim())? })
 }
 
 fn parse_size(text: &str) -> Result<Size, SizesError> {

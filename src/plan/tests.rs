@@ -37,7 +37,7 @@ fn what_is_left_out_takes_its_default_for_what_is_tuned() {
         planned(Search::default(), &model).unwrap().in_rows_of(&[2], RowsFor::Ending, &model).unwrap();
     let ending = header(ending).unwrap();
     assert_eq!((ending.task.prompts, ending.task.eval_every), (8, 3));
-    assert_eq!((ending.settings.population, ending.settings.generations), (32, 6));
+    assert_eq!((ending.settings.population, ending.settings.generations), (32, 5));
 }
 
 /// Before it is known that rows are tuned, the default is the one of whole tensors, which is more.

@@ -18,14 +18,14 @@ pub struct DriftOfNoise {
 }
 
 /// The meter, and its findings.
-pub(super) struct Damage<B> {
+pub(super) struct PerplexityMeter<B> {
     meter: Option<DriftMeter<B>>,
     /// Rise of each member's log-perplexity of plain texts and of the base's own replies.
     rises: [Vec<f64>; 2],
     seconds: f64,
 }
 
-impl<B> Damage<B> {
+impl<B> PerplexityMeter<B> {
     /// Measures the base model, which the engine must hold.
     pub fn begin<E: Engine<Batch = B>>(engine: &mut E, evaluators: &Evaluators) -> Result<Self, TuneError> {
         let start = Instant::now();

@@ -7,7 +7,7 @@ use crate::tune::ResidualMode;
 
 /// Expected seconds of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Forecast {
+pub struct TimeForecast {
     /// Seconds of a generation, on average over the run.
     pub generation: f64,
     /// Seconds of inference in it.
@@ -25,7 +25,7 @@ pub fn forecast(
     task: &TaskSpec,
     mode: ResidualMode,
     probed: u32,
-) -> Forecast {
+) -> TimeForecast {
     let problem = (findings.inference - findings.overhead) / f64::from(probed.max(1));
     let member = findings.overhead + f64::from(task.prompts) * problem;
     let choice =
@@ -39,7 +39,7 @@ pub fn forecast(
         0 => 2,
         every => settings.generations.div_ceil(every) + 1,
     };
-    Forecast {
+    TimeForecast {
         generation,
         inference,
         evaluation,
@@ -109,7 +109,12 @@ mod tests {
         let told = forecast(&findings, &settings, &task, ResidualMode::Stored, 10);
         assert_eq!(
             told,
-            Forecast { generation: 43.0, inference: 40.0, evaluation: 25.0, run: 4.0 * 43.0 + 3.0 * 25.0 }
+            TimeForecast {
+                generation: 43.0,
+                inference: 40.0,
+                evaluation: 25.0,
+                run: 4.0 * 43.0 + 3.0 * 25.0
+            }
         );
     }
 }

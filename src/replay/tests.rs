@@ -38,8 +38,8 @@ fn tile_bytes(header: &Header, tile: &Tile) -> Vec<u8> {
     base_bytes(header, tile.tensor as usize)[bytes_of(tile.first)..][..bytes_of(tile.len as u64)].to_vec()
 }
 
-fn in_file<'a, I: Integers>(bytes: &'a mut [u8], base: &'a [u8]) -> Tuned<'a, I> {
-    Tuned { blocks: Codes::new(bytes, 1, 0), base }
+fn in_file<'a, I: Integers>(bytes: &'a mut [u8], base: &'a [u8]) -> TileOfBase<'a, I> {
+    TileOfBase { blocks: Codes::new(bytes, 1, 0), base }
 }
 
 #[test]

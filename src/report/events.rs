@@ -7,7 +7,7 @@ use crate::fitness::share;
 use crate::seed_log::{RepliesRecord, SeedLog};
 
 #[derive(Clone, PartialEq, Message)]
-struct Event {
+struct EventRecord {
     #[prost(double, tag = "1")]
     wall_time: f64,
     #[prost(int64, tag = "2")]
@@ -15,17 +15,17 @@ struct Event {
     #[prost(string, optional, tag = "3")]
     file_version: Option<String>,
     #[prost(message, optional, tag = "5")]
-    summary: Option<Summary>,
+    summary: Option<EventSummary>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Summary {
+struct EventSummary {
     #[prost(message, repeated, tag = "1")]
-    values: Vec<Value>,
+    values: Vec<EventValue>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Value {
+struct EventValue {
     #[prost(string, tag = "1")]
     tag: String,
     #[prost(float, optional, tag = "2")]
@@ -34,7 +34,8 @@ struct Value {
 
 /// Returns the bytes of an event file. A log has no times, so all of its events have time 0.
 pub fn events(log: &SeedLog) -> Vec<u8> {
-    let version = Event { file_version: Some("brain.Event:2".to_owned()), ..Event::default() };
+    let version =
+        EventRecord { file_version: Some("brain.Event:2".to_owned()), ..EventRecord::default() };
     let mut bytes = record(&version);
     let types = &log.header.settings.types;
     for generation in &log.generations {
@@ -71,15 +72,15 @@ pub fn events(log: &SeedLog) -> Vec<u8> {
     bytes
 }
 
-fn event(step: u64, values: Vec<Value>) -> Event {
-    Event { step: step as i64, summary: Some(Summary { values }), ..Event::default() }
+fn event(step: u64, values: Vec<EventValue>) -> EventRecord {
+    EventRecord { step: step as i64, summary: Some(EventSummary { values }), ..EventRecord::default() }
 }
 
-fn value(tag: &str, number: f64) -> Value {
-    Value { tag: tag.to_owned(), simple_value: Some(number as f32) }
+fn value(tag: &str, number: f64) -> EventValue {
+    EventValue { tag: tag.to_owned(), simple_value: Some(number as f32) }
 }
 
-fn record(event: &Event) -> Vec<u8> {
+fn record(event: &EventRecord) -> Vec<u8> {
     let data = event.encode_to_vec();
     let length = (data.len() as u64).to_le_bytes();
     let parts = [&length[..], &masked_crc(&length), &data, &masked_crc(&data)];
@@ -97,7 +98,7 @@ mod tests {
     use crate::seed_log::test_log;
 
     /// Returns the events of a file, with every checksum verified.
-    fn read(mut bytes: &[u8]) -> Vec<Event> {
+    fn read(mut bytes: &[u8]) -> Vec<EventRecord> {
         let mut events = Vec::new();
         while !bytes.is_empty() {
             let (length, rest) = bytes.split_at(8);
@@ -105,7 +106,7 @@ mod tests {
             assert_eq!(rest[..4], masked_crc(length));
             let data = &rest[4..4 + data_len];
             assert_eq!(rest[4 + data_len..][..4], masked_crc(data));
-            events.push(Event::decode(data).unwrap());
+            events.push(EventRecord::decode(data).unwrap());
             bytes = &rest[4 + data_len + 4..];
         }
         events
@@ -117,7 +118,7 @@ mod tests {
         let events = read(&events(&log));
         assert_eq!(events[0].file_version.as_deref(), Some("brain.Event:2"));
         assert_eq!(events.len(), 1 + 4 + 2);
-        let tell = |event: &Event| -> Vec<(String, f32)> {
+        let tell = |event: &EventRecord| -> Vec<(String, f32)> {
             let values = event.summary.clone().unwrap().values;
             values.into_iter().map(|value| (value.tag, value.simple_value.unwrap())).collect()
         };

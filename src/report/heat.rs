@@ -58,7 +58,7 @@ impl Levels {
 }
 
 /// Positions on the map.
-struct Frame {
+struct MapFrame {
     left: f64,
     row: f64,
     rows: usize,
@@ -74,7 +74,7 @@ impl Run {
         let left = (12.0 + 6.5 * longest as f64).min(0.4 * WIDTH);
         let x = Scale::between(0.0, self.generations as f64, Number::Whole, (left, WIDTH - 14.0));
         let row = (ROWS / tensors.len() as f64).clamp(4.0, 14.0);
-        let frame = Frame { left, row, rows: tensors.len(), x };
+        let frame = MapFrame { left, row, rows: tensors.len(), x };
         let (title, desc) = (format!("{id}-title"), format!("{id}-desc"));
         Some(html! {
             svg xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (WIDTH) " " (short(frame.bottom() + FOOT)) }
@@ -111,7 +111,7 @@ impl Run {
     }
 }
 
-impl Frame {
+impl MapFrame {
     fn bottom(&self) -> f64 {
         TOP + self.row * self.rows as f64
     }

@@ -25,7 +25,7 @@ pub struct Served<'a> {
 }
 
 /// Form of the prompts.
-enum Form {
+enum PromptStyle {
     /// As they stand.
     Bare,
     /// Texts around messages.
@@ -65,10 +65,10 @@ pub fn modelfile(served: &Served<'_>) -> String {
 fn template(served: &Served<'_>, task: &Definition) -> Vec<String> {
     let of_model = served.base.metadata_str("tokenizer.chat_template");
     let text = match form(served, task) {
-        Form::Bare if of_model.is_none() => return Vec::new(),
-        Form::Bare => Some("{{ .Prompt }}".to_owned()),
-        Form::Outlined(outline) => written(&outline, begins(served)),
-        Form::Beyond => None,
+        PromptStyle::Bare if of_model.is_none() => return Vec::new(),
+        PromptStyle::Bare => Some("{{ .Prompt }}".to_owned()),
+        PromptStyle::Outlined(outline) => written(&outline, begins(served)),
+        PromptStyle::Beyond => None,
     };
     let Some(text) = text.as_deref().and_then(quoted) else {
         return vec![
@@ -81,7 +81,7 @@ fn template(served: &Served<'_>, task: &Definition) -> Vec<String> {
         "# Ollama does not run the chat templates of models; this is the form that the model was asked in."
             .to_owned(),
     ];
-    if let Form::Outlined(Outline { trims: true, .. }) = form(served, task) {
+    if let PromptStyle::Outlined(Outline { trims: true, .. }) = form(served, task) {
         lines.push(
             "# White space around messages, which the model's own template cuts off, is left in by Ollama."
                 .to_owned(),
@@ -95,11 +95,13 @@ fn template(served: &Served<'_>, task: &Definition) -> Vec<String> {
 }
 
 /// Returns the form of the prompts.
-fn form(served: &Served<'_>, task: &Definition) -> Form {
-    let outlined = |outline: Option<Outline>| outline.map_or(Form::Beyond, Form::Outlined);
+fn form(served: &Served<'_>, task: &Definition) -> PromptStyle {
+    let outlined = |outline: Option<Outline>| outline.map_or(PromptStyle::Beyond, PromptStyle::Outlined);
     match task.chat.text(served.base.metadata_str("tokenizer.chat_template")) {
         Ok(Some(text)) => {
-            let Ok(template) = Template::new(text, &served.speaker, &task.chat) else { return Form::Beyond };
+            let Ok(template) = Template::new(text, &served.speaker, &task.chat) else {
+                return PromptStyle::Beyond;
+            };
             outlined(Outline::of(|conversation| template.render(conversation, true)))
         }
         Ok(None) => match task.problems.data().and_then(|options| options.prompt_form.as_ref()) {
@@ -108,9 +110,9 @@ fn form(served: &Served<'_>, task: &Definition) -> Form {
                     Ok::<_, TemplateError>(form.written(conversation))
                 }))
             }
-            _ => Form::Bare,
+            _ => PromptStyle::Bare,
         },
-        Err(_) => Form::Beyond,
+        Err(_) => PromptStyle::Beyond,
     }
 }
 

@@ -22,7 +22,7 @@ pub const MOVES_COLUMNS: u64 = 100;
 
 /// Some consecutive generations as one point of the curves.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Step {
+pub(super) struct StepSize {
     /// Middle of the generations, counted from 1.
     pub generation: f64,
     /// Mean of their mean fitness.
@@ -62,7 +62,7 @@ pub struct Run {
     pub(super) generations: u64,
     /// Number of generations in a step.
     pub(super) per_step: u64,
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<StepSize>,
     pub(super) points: Vec<Point>,
     /// The evaluation with the highest held-out reward within the limit on drift.
     pub(super) best: Option<Point>,
@@ -171,13 +171,13 @@ impl Run {
 }
 
 /// Returns generations as one point; `None` if there are none.
-fn step(records: &[GenerationRecord]) -> Option<Step> {
+fn step(records: &[GenerationRecord]) -> Option<StepSize> {
     let (first, last) = (records.first()?, records.last()?);
     let n = records.len() as f64;
     let mean =
         |of: &dyn Fn(&GenerationRecord) -> f64| records.iter().map(|record| bounded(of(record)) / n).sum();
     let best = records.iter().map(|record| record.fitness.best).fold(f64::NEG_INFINITY, f64::max);
-    Some(Step {
+    Some(StepSize {
         generation: (first.generation + last.generation) as f64 / 2.0 + 1.0,
         mean: mean(&|record| record.fitness.mean),
         spread: mean(&|record| record.fitness.spread),

@@ -4,7 +4,7 @@ use crate::evaluation::ProblemOutcome;
 
 /// A reply, and its outcome.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reply {
+pub struct SampleReply {
     /// The reply.
     pub text: String,
     /// Its outcomes.
@@ -19,7 +19,7 @@ pub struct Sample {
     /// The wanted reply, if there is one.
     pub wanted: Option<String>,
     /// The base model's reply.
-    pub before: Reply,
+    pub before: SampleReply,
     /// The tuned model's.
-    pub after: Reply,
+    pub after: SampleReply,
 }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::run::Run;
-use super::sample::{Reply, Sample};
+use super::sample::{Sample, SampleReply};
 use super::table::table;
 use super::words::{minus, shown};
 
@@ -55,7 +55,7 @@ fn explanation(run: &Run) -> String {
 }
 
 /// Returns a reply, whether it is right, and its reward by name.
-fn reply(Reply { text: said, outcome }: &Reply, rewards: &str) -> Markup {
+fn reply(SampleReply { text: said, outcome }: &SampleReply, rewards: &str) -> Markup {
     let verdict = outcome.right.map_or("", |right| if right { "right, " } else { "wrong, " });
     html! {
         (text(said))
@@ -89,9 +89,9 @@ mod tests {
     use crate::seed_log::test_log;
     use crate::task::RewardKind;
 
-    fn reply_of(text: &str, right: Option<bool>) -> Reply {
+    fn reply_of(text: &str, right: Option<bool>) -> SampleReply {
         let outcome = ProblemOutcome { reward: -0.5, right, log_likelihood: None };
-        Reply { text: text.to_owned(), outcome }
+        SampleReply { text: text.to_owned(), outcome }
     }
 
     fn sample(wanted: Option<&str>) -> Sample {

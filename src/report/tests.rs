@@ -255,7 +255,7 @@ fn what_no_log_knows_is_shown_where_it_was_told() {
     let timing = Timing::parse(&(line(1) + &line(2))).unwrap();
     let outcome =
         crate::evaluation::ProblemOutcome { reward: f64::MIN, right: Some(true), log_likelihood: None };
-    let reply = || Reply { text: HOSTILE.to_owned(), outcome };
+    let reply = || SampleReply { text: HOSTILE.to_owned(), outcome };
     let sample = Sample {
         prompt: HOSTILE.to_owned(),
         wanted: Some(HOSTILE.to_owned()),

@@ -31,12 +31,12 @@ pub enum TimingError {
 /// The lines of `tune --json` (docs/JSON.md), as far as they are read here.
 #[derive(Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-enum Line {
+enum TimingLine {
     Start {
         #[serde(default)]
         log: String,
     },
-    Generation(Generation),
+    Generation(GenerationTime),
     Done {
         seconds: f64,
     },
@@ -48,7 +48,7 @@ enum Line {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-struct Generation {
+struct GenerationTime {
     generation: u64,
     fitness_mean: f64,
     seconds: f64,
@@ -58,7 +58,7 @@ struct Generation {
     seconds_update: f64,
 }
 
-impl Generation {
+impl GenerationTime {
     fn split(&self) -> Seconds {
         let of = |seconds: f64| seconds.clamp(0.0, HUGE);
         Seconds {
@@ -75,7 +75,7 @@ impl Generation {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timing {
     /// The generations by their numbers, from 1.
-    generations: BTreeMap<u64, Generation>,
+    generations: BTreeMap<u64, GenerationTime>,
     /// Seconds of each invocation outside of its generations, if its end was printed.
     rests: Vec<Option<f64>>,
     /// The path of the log, as the run was given it.
@@ -103,24 +103,24 @@ impl Timing {
                 Err(source) => return Err(TimingError::Line { line: number, source }),
             };
             match line {
-                Line::Start { log } => {
+                TimingLine::Start { log } => {
                     timing.log = Some(log.into());
                     timing.rests.push(None);
                     generations_of_go = 0.0;
                 }
-                Line::Generation(told) => {
+                TimingLine::Generation(told) => {
                     if timing.rests.is_empty() {
                         timing.rests.push(None); // What was before is missing.
                     }
                     generations_of_go += told.split().seconds;
                     timing.generations.insert(told.generation, told);
                 }
-                Line::Done { seconds } | Line::Interrupted { seconds } => {
+                TimingLine::Done { seconds } | TimingLine::Interrupted { seconds } => {
                     let rest = (seconds.clamp(0.0, HUGE) - generations_of_go).max(0.0);
                     timing.rests.pop();
                     timing.rests.push(Some(rest));
                 }
-                Line::Other => {}
+                TimingLine::Other => {}
             }
         }
         if timing.generations.is_empty() { Err(TimingError::Nothing) } else { Ok(timing) }
@@ -151,8 +151,8 @@ impl Timing {
     /// # Errors
     /// When the other seems to be the same part.
     pub fn and(mut self, other: Self) -> Result<Self, TimingError> {
-        let is_twice = |told: &&Generation| self.generations.get(&told.generation) == Some(*told);
-        if let Some(Generation { generation, .. }) = other.generations.values().find(is_twice) {
+        let is_twice = |told: &&GenerationTime| self.generations.get(&told.generation) == Some(*told);
+        if let Some(GenerationTime { generation, .. }) = other.generations.values().find(is_twice) {
             return Err(TimingError::Twice { generation: *generation });
         }
         self.generations.extend(other.generations);
@@ -175,7 +175,7 @@ impl Timing {
         Spent {
             generations: self.generations.len() as u64,
             steps: steps.values().map(mean).collect(),
-            total: sum(self.generations.values().map(Generation::split)),
+            total: sum(self.generations.values().map(GenerationTime::split)),
             rest: self.rests.iter().copied().sum(),
         }
     }

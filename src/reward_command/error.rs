@@ -12,7 +12,7 @@ const SHOWN: usize = 200;
 
 /// Error of a reward program.
 #[derive(Debug, Error)]
-#[error("the program `{command}`{}: {wrong}", Place(asked.as_deref()))]
+#[error("the program `{command}`{}: {wrong}", QuestionName(asked.as_deref()))]
 pub struct CommandError {
     /// The command, shortened.
     pub command: String,
@@ -35,9 +35,9 @@ impl CommandError {
 }
 
 /// The question in a message, if there is one.
-struct Place<'a>(Option<&'a str>);
+struct QuestionName<'a>(Option<&'a str>);
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for QuestionName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |asked| write!(f, ", given {asked}"))
     }

@@ -28,12 +28,12 @@ pub fn make_folder(path: &Path) -> Result<(), StoreError> {
 /// A file that is being written. If dropped before [`Artefact::publish`], it leaves nothing behind.
 #[derive(Debug)]
 pub struct Artefact {
-    pending: Pending,
+    pending: PendingFile,
     place: PathBuf,
 }
 
 #[derive(Debug)]
-enum Pending {
+enum PendingFile {
     /// A file that vanishes with the process.
     #[cfg(target_os = "linux")]
     Nameless(File),
@@ -64,8 +64,8 @@ impl Artefact {
     fn file(&mut self) -> &mut File {
         match &mut self.pending {
             #[cfg(target_os = "linux")]
-            Pending::Nameless(file) => file,
-            Pending::Named(file) => file.as_file_mut(),
+            PendingFile::Nameless(file) => file,
+            PendingFile::Named(file) => file.as_file_mut(),
         }
     }
 
@@ -131,8 +131,8 @@ impl Artefact {
         let Self { pending, place } = self;
         let put = synced.and_then(|()| match pending {
             #[cfg(target_os = "linux")]
-            Pending::Nameless(file) => put_nameless(&file, &place, over).map(|()| file),
-            Pending::Named(file) => disk::persist(file, &place, over),
+            PendingFile::Nameless(file) => put_nameless(&file, &place, over).map(|()| file),
+            PendingFile::Named(file) => disk::persist(file, &place, over),
         });
         let put = put.and_then(|file| disk::sync_folder(&place).map(|()| file));
         if put.is_ok() {
@@ -142,19 +142,19 @@ impl Artefact {
     }
 }
 
-fn begin_in(folder: &Path) -> io::Result<Pending> {
+fn begin_in(folder: &Path) -> io::Result<PendingFile> {
     #[cfg(target_os = "linux")]
     // Whatever is wrong, it is told of the attempt that every system can make.
     if let Ok(file) = disk::create_nameless(folder)
         && lock(&file)
     {
-        return Ok(Pending::Nameless(file));
+        return Ok(PendingFile::Nameless(file));
     }
     loop {
         let file = disk::create_named(folder, PREFIX, SUFFIX)?;
         // Another process may have taken it for a stale one before it was locked.
         if !lock(file.as_file()) || same_file_at(file.as_file(), file.path()) {
-            return Ok(Pending::Named(file));
+            return Ok(PendingFile::Named(file));
         }
     }
 }
@@ -255,7 +255,7 @@ mod tests {
         for content in ["whole", "replaced"] {
             let named = disk::create_named(folder.path(), PREFIX, SUFFIX).unwrap();
             assert!(lock(named.as_file()));
-            let mut artefact = Artefact { pending: Pending::Named(named), place: place.clone() };
+            let mut artefact = Artefact { pending: PendingFile::Named(named), place: place.clone() };
             artefact.write_all(content.as_bytes()).unwrap();
             remove_stale(folder.path());
             artefact.publish().unwrap();

@@ -112,8 +112,8 @@ pub(super) fn open_to_append(path: &Path) -> io::Result<File> {
 
 /// Writes all bytes, in as many calls as it takes.
 pub(super) fn write_all(file: &mut File, bytes: &[u8]) -> io::Result<()> {
-    struct Asked<'a>(&'a mut File);
-    impl Write for Asked<'_> {
+    struct Retrying<'a>(&'a mut File);
+    impl Write for Retrying<'_> {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let may = ask(Call::Write, bytes.len())?;
             self.0.write(&bytes[..may.min(bytes.len())])
@@ -122,7 +122,7 @@ pub(super) fn write_all(file: &mut File, bytes: &[u8]) -> io::Result<()> {
             Ok(())
         }
     }
-    Asked(file).write_all(bytes)
+    Retrying(file).write_all(bytes)
 }
 
 /// Makes a new file's content and metadata durable.

@@ -6,7 +6,7 @@
 mod options;
 mod said;
 
-pub use options::{ArithOptions, Operation, OptionsError};
+pub use options::{ArithOptions, ArithOptionsError, Operation};
 
 use super::number::Number;
 use super::{Message, Problem, Prompt, Task, Verdict, split};
@@ -35,7 +35,7 @@ impl Arith {
     ///
     /// # Errors
     /// When they are invalid.
-    pub fn new(options: ArithOptions) -> Result<Self, OptionsError> {
+    pub fn new(options: ArithOptions) -> Result<Self, ArithOptionsError> {
         options.validate()?;
         Ok(Self { options })
     }
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
     use crate::task::expression;
 
-    fn arith(signs: &str, digits: u32, operands: u32) -> Result<Arith, OptionsError> {
+    fn arith(signs: &str, digits: u32, operands: u32) -> Result<Arith, ArithOptionsError> {
         Arith::new(ArithOptions { operations: Operation::set(signs)?, digits, operands })
     }
 

@@ -60,13 +60,13 @@ impl CountdownOptions {
     ///
     /// # Errors
     /// For the first invalid one.
-    pub fn validate(&self) -> Result<(), OptionsError> {
+    pub fn validate(&self) -> Result<(), CountdownOptionsError> {
         let Self { counts, numbers, targets } = self;
         for (what, given, allowed) in
             [("--counts", counts, COUNTS), ("--numbers", numbers, NUMBERS), ("--targets", targets, TARGETS)]
         {
             if given.is_empty() || !allowed.contains(given.start()) || !allowed.contains(given.end()) {
-                return Err(OptionsError::Range { what, given: given.clone(), allowed });
+                return Err(CountdownOptionsError::Range { what, given: given.clone(), allowed });
             }
         }
         Ok(())
@@ -76,7 +76,7 @@ impl CountdownOptions {
 /// Errors of options.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[allow(missing_docs)] // Each message says what its variant means.
-pub enum OptionsError {
+pub enum CountdownOptionsError {
     #[error(
         "{what} is {}, but must be a range within {}, its lower end first", range::text(.given), range::text(.allowed)
     )]
@@ -112,7 +112,7 @@ impl Countdown {
     ///
     /// # Errors
     /// When they are invalid, or leave too few problems.
-    pub fn new(options: CountdownOptions) -> Result<Self, OptionsError> {
+    pub fn new(options: CountdownOptions) -> Result<Self, CountdownOptionsError> {
         options.validate()?;
         let countdown = Self { options };
         let mut stream = split::held_out_stream(split::COUNTDOWN_DRAWS);
@@ -120,7 +120,7 @@ impl Countdown {
         let (held_out, to_train): (Vec<_>, Vec<_>) =
             found.partition(|puzzle| split::is_held_out(&puzzle.key()));
         if held_out.is_empty() || to_train.len() < MIN_HITS {
-            return Err(OptionsError::OutOfReach(countdown.options.targets));
+            return Err(CountdownOptionsError::OutOfReach(countdown.options.targets));
         }
         Ok(countdown)
     }
@@ -156,14 +156,14 @@ impl Countdown {
 }
 
 /// A part of an expression under construction.
-struct Part {
+struct Operand {
     value: u64,
     text: String,
     /// The sign between its operands; `None` for a single number.
     sign: Option<char>,
 }
 
-impl Part {
+impl Operand {
     /// Returns the part as an operand beside a sign, in parentheses if its value would change without.
     fn beside(&self, sign: char, on_the_right: bool) -> String {
         let is_sum = matches!(self.sign, Some('+' | '-'));
@@ -179,8 +179,8 @@ impl Part {
 
 /// Returns value, text and steps of a random expression that uses each number once. `None` for no numbers.
 fn combine(numbers: &[u32], stream: &mut Stream) -> Option<(u64, String, Vec<String>)> {
-    let part = |&number: &u32| Part { value: number.into(), text: number.to_string(), sign: None };
-    let mut parts: Vec<Part> = numbers.iter().map(part).collect();
+    let part = |&number: &u32| Operand { value: number.into(), text: number.to_string(), sign: None };
+    let mut parts: Vec<Operand> = numbers.iter().map(part).collect();
     let mut steps = Vec::new();
     while parts.len() > 1 {
         let mut take = |stream: &mut Stream| parts.swap_remove(stream.below(parts.len() as u32) as usize);
@@ -199,7 +199,7 @@ fn combine(numbers: &[u32], stream: &mut Stream) -> Option<(u64, String, Vec<Str
         let (sign, value) = choices[stream.below(choices.len() as u32) as usize];
         steps.push(format!("{a} {sign} {b} = {value}"));
         let text = format!("{} {sign} {}", left.beside(sign, false), right.beside(sign, true));
-        parts.push(Part { value, text, sign: Some(sign) });
+        parts.push(Operand { value, text, sign: Some(sign) });
     }
     parts.pop().map(|whole| (whole.value, whole.text, steps))
 }

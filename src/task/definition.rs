@@ -80,9 +80,9 @@ pub enum DefinitionError {
     #[error("a stop text is empty, which would end every reply before it begins")]
     EmptyStop,
     #[error(transparent)]
-    Arith(#[from] super::arith::OptionsError),
+    Arith(#[from] super::arith::ArithOptionsError),
     #[error(transparent)]
-    Countdown(#[from] super::countdown::OptionsError),
+    Countdown(#[from] super::countdown::CountdownOptionsError),
     #[error(transparent)]
     Data(#[from] DataError),
     #[error(transparent)]

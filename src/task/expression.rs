@@ -75,7 +75,7 @@ impl Pending {
 /// # Errors
 /// For a text that is not an expression, and for one whose value is undefined or does not fit.
 pub fn evaluate(text: &str) -> Result<Evaluated, ExpressionError> {
-    let mut reader = Reader::default();
+    let mut reader = ExpressionReader::default();
     let mut wants_operand = true;
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
@@ -99,13 +99,13 @@ pub fn evaluate(text: &str) -> Result<Evaluated, ExpressionError> {
 }
 
 #[derive(Default)]
-struct Reader {
+struct ExpressionReader {
     literals: Vec<u64>,
     values: Vec<Number>,
     pending: Vec<(Pending, usize)>,
 }
 
-impl Reader {
+impl ExpressionReader {
     fn literal(&mut self, digits: &str, at: usize) -> Result<(), ExpressionError> {
         let number: u64 = digits.parse().map_err(|_| ExpressionError::TooLarge(at))?;
         self.literals.push(number);
@@ -263,13 +263,13 @@ mod tests {
 
     /// An expression written with spare parentheses, its value as a fraction, and its literals.
     #[derive(Clone, Debug)]
-    struct Written {
+    struct WrittenExpression {
         text: String,
         value: Option<(i64, i64)>,
         literals: Vec<u64>,
     }
 
-    fn combine(left: Written, sign: char, right: Written) -> Written {
+    fn combine(left: WrittenExpression, sign: char, right: WrittenExpression) -> WrittenExpression {
         let value = left.value.zip(right.value).and_then(|((a, b), (c, d))| match sign {
             '+' => Some((a * d + c * b, b * d)),
             '-' | '−' => Some((a * d - c * b, b * d)),
@@ -277,16 +277,17 @@ mod tests {
             _ => (c != 0).then_some((a * d, b * c)),
         });
         let text = format!("({}) {sign}({} )", left.text, right.text);
-        Written { text, value, literals: [left.literals, right.literals].concat() }
+        WrittenExpression { text, value, literals: [left.literals, right.literals].concat() }
     }
 
-    fn negate(inner: Written) -> Written {
+    fn negate(inner: WrittenExpression) -> WrittenExpression {
         let value = inner.value.map(|(a, b)| (-a, b));
-        Written { text: format!("-({})", inner.text), value, literals: inner.literals }
+        WrittenExpression { text: format!("-({})", inner.text), value, literals: inner.literals }
     }
 
-    fn written() -> impl Strategy<Value = Written> {
-        let literal = |n: u64| Written { text: n.to_string(), value: Some((n as i64, 1)), literals: vec![n] };
+    fn written() -> impl Strategy<Value = WrittenExpression> {
+        let literal =
+            |n: u64| WrittenExpression { text: n.to_string(), value: Some((n as i64, 1)), literals: vec![n] };
         // Eight literals below ten keep the reference's fractions within i64.
         (0_u64..10).prop_map(literal).prop_recursive(3, 8, 2, |inner| {
             let sign = prop::sample::select(vec!['+', '-', '−', '*', '×', '·', '/', '÷']);

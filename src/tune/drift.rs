@@ -10,7 +10,7 @@ const HELD_OUT_SAMPLES: usize = 2;
 
 /// Replies of a model to one prompt, before and after.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sample {
+pub struct DriftSample {
     /// `true` for a held-out prompt of the task, `false` for a neutral one.
     pub is_held_out: bool,
     /// The prompt.
@@ -58,14 +58,14 @@ impl<B> Drifting<B> {
     }
 
     /// Returns replies of the base model and of the model after this many generations, if this process has both.
-    pub(super) fn samples(&self, generations: u64) -> Vec<Sample> {
+    pub(super) fn samples(&self, generations: u64) -> Vec<DriftSample> {
         let Some((_, after)) = self.replies.iter().find(|(number, _)| *number == generations && *number > 0)
         else {
             return Vec::new();
         };
         let pairs = || self.meter.base().replies.iter().zip(after);
         let of_kind = |kind, count| pairs().filter(move |(before, _)| before.kind == kind).take(count);
-        let sample = |(before, after): (&FreeReply, &FreeReply)| Sample {
+        let sample = |(before, after): (&FreeReply, &FreeReply)| DriftSample {
             is_held_out: before.kind == Kind::HeldOut,
             prompt: before.prompt.clone(),
             before: before.text.clone(),

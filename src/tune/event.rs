@@ -1,6 +1,6 @@
 //! Events of a run, for its observers.
 
-use super::{Sample, Seconds};
+use super::{DriftSample, Seconds};
 use crate::seed_log::{EvaluationRecord, GenerationRecord};
 use crate::update::Moves;
 
@@ -89,7 +89,7 @@ pub struct Summary {
     /// Seconds that measuring drift took, of those in inference.
     pub drift_seconds: f64,
     /// Replies of the base model and of the tuned model to some prompts; none if this process has not run the base model.
-    pub samples: Vec<Sample>,
+    pub samples: Vec<DriftSample>,
 }
 
 impl Summary {

@@ -7,7 +7,7 @@ use tracing::info;
 
 use super::drift::Drifting;
 use super::{
-    Evaluators, Event, GenerationBatch, HeldOut, Members, Observer, Population, ResidualMode, Sample,
+    DriftSample, Evaluators, Event, GenerationBatch, HeldOut, Members, Observer, Population, ResidualMode,
     Seconds, TuneError, Watch,
 };
 use crate::engine::Engine;
@@ -202,7 +202,7 @@ impl<E: Engine> Population for Local<E> {
         self.evaluators.hints()
     }
 
-    fn samples(&self, generations: u64) -> Vec<Sample> {
+    fn samples(&self, generations: u64) -> Vec<DriftSample> {
         self.drift.samples(generations)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::{Observer, Sample, Seconds, TuneError};
+use super::{DriftSample, Observer, Seconds, TuneError};
 use crate::drift::Drift;
 use crate::es::Generation;
 use crate::evaluation::EvaluationSummary;
@@ -69,7 +69,7 @@ pub trait Population: Send {
     }
 
     /// Returns replies of the base model and of the one after this many generations to some prompts, if both were run.
-    fn samples(&self, generations: u64) -> Vec<Sample> {
+    fn samples(&self, generations: u64) -> Vec<DriftSample> {
         let _ = generations;
         Vec::new()
     }

@@ -4,7 +4,7 @@
 //! The pulled integers are drawn by the gaps between them, from streams addressed by (run seed, generation, tensor,
 //! field, run), so that the cost is proportional to the rate, and base values are read for those alone.
 
-use super::Tuned;
+use super::TileOfBase;
 use crate::block::Integers;
 use crate::noise::Hits;
 use crate::rng::{Domain, Source};
@@ -24,7 +24,7 @@ impl Anchor {
     }
 
     /// Pulls the integers of a tile after the update of a generation, and returns the number that moved.
-    pub fn pull<I: Integers>(&self, tuned: &mut Tuned<'_, I>, tile: &Tile, generation: u64) -> u64 {
+    pub fn pull<I: Integers>(&self, tuned: &mut TileOfBase<'_, I>, tile: &Tile, generation: u64) -> u64 {
         let mut batches = Source::of_generation(self.seed, generation, Domain::Pull).batches();
         let mut moved = 0;
         for (address, integers) in tile.runs(UPDATE_RUN) {
@@ -34,7 +34,7 @@ impl Anchor {
     }
 }
 
-impl<I: Integers> Tuned<'_, I> {
+impl<I: Integers> TileOfBase<'_, I> {
     /// Moves the integer at `index` one step towards its base value; returns `false` if it has that value.
     #[inline]
     fn pull(&mut self, index: usize) -> bool {
@@ -61,7 +61,7 @@ mod tests {
     /// Returns which codes of the tile the anchor pulls, if all are one step away.
     fn pulled(rate: f64, seed: u64, generation: u64, tile: &Tile) -> Vec<bool> {
         let (base, mut live) = (blocks(5), blocks(6));
-        let tuned = &mut Tuned::<OfCodes<Q4K>> { blocks: Codes::of_file(&mut live), base: &base };
+        let tuned = &mut TileOfBase::<OfCodes<Q4K>> { blocks: Codes::of_file(&mut live), base: &base };
         let moved = Anchor::new(seed, rate).unwrap().pull(tuned, tile, generation);
         let pulled: Vec<bool> = read_codes::<Q4K>(&live).into_iter().map(|code| code == 5).collect();
         assert_eq!(pulled.iter().filter(|pulled| **pulled).count() as u64, moved);
@@ -78,7 +78,7 @@ mod tests {
         ) {
             let tile = Tile { tensor: 0, field: Field::Codes, first: 0, len: 2048 };
             let mut after = live.clone();
-            let tuned = &mut Tuned::<OfCodes<Q8_0>> { blocks: Codes::of_file(&mut after), base: &base };
+            let tuned = &mut TileOfBase::<OfCodes<Q8_0>> { blocks: Codes::of_file(&mut after), base: &base };
             Anchor::new(1, rate).unwrap().pull(tuned, &tile, generation);
             let codes = [&base, &live, &after].map(|bytes| read_codes::<Q8_0>(bytes));
             for ((base, live), after) in codes[0].iter().zip(&codes[1]).zip(&codes[2]) {

@@ -22,9 +22,9 @@ pub enum WorkloadError {
     #[error(transparent)]
     Dataset(#[from] DatasetError),
     #[error(transparent)]
-    Arith(#[from] arith::OptionsError),
+    Arith(#[from] arith::ArithOptionsError),
     #[error(transparent)]
-    Countdown(#[from] countdown::OptionsError),
+    Countdown(#[from] countdown::CountdownOptionsError),
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
     #[error("{file}: {source}")]

@@ -51,8 +51,7 @@ fn options_of(task: &str) -> &'static [&'static str] {
     OPTIONS.iter().find(|(name, _)| *name == task).map_or(&[], |(_, options)| *options)
 }
 
-/// Returns the options of a task in a text, each with its value. A value goes on to the comma before the next option, so that it may
-/// have commas itself.
+/// Returns the options of a task in a text, each with its value. A value may have commas: it goes on to one with a word and `=` after it.
 fn pieces(task: &str, text: &str) -> Result<Vec<(&'static str, String)>, String> {
     let options = options_of(task);
     let mut found: Vec<(&'static str, String)> = Vec::new();
@@ -64,7 +63,8 @@ fn pieces(task: &str, text: &str) -> Result<Vec<(&'static str, String)>, String>
                 return Err(format!("{option} is given twice"));
             }
             found.push((option, value.to_owned()));
-        } else if let Some((_, before)) = found.last_mut().filter(|_| !piece.contains('=')) {
+        } else if let Some((_, before)) = found.last_mut().filter(|_| !(piece.contains('=') && is_word(key)))
+        {
             *before = format!("{before},{piece}");
         } else {
             let (options, example) = (options.join(", "), example(task));
@@ -74,6 +74,11 @@ fn pieces(task: &str, text: &str) -> Result<Vec<(&'static str, String)>, String>
         }
     }
     Ok(found)
+}
+
+/// Returns whether a text could be the name of an option.
+fn is_word(text: &str) -> bool {
+    text.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-')
 }
 
 /// Returns how options of a task may look.

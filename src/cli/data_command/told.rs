@@ -14,7 +14,7 @@ const SHOWN: (usize, usize) = (600, 200);
 const NAMED: usize = 20;
 
 /// Everything that is printed.
-pub struct Told<'a> {
+pub struct ToldExamples<'a> {
     pub args: &'a DataArgs,
     pub definition: &'a Definition,
     pub facts: &'a Facts,
@@ -24,7 +24,7 @@ pub struct Told<'a> {
     pub warnings: Vec<String>,
 }
 
-impl Told<'_> {
+impl ToldExamples<'_> {
     /// Returns the lines of text.
     pub fn lines(&self) -> Vec<String> {
         let facts = self.facts;

@@ -7,7 +7,7 @@ use crate::cli::text;
 use crate::export::{PastTune, past_tunes};
 use crate::gguf::{Gguf, TensorEntry};
 use crate::model::Model;
-use crate::plan::Forecast;
+use crate::plan::MemoryForecast;
 use crate::recipe::FIELDS;
 use crate::replay::STORED_BYTES;
 use crate::seed_log::TensorSpec;
@@ -64,7 +64,7 @@ pub fn is_tunable(model: &Model) -> bool {
 }
 
 /// Returns it as text. `on_devices` describes what `tune` would put on GPUs.
-pub fn text(model: &Model, forecast: Option<Forecast>, on_devices: Option<String>) -> String {
+pub fn text(model: &Model, forecast: Option<MemoryForecast>, on_devices: Option<String>) -> String {
     let gguf = &model.gguf;
     let size = model.working.base().len() as u64;
     let mut lines = vec![
@@ -171,8 +171,8 @@ fn unknown(residual: u64) -> String {
 }
 
 /// Describes the peak that a bare `tune` would plan, and its parts.
-fn memory(model_bytes: u64, forecast: &Forecast) -> String {
-    let Forecast { mode, threads, contexts, residual, replayed, stored } = *forecast;
+fn memory(model_bytes: u64, forecast: &MemoryForecast) -> String {
+    let MemoryForecast { mode, threads, contexts, residual, replayed, stored } = *forecast;
     let is_stored = mode == ResidualMode::Stored;
     let (kept, here, flag, other) = if is_stored {
         ("stored", residual, "--residual replay", replayed)
@@ -199,7 +199,7 @@ fn memory(model_bytes: u64, forecast: &Forecast) -> String {
 }
 
 /// Returns it as JSON.
-pub fn facts(model: &Model, forecast: Option<Forecast>) -> ModelFacts<'_> {
+pub fn facts(model: &Model, forecast: Option<MemoryForecast>) -> ModelFacts<'_> {
     let gguf = &model.gguf;
     let (codes, bytes) = tuned(model);
     let planned = forecast.map(|forecast| PlannedMemory {

@@ -16,7 +16,7 @@ use super::{
 
 /// Version of the description. The first number rises where a field is removed or changes its type or meaning, the second where
 /// fields are added.
-const VERSION: &str = "1.1";
+const VERSION: &str = "1.2";
 
 /// Commands, each with a function that adds the type that it prints.
 type Printed = (&'static str, fn(&mut SchemaGenerator) -> Schema);

@@ -6,7 +6,7 @@ use super::{Measures, ProbeFields, SeenExample, TunedRows};
 use crate::cli::text;
 use crate::seed_log::{DriftRecord, EvaluationRecord, GenerationRecord, SeedLog, TaskSpec};
 use crate::settings::Settings;
-use crate::tune::{Sample, Seconds, Summary};
+use crate::tune::{DriftSample, Seconds, Summary};
 use crate::update::Moves;
 
 /// A line of a run. `start` comes first; `done` or `interrupted` comes last.
@@ -326,8 +326,8 @@ pub struct SampledReplies {
     after: String,
 }
 
-impl From<&Sample> for SampledReplies {
-    fn from(sample: &Sample) -> Self {
+impl From<&DriftSample> for SampledReplies {
+    fn from(sample: &DriftSample) -> Self {
         Self {
             held_out: sample.is_held_out,
             prompt: sample.prompt.clone(),

@@ -3,9 +3,9 @@
 use super::job::Job;
 use crate::cli::json::{self, SeenExample, StartLine, TuneLine, TunedRows};
 use crate::cli::probe::Probed;
-use crate::cli::progress::{self, JsonReport, Outline, TextReport};
+use crate::cli::progress::{self, JsonReport, RunOutline, TextReport};
 use crate::cli::{chat, text, tokens};
-use crate::evaluation::Example;
+use crate::evaluation::PromptedExample;
 use crate::seed_log::SeedLog;
 use crate::settings::TypeSettings;
 use crate::tune::{Observer, ResidualMode};
@@ -18,12 +18,12 @@ pub enum Display {
 
 impl Display {
     /// Reports the start of the run, with `planned` bytes of memory.
-    pub fn start(job: &Job, log: &SeedLog, planned: u64, example: Option<&Example>) -> Self {
+    pub fn start(job: &Job, log: &SeedLog, planned: u64, example: Option<&PromptedExample>) -> Self {
         if job.json {
             progress::tell(&TuneLine::Start(start(job, log, planned, example)));
             return Self::Json(JsonReport);
         }
-        let outline = Outline::new(log);
+        let outline = RunOutline::new(log);
         let report = TextReport::new(outline);
         report.line(&introduction(job, log, outline, planned));
         example.iter().for_each(|example| report.line(&chat::lines(example)));
@@ -66,8 +66,8 @@ impl Display {
 }
 
 /// Returns the first line of JSON.
-fn start<'a>(job: &Job, log: &'a SeedLog, planned: u64, example: Option<&Example>) -> StartLine<'a> {
-    let Outline { done, integers, .. } = Outline::new(log);
+fn start<'a>(job: &Job, log: &'a SeedLog, planned: u64, example: Option<&PromptedExample>) -> StartLine<'a> {
+    let RunOutline { done, integers, .. } = RunOutline::new(log);
     StartLine {
         log: json::path(&job.log),
         generations_done: done,
@@ -80,7 +80,7 @@ fn start<'a>(job: &Job, log: &'a SeedLog, planned: u64, example: Option<&Example
     }
 }
 
-fn introduction(job: &Job, log: &SeedLog, outline: Outline, planned: u64) -> String {
+fn introduction(job: &Job, log: &SeedLog, outline: RunOutline, planned: u64) -> String {
     let types: Vec<String> = log.header.settings.types.iter().map(TypeSettings::name).collect();
     let start = match outline.done {
         0 => format!("tuning {} into {}", job.model.display(), job.log.display()),

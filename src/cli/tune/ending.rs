@@ -14,7 +14,7 @@ use crate::seed_log::{EvaluationRecord, SeedLog};
 use crate::tune::Summary;
 
 /// A run that has ended in some way.
-pub struct Run<'a> {
+pub struct EndedRun<'a> {
     pub job: &'a Job,
     pub summary: Summary,
     pub log: SeedLog,
@@ -22,7 +22,7 @@ pub struct Run<'a> {
     pub planned: u64,
 }
 
-impl Run<'_> {
+impl EndedRun<'_> {
     /// Reports a run that is complete: all its generations are in the log, or it is out of patience.
     pub fn done(&self) -> Result<Ending> {
         let Self { job, summary, log, planned } = self;

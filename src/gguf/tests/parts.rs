@@ -1,7 +1,7 @@
 //! Parts of a split model, merged.
 
 use super::builder::{Builder, F32, Q4_K, Q8_0};
-use crate::gguf::{Gguf, GgufError, MergeError, Merged, Part, merge};
+use crate::gguf::{Gguf, GgufError, MergeError, Merged, SplitFile, merge};
 
 fn split(part: Builder, number: u16, count: u16, tensors: i32) -> Vec<u8> {
     part.raw("split.no", 2, &number.to_le_bytes())
@@ -21,7 +21,7 @@ fn parts() -> Vec<Vec<u8>> {
 }
 
 fn merged(files: &[Vec<u8>]) -> Result<Merged, (usize, MergeError)> {
-    let parts: Vec<Part> = files.iter().map(|file| Part::parse(file).unwrap()).collect();
+    let parts: Vec<SplitFile> = files.iter().map(|file| SplitFile::parse(file).unwrap()).collect();
     merge(&parts, &files[0])
 }
 
@@ -38,7 +38,7 @@ fn parts_make_the_model_that_they_were_split_from() {
     assert_eq!((gguf.architecture(), gguf.alignment(), gguf.metadata_u64("Odd-Key")), ("llama", 64, Some(5)));
     assert_eq!(gguf.metadata_u64("split.count"), None);
     for (name, part, shape) in [("a", 1, &[32, 3][..]), ("b", 1, &[3]), ("c", 2, &[256, 2])] {
-        let of_part = Part::parse(&files[part]).unwrap();
+        let of_part = SplitFile::parse(&files[part]).unwrap();
         let (there, here) = (gguf.tensor(name).unwrap(), of_part.gguf().tensor(name).unwrap());
         assert_eq!((&there.shape[..], there.tensor_type), (shape, here.tensor_type));
         assert_eq!(whole[there.byte_range()], files[part][here.byte_range()], "{name}");
@@ -68,8 +68,8 @@ fn what_is_no_set_of_parts_is_refused() {
 
 #[test]
 fn only_later_parts_may_lack_the_architecture() {
-    assert!(Part::parse(&parts()[1]).is_ok());
-    assert_eq!(Part::parse(&split(Builder::bare(), 0, 3, 3)), Err(GgufError::MissingArchitecture));
-    assert_eq!(Part::parse(&Builder::bare().build()), Err(GgufError::MissingArchitecture));
-    assert_eq!(Part::parse(&parts()[0]).unwrap().count(), 3);
+    assert!(SplitFile::parse(&parts()[1]).is_ok());
+    assert_eq!(SplitFile::parse(&split(Builder::bare(), 0, 3, 3)), Err(GgufError::MissingArchitecture));
+    assert_eq!(SplitFile::parse(&Builder::bare().build()), Err(GgufError::MissingArchitecture));
+    assert_eq!(SplitFile::parse(&parts()[0]).unwrap().count(), 3);
 }

@@ -4,10 +4,10 @@ use proptest::prelude::*;
 
 use super::builder::{Builder, F32, Q4_K, array, string};
 use super::small_model;
-use crate::gguf::{Entry, Gguf, Start, Value};
+use crate::gguf::{Entry, Gguf, HeaderStart, Value};
 
 /// The whole file with its new start.
-fn rewritten(file: &[u8], entries: &[Entry], is_dropped: impl Fn(&str) -> bool) -> (Vec<u8>, Start) {
+fn rewritten(file: &[u8], entries: &[Entry], is_dropped: impl Fn(&str) -> bool) -> (Vec<u8>, HeaderStart) {
     let gguf = Gguf::parse(file).unwrap();
     let start = gguf.start_with(file, entries, is_dropped);
     let whole = [&start.bytes[..], &file[gguf.data_start() as usize..]].concat();
@@ -20,7 +20,7 @@ fn data<'a>(file: &'a [u8], gguf: &Gguf, name: &str) -> &'a [u8] {
 }
 
 /// Checks that splices lead from one start to the other, and back.
-fn assert_splices(file: &[u8], data_start: usize, start: &Start) {
+fn assert_splices(file: &[u8], data_start: usize, start: &HeaderStart) {
     let mut made: Vec<u8> = Vec::new();
     let (mut at, mut back) = (0, 0);
     for splice in &start.splices {

@@ -39,12 +39,12 @@ impl Operation {
     ///
     /// # Errors
     /// When the text is empty or holds anything else.
-    pub fn set(signs: &str) -> Result<BTreeSet<Self>, OptionsError> {
+    pub fn set(signs: &str) -> Result<BTreeSet<Self>, ArithOptionsError> {
         let of_sign = |sign| Self::ALL.into_iter().find(|operation| operation.sign() == sign);
         let operations: Option<BTreeSet<Self>> = signs.chars().map(of_sign).collect();
         operations
             .filter(|operations| !operations.is_empty())
-            .ok_or_else(|| OptionsError::Operations(signs.to_owned()))
+            .ok_or_else(|| ArithOptionsError::Operations(signs.to_owned()))
     }
 }
 
@@ -70,7 +70,7 @@ impl Default for ArithOptions {
 /// Errors of options.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[allow(missing_docs)] // Each message says what its variant means.
-pub enum OptionsError {
+pub enum ArithOptionsError {
     #[error("--operations is \"{0}\", but must be one or more of + - *, such as \"+-\"")]
     Operations(String),
     #[error("--digits is {0}, but must be from 1 to 9")]
@@ -88,19 +88,19 @@ impl ArithOptions {
     ///
     /// # Errors
     /// For the first invalid one.
-    pub fn validate(&self) -> Result<(), OptionsError> {
+    pub fn validate(&self) -> Result<(), ArithOptionsError> {
         let (digits, operands) = (self.digits, self.operands);
         if self.operations.is_empty() {
-            return Err(OptionsError::Operations(String::new()));
+            return Err(ArithOptionsError::Operations(String::new()));
         }
         if !(1..=9).contains(&digits) {
-            return Err(OptionsError::Digits(digits));
+            return Err(ArithOptionsError::Digits(digits));
         }
         if !(2..=8).contains(&operands) {
-            return Err(OptionsError::Operands(operands));
+            return Err(ArithOptionsError::Operands(operands));
         }
         if self.operations.contains(&Operation::Multiply) && digits * operands > MAX_PRODUCT_DIGITS {
-            return Err(OptionsError::Products { digits, operands });
+            return Err(ArithOptionsError::Products { digits, operands });
         }
         Ok(())
     }
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn options_are_checked_and_read_back() {
-        use OptionsError::*;
+        use ArithOptionsError::*;
         for (signs, digits, operands, error) in [
             ("", 2, 2, Operations(String::new())),
             ("+/", 2, 2, Operations("+/".to_owned())),

@@ -193,13 +193,13 @@ fn options_are_checked() {
         (3..=4, 1..=99, 99..=10),
     ] {
         let error = with(counts, numbers, targets).unwrap_err();
-        assert!(matches!(error, OptionsError::Range { .. }), "{error}");
+        assert!(matches!(error, CountdownOptionsError::Range { .. }), "{error}");
     }
     for (counts, numbers, targets) in
         [(2..=2, 1..=1, 500..=500), (2..=2, 1..=1, 1..=1), (2..=3, 900..=1000, 997..=997)]
     {
         let error = with(counts, numbers, targets.clone()).unwrap_err();
-        assert_eq!(error, OptionsError::OutOfReach(targets));
+        assert_eq!(error, CountdownOptionsError::OutOfReach(targets));
     }
     let error = with(1..=3, 1..=99, 10..=99).unwrap_err().to_string();
     assert_eq!(error, "--counts is 1-3, but must be a range within 2-6, its lower end first");
