@@ -85,6 +85,11 @@ pub enum EvaluationError {
          larger (-c), or give shorter ones"
     )]
     AllTooLong { longest: usize },
+    #[error(
+        "none of the model's replies to {count} problems is right, whole or in part, so there is nothing to imitate; tune on the \
+         members' own replies with --tokens all"
+    )]
+    NoRightReply { count: usize },
     #[error("the reward {kind} has no judge of replies")]
     NoJudge { kind: &'static str },
     #[error("the reward {kind} gave {given} rewards for {asked} replies")]
@@ -226,7 +231,12 @@ impl Evaluator {
         batch: &ProblemBatch<E::Batch>,
     ) -> Result<Vec<f64>, EvaluationError> {
         if batch.imitates {
-            return Ok(engine.score(&batch.wanted)?.iter().map(|score| score.log_likelihood).collect());
+            let weight: f64 = self.metrics.iter().map(|metric| metric.weight).sum();
+            let scores = engine.score(&batch.wanted)?.into_iter().zip(&batch.problems);
+            let weighted = |(score, problem): (Score, &Problem)| {
+                weight * problem.weight.unwrap_or(1.0) * score.log_likelihood
+            };
+            return Ok(scores.map(weighted).collect());
         }
         let mut outputs = Outputs::default();
         let outcomes = self.apply_metrics(engine, batch, &mut outputs)?;

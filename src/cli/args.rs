@@ -265,8 +265,8 @@ pub struct ReportArgs {
     /// Also write the curves as event files, which TensorBoard opens, each run in a folder of its own
     #[arg(long, value_name = "DIR")]
     pub tensorboard: Option<PathBuf>,
-    /// Serve the page at http://127.0.0.1:PORT in place of writing it, and follow runs that go on; 0 is a free port [default: 0]
-    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "0",
+    /// Serve the page at http://127.0.0.1:PORT in place of writing it, and follow runs that go on; without =PORT, at a free one
+    #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = "0",
         conflicts_with_all = ["output", "model", "timing", "svg", "png", "tensorboard", "json"])]
     pub follow: Option<u16>,
     /// One JSON object instead of text

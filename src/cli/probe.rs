@@ -17,7 +17,7 @@ use crate::plan::Search;
 use crate::probe::{
     Choice, DriftOfNoise, Findings, Fixed, Outlook, TimeForecast, Trial, choose, forecast, main_type, probe,
 };
-use crate::recipe::{self, Effort, Scope, two_digits};
+use crate::recipe::{self, Effort, RowsFor, Scope, two_digits};
 use crate::seed_log::{Header, pin_noise};
 use crate::settings::{Settings, TypeSettings};
 use crate::tensor_type::TensorType;
@@ -343,7 +343,8 @@ fn scope(header: &Header, of_type: &TypeSettings) -> Scope {
     let Settings { types, population, mirror, .. } = &header.settings;
     let entries: Vec<(TensorType, Field)> = types.iter().map(|of| (of.tensor_type, of.field)).collect();
     let weights = header.tensors.iter().map(|spec| spec.codes).sum();
-    let effort = Effort { population: *population, ..Effort::of(weights, None) };
+    let rows = header.task.right_replies.then_some(RowsFor::Ending);
+    let effort = Effort { population: *population, ..Effort::of(weights, rows) };
     Scope::of(of_type.tensor_type, &entries, effort, *mirror)
 }
 

@@ -18,11 +18,10 @@ pub(super) struct RightReplies(Vec<(Problem, Request)>);
 
 impl Evaluator {
     /// Has the base model, which `engine` must hold, reply to the first problems that the run is tuned on. From now on members are scored
-    /// on the log-likelihood of its right replies, and on nothing else; where it has none, on their own replies as before. Does
-    /// nothing the second time.
+    /// on the log-likelihood of its right replies, and on nothing else. Does nothing the second time.
     ///
     /// # Errors
-    /// When inference or a judge fails.
+    /// When inference or a judge fails, or none of the replies is right.
     pub fn imitate_right_replies<E: Engine>(&mut self, engine: &mut E) -> Result<(), EvaluationError> {
         if self.imitated.is_some() {
             return Ok(());
@@ -34,11 +33,17 @@ impl Evaluator {
         let batch = self.batch(engine, problems, 0, Vec::new())?;
         let judged = self.judge_parts(engine, &batch)?;
         let mut right = Vec::new();
+        let end = self.end_token(engine)?.map(|token| engine.spelled_token(token)).unwrap_or_default();
+        let count = judged.len();
         for ((problem, prompt), reply) in batch.problems.into_iter().zip(prompts).zip(judged) {
-            let request = ended_where_right(engine, &prompt, &batch.lead, &reply)?;
+            let lead = if reply.facts.has_lead { &*batch.lead } else { "" };
+            let request = ended_where_right(engine, &prompt, [lead, &end], &reply);
             right.extend(request.map(|request| (problem, request)));
         }
-        self.imitated = (!right.is_empty()).then_some(RightReplies(right));
+        if right.is_empty() {
+            return Err(EvaluationError::NoRightReply { count });
+        }
+        self.imitated = Some(RightReplies(right));
         Ok(())
     }
 }
@@ -74,28 +79,30 @@ impl RightReplies {
     }
 }
 
-/// Returns the request that scores a reply as far as it is right, with the end after it: whole where it is right so, else its longest
-/// right beginning. `None` where there is none that the model would have come to by the tokens of the whole reply.
+/// Returns the request that scores a reply as far as it is right, with the name of the token that ends replies after it: whole where it
+/// is right so, else its longest right beginning. A reply has the lead that the model wrote before it. `None` where there is none that
+/// the model would have come to by the tokens of the whole reply, or where these cannot be told from its text.
 fn ended_where_right<E: Engine>(
     engine: &E,
     prompt: &Request,
-    lead: &str,
+    [lead, end]: [&str; 2],
     reply: &JudgedReply,
-) -> Result<Option<Request>, EvaluationError> {
-    let up_to = |end: usize, goes_on: bool| Request {
-        completion: format!("{lead}{}", &reply.text[..end]),
-        goes_on,
+) -> Option<Request> {
+    let up_to = |place: usize, end: Option<&str>| Request {
+        completion: format!("{lead}{}{}", &reply.text[..place], end.unwrap_or_default()),
+        goes_on: end.is_none(),
         ..prompt.clone()
     };
-    let tokens = |request: Request| -> Result<Vec<usize>, EvaluationError> {
-        Ok(engine.scored_tokens(&engine.prepare(&[request])?, 0))
-    };
-    let whole = tokens(up_to(reply.text.len(), true))?;
-    for &end in reply.right_ends.iter().rev() {
-        let is_whole = end == reply.text.len();
-        if is_whole || whole.starts_with(&tokens(up_to(end, true))?) {
-            return Ok(Some(up_to(end, is_whole && !reply.ended)));
-        }
+    // What does not fit into the context by its text cannot be scored.
+    let tokens = |request: Request| Some(engine.scored_tokens(&engine.prepare(&[request]).ok()?, 0));
+    if reply.text.contains(char::REPLACEMENT_CHARACTER) {
+        return None;
     }
-    Ok(None)
+    let whole = tokens(up_to(reply.text.len(), None))?;
+    reply.right_ends.iter().rev().find_map(|&place| {
+        let is_whole = place == reply.text.len();
+        let is_on_the_way = is_whole || whole.starts_with(&tokens(up_to(place, None))?);
+        let end = (!is_whole || reply.facts.ended).then_some(end);
+        is_on_the_way.then(|| up_to(place, end)).filter(|request| tokens(request.clone()).is_some())
+    })
 }

@@ -12,8 +12,8 @@ pub(super) struct Outputs {
     /// The scores of own replies, if some are scored with the wanted ones.
     pub(super) own: Option<Vec<Score>>,
     replies: Option<Vec<String>>,
-    /// Of each reply, `true` if the model ended it, as far as the engine has told.
-    pub(super) ended: Vec<bool>,
+    /// Facts about each reply, if they are of the engine.
+    pub(super) facts: Vec<ReplyFacts>,
 }
 
 impl Outputs {
@@ -57,18 +57,25 @@ impl Outputs {
         if self.replies.is_none() {
             let mut how = Decoding { seed: batch.seed, ..how.clone() };
             how.stop.extend(batch.stop.clone());
-            let replies =
-                engine.reply(&batch.wanted, &how)?.into_iter().map(|reply| (reply.text, reply.ended));
-            let (mut replies, ended): (Vec<String>, Vec<bool>) = replies.unzip();
-            for reply in
-                replies.iter_mut().filter(|reply| !batch.lead.is_empty() && reply.starts_with(&batch.lead))
-            {
-                reply.drain(..batch.lead.len());
-            }
-            (self.replies, self.ended) = (Some(replies), ended);
+            let replies = engine.reply(&batch.wanted, &how)?.into_iter().map(|reply| {
+                let bare = reply.text.strip_prefix(&batch.lead).filter(|_| !batch.lead.is_empty());
+                let facts = ReplyFacts { ended: reply.ended, has_lead: bare.is_some() };
+                (bare.map(str::to_owned).unwrap_or(reply.text), facts)
+            });
+            let (replies, facts) = replies.unzip();
+            (self.replies, self.facts) = (Some(replies), facts);
         }
         Ok(self.replies.get_or_insert_default())
     }
+}
+
+/// Facts about a reply that its text does not tell.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReplyFacts {
+    /// `true` if the model ended it, and no limit on its tokens.
+    pub(super) ended: bool,
+    /// `true` if the model wrote the white space that the template has before replies.
+    pub(super) has_lead: bool,
 }
 
 /// One reward of the task.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::metric::Outputs;
+use super::metric::{Outputs, ReplyFacts};
 use super::{EvaluationError, Evaluator, ProblemBatch, ProblemOutcome};
 use crate::engine::Engine;
 use crate::fitness;
@@ -26,8 +26,7 @@ pub struct Worth {
 #[derive(Debug)]
 pub(super) struct JudgedReply {
     pub(super) text: String,
-    /// `true` if the model ended it, and no limit on its tokens.
-    pub(super) ended: bool,
+    pub(super) facts: ReplyFacts,
     /// Its reward as it is.
     pub(super) reward: f64,
     /// The most that it could be worth.
@@ -76,12 +75,13 @@ impl Evaluator {
         let replies = outputs.replies(engine, batch, &self.decoding)?.to_vec();
         let whole = self.apply_metrics(engine, batch, &mut outputs)?;
         let weight: f64 = self.metrics.iter().map(|metric| metric.weight).sum();
-        let reply = |(((text, ended), outcome), problem): (((String, bool), ProblemOutcome), &Problem)| {
-            let most = weight * problem.weight.unwrap_or(1.0);
-            JudgedReply { text, ended, reward: outcome.reward, most, right_ends: Vec::new() }
-        };
-        let ended = std::mem::take(&mut outputs.ended);
-        let judged = replies.into_iter().zip(ended).zip(whole).zip(&batch.problems).map(reply);
+        let reply =
+            |(((text, facts), outcome), problem): (((String, ReplyFacts), ProblemOutcome), &Problem)| {
+                let most = weight * problem.weight.unwrap_or(1.0);
+                JudgedReply { text, facts, reward: outcome.reward, most, right_ends: Vec::new() }
+            };
+        let facts = std::mem::take(&mut outputs.facts);
+        let judged = replies.into_iter().zip(facts).zip(whole).zip(&batch.problems).map(reply);
         let mut judged: Vec<JudgedReply> = judged.collect();
         let ends: Vec<Vec<usize>> = judged.iter().map(|reply| possible_ends(&reply.text)).collect();
         for place in 0..ends.iter().map(Vec::len).max().unwrap_or(0) {

@@ -249,15 +249,11 @@ impl Model {
 /// SmolLM2, that is `<|endoftext|>`, which no turn ends with.
 fn end_of_turn(template: Option<&str>, [turn, text]: [Option<(Token, String)>; 2]) -> Option<Token> {
     let Some(template) = template else { return text.map(|(token, _)| token) };
-    // Templates write the token for texts by its name or as a variable.
-    if template.contains("eos_token")
-        && let Some((token, _)) = text
-    {
-        return Some(token);
-    }
-    let ends: Vec<(Token, String)> = turn.into_iter().chain(text).collect();
     let is_written = |(_, name): &&(Token, String)| !name.is_empty() && template.contains(&**name);
-    ends.iter().find(is_written).or(ends.first()).map(|(token, _)| *token)
+    // Templates may write the one for texts as a variable; some do so after a whole conversation, whose turns end with another.
+    let as_variable = text.as_ref().filter(|_| template.contains("eos_token"));
+    let written = turn.iter().chain(&text).find(is_written).or(as_variable);
+    written.or(turn.as_ref()).or(text.as_ref()).map(|(token, _)| *token)
 }
 
 #[cfg(test)]
@@ -272,6 +268,9 @@ mod tests {
         assert_eq!(end(Some("{{ m.content }}<|endoftext|>"), ends()), Some(0));
         assert_eq!(end(Some("{{ m.content + eos_token }}"), ends()), Some(2));
         assert_eq!(end(Some("{{ m.content }}"), ends()), Some(0), "as llama.cpp says");
+        let phi = include_str!("../../tests/chat_templates/phi-3-small.jinja");
+        let of_phi = [Some((7, "<|end|>".to_owned())), Some((2, "</s>".to_owned()))];
+        assert_eq!(end(Some(phi), of_phi), Some(7), "it writes eos_token after the last turn");
         assert_eq!(end(None, ends()), Some(2));
         let [_, text] = ends();
         assert_eq!((end(Some(""), [None, text]), end(None, [None, None])), (Some(2), None));

@@ -175,7 +175,7 @@ impl Subject<'_> {
 
     /// Returns the note on curves of fitness.
     fn note(self) -> Option<String> {
-        let draws = "Each generation draws problems of its own, easier or harder ones; held-out problems stay the same.";
+        let draws = "Each generation has problems of its own, easier or harder ones; held-out problems stay the same.";
         Some(format!("{draws}{}", self.steps()))
     }
 

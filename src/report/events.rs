@@ -34,8 +34,7 @@ struct EventValue {
 
 /// Returns the bytes of an event file. A log has no times, so all of its events have time 0.
 pub fn events(log: &SeedLog) -> Vec<u8> {
-    let version =
-        EventRecord { file_version: Some("brain.Event:2".to_owned()), ..EventRecord::default() };
+    let version = EventRecord { file_version: Some("brain.Event:2".to_owned()), ..EventRecord::default() };
     let mut bytes = record(&version);
     let types = &log.header.settings.types;
     for generation in &log.generations {

@@ -60,6 +60,9 @@ fn the_page_follows_a_log_that_grows() {
     let first = following.page();
     assert!(first.starts_with("HTTP/1.1 200 OK") && first.contains("<!DOCTYPE html>"), "{first}");
     assert!(first.to_lowercase().contains("\r\nrefresh: 5\r\n"), "{first}");
+    // The last evaluation is still to come.
+    dir.write("run.qes", lines[..lines.len() - 1].concat());
+    assert!(following.page().to_lowercase().contains("\r\nrefresh: 5\r\n"));
     dir.write("run.qes", &whole);
     let last = following.page();
     assert!(!last.to_lowercase().contains("\r\nrefresh:"), "all generations are made");
@@ -73,10 +76,12 @@ fn the_page_follows_a_log_that_grows() {
 #[test]
 fn only_this_machine_reads_the_page_and_nothing_else_is_there() {
     let dir = Dir::tuned();
-    let following = Following::of(&dir, "report run.qes --follow 0");
+    let following = Following::of(&dir, "report run.qes --follow");
     let here = format!("127.0.0.1:{}", following.port);
     for (request, host, status) in [
         ("GET /", "example.com", "403"),
+        ("GET /", "localhost.example.com:80", "403"),
+        ("GET /", "LOCALHOST:9000", "200"),
         ("GET /../base.gguf", &*here, "404"),
         ("POST /", &here, "405"),
         ("HEAD /", &here, "200"),
@@ -84,8 +89,8 @@ fn only_this_machine_reads_the_page_and_nothing_else_is_there() {
         let answer = following.ask(request, host);
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request} {host}: {answer}");
     }
-    let taken = dir.run(&format!("report run.qes --follow {}", following.port));
-    taken.fails(1, &["cannot serve on port", "as --follow 8081"]);
+    let taken = dir.run(&format!("report run.qes --follow={}", following.port));
+    taken.fails(1, &["cannot serve on port", "as --follow=8081"]);
 }
 
 #[test]

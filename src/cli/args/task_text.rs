@@ -78,7 +78,7 @@ fn pieces(task: &str, text: &str) -> Result<Vec<(&'static str, String)>, String>
 
 /// Returns whether a text could be the name of an option.
 fn is_word(text: &str) -> bool {
-    text.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-')
+    !text.is_empty() && text.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-')
 }
 
 /// Returns how options of a task may look.
@@ -108,6 +108,7 @@ fn set(args: &mut TaskArgs, option: &str, value: &str) -> Result<(), String> {
         "pattern" => once(&mut args.pattern, value.to_owned(), "--pattern"),
         "schema" => once(&mut args.json_schema_file, value.into(), "--json-schema-file"),
         "file" => once(&mut args.grammar_file, value.into(), "--grammar-file"),
+        _ if args.json_equal => Err("--json-equal gives it too; leave one of them out".to_owned()),
         _ => {
             args.json_equal = number(value)?;
             Ok(())
@@ -145,7 +146,9 @@ mod tests {
         assert_eq!(arith.operations, Operation::set("+-").ok());
         let countdown = of("countdown:counts=2,numbers=1-20,targets=2-50").unwrap();
         assert_eq!((countdown.counts, countdown.targets), (Some(2..=2), Some(2..=50)));
-        assert_eq!(of("regex:pattern=a{1,3}=b").unwrap().pattern.as_deref(), Some("a{1,3}=b"));
+        for pattern in ["a{1,3}=b", "a,=b", "a,b"] {
+            assert_eq!(of(&format!("regex:pattern={pattern}")).unwrap().pattern.as_deref(), Some(pattern));
+        }
         let json = of("json:schema=my,file.json,equal").unwrap();
         assert_eq!((json.json_schema_file, json.json_equal), (Some("my,file.json".into()), true));
         assert!(!of("json:equal=false").unwrap().json_equal);

@@ -26,7 +26,7 @@ const PERIOD: u32 = 5;
 pub fn follow(paths: &[PathBuf], names: &[String], port: u16) -> Result<()> {
     let mut followed = Followed::read(paths, names)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| {
-        format!("cannot serve on port {port}; give another one, as --follow 8081, or none for a free one")
+        format!("cannot serve on port {port}; give another one, as --follow=8081, or none for a free one")
     })?;
     let port = listener.local_addr().context("the port that was taken cannot be told")?.port();
     let server =
@@ -39,7 +39,7 @@ pub fn follow(paths: &[PathBuf], names: &[String], port: u16) -> Result<()> {
         let request = server.recv().context("no more requests can be taken")?;
         followed.refresh();
         // A browser that has gone away is no error.
-        let _ = respond(request, port, &followed);
+        let _ = respond(request, &followed);
     }
 }
 
@@ -61,7 +61,7 @@ impl<'a> Followed<'a> {
         };
         let logs = paths.iter().map(log).collect::<Result<Vec<_>>>()?;
         let runs: Vec<Run> = logs.iter().zip(names).map(|(log, name)| Run::of(name, log)).collect();
-        let is_over = logs.iter().all(|log| log.generations.len() as u64 >= log.planned());
+        let is_over = logs.iter().all(is_over);
         Ok(Self { paths, names, seen, page: page(Subject(&runs)), is_over })
     }
 
@@ -75,16 +75,23 @@ impl<'a> Followed<'a> {
     }
 }
 
+/// Returns whether a log has all that its run writes: the planned generations, or as many as its patience allows, and their evaluation.
+fn is_over(log: &SeedLog) -> bool {
+    let made = log.generations.len() as u64;
+    let is_evaluated = log.evaluations.last().is_some_and(|last| last.generations == made);
+    is_evaluated && (made >= log.planned() || log.is_out_of_patience())
+}
+
 /// Returns a file's length and time of change, if it is there.
 fn stamp(path: &Path) -> Option<(u64, SystemTime)> {
     let metadata: Metadata = path.metadata().ok()?;
     Some((metadata.len(), metadata.modified().ok()?))
 }
 
-fn respond(request: Request, port: u16, followed: &Followed<'_>) -> std::io::Result<()> {
+fn respond(request: Request, followed: &Followed<'_>) -> std::io::Result<()> {
     let refused = |code: u16, why: &str| Response::from_string(format!("{why}\n")).with_status_code(code);
-    if !is_local(&request, port) {
-        return request.respond(refused(403, "this page is for browsers on the machine that serves it"));
+    if !is_local(&request) {
+        return request.respond(refused(403, "this page is only at 127.0.0.1 and localhost"));
     }
     match (request.method(), request.url()) {
         (Method::Get | Method::Head, "/") => {
@@ -104,9 +111,12 @@ fn respond(request: Request, port: u16, followed: &Followed<'_>) -> std::io::Res
     }
 }
 
-/// Returns whether a request names this machine: a page elsewhere whose name leads here must not read the runs.
-fn is_local(request: &Request, port: u16) -> bool {
-    let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
+/// Returns whether a request names this machine, by whatever port it was led here: a page elsewhere whose name leads here must not
+/// read the runs.
+fn is_local(request: &Request) -> bool {
     let host = request.headers().iter().find(|header| header.field.equiv("Host"));
-    host.is_some_and(|host| hosts.iter().any(|local| host.value == local.as_str()))
+    host.is_some_and(|host| {
+        let name = host.value.as_str().split(':').next().unwrap_or_default();
+        name == "127.0.0.1" || name.eq_ignore_ascii_case("localhost")
+    })
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::job::{From, Job};
+use crate::cli::args::task_text;
 use crate::cli::begin::{Begun, Told};
 use crate::cli::tokens::Found;
 use crate::cli::{UsageError, definition, out, setup};
@@ -64,9 +65,12 @@ impl Start {
         let header = &found.log.header;
         let has = &header.task.definition.name;
         if let Some(task) = task
-            && definition::name(task)? != *has
+            && (definition::name(task)? != *has || task_text::name(task) != task)
         {
-            return Err(UsageError(format!("--task is {task}, but the log's task is {has}")).into());
+            return Err(UsageError(format!(
+                "--task is {task}, but the log's task is {has}, with options of its own"
+            ))
+            .into());
         }
         job.run.search.check_method(header.settings.method)?;
         let workloads = Workloads::of_log(&header.task, data, trusted)?;
