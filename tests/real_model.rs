@@ -164,6 +164,8 @@ fn replies_that_go_on_after_their_object_are_taught_to_end() {
         folder.path(),
         "--task json --data people.jsonl -n 80 --generations 0 --neutral none -t 2 -o run.qes --json",
     );
+    let log = std::fs::read_to_string(folder.path().join("run.qes")).unwrap();
+    assert!(log.contains("\"right_replies\":true"), "{log}");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let rows = &events(&output, "rows")[0];
     assert_eq!(rows["tokens"][0]["text"], "<|im_end|>", "{rows}");

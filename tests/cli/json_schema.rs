@@ -59,7 +59,7 @@ fn fields(value: &Value, found: &mut BTreeSet<String>) {
 const WITHOUT: [&str; 3] = ["completions", "man", "help"];
 
 /// What is printed of models whose replies go on; that of the tests does not. tests/real_model.rs looks at it.
-const OF_REAL_MODELS: [&str; 2] = ["ended_sooner", "most"];
+const OF_REAL_MODELS: [&str; 3] = ["ended_sooner", "most", "right_replies"];
 
 /// Each command with what it prints, in an order in which each has what it needs.
 const LINES: [(&str, &str); 16] = [
