@@ -231,11 +231,8 @@ impl Evaluator {
         batch: &ProblemBatch<E::Batch>,
     ) -> Result<Vec<f64>, EvaluationError> {
         if batch.imitates {
-            let weight: f64 = self.metrics.iter().map(|metric| metric.weight).sum();
             let scores = engine.score(&batch.wanted)?.into_iter().zip(&batch.problems);
-            let weighted = |(score, problem): (Score, &Problem)| {
-                weight * problem.weight.unwrap_or(1.0) * score.log_likelihood
-            };
+            let weighted = |(score, problem): (Score, &Problem)| self.most(problem) * score.log_likelihood;
             return Ok(scores.map(weighted).collect());
         }
         let mut outputs = Outputs::default();
@@ -246,6 +243,11 @@ impl Evaluator {
             rewards.iter_mut().zip(lost).for_each(|(reward, lost)| *reward += lost);
         }
         Ok(rewards)
+    }
+
+    /// Returns the reward of a reply that every metric gives 1.
+    fn most(&self, problem: &Problem) -> f64 {
+        self.metrics.iter().map(|metric| metric.weight).sum::<f64>() * problem.weight.unwrap_or(1.0)
     }
 
     /// Returns the model's reply to each problem, even if no reward reads it, and the outcome.

@@ -5,6 +5,7 @@
 //! judged once, before a run, and members are scored on the log-likelihood of those that are right, with the end after them. So
 //! rejection sampling makes examples for fine-tuning; here the model goes on saying what it says, and learns where to stop.
 
+use super::own_replies::in_turn;
 use super::sooner::JudgedReply;
 use super::{EvaluationError, Evaluator, ProblemBatch};
 use crate::engine::{Engine, Request};
@@ -59,11 +60,8 @@ impl RightReplies {
         generation: u64,
         count: usize,
     ) -> Result<ProblemBatch<E::Batch>, EvaluationError> {
-        let all = self.0.len() as u64;
-        let first = (generation % all) * (count as u64 % all);
-        let place = |number: u64| ((first + number) % all) as usize;
         let (problems, requests): (Vec<Problem>, Vec<Request>) =
-            (0..count as u64).map(|number| self.0[place(number)].clone()).unzip();
+            in_turn(self.0.len(), generation, count).map(|place| self.0[place].clone()).unzip();
         Ok(ProblemBatch {
             prompts: requests.iter().map(|request| request.prompt.clone()).collect(),
             problems,

@@ -34,9 +34,7 @@ pub(super) struct OwnReplies {
 impl OwnReplies {
     /// Returns the numbers of the own replies that go with a generation's `count` problems.
     fn places(&self, generation: u64, count: usize) -> impl Iterator<Item = usize> {
-        let all = self.requests.len().max(1) as u64;
-        let first = (generation % all) * (count as u64 % all);
-        (0..count as u64).map(move |number| ((first + number) % all) as usize)
+        in_turn(self.requests.len(), generation, count)
     }
 
     /// Limits the scored tokens of wanted replies to their openings, if they have one: own replies cover what follows.
@@ -199,4 +197,11 @@ fn fitting<E: Engine>(
 fn opening_tokens(scored: &[usize], is_tuned: &IsTuned, most: usize) -> Option<usize> {
     let most = (scored.len() / 2).clamp(1, most);
     scored.iter().take(most).rposition(|&token| is_tuned(token)).map(|last| last + 1)
+}
+
+/// Returns the places of `count` of `all` replies that a generation's members are scored on: generations take them in turn.
+pub(super) fn in_turn(all: usize, generation: u64, count: usize) -> impl Iterator<Item = usize> {
+    let all = all.max(1) as u64;
+    let first = (generation % all) * (count as u64 % all);
+    (0..count as u64).map(move |number| ((first + number) % all) as usize)
 }

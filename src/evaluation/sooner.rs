@@ -74,10 +74,9 @@ impl Evaluator {
         let mut outputs = Outputs::default();
         let replies = outputs.replies(engine, batch, &self.decoding)?.to_vec();
         let whole = self.apply_metrics(engine, batch, &mut outputs)?;
-        let weight: f64 = self.metrics.iter().map(|metric| metric.weight).sum();
         let reply =
             |(((text, facts), outcome), problem): (((String, ReplyFacts), ProblemOutcome), &Problem)| {
-                let most = weight * problem.weight.unwrap_or(1.0);
+                let most = self.most(problem);
                 JudgedReply { text, facts, reward: outcome.reward, most, right_ends: Vec::new() }
             };
         let facts = std::mem::take(&mut outputs.facts);

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, anyhow};
 use tiny_http::{Header, Method, Request, Response, Server};
 
-use crate::cli::out;
+use crate::cli::{out, setup};
 use crate::report::{Run, Subject, page};
 use crate::seed_log::SeedLog;
 use crate::store::read_log_file;
@@ -56,9 +56,7 @@ struct Followed<'a> {
 impl<'a> Followed<'a> {
     fn read(paths: &'a [PathBuf], names: &'a [String]) -> Result<Self> {
         let seen = paths.iter().map(|path| stamp(path)).collect();
-        let log = |path: &PathBuf| {
-            SeedLog::parse(&read_log_file(path)?).with_context(|| path.display().to_string())
-        };
+        let log = |path: &PathBuf| setup::parse_log(path, &read_log_file(path)?);
         let logs = paths.iter().map(log).collect::<Result<Vec<_>>>()?;
         let runs: Vec<Run> = logs.iter().zip(names).map(|(log, name)| Run::of(name, log)).collect();
         let is_over = logs.iter().all(is_over);
