@@ -59,7 +59,7 @@ struct UsageError(String);
 const HINT: &str = "\n\nFor more information, try '--help'.";
 
 /// Result of a command that did not fail.
-enum Ending {
+enum CommandEnd {
     Success,
     /// A check failed.
     Negative,
@@ -96,12 +96,12 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
 }
 
 /// Prints the error, if there is one, and the variables that it may come from; returns the program's exit code.
-fn exit_code_of(outcome: Result<Ending>, variables: &[Variable]) -> u8 {
+fn exit_code_of(outcome: Result<CommandEnd>, variables: &[Variable]) -> u8 {
     match outcome {
-        Ok(Ending::Success) => 0,
-        Ok(Ending::Negative) => 1,
-        Ok(Ending::Damaged) => 3,
-        Ok(Ending::Interrupted) => 130,
+        Ok(CommandEnd::Success) => 0,
+        Ok(CommandEnd::Negative) => 1,
+        Ok(CommandEnd::Damaged) => 3,
+        Ok(CommandEnd::Interrupted) => 130,
         Err(error) => {
             let hint = if is_misuse(&error) { HINT } else { "" };
             let text = sentence(&error);
@@ -114,7 +114,7 @@ fn exit_code_of(outcome: Result<Ending>, variables: &[Variable]) -> u8 {
 }
 
 /// Runs a command. `words` are the program's arguments.
-fn obey(command: Command, words: &[OsString]) -> Result<Ending> {
+fn obey(command: Command, words: &[OsString]) -> Result<CommandEnd> {
     match command {
         Command::Tune(args) => tune::run(&args),
         Command::Data(args) => data_command::run(&args),

@@ -103,7 +103,7 @@ pub const ROLES: [&str; 5] = ["system", "developer", "user", "assistant", "tool"
 
 /// A prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Prompt {
+pub enum DataPrompt {
     /// One text, which a model without a chat template continues as it stands.
     Text(String),
     /// A conversation, at least one message, the last not of the assistant.
@@ -116,14 +116,14 @@ pub enum Content {
     /// A prompt and the wanted reply ([`Shape::Chat`], [`Shape::Completion`], [`Shape::Answer`], [`Shape::Question`]).
     Reply {
         /// The prompt.
-        prompt: Prompt,
+        prompt: DataPrompt,
         /// The wanted reply.
         reply: String,
     },
     /// A prompt with a better and a worse reply.
     Preference {
         /// The prompt.
-        prompt: Prompt,
+        prompt: DataPrompt,
         /// The better reply.
         chosen: String,
         /// The worse reply.
@@ -137,7 +137,7 @@ pub enum Content {
         ends: bool,
     },
     /// A prompt without any reply.
-    Prompt(Prompt),
+    Prompt(DataPrompt),
 }
 
 /// A reply inside of a conversation, before the last.
@@ -168,12 +168,12 @@ impl Example {
     /// Returns an example for each reply of a conversation, the last reply last, with the messages before it as the
     /// prompt. Any other example is returned as it is.
     pub fn by_reply(self) -> Vec<Self> {
-        let Content::Reply { prompt: Prompt::Messages(messages), .. } = &self.content else {
+        let Content::Reply { prompt: DataPrompt::Messages(messages), .. } = &self.content else {
             return vec![self];
         };
         let of_earlier = |one: &Earlier| Self {
             content: Content::Reply {
-                prompt: Prompt::Messages(messages[..one.at].to_vec()),
+                prompt: DataPrompt::Messages(messages[..one.at].to_vec()),
                 reply: messages[one.at].content.clone(),
             },
             earlier: Vec::new(),

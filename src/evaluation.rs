@@ -21,6 +21,7 @@ use thiserror::Error;
 
 pub use example::PromptedExample;
 pub use free::{FreePrompt, opening};
+pub use imitation::RepliesMade;
 pub use sooner::Worth;
 pub use summary::{Difference, EvaluationSummary, ProblemOutcome};
 

@@ -56,7 +56,7 @@ mod weights;
 pub use device::{check_devices, devices, told_layers};
 pub use estimate::estimated_context_bytes;
 pub use mirror::Uploads;
-pub use offload::{Device, HAS_GPU_BACKEND, Layers, Offload, OffloadError, Split};
+pub use offload::{Device, HAS_GPU_BACKEND, Layers, Offload, OffloadError, SplitMode};
 pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in, context_tokens};
 pub use prepare::Prepared;
 pub use quantize::{Exception, quantize, recipes};
@@ -68,8 +68,8 @@ use device::Placement;
 use displacement::Displacement;
 use lasting::Edited;
 use layout::Node;
-use load::Loaded;
-use model::Model;
+use load::LoadedModel;
+use model::NativeModel;
 use size::Size;
 use weights::{Home, Placed};
 
@@ -88,7 +88,7 @@ pub fn version() -> String {
 pub struct LlamaEngine {
     // Dropped in this order: the contexts refer to the model, and the model to the working copy.
     lanes: Vec<Context>,
-    model: Model,
+    model: NativeModel,
     working: WorkingCopy,
     slots: Vec<TensorSlot>,
     /// The place from which inference reads each of the slots' tensors.
@@ -118,7 +118,7 @@ impl LlamaEngine {
         log::start();
         let placement = Placement::new(options, working.base()).map_err(failed)?;
         let explained = |failure| failed(placement.explain(failure));
-        let Loaded { model, placed } =
+        let LoadedModel { model, placed } =
             load::load(&mut working, &tunable, options, &placement).map_err(explained)?;
         let Placed { homes, probe, on_devices, .. } = placed;
         let cost = ContextCost::new(probe, model.vocabulary_len());

@@ -27,7 +27,7 @@ use crate::task::arith::Arith;
 use crate::task::countdown::Countdown;
 use crate::task::{Definition, Problems, Reward, Task};
 use crate::tune::Evaluators;
-use data::Loaded;
+use data::LoadedExamples;
 use judges::judge;
 use neutral::neutral;
 
@@ -57,7 +57,7 @@ impl Workload {
             Problems::Countdown(options) => (Box::new(Countdown::new(options.clone())?), None),
             Problems::Code => return Err(in_code()),
             Problems::Gsm8k(options) | Problems::Data(options) => {
-                let Loaded { task, sha256, facts } = data::examples(&definition, options)?;
+                let LoadedExamples { task, sha256, facts } = data::examples(&definition, options)?;
                 (Box::new(task), Some((sha256, facts)))
             }
         };

@@ -2,7 +2,7 @@
 //!
 //! An input's first byte chooses the ending, its second what is wanted of the file and how long pieces of a text are.
 
-use qes_gguf::dataset::{Content, Dataset, EXTENSIONS, Prompt, Shape, overlap, parse, split};
+use qes_gguf::dataset::{Content, DataPrompt, Dataset, EXTENSIONS, Shape, overlap, parse, split};
 
 use super::{Seeds, told};
 
@@ -68,9 +68,9 @@ fn check(file: &str, dataset: Dataset, shapes: &[Shape]) {
 }
 
 fn is_sound(shape: Shape, content: &Content) -> bool {
-    let is_asked = |prompt: &Prompt| match prompt {
-        Prompt::Text(text) => !text.trim().is_empty(),
-        Prompt::Messages(messages) => messages.last().is_some_and(|last| last.role != "assistant"),
+    let is_asked = |prompt: &DataPrompt| match prompt {
+        DataPrompt::Text(text) => !text.trim().is_empty(),
+        DataPrompt::Messages(messages) => messages.last().is_some_and(|last| last.role != "assistant"),
     };
     let is_said = |text: &String| !text.trim().is_empty() && !text.contains(['\0', '\r']);
     match (shape, content) {

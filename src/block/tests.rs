@@ -192,7 +192,7 @@ fn every_interleaved_layout_passes() {
     }
 }
 
-/// What ggml calls the scales of each type, by their place in its structs, for all types that can be tuned.
+/// ggml's names of the scales of each type, by their place in its structs, for all types that can be tuned.
 #[test]
 fn scales_are_where_ggml_has_them() {
     let places: Vec<(&str, &[usize])> = TensorType::TUNABLE

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::args::{ApplyArgs, MergeArgs, RevertArgs};
 use super::json::{self, WrittenOutput};
-use super::{Ending, UsageError, out, setup, text};
+use super::{CommandEnd, UsageError, out, setup, text};
 use crate::diff::{Diff, Digest};
 use crate::export::{self, DiffFile, Item};
 use crate::model::parts_of;
@@ -16,7 +16,7 @@ use crate::store::first_bytes;
 /// Bytes at the start of a file that identify its format.
 const TELLING: usize = 32;
 
-pub fn run(args: &ApplyArgs) -> Result<Ending> {
+pub fn run(args: &ApplyArgs) -> Result<CommandEnd> {
     let start = Instant::now();
     setup::replay_threads(&args.threads)?;
     check_places(&args.output, "the base model", &args.model, &args.items)?;
@@ -33,7 +33,7 @@ pub fn run(args: &ApplyArgs) -> Result<Ending> {
     tell(&args.output, &made, start, args.json)
 }
 
-pub fn revert(args: &RevertArgs) -> Result<Ending> {
+pub fn revert(args: &RevertArgs) -> Result<CommandEnd> {
     let start = Instant::now();
     check_places(&args.output, "the tuned model", &args.model, &args.items)?;
     let items = args.items.iter().map(|path| item(path)).collect::<Result<Vec<_>>>()?;
@@ -41,7 +41,7 @@ pub fn revert(args: &RevertArgs) -> Result<Ending> {
     tell(&args.output, &made, start, args.json)
 }
 
-pub fn merge(args: &MergeArgs) -> Result<Ending> {
+pub fn merge(args: &MergeArgs) -> Result<CommandEnd> {
     let start = Instant::now();
     for part in parts_of(&args.part).unwrap_or_default() {
         setup::check_place(&args.output, "one of the parts", &part)?;
@@ -64,7 +64,7 @@ fn item(path: &Path) -> Result<Item> {
     Ok(Item::Log { path: path.to_owned(), log: Box::new(setup::read_log(path)?) })
 }
 
-fn tell(place: &Path, made: &Digest, start: Instant, as_json: bool) -> Result<Ending> {
+fn tell(place: &Path, made: &Digest, start: Instant, as_json: bool) -> Result<CommandEnd> {
     let seconds = start.elapsed().as_secs_f64();
     if as_json {
         let Digest { bytes, sha256 } = made;
@@ -73,5 +73,5 @@ fn tell(place: &Path, made: &Digest, start: Instant, as_json: bool) -> Result<En
         let took = text::seconds(seconds);
         out::line(format!("wrote {} in {took}\nSHA-256 {}", place.display(), made.sha256))?;
     }
-    Ok(Ending::Success)
+    Ok(CommandEnd::Success)
 }

@@ -1,4 +1,4 @@
-//! What can be typed. Flags that llama.cpp has too are spelled its way.
+//! The command line. Flags that llama.cpp has too are spelled its way.
 
 mod data;
 mod drift;
@@ -141,7 +141,7 @@ pub struct TuneArgs {
     pub run: RunArgs,
 }
 
-/// What a run is about, and how it is made; what `probe` needs to know of it.
+/// Flags of a run's task, search and inference, which `probe` has too.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct RunArgs {
     /// Most memory to take, as 800M or 1.5G (powers of 1000) [default: as much as makes it fast]
@@ -253,7 +253,7 @@ pub struct ReportArgs {
     /// Run the reward programs that the logs name, where their tasks have some; give it for logs whose origin you know
     #[arg(long, requires = "samples")]
     pub trust_log: bool,
-    /// What `tune --json` printed of one of the runs, to show where its time went; may be given several times
+    /// The output of `tune --json` of one of the runs, to show where its time went; may be given several times
     #[arg(long, value_name = "RUN.jsonl")]
     pub timing: Vec<PathBuf>,
     /// Also write each chart as a file of its own, PREFIX-fitness.svg and so on

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::chat;
 use super::resolve::RunOptions;
-use super::tokens::{self, Found};
+use super::tokens::{self, FoundTokens};
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::seed_log::Header;
@@ -17,7 +17,7 @@ pub struct Begun {
     pub header: Header,
     pub evaluators: Evaluators,
     /// The tokens that were found, whose rows are tuned.
-    pub tokens: Option<Found>,
+    pub tokens: Option<FoundTokens>,
     pub told: Told,
 }
 

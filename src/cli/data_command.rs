@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::args::{DataArgs, InferenceArgs, TaskArgs};
-use super::{Ending, UsageError, definition, out, setup};
+use super::{CommandEnd, UsageError, definition, out, setup};
 use crate::evaluation::{Evaluator, PromptedExample};
 use crate::llama::{LlamaEngine, check_built_in};
 use crate::model::Model;
@@ -19,7 +19,7 @@ use crate::workload::{Facts, Workload};
 use lengths::Lengths;
 use told::ToldExamples;
 
-pub fn run(args: &DataArgs) -> Result<Ending> {
+pub fn run(args: &DataArgs) -> Result<CommandEnd> {
     if args.task.data.is_some() {
         let message = "the data are named twice; give the file alone, without --data".to_owned();
         return Err(UsageError(message).into());
@@ -50,7 +50,7 @@ pub fn run(args: &DataArgs) -> Result<Ending> {
     } else {
         out::line(told.lines().join("\n"))?;
     }
-    Ok(Ending::Success)
+    Ok(CommandEnd::Success)
 }
 
 /// Returns the task of the data; `sft` unless another one is named.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use anyhow::Result;
 
-use super::{Ending, out, text};
+use super::{CommandEnd, out, text};
 use crate::llama::{Device, HAS_GPU_BACKEND, devices};
 
 /// Returns whether these arguments ask for the list.
@@ -16,9 +16,9 @@ pub fn are_asked_for(words: &[OsString]) -> bool {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn list() -> Result<Ending> {
+pub fn list() -> Result<CommandEnd> {
     out::line(told(&devices()))?;
-    Ok(Ending::Success)
+    Ok(CommandEnd::Success)
 }
 
 /// Returns a line for each device, by the name that `--device` takes.

@@ -7,7 +7,7 @@ use tracing::debug;
 
 use super::args::{EvalArgs, Until};
 use super::json::{self, ComparedModel, EvalOutput, MeanDifference, Measures, SeenExample};
-use super::{Ending, UsageError, chat, definition, out, setup, text};
+use super::{CommandEnd, UsageError, chat, definition, out, setup, text};
 use crate::evaluation::{Difference, EvaluationSummary, Evaluator, ProblemOutcome, PromptedExample};
 use crate::llama::{LlamaEngine, LlamaOptions, Uneditable, check_built_in};
 use crate::model::Model;
@@ -18,9 +18,9 @@ use crate::task::Definition;
 use crate::tuning::engine;
 use crate::workload::{Facts, Workload, WorkloadError, moved};
 
-pub fn run(args: &EvalArgs) -> Result<Ending> {
+pub fn run(args: &EvalArgs) -> Result<CommandEnd> {
     check_built_in()?;
-    let job = Job::new(args)?;
+    let job = EvalJob::new(args)?;
     let workload = job.workload()?;
     let warnings: Vec<String> = workload.facts().into_iter().flat_map(Facts::warnings).collect();
     let log = job.log.as_ref().map(|(_, log)| log);
@@ -45,11 +45,11 @@ pub fn run(args: &EvalArgs) -> Result<Ending> {
     for hint in evaluator.hints() {
         out::warn(format!("note: {hint}"));
     }
-    Ok(Ending::Success)
+    Ok(CommandEnd::Success)
 }
 
 /// A model, and the problems of its evaluation.
-struct Job {
+struct EvalJob {
     model: PathBuf,
     /// The log that tunes the model, and its file.
     log: Option<(PathBuf, SeedLog)>,
@@ -73,7 +73,7 @@ struct OfLog {
     trusted: bool,
 }
 
-impl Job {
+impl EvalJob {
     /// Resolves the flags.
     fn new(args: &EvalArgs) -> Result<Self> {
         let inference = setup::inference(&args.inference)?;
@@ -153,7 +153,7 @@ fn outcomes(
 
 /// Output of an evaluation.
 struct Report<'a> {
-    job: &'a Job,
+    job: &'a EvalJob,
     summary: EvaluationSummary,
     example: Option<PromptedExample>,
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::args::{ExportArgs, Until};
 use super::json::{self, ExportOutput};
-use super::{Ending, UsageError, out, setup, text};
+use super::{CommandEnd, UsageError, out, setup, text};
 use crate::diff::Digest;
 use crate::export::{ExportError, Form, Rebuilt};
 use crate::model::Model;
@@ -15,7 +15,7 @@ use crate::report::{Card, Served, card, modelfile};
 use crate::seed_log::SeedLog;
 use crate::store::{Artefact, StoreError, folder_of, same_file};
 
-pub fn run(args: &ExportArgs) -> Result<Ending> {
+pub fn run(args: &ExportArgs) -> Result<CommandEnd> {
     let start = Instant::now();
     setup::replay_threads(&args.threads)?;
     if args.overwrite && !args.card && !args.ollama {
@@ -23,7 +23,7 @@ pub fn run(args: &ExportArgs) -> Result<Ending> {
             "--overwrite is for a README.md or a Modelfile; give --card or --ollama, or leave it out";
         return Err(UsageError(message.to_owned()).into());
     }
-    let job = Job::new(args);
+    let job = ExportJob::new(args);
     job.check_places()?;
     let log = setup::read_log(&job.log)?;
     let generations = setup::generations(&log, job.until)?.unwrap_or(log.generations.len() as u64);
@@ -41,7 +41,7 @@ pub fn run(args: &ExportArgs) -> Result<Ending> {
             made.codes_sha256
         ))?;
     }
-    Ok(Ending::Success)
+    Ok(CommandEnd::Success)
 }
 
 /// The files that were written.
@@ -55,7 +55,7 @@ pub struct Made {
 
 /// The files to be made from a model and a log, and their paths.
 #[derive(Clone, Debug)]
-pub struct Job {
+pub struct ExportJob {
     /// The base model.
     pub model: PathBuf,
     pub log: PathBuf,
@@ -76,7 +76,7 @@ pub struct Job {
     pub digest: bool,
 }
 
-impl Job {
+impl ExportJob {
     /// Resolves the flags.
     fn new(args: &ExportArgs) -> Self {
         let ExportArgs {
@@ -172,7 +172,7 @@ impl Job {
 
 /// Returns the output as JSON.
 fn output<'a>(
-    job: &Job,
+    job: &ExportJob,
     made: &'a Made,
     digest: &'a Digest,
     generations: u64,
@@ -202,7 +202,7 @@ struct Places {
 }
 
 impl Places {
-    fn begin(job: &Job) -> Result<Self> {
+    fn begin(job: &ExportJob) -> Result<Self> {
         let begin = |path: &PathBuf| Artefact::begin(path);
         let beside = |path: Option<PathBuf>| {
             path.map(|path| Ok::<_, StoreError>((Artefact::begin(&path)?, path))).transpose()
@@ -232,7 +232,7 @@ impl Places {
 }
 
 /// Returns the contents of the card.
-fn about<'a>(job: &Job, log: &'a SeedLog, generations: u64, rebuilt: &'a Rebuilt<'_>) -> Card<'a> {
+fn about<'a>(job: &ExportJob, log: &'a SeedLog, generations: u64, rebuilt: &'a Rebuilt<'_>) -> Card<'a> {
     let name = |path: Option<&PathBuf>| {
         path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned())
     };
@@ -251,7 +251,7 @@ fn about<'a>(job: &Job, log: &'a SeedLog, generations: u64, rebuilt: &'a Rebuilt
 }
 
 /// Returns the contents of the Modelfile.
-fn served<'a>(job: &Job, log: &'a SeedLog, rebuilt: &'a Rebuilt<'_>) -> Served<'a> {
+fn served<'a>(job: &ExportJob, log: &'a SeedLog, rebuilt: &'a Rebuilt<'_>) -> Served<'a> {
     let name = job.output.as_ref().and_then(|path| path.file_name());
     Served {
         log,
@@ -262,7 +262,7 @@ fn served<'a>(job: &Job, log: &'a SeedLog, rebuilt: &'a Rebuilt<'_>) -> Served<'
 }
 
 /// Returns the flags that reproduce the file.
-fn flags(job: &Job) -> String {
+fn flags(job: &ExportJob) -> String {
     let generation = match job.until {
         Some(Until::Best) => " --generation best".to_owned(),
         Some(Until::Generation(number)) => format!(" --generation {number}"),

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use super::args::{InferenceArgs, InspectArgs};
 use super::json::Inspected;
-use super::{Ending, UsageError, out, setup};
+use super::{CommandEnd, UsageError, out, setup};
 use crate::diff::Diff;
 use crate::export::DiffFile;
 use crate::llama::told_layers;
@@ -19,7 +19,7 @@ use crate::store::first_bytes;
 /// Bytes at the start of a file that identify its format.
 const TELLING: usize = 32;
 
-pub fn run(args: &InspectArgs) -> Result<Ending> {
+pub fn run(args: &InspectArgs) -> Result<CommandEnd> {
     let first = first_bytes(&args.file, TELLING)?;
     if Diff::is_begun_by(&first) {
         let diff = DiffFile::open(&args.file)?;
@@ -38,7 +38,7 @@ pub fn run(args: &InspectArgs) -> Result<Ending> {
         let facts = || Inspected::Model(model::facts(&model, forecast));
         tell(args, facts, || model::text(&model, forecast, on_devices))?;
     }
-    Ok(Ending::Success)
+    Ok(CommandEnd::Success)
 }
 
 /// Prints text or JSON, as asked for.

@@ -4,19 +4,19 @@ use anyhow::{Context, Result};
 use clap_complete::Shell;
 
 use super::args::{ManArgs, command};
-use super::{Ending, out};
+use super::{CommandEnd, out};
 use crate::store::{Artefact, make_folder};
 
 /// Prints a script that completes commands and flags.
-pub fn completions(shell: Shell) -> Result<Ending> {
+pub fn completions(shell: Shell) -> Result<CommandEnd> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command(), "qes-gguf", &mut script);
     out::line(String::from_utf8_lossy(&script).trim_end())?;
-    Ok(Ending::Success)
+    Ok(CommandEnd::Success)
 }
 
 /// Writes a page for the program and one for each command.
-pub fn man(args: &ManArgs) -> Result<Ending> {
+pub fn man(args: &ManArgs) -> Result<CommandEnd> {
     make_folder(&args.folder)?;
     let mut program = command().disable_help_subcommand(true);
     program.build();
@@ -31,5 +31,5 @@ pub fn man(args: &ManArgs) -> Result<Ending> {
         file.publish()?;
         out::line(place.display())?;
     }
-    Ok(Ending::Success)
+    Ok(CommandEnd::Success)
 }

@@ -9,7 +9,7 @@ use super::args::ProbeArgs;
 use super::begin::Begun;
 use super::json::{NoiseDrift, ProbeFields, ProbeOutput, SeenExample, SigmaTrial, TunedRows};
 use super::resolve::RunOptions;
-use super::{Ending, chat, definition, interrupt, out, progress, setup, text, tokens};
+use super::{CommandEnd, chat, definition, interrupt, out, progress, setup, text, tokens};
 use crate::block::Field;
 use crate::llama::{LlamaEngine, LlamaOptions, check_built_in};
 use crate::model::Model;
@@ -25,7 +25,7 @@ use crate::tune::{Evaluators, ResidualMode};
 use crate::tuning::engine;
 
 /// Probes for the run that `words`, the program's arguments, would make with `tune` as the command.
-pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
+pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<CommandEnd> {
     check_built_in()?;
     let options = RunOptions::new(&args.run)?;
     let objective = definition::objective(&args.run, options.inference.ctx_size)?;
@@ -44,7 +44,7 @@ pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
     let Some(probed) =
         Probed::find(&options.search, &mut engine, &mut evaluators, &header, before.mode, &stop)?
     else {
-        return Ok(Ending::Interrupted);
+        return Ok(CommandEnd::Interrupted);
     };
     let mode = memory.plan(&probed.header)?.mode;
     let line = tune_line(words, &options.search, &probed);
@@ -61,7 +61,7 @@ pub fn run(args: &ProbeArgs, words: &[OsString]) -> Result<Ending> {
         found.iter().try_for_each(|found| out::line(tokens::line(found)))?;
         out::line(probed.lines(mode, &line))?;
     }
-    Ok(Ending::Success)
+    Ok(CommandEnd::Success)
 }
 
 /// Findings of a probe, and the run that follows from them.

@@ -14,7 +14,7 @@ use tracing::info;
 
 use super::args::{PullArgs, Wanted, What};
 use super::json::{self, PullOutput};
-use super::{Ending, out};
+use super::{CommandEnd, out};
 use crate::model::parts_of;
 use crate::store::make_folder;
 use crate::text;
@@ -25,7 +25,7 @@ const PROGRAMS: [&str; 2] = ["hf", "huggingface-cli"];
 /// Depth of the folders below the download's that are searched for models.
 const DEPTH: usize = 4;
 
-pub fn run(args: &PullArgs) -> Result<Ending> {
+pub fn run(args: &PullArgs) -> Result<CommandEnd> {
     let PullArgs { wanted, output, .. } = args;
     make_folder(output)?;
     let before = models(output);
@@ -52,7 +52,7 @@ pub fn run(args: &PullArgs) -> Result<Ending> {
             "it is in several files; to make one of them: qes-gguf merge {path} -o MERGED.gguf"
         ));
     }
-    Ok(Ending::Success)
+    Ok(CommandEnd::Success)
 }
 
 /// Returns the message for a program that succeeded without downloading a model.

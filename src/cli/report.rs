@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::args::{ReportArgs, ThreadsArgs};
 use super::json::{self, ReportOutput};
 use super::samples::{evaluator, samples};
-use super::{Ending, out, setup, text};
+use super::{CommandEnd, out, setup, text};
 use crate::evaluation::Evaluator;
 use crate::llama::{LlamaOptions, check_built_in};
 use crate::model::{Model, ModelError};
@@ -18,10 +18,10 @@ use crate::report::{MOVES_COLUMNS, Run, Subject, Timing, check_png, events, figu
 use crate::seed_log::SeedLog;
 use crate::store::{Artefact, make_folder, read_log_file};
 
-pub fn run(args: &ReportArgs) -> Result<Ending> {
+pub fn run(args: &ReportArgs) -> Result<CommandEnd> {
     if let Some(port) = args.follow {
         follow::follow(&args.logs, &names(&args.logs), port)?;
-        return Ok(Ending::Success);
+        return Ok(CommandEnd::Success);
     }
     if args.png.is_some() {
         check_png()?;
@@ -60,7 +60,7 @@ pub fn run(args: &ReportArgs) -> Result<Ending> {
             tensorboard: &tensorboard,
         })?;
     }
-    Ok(Ending::Success)
+    Ok(CommandEnd::Success)
 }
 
 /// Writes each chart to its own file, if asked for, and returns the names of SVG and PNG files.

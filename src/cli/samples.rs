@@ -32,10 +32,10 @@ pub fn samples(
     count: u32,
     inference: &LlamaOptions,
 ) -> Result<Vec<Sample>> {
-    let mut replies_after = |generations| -> Result<Replies> {
+    let mut replies_after = |generations| -> Result<SampleReplies> {
         let mut engine = setup::tuned_engine(model.reopen()?, log, generations, inference)?;
         evaluator.skip_long(&engine)?;
-        Ok(Replies::of(&mut evaluator, &mut engine, count as usize)?)
+        Ok(SampleReplies::of(&mut evaluator, &mut engine, count as usize)?)
     };
     let before = replies_after(0)?;
     let after = replies_after(log.generations.len() as u64)?;
@@ -45,12 +45,12 @@ pub fn samples(
 }
 
 /// Prompts with wanted replies, and the replies.
-struct Replies {
+struct SampleReplies {
     asked: Vec<(String, Option<String>)>,
     replies: Vec<SampleReply>,
 }
 
-impl Replies {
+impl SampleReplies {
     fn of(
         evaluator: &mut Evaluator,
         engine: &mut LlamaEngine,

@@ -16,14 +16,14 @@ use crate::tune::Evaluators;
 use crate::tuning::engine;
 
 /// Evidence that a task is best learned in a few tokens' rows.
-pub enum Found {
+pub enum FoundTokens {
     /// Evidence from the beginnings of wanted replies.
     Opening(Surprise),
     /// Evidence from the model's own replies, which go on.
     Ending(Ending),
 }
 
-impl Found {
+impl FoundTokens {
     /// Returns the purpose for which their rows are tuned.
     pub fn rows_for(&self) -> RowsFor {
         match self {
@@ -51,7 +51,7 @@ pub fn find(
     model: &Model,
     evaluators: &mut Evaluators,
     definition: &Definition,
-) -> Result<Option<Found>> {
+) -> Result<Option<FoundTokens>> {
     if !options.search.looks_for_tokens() {
         return Ok(None);
     }
@@ -103,7 +103,7 @@ fn look(
     model: &Model,
     evaluators: &mut Evaluators,
     definition: &Definition,
-) -> Result<Result<Found, &'static str>> {
+) -> Result<Result<FoundTokens, &'static str>> {
     let context_bytes = options.memory(model).contexts_alone();
     let inference = LlamaOptions { context_bytes, ..options.inference.clone() };
     let mut engine = engine(model.reopen()?, &[], &inference)?;
@@ -116,19 +116,19 @@ fn look(
         let Some(ending) = ending(&mut engine, &mut evaluators.task)? else {
             return Ok(Err("a text ends replies, and no token"));
         };
-        let ending = Some(ending).filter(Ending::is_clear).map(Found::Ending);
+        let ending = Some(ending).filter(Ending::is_clear).map(FoundTokens::Ending);
         return Ok(ending.ok_or("to end sooner would not make most of the wrong replies right"));
     }
     let Some(neutral) = &evaluators.neutral else { return Ok(Err("there is no neutral set")) };
     let found = Some(surprise(&mut engine, &evaluators.task, neutral)?).filter(Surprise::is_clear);
-    Ok(found.map(Found::Opening).ok_or("replies do not begin with tokens that stand out"))
+    Ok(found.map(FoundTokens::Opening).ok_or("replies do not begin with tokens that stand out"))
 }
 
 /// Describes the tokens that are tuned, and the evidence.
-pub fn line(found: &Found) -> String {
+pub fn line(found: &FoundTokens) -> String {
     match found {
-        Found::Opening(surprise) => opening_line(surprise),
-        Found::Ending(ending) => ending_line(ending),
+        FoundTokens::Opening(surprise) => opening_line(surprise),
+        FoundTokens::Ending(ending) => ending_line(ending),
     }
 }
 

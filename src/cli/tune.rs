@@ -5,15 +5,15 @@ mod ending;
 mod job;
 mod start;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 
 use super::args::TuneArgs;
 use super::audit::FileAuditor;
 use super::probe::Probed;
-use super::{Ending, chat, interrupt, out, setup};
-use crate::evaluation::PromptedExample;
+use super::{CommandEnd, chat, interrupt, out, progress, setup};
+use crate::evaluation::{PromptedExample, RepliesMade};
 use crate::llama::{LlamaEngine, LlamaOptions, check_built_in};
 use crate::model::Model;
 use crate::plan::{Memory, MemoryPlan};
@@ -22,27 +22,31 @@ use crate::store::{StoreError, Witness, Witnessed, discard_log};
 use crate::tune::{Outcome, TuneError, Tuner, record};
 use crate::tuning::engine;
 use display::Display;
-use job::Job;
+use job::TuneJob;
 use start::{Start, create};
 
-pub fn run(args: &TuneArgs) -> Result<Ending> {
+pub fn run(args: &TuneArgs) -> Result<CommandEnd> {
     check_built_in()?;
-    let job = Job::new(args)?;
+    let job = TuneJob::new(args)?;
     job.check_export()?;
     let model = Model::open(&job.model)?;
     let start = Start::new(&job, &model)?;
     let stop = interrupt::flag()?;
     let mut ready = PreparedRun::new(&job, model, start)?;
+    if !ready.reply(&stop)? {
+        out::warn("interrupted before the first generation; nothing was written");
+        return Ok(CommandEnd::Interrupted);
+    }
     if job.auto && !ready.probe(&stop)? {
         out::warn("interrupted while probing; nothing was written");
-        return Ok(Ending::Interrupted);
+        return Ok(CommandEnd::Interrupted);
     }
     ready.tune(&stop)
 }
 
 /// A run with the model loaded, before anything is written.
 struct PreparedRun<'a> {
-    job: &'a Job,
+    job: &'a TuneJob,
     start: Start,
     memory: Memory,
     plan: MemoryPlan,
@@ -54,7 +58,7 @@ struct PreparedRun<'a> {
 
 impl<'a> PreparedRun<'a> {
     /// Loads the model, and tries the problems.
-    fn new(job: &'a Job, model: Model, mut start: Start) -> Result<Self> {
+    fn new(job: &'a TuneJob, model: Model, mut start: Start) -> Result<Self> {
         let memory = job.run.memory(&model);
         let plan = memory.plan(&start.log.header)?;
         let witness = model.working.witness().clone();
@@ -65,6 +69,32 @@ impl<'a> PreparedRun<'a> {
         chat::warn(&start.evaluators.task, &engine)?;
         let example = start.evaluators.task.example(&engine, false)?;
         Ok(Self { job, start, memory, plan, witness, engine, example, probed: None })
+    }
+
+    /// Has the base model make the replies that the run imitates, if it imitates some. Returns whether that was finished. Replies of the
+    /// search for tokens are not used: its engine holds nothing that is tuned, and may differ in the last bits of logits.
+    fn reply(&mut self, stop: &AtomicBool) -> Result<bool> {
+        let Self { start, engine, .. } = self;
+        if !start.log.header.task.right_replies {
+            return Ok(true);
+        }
+        let bar =
+            progress::bar(0, "the model replies to problems, to be tuned on what is right: {pos} of {len}");
+        let finished = loop {
+            if stop.load(Ordering::Relaxed) {
+                break Ok(false);
+            }
+            match start.evaluators.task.imitate_more(engine) {
+                Ok(RepliesMade { done, of }) if done < of => {
+                    bar.set_length(of as u64);
+                    bar.set_position(done as u64);
+                }
+                Ok(_) => break Ok(true),
+                Err(error) => break Err(error.into()),
+            }
+        };
+        progress::finish(&bar);
+        finished
     }
 
     /// Adopts the settings that a probe chooses. Returns whether the probe was finished.
@@ -80,7 +110,7 @@ impl<'a> PreparedRun<'a> {
     }
 
     /// Runs all generations.
-    fn tune(self, stop: &AtomicBool) -> Result<Ending> {
+    fn tune(self, stop: &AtomicBool) -> Result<CommandEnd> {
         let Self { job, start, plan, witness, engine, example, probed, .. } = self;
         let Start { mut log, journal, goal, evaluators, tokens, told } = start;
         let planned = plan.fixed + engine.context_bytes();
@@ -116,7 +146,7 @@ impl<'a> PreparedRun<'a> {
 }
 
 /// Reports how a run ended.
-fn ended(outcome: Result<Outcome, TuneError>, end: &ending::EndedRun<'_>) -> Result<Ending> {
+fn ended(outcome: Result<Outcome, TuneError>, end: &ending::EndedRun<'_>) -> Result<CommandEnd> {
     match outcome {
         // These say themselves how to go on.
         Err(error @ TuneError::Store(StoreError::LogRescued { .. } | StoreError::LogLost { .. })) => {

@@ -6,14 +6,14 @@ use anyhow::Result;
 
 use super::args::VerifyArgs;
 use super::json::{self, VerifyOutput};
-use super::{Ending, out, setup, text};
+use super::{CommandEnd, out, setup, text};
 use crate::export::{Form, Rebuilt};
 use crate::gguf::TensorEntry;
 use crate::model::Model;
 use crate::seed_log::SeedLog;
 use crate::store::WorkingCopy;
 
-pub fn run(args: &VerifyArgs) -> Result<Ending> {
+pub fn run(args: &VerifyArgs) -> Result<CommandEnd> {
     setup::replay_threads(&args.threads)?;
     let log = setup::read_log(&args.log)?;
     let mut verdict = CheckedModel { is_told: !args.json, ..CheckedModel::default() };
@@ -70,7 +70,7 @@ pub fn run(args: &VerifyArgs) -> Result<Ending> {
             findings: &verdict.findings,
         })?;
     }
-    Ok(if verified { Ending::Success } else { Ending::Negative })
+    Ok(if verified { CommandEnd::Success } else { CommandEnd::Negative })
 }
 
 /// Results of the checks so far.

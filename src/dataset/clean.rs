@@ -1,6 +1,6 @@
 //! Normalization of the texts of examples.
 
-use super::{Content, Fault, Prompt};
+use super::{Content, DataPrompt, Fault};
 
 /// Converts all line ends to those of Unix, and refuses zero bytes. Returns whether a line end was changed.
 pub(super) fn clean(content: &mut Content) -> Result<bool, Fault> {
@@ -32,12 +32,14 @@ pub(super) fn clean(content: &mut Content) -> Result<bool, Fault> {
 }
 
 fn each_of_prompt(
-    prompt: &mut Prompt,
+    prompt: &mut DataPrompt,
     each: &mut impl FnMut(&mut String) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     match prompt {
-        Prompt::Text(text) => each(text),
-        Prompt::Messages(messages) => messages.iter_mut().try_for_each(|message| each(&mut message.content)),
+        DataPrompt::Text(text) => each(text),
+        DataPrompt::Messages(messages) => {
+            messages.iter_mut().try_for_each(|message| each(&mut message.content))
+        }
     }
 }
 

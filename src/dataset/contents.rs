@@ -6,7 +6,7 @@ use super::fields::{
     conversation, not_blank, prompt, quoted, reply, some_string, string, with_columns, wrong_type,
 };
 use super::messages::{self, bare};
-use super::{Content, Earlier, Fault, Message, Prompt};
+use super::{Content, DataPrompt, Earlier, Fault, Message};
 
 /// Contents found in an object.
 pub(super) struct Found {
@@ -61,14 +61,14 @@ pub(super) fn only_asked(
 }
 
 /// Returns an instruction or question with its input, if there is one, below it.
-fn asked_of(object: &Map<String, Value>, asked: &str, about: Option<&str>) -> Result<Prompt, Fault> {
+fn asked_of(object: &Map<String, Value>, asked: &str, about: Option<&str>) -> Result<DataPrompt, Fault> {
     let text = match object.get(asked) {
         Some(Value::Array(_)) => return prompt(object, asked),
         _ => not_blank(string(object, asked)?, asked)?,
     };
     let about = about.map_or(Ok(None), |key| some_string(object, key))?;
     let about = about.map_or(String::new(), |about| format!("\n\n{about}"));
-    Ok(Prompt::Messages(vec![Message::user(format!("{text}{about}"))]))
+    Ok(DataPrompt::Messages(vec![Message::user(format!("{text}{about}"))]))
 }
 
 /// Reads a conversation that ends with a reply. Replies before it count as well.
@@ -79,7 +79,7 @@ pub(super) fn chat(object: &Map<String, Value>, key: &str) -> Result<Found, Faul
     let (before, reply) = messages::reply(bare(turns), key)?;
     let asked = messages::prompt(before, key)?;
     let asked = with_columns(object, asked)?;
-    let Prompt::Messages(messages) = &asked else { return Err(Fault::NothingAsked) };
+    let DataPrompt::Messages(messages) = &asked else { return Err(Fault::NothingAsked) };
     // What a system message and a history put before them.
     let shift = messages.len() + 1 - weights.len();
     let earlier = earlier(messages, shift, &weights)?;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::error::kind;
 use super::messages::{self, Turn};
 use super::values::is_nothing;
-use super::{Fault, Message, Prompt, bare};
+use super::{DataPrompt, Fault, Message, bare};
 
 /// Returns a key as messages name it.
 pub(super) fn quoted(key: &str) -> String {
@@ -39,16 +39,16 @@ pub(super) fn some_string<'a>(object: &'a Map<String, Value>, key: &str) -> Resu
 }
 
 /// Reads a prompt: a string or messages.
-pub(super) fn prompt(object: &Map<String, Value>, key: &str) -> Result<Prompt, Fault> {
+pub(super) fn prompt(object: &Map<String, Value>, key: &str) -> Result<DataPrompt, Fault> {
     match object.get(key) {
-        Some(Value::String(text)) => Ok(Prompt::Text(not_blank(text, key)?.to_owned())),
+        Some(Value::String(text)) => Ok(DataPrompt::Text(not_blank(text, key)?.to_owned())),
         Some(Value::Array(list)) => messages::prompt(bare(messages::read(list, key)?), key),
         other => Err(wrong_type(key, other, "a string or a list of messages")),
     }
 }
 
 /// Reads a reply: a string, an answer that is a number, or messages of which the last counts and the others repeat the prompt.
-pub(super) fn reply(object: &Map<String, Value>, key: &str, prompt: &Prompt) -> Result<String, Fault> {
+pub(super) fn reply(object: &Map<String, Value>, key: &str, prompt: &DataPrompt) -> Result<String, Fault> {
     match object.get(key) {
         Some(Value::String(text)) => {
             let reply = not_blank(text, key)?;
@@ -61,8 +61,8 @@ pub(super) fn reply(object: &Map<String, Value>, key: &str, prompt: &Prompt) -> 
         Some(Value::Array(list)) => {
             let (before, reply) = messages::reply(bare(messages::read(list, key)?), key)?;
             let repeats = match prompt {
-                Prompt::Messages(asked) => before == *asked,
-                Prompt::Text(asked) => matches!(before.as_slice(), [one] if one.content == *asked),
+                DataPrompt::Messages(asked) => before == *asked,
+                DataPrompt::Text(asked) => matches!(before.as_slice(), [one] if one.content == *asked),
             };
             if before.is_empty() || repeats {
                 Ok(reply)
@@ -108,20 +108,20 @@ pub(super) fn check_showable(object: &Map<String, Value>) -> Result<(), Fault> {
 }
 
 /// Puts the columns `system` and `history` before a prompt.
-pub(super) fn with_columns(object: &Map<String, Value>, prompt: Prompt) -> Result<Prompt, Fault> {
+pub(super) fn with_columns(object: &Map<String, Value>, prompt: DataPrompt) -> Result<DataPrompt, Fault> {
     let (system, history) = (some_string(object, "system")?, history(object)?);
     if system.is_none() && history.is_empty() {
         return Ok(prompt);
     }
     let asked = match prompt {
-        Prompt::Text(text) => vec![Message::user(text)],
-        Prompt::Messages(messages) => messages,
+        DataPrompt::Text(text) => vec![Message::user(text)],
+        DataPrompt::Messages(messages) => messages,
     };
     if system.is_some() && asked.iter().any(|message| message.role == "system") {
         return Err(Fault::TwoSystems);
     }
     let system = system.map(|content| Message { role: "system".to_owned(), content: content.to_owned() });
-    Ok(Prompt::Messages(system.into_iter().chain(history).chain(asked).collect()))
+    Ok(DataPrompt::Messages(system.into_iter().chain(history).chain(asked).collect()))
 }
 
 /// Reads the column `history`: pairs of earlier questions and replies.

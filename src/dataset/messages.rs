@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::error::{excerpt, kind};
 use super::values::{is_nothing, weight};
-use super::{Fault, Message, Prompt, ROLES};
+use super::{DataPrompt, Fault, Message, ROLES};
 
 /// The keys of a message's role and text, in OpenAI's and in ShareGPT's form. A file may have either under any name of
 /// the list.
@@ -164,7 +164,7 @@ fn content(value: &Value, key: &str, what: &str) -> Result<String, Fault> {
 }
 
 /// Converts messages to a prompt.
-pub(super) fn prompt(messages: Vec<Message>, key: &str) -> Result<Prompt, Fault> {
+pub(super) fn prompt(messages: Vec<Message>, key: &str) -> Result<DataPrompt, Fault> {
     let last = messages.last().ok_or(Fault::NothingAsked)?;
     if last.role == "assistant" {
         return Err(Fault::Answered);
@@ -172,7 +172,7 @@ pub(super) fn prompt(messages: Vec<Message>, key: &str) -> Result<Prompt, Fault>
     if last.content.trim().is_empty() {
         return Err(Fault::Blank { what: format!("the last message of the prompt in \"{key}\"") });
     }
-    Ok(Prompt::Messages(messages))
+    Ok(DataPrompt::Messages(messages))
 }
 
 /// Splits the reply off the end of a conversation.

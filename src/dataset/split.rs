@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{Content, Example, Prompt};
+use super::{Content, DataPrompt, Example};
 
 /// The share of the examples that is held out by default.
 pub const HELD_OUT_SHARE: f64 = 0.2;
@@ -143,10 +143,10 @@ pub(super) fn place(content: &Content, whole: bool) -> Place {
     hash.finalize().into()
 }
 
-fn add_prompt(prompt: &Prompt, add: &mut impl FnMut(&str)) {
+fn add_prompt(prompt: &DataPrompt, add: &mut impl FnMut(&str)) {
     match prompt {
-        Prompt::Text(text) => add(text),
-        Prompt::Messages(messages) => {
+        DataPrompt::Text(text) => add(text),
+        DataPrompt::Messages(messages) => {
             for message in messages {
                 add(&message.role);
                 add(&message.content);

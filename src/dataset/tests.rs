@@ -22,17 +22,17 @@ fn one(object: &Value) -> (Shape, Content) {
     (dataset.shape, example.content)
 }
 
-fn text_prompt(text: &str) -> Prompt {
-    Prompt::Text(text.to_owned())
+fn text_prompt(text: &str) -> DataPrompt {
+    DataPrompt::Text(text.to_owned())
 }
 
-fn messages(list: &[(&str, &str)]) -> Prompt {
+fn messages(list: &[(&str, &str)]) -> DataPrompt {
     let message =
         |(role, content): &(&str, &str)| Message { role: (*role).to_owned(), content: (*content).to_owned() };
-    Prompt::Messages(list.iter().map(message).collect())
+    DataPrompt::Messages(list.iter().map(message).collect())
 }
 
-fn replied(prompt: Prompt, reply: &str) -> Content {
+fn replied(prompt: DataPrompt, reply: &str) -> Content {
     Content::Reply { prompt, reply: reply.to_owned() }
 }
 

@@ -14,8 +14,26 @@ use crate::task::Problem;
 /// Problems that the base model replies to.
 const PROBLEMS: usize = 64;
 
+/// Problems that it replies to at a time, so that a run can be interrupted meanwhile. Other numbers would be other replies, as the number
+/// of sequences in a forward pass changes the last bits of logits.
+const PART: usize = 16;
+
 /// Right replies of the base model's own, ready to be scored.
-pub(super) struct RightReplies(Vec<(Problem, Request)>);
+#[derive(Default)]
+pub(super) struct RightReplies {
+    right: Vec<(Problem, Request)>,
+    /// Problems that the model has replied to.
+    judged: usize,
+}
+
+/// Progress of the replies before a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RepliesMade {
+    /// Problems that the model has replied to.
+    pub done: usize,
+    /// Problems in all.
+    pub of: usize,
+}
 
 impl Evaluator {
     /// Has the base model, which `engine` must hold, reply to the first problems that the run is tuned on. From now on members are scored
@@ -24,28 +42,55 @@ impl Evaluator {
     /// # Errors
     /// When inference or a judge fails, or none of the replies is right.
     pub fn imitate_right_replies<E: Engine>(&mut self, engine: &mut E) -> Result<(), EvaluationError> {
-        if self.imitated.is_some() {
-            return Ok(());
+        loop {
+            let RepliesMade { done, of } = self.imitate_more(engine)?;
+            if done >= of {
+                return Ok(());
+            }
         }
+    }
+
+    /// Does a part of [`imitate_right_replies`](Self::imitate_right_replies), and returns how far it is.
+    ///
+    /// # Errors
+    /// When inference or a judge fails, or none of all replies is right.
+    pub fn imitate_more<E: Engine>(&mut self, engine: &mut E) -> Result<RepliesMade, EvaluationError> {
         let problems = self.distinct(PROBLEMS);
+        let (of, done) = (problems.len(), self.imitated.as_ref().map_or(0, |imitated| imitated.judged));
+        let part: Vec<Problem> = problems.into_iter().skip(done).take(PART).collect();
+        let done = done + part.len();
+        let right = self.right_of(engine, part)?;
+        let imitated = self.imitated.get_or_insert_default();
+        imitated.right.extend(right);
+        imitated.judged = done;
+        if done >= of && imitated.right.is_empty() {
+            return Err(EvaluationError::NoRightReply { count: of });
+        }
+        Ok(RepliesMade { done, of })
+    }
+
+    /// Returns the problems to which the model replies rightly, and the requests that score these replies.
+    fn right_of<E: Engine>(
+        &mut self,
+        engine: &mut E,
+        problems: Vec<Problem>,
+    ) -> Result<Vec<(Problem, Request)>, EvaluationError> {
+        if problems.is_empty() {
+            return Ok(Vec::new());
+        }
         let prompter = self.prompter(engine)?;
         let prompt = |problem: &Problem| Ok(prompter.ask(problem, None)?.request);
         let prompts = problems.iter().map(prompt).collect::<Result<Vec<_>, EvaluationError>>()?;
         let batch = self.batch(engine, problems, 0, Vec::new())?;
         let judged = self.judge_parts(engine, &batch)?;
-        let mut right = Vec::new();
         let end = self.end_token(engine)?.map(|token| engine.spelled_token(token)).unwrap_or_default();
-        let count = judged.len();
+        let mut right = Vec::new();
         for ((problem, prompt), reply) in batch.problems.into_iter().zip(prompts).zip(judged) {
             let lead = if reply.facts.has_lead { &*batch.lead } else { "" };
             let request = ended_where_right(engine, &prompt, [lead, &end], &reply);
             right.extend(request.map(|request| (problem, request)));
         }
-        if right.is_empty() {
-            return Err(EvaluationError::NoRightReply { count });
-        }
-        self.imitated = Some(RightReplies(right));
-        Ok(())
+        Ok(right)
     }
 }
 
@@ -61,7 +106,7 @@ impl RightReplies {
         count: usize,
     ) -> Result<ProblemBatch<E::Batch>, EvaluationError> {
         let (problems, requests): (Vec<Problem>, Vec<Request>) =
-            in_turn(self.0.len(), generation, count).map(|place| self.0[place].clone()).unzip();
+            in_turn(self.right.len(), generation, count).map(|place| self.right[place].clone()).unzip();
         Ok(ProblemBatch {
             prompts: requests.iter().map(|request| request.prompt.clone()).collect(),
             problems,

@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::fitness;
 use crate::task::{Problem, RewardKind};
 
-/// What replies are worth.
+/// Worth of replies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "worth"))]
 pub struct Worth {

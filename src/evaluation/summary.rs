@@ -7,7 +7,7 @@ use crate::fitness::{deviation, mean, share};
 pub struct ProblemOutcome {
     /// The reward that a run tunes for.
     pub reward: f64,
-    /// Whether the problem is solved; `None` if the rewards do not tell right from wrong.
+    /// `true` if the problem is solved; `None` if the rewards do not tell right from wrong.
     pub right: Option<bool>,
     /// Log-likelihood of the wanted reply, if there is one.
     pub log_likelihood: Option<f64>,

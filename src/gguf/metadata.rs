@@ -21,13 +21,13 @@ const MAX_QUOTED: usize = 80;
 /// The values that are kept, by key, and the place of each entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Metadata {
-    values: BTreeMap<String, Value>,
+    values: BTreeMap<String, KeptValue>,
     /// Key, type and value of each entry as bytes of the file, in the file's order.
     places: Vec<(String, Range<usize>)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Value {
+enum KeptValue {
     Text(String),
     Unsigned(u64),
     Boolean(bool),
@@ -86,7 +86,7 @@ impl Metadata {
     /// Returns the string under `key`.
     pub fn text(&self, key: &str) -> Option<&str> {
         match self.values.get(key) {
-            Some(Value::Text(text)) => Some(text),
+            Some(KeptValue::Text(text)) => Some(text),
             _ => None,
         }
     }
@@ -94,7 +94,7 @@ impl Metadata {
     /// Returns the integer under `key`, unless it is negative.
     pub fn unsigned(&self, key: &str) -> Option<u64> {
         match self.values.get(key) {
-            Some(Value::Unsigned(number)) => Some(*number),
+            Some(KeptValue::Unsigned(number)) => Some(*number),
             _ => None,
         }
     }
@@ -102,21 +102,21 @@ impl Metadata {
     /// Returns the boolean under `key`.
     pub fn boolean(&self, key: &str) -> Option<bool> {
         match self.values.get(key) {
-            Some(Value::Boolean(truth)) => Some(*truth),
+            Some(KeptValue::Boolean(truth)) => Some(*truth),
             _ => None,
         }
     }
 }
 
-fn read_value(cursor: &mut Cursor<'_>, key: &str) -> Result<Value, GgufError> {
+fn read_value(cursor: &mut Cursor<'_>, key: &str) -> Result<KeptValue, GgufError> {
     let value_type = read_type(cursor, key)?;
     match value_type.size_in_bytes() {
         Some(size) => Ok(scalar(cursor.take(size as u64)?, value_type)),
         None if value_type == GGUFValueType::String => {
             let bytes = cursor.string("the metadata string", MAX_LENGTH)?;
-            Ok(Value::Text(String::from_utf8_lossy(bytes).into_owned()))
+            Ok(KeptValue::Text(String::from_utf8_lossy(bytes).into_owned()))
         }
-        None => skip_array(cursor, key, 1).map(|()| Value::Other),
+        None => skip_array(cursor, key, 1).map(|()| KeptValue::Other),
     }
 }
 
@@ -127,13 +127,15 @@ fn read_type(cursor: &mut Cursor<'_>, key: &str) -> Result<GGUFValueType, GgufEr
 }
 
 /// Returns the value of fixed size in `bytes`.
-fn scalar(mut bytes: &[u8], value_type: GGUFValueType) -> Value {
+fn scalar(mut bytes: &[u8], value_type: GGUFValueType) -> KeptValue {
     let value = MetadataValue::read_from(&mut bytes, value_type).ok();
     if let Some(MetadataValue::Bool(truth)) = value {
-        return Value::Boolean(truth);
+        return KeptValue::Boolean(truth);
     }
     let signed = |value: &MetadataValue| value.as_i64().and_then(|number| u64::try_from(number).ok());
-    value.and_then(|value| value.as_u64().or_else(|| signed(&value))).map_or(Value::Other, Value::Unsigned)
+    value
+        .and_then(|value| value.as_u64().or_else(|| signed(&value)))
+        .map_or(KeptValue::Other, KeptValue::Unsigned)
 }
 
 /// Skips an array at nesting level `depth`.

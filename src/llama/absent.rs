@@ -16,7 +16,7 @@ mod size;
 mod uneditable;
 
 pub use estimate::estimated_context_bytes;
-pub use offload::{Device, HAS_GPU_BACKEND, Layers, Offload, OffloadError, Split};
+pub use offload::{Device, HAS_GPU_BACKEND, Layers, Offload, OffloadError, SplitMode};
 pub use options::{LlamaOptions, NotBuiltIn, TensorSlot, check_built_in, context_tokens};
 pub use uneditable::Uneditable;
 

@@ -7,11 +7,12 @@
 //! The size is chosen for one context, and then as many contexts as fit: the size decides the layout of requests, and
 //! with it the last bits of rewards, and must not depend on the number of threads.
 
-use super::size::{Buffers, MAX_SEQUENCES, Size};
+use super::size::{ContextBuffers, ContextSize, MAX_SEQUENCES};
 use super::{Failure, LlamaOptions, context_tokens};
 
 /// The size of the context that others are extrapolated from.
-pub(super) const PROBE: Size = Size { cells: 256, sequences: 1, tokens: 64, outputs: 1, threads: 1 };
+pub(super) const PROBE: ContextSize =
+    ContextSize { cells: 256, sequences: 1, tokens: 64, outputs: 1, threads: 1 };
 
 /// Fewest tokens in one forward pass: with fewer, every weight is read for hardly any work.
 const LEAST_TOKENS: usize = 64;
@@ -54,19 +55,19 @@ pub(super) fn plan(model_bytes: u64, threads: usize, on_devices: bool) -> (usize
 /// Memory of the contexts of a model.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ContextCost {
-    probe: Buffers,
+    probe: ContextBuffers,
     vocabulary: usize,
 }
 
 impl ContextCost {
     /// Returns the costs extrapolated from the buffers of a context of size [`PROBE`].
-    pub(super) fn new(probe: Buffers, vocabulary: usize) -> Self {
+    pub(super) fn new(probe: ContextBuffers, vocabulary: usize) -> Self {
         Self { probe, vocabulary }
     }
 
     /// Returns the bytes of a context.
-    fn of(&self, size: Size) -> u64 {
-        let Buffers { cells, states, compute } = self.probe;
+    fn of(&self, size: ContextSize) -> u64 {
+        let ContextBuffers { cells, states, compute } = self.probe;
         let cells = cells.saturating_mul(size.cells as u64) / PROBE.cells as u64;
         let states = states.saturating_mul(size.sequences as u64);
         let compute = compute.saturating_mul(size.tokens as u64) / PROBE.tokens as u64;
@@ -78,14 +79,14 @@ impl ContextCost {
     }
 
     /// Returns the bytes of this many contexts, and of the model's vocabulary.
-    pub(super) fn of_lanes(&self, lanes: usize, size: Size) -> u64 {
+    pub(super) fn of_lanes(&self, lanes: usize, size: ContextSize) -> u64 {
         (lanes as u64).saturating_mul(self.of(size)).saturating_add(TOKEN_BYTES * self.vocabulary as u64)
     }
 
     /// Returns the bytes on devices of a context of this size, from those of a small one.
     #[cfg_attr(not(feature = "llama"), allow(dead_code))] // A build without llama.cpp has no devices.
-    pub(super) fn on_devices(&self, on_devices: Buffers, size: Size) -> u64 {
-        if on_devices == Buffers::NONE {
+    pub(super) fn on_devices(&self, on_devices: ContextBuffers, size: ContextSize) -> u64 {
+        if on_devices == ContextBuffers::NONE {
             return 0;
         }
         let there = Self { probe: on_devices, ..*self };
@@ -98,19 +99,19 @@ impl ContextCost {
         model_bytes: u64,
         options: &LlamaOptions,
         on_devices: bool,
-    ) -> Result<(usize, Size), Failure> {
+    ) -> Result<(usize, ContextSize), Failure> {
         let (lanes, threads) = plan(model_bytes, options.threads.max(1), on_devices);
-        let size = Size { threads, ..self.asked(options) };
+        let size = ContextSize { threads, ..self.asked(options) };
         self.fit(lanes, size, options.ctx_size.is_none(), options.context_bytes.unwrap_or(u64::MAX))
     }
 
     /// Returns the size that options ask for, regardless of memory.
-    fn asked(&self, options: &LlamaOptions) -> Size {
+    fn asked(&self, options: &LlamaOptions) -> ContextSize {
         let cells = usize::try_from(context_tokens(options.ctx_size)).unwrap_or(usize::MAX);
         let tokens = cells.min(PASS_TOKENS);
         let outputs = (LOGITS_BYTES / 4 / self.vocabulary.max(1)).clamp(8, tokens);
         let sequences = options.parallel.unwrap_or(128).clamp(1, outputs.min(MAX_SEQUENCES));
-        Size { cells, sequences, tokens, outputs, threads: options.threads.max(1) }
+        ContextSize { cells, sequences, tokens, outputs, threads: options.threads.max(1) }
     }
 
     /// Returns the largest contexts that take no more than `limit` bytes, up to `lanes` of this size with one thread
@@ -119,10 +120,10 @@ impl ContextCost {
     pub(super) fn fit(
         &self,
         lanes: usize,
-        mut size: Size,
+        mut size: ContextSize,
         may_shrink: bool,
         limit: u64,
-    ) -> Result<(usize, Size), Failure> {
+    ) -> Result<(usize, ContextSize), Failure> {
         while self.of_lanes(1, size) > limit {
             if size.tokens > LEAST_TOKENS {
                 size = size.with_tokens(size.tokens / 2);
@@ -149,11 +150,12 @@ impl ContextCost {
 mod tests {
     use super::*;
 
-    const SIZE: Size = Size { cells: 1024, sequences: 128, tokens: 512, outputs: 128, threads: 1 };
+    const SIZE: ContextSize =
+        ContextSize { cells: 1024, sequences: 128, tokens: 512, outputs: 128, threads: 1 };
 
     /// Returns costs of 1,000 bytes a token, 4,000 a cell, and 80 a row of logits.
     fn cost() -> ContextCost {
-        ContextCost::new(Buffers { cells: 256 * 4_000, states: 0, compute: 64 * 1_000 }, 10)
+        ContextCost::new(ContextBuffers { cells: 256 * 4_000, states: 0, compute: 64 * 1_000 }, 10)
     }
 
     #[test]
@@ -166,7 +168,7 @@ mod tests {
     #[test]
     fn lanes_are_given_up_before_sizes() {
         let (lanes, size) = cost().fit(4, SIZE, true, 3 * cost().of(SIZE)).unwrap();
-        assert_eq!((lanes, size), (2, Size { threads: 2, ..SIZE }));
+        assert_eq!((lanes, size), (2, ContextSize { threads: 2, ..SIZE }));
     }
 
     #[test]
@@ -183,7 +185,8 @@ mod tests {
     #[test]
     fn sizes_do_not_depend_on_lanes() {
         for limit in (8_000_000..60_000_000).step_by(100_000) {
-            let size = |lanes| Some(Size { threads: 1, ..cost().fit(lanes, SIZE, true, limit).ok()?.1 });
+            let size =
+                |lanes| Some(ContextSize { threads: 1, ..cost().fit(lanes, SIZE, true, limit).ok()?.1 });
             assert_eq!(size(1), size(2));
             assert_eq!(size(1), size(7));
         }

@@ -4,7 +4,7 @@ use super::Failure;
 use super::context::Context;
 use super::lanes;
 use super::layout::{Room, Token};
-use super::model::Model;
+use super::model::NativeModel;
 use super::prepare::{Prepared, PromptStream};
 use super::row;
 use super::schedule::Schedule;
@@ -15,7 +15,7 @@ use crate::rng::{Domain, Source};
 /// that follow.
 pub(super) fn complete(
     lanes: &mut [Context],
-    model: &Model,
+    model: &NativeModel,
     batch: &Prepared,
     how: &Decoding,
     is_over: impl Fn(&[Token], usize) -> bool + Sync,
@@ -42,7 +42,7 @@ pub(super) fn complete(
 
 /// Chooses the next token of replies, and their ends.
 struct Writer<'a, F> {
-    model: &'a Model,
+    model: &'a NativeModel,
     how: &'a Decoding,
     /// Control tokens with which stop texts begin; they are missing from the text of a reply.
     ends: Vec<Token>,

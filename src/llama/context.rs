@@ -19,10 +19,10 @@ use llama_cpp_sys_2::{
 use super::Failure;
 use super::layout::{self, Chunk, Node};
 use super::log::{self, BufferSizes};
-use super::model::Model;
+use super::model::NativeModel;
 use super::prepare::ChunkId;
 use super::schedule::Move;
-use super::size::{Buffers, MAX_SEQUENCES, Size};
+use super::size::{ContextBuffers, ContextSize, MAX_SEQUENCES};
 
 /// The numbers 0, 1, 2 and so on: every list of consecutive sequence numbers is a part of it.
 const NUMBERS: [i32; MAX_SEQUENCES] = {
@@ -40,7 +40,7 @@ const NUMBERS: [i32; MAX_SEQUENCES] = {
 pub(super) struct Context {
     raw: NonNull<llama_context>,
     vocabulary: usize,
-    size: Size,
+    size: ContextSize,
     buffers: BufferSizes,
     /// The chunk whose lasting nodes are in memory.
     holds: Option<ChunkId>,
@@ -56,8 +56,8 @@ impl Context {
     /// # Safety
     /// The context must not outlive the model, nor anything that `adjust` makes the parameters point to.
     pub(super) unsafe fn new(
-        model: &Model,
-        size: Size,
+        model: &NativeModel,
+        size: ContextSize,
         adjust: impl FnOnce(&mut llama_context_params),
     ) -> Result<Self, Failure> {
         // SAFETY: takes nothing and returns plain data.
@@ -89,12 +89,12 @@ impl Context {
     }
 
     /// Returns the sizes of its buffers in main memory.
-    pub(super) fn buffers(&self) -> Buffers {
+    pub(super) fn buffers(&self) -> ContextBuffers {
         self.buffers.here
     }
 
     /// Returns the sizes of its buffers on devices.
-    pub(super) fn buffers_on_devices(&self) -> Buffers {
+    pub(super) fn buffers_on_devices(&self) -> ContextBuffers {
         self.buffers.on_devices
     }
 
@@ -243,7 +243,7 @@ mod tests {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name);
             let gguf = Gguf::parse(&std::fs::read(&path).unwrap()).unwrap();
             let estimated = estimate::buffers(&gguf, 256).unwrap();
-            let model = Model::load(&path, Layout::Plain, &Placement::none()).unwrap();
+            let model = NativeModel::load(&path, Layout::Plain, &Placement::none()).unwrap();
             // SAFETY: the model outlives the context, and nothing else is pointed to.
             let taken = unsafe { Context::new(&model, PROBE, |_| ()) }.unwrap().buffers();
             assert_eq!((estimated.cells, estimated.states), (taken.cells, taken.states), "{name}");

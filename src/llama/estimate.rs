@@ -6,7 +6,7 @@
 
 use super::LlamaOptions;
 use super::budget::{ContextCost, PROBE};
-use super::size::Buffers;
+use super::size::ContextBuffers;
 use crate::gguf::{Gguf, TensorEntry};
 
 /// Bytes of a number in keys and values: 16-bit floats.

@@ -11,13 +11,13 @@ use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 use super::Failure;
 use super::layout::Token;
 use super::log;
-use super::model::Model;
+use super::model::NativeModel;
 
 /// The rule that a whole text must match, as everywhere in llama.cpp.
 const ROOT: &str = "root";
 
 /// Returns whether each text matches the grammar from beginning to end.
-pub(super) fn follow(model: &Model, grammar: &str, texts: &[String]) -> Result<Vec<bool>, Failure> {
+pub(super) fn follow(model: &NativeModel, grammar: &str, texts: &[String]) -> Result<Vec<bool>, Failure> {
     log::take_errors("");
     let mut sampler = model
         .grammar(grammar, ROOT)

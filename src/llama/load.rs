@@ -5,7 +5,7 @@ use tracing::debug;
 use super::Failure;
 use super::LlamaOptions;
 use super::device::Placement;
-use super::model::{Layout, Model};
+use super::model::{Layout, NativeModel};
 use super::options::TensorSlot;
 use super::repack;
 use super::uneditable::Uneditable;
@@ -13,8 +13,8 @@ use super::weights::{self, Home, Placed};
 use crate::store::{StoreError, WorkingCopy};
 
 /// A model whose tunable tensors can be edited.
-pub(super) struct Loaded {
-    pub(super) model: Model,
+pub(super) struct LoadedModel {
+    pub(super) model: NativeModel,
     pub(super) placed: Placed,
 }
 
@@ -27,7 +27,7 @@ pub(super) fn load(
     tunable: &[TensorSlot],
     options: &LlamaOptions,
     placement: &Placement,
-) -> Result<Loaded, Failure> {
+) -> Result<LoadedModel, Failure> {
     // A device has no use for weights that are interleaved for the processor.
     let repacks = options.repack && !placement.is_whole() && pays(tunable);
     let repacked = if repacks { repacked(working, tunable, options, placement)? } else { None };
@@ -56,7 +56,7 @@ fn repacked(
     tunable: &[TensorSlot],
     options: &LlamaOptions,
     placement: &Placement,
-) -> Result<Option<Loaded>, Failure> {
+) -> Result<Option<LoadedModel>, Failure> {
     match in_layout(Layout::Repacked, working, tunable, options, placement) {
         Ok(loaded) if loaded.placed.homes.iter().any(Home::is_held) => Ok(Some(loaded)),
         Ok(loaded) if !tunable.iter().any(TensorSlot::is_whole) => Ok(Some(loaded)),
@@ -80,12 +80,12 @@ fn in_layout(
     tunable: &[TensorSlot],
     options: &LlamaOptions,
     placement: &Placement,
-) -> Result<Loaded, Failure> {
-    let mut model = Model::load(working.path(), layout, placement)?;
+) -> Result<LoadedModel, Failure> {
+    let mut model = NativeModel::load(working.path(), layout, placement)?;
     model.set_flash_attention(options.flash_attention);
     let placed = weights::place(&model, working, tunable)?;
     model.limit_positions(placed.positions);
-    Ok(Loaded { model, placed })
+    Ok(LoadedModel { model, placed })
 }
 
 /// Frees the working copy's pages of tensors that are edited elsewhere.

@@ -12,7 +12,7 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_sys_2::{GGML_LOG_LEVEL_ERROR, GGML_LOG_LEVEL_WARN, ggml_log_level, llama_log_set};
 use tracing::{debug, enabled};
 
-use super::size::Buffers;
+use super::size::ContextBuffers;
 
 /// The target of its lines; even its errors are only details, since our own messages repeat those that matter.
 const TARGET: &str = "llama.cpp";
@@ -32,9 +32,9 @@ const KEPT_WARNINGS: usize = 8;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct BufferSizes {
     /// Buffers in main memory.
-    pub(super) here: Buffers,
+    pub(super) here: ContextBuffers,
     /// Buffers on devices.
-    pub(super) on_devices: Buffers,
+    pub(super) on_devices: ContextBuffers,
 }
 
 static STARTED: Once = Once::new();
@@ -43,7 +43,7 @@ thread_local! {
     static ERRORS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static WARNINGS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static LINE: RefCell<String> = const { RefCell::new(String::new()) };
-    static BUFFERS: Cell<BufferSizes> = const { Cell::new(BufferSizes { here: Buffers::NONE, on_devices: Buffers::NONE }) };
+    static BUFFERS: Cell<BufferSizes> = const { Cell::new(BufferSizes { here: ContextBuffers::NONE, on_devices: ContextBuffers::NONE }) };
 }
 
 /// Starts llama.cpp, once per process.
@@ -233,7 +233,7 @@ mod tests {
         ] {
             add_buffer(&mut sizes, line);
         }
-        assert_eq!(sizes.here, Buffers { cells: 4 << 20, states: 1 << 20, compute: 19 << 19 });
-        assert_eq!(sizes.on_devices, Buffers { cells: 2 << 20, states: 0, compute: 3 << 20 });
+        assert_eq!(sizes.here, ContextBuffers { cells: 4 << 20, states: 1 << 20, compute: 19 << 19 });
+        assert_eq!(sizes.on_devices, ContextBuffers { cells: 2 << 20, states: 0, compute: 3 << 20 });
     }
 }

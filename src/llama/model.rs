@@ -35,7 +35,7 @@ pub(super) enum Layout {
 
 /// A loaded model.
 #[derive(Debug)]
-pub(super) struct Model {
+pub(super) struct NativeModel {
     raw: NonNull<llama_model>,
     /// The safe wrapper of the same model, which owns it.
     safe: LlamaModel,
@@ -54,13 +54,13 @@ pub(super) struct Model {
 
 // SAFETY: llama.cpp ties a model to no thread: it is memory, here and on devices, and a vocabulary. GPU backends choose their
 // device in each call. What it logs by thread is taken by the call that it belongs to.
-unsafe impl Send for Model {}
+unsafe impl Send for NativeModel {}
 
 // SAFETY: a loaded model is only read, by its vocabulary functions as by inference, and llama.cpp lets any number of
 // threads do that. Redirecting its tensors takes place before any other thread knows of it.
-unsafe impl Sync for Model {}
+unsafe impl Sync for NativeModel {}
 
-impl Model {
+impl NativeModel {
     /// Loads a model.
     pub(super) fn load(path: &Path, layout: Layout, placement: &Placement) -> Result<Self, Failure> {
         let path = CString::new(path.as_os_str().as_encoded_bytes())?;

@@ -20,7 +20,7 @@ pub enum Layers {
 
 /// Distribution of layers over several devices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Split {
+pub enum SplitMode {
     /// All layers on one device.
     None,
     /// Whole layers on each device.
@@ -36,7 +36,7 @@ pub struct Offload {
     /// The devices by name, none if the list is empty; `None` for all GPUs, or integrated ones if there is no other.
     pub devices: Option<Vec<String>>,
     /// Distribution of the layers over them.
-    pub split: Split,
+    pub split: SplitMode,
     /// The share of each of them, in any unit; by default its free memory.
     pub shares: Vec<f32>,
     /// The device that gets everything if layers are not shared, by its place in the list.
@@ -88,8 +88,8 @@ impl Offload {
             return Err(OffloadError::Shares { given: self.shares.len(), devices: candidates.len() });
         }
         match self.split {
-            Split::Layer => Ok(candidates),
-            Split::None => match candidates.get(self.main) {
+            SplitMode::Layer => Ok(candidates),
+            SplitMode::None => match candidates.get(self.main) {
                 Some(&main) => Ok(vec![main]),
                 None => Err(OffloadError::Main { main: self.main, devices: candidates.len() }),
             },
@@ -212,7 +212,7 @@ mod tests {
         };
         assert_eq!(named(&["Vulkan1", "CUDA1"]).choose(&all), Ok(vec![3, 1]));
         assert_eq!(named(&[]).choose(&all), Ok(Vec::new()));
-        let main = Offload { split: Split::None, main: 1, ..named(&["Vulkan1", "CUDA1"]) };
+        let main = Offload { split: SplitMode::None, main: 1, ..named(&["Vulkan1", "CUDA1"]) };
         assert_eq!(main.choose(&all), Ok(vec![1]));
         let said = named(&["CUDA7"]).choose(&all).unwrap_err().to_string();
         assert!(said.contains("CUDA7") && said.contains("there are: CUDA0, CUDA1, Vulkan0"), "{said}");
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_the_devices_is_refused() {
         let all = two_and_an_integrated_one();
-        let main = Offload { split: Split::None, main: 2, ..Offload::default() };
+        let main = Offload { split: SplitMode::None, main: 2, ..Offload::default() };
         assert_eq!(main.choose(&all), Err(OffloadError::Main { main: 2, devices: 2 }));
         let shares = Offload { shares: vec![1.0; 3], ..Offload::default() };
         assert_eq!(shares.choose(&all), Err(OffloadError::Shares { given: 3, devices: 2 }));

@@ -6,9 +6,9 @@ use super::Failure;
 use super::budget::is_small;
 use super::lasting::Edited;
 use super::layout::{self, Chunk, Path, Room, Token};
-use super::model::Model;
-use super::size::Size;
-use super::tokens::Tokens;
+use super::model::NativeModel;
+use super::size::ContextSize;
+use super::tokens::TokenizedRequest;
 use crate::engine::{Length, Request};
 
 /// Nodes up to which a chunk of short sequences is filled, and the granularity of cells in attention.
@@ -33,7 +33,7 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 pub struct Prepared {
     /// Number that identifies the batch.
     number: u64,
-    pub(super) requests: Vec<Tokens>,
+    pub(super) requests: Vec<TokenizedRequest>,
     /// Chunks for scoring: every sequence is a prompt and its wanted completion.
     pub(super) chunks: Vec<Chunk>,
     room: Room,
@@ -42,9 +42,9 @@ pub struct Prepared {
 
 impl Prepared {
     pub(super) fn new(
-        model: &Model,
+        model: &NativeModel,
         requests: &[Request],
-        size: Size,
+        size: ContextSize,
         edited: &Edited,
     ) -> Result<Self, Failure> {
         let requests =
@@ -55,7 +55,7 @@ impl Prepared {
             reserve: 0,
             sharing: model.can_share_prefixes(),
         };
-        let paths: Vec<Path<'_>> = requests.iter().map(Tokens::scored).collect();
+        let paths: Vec<Path<'_>> = requests.iter().map(TokenizedRequest::scored).collect();
         let longest = paths.iter().map(|path| path.tokens.len()).max().unwrap_or(0);
         // Long sequences get larger chunks, so that a long common prefix is not computed anew for every few of them.
         let cells = size.cells.min((4 * longest).next_multiple_of(CHUNK_NODES));
@@ -85,7 +85,7 @@ impl Prepared {
     }
 
     /// Returns the limits for completing the prompts with up to `new_tokens` tokens each.
-    pub(super) fn room_for(&self, model: &Model, new_tokens: usize) -> Result<Room, Failure> {
+    pub(super) fn room_for(&self, model: &NativeModel, new_tokens: usize) -> Result<Room, Failure> {
         let longest = self.requests.iter().map(|tokens| tokens.prompt.len()).max().unwrap_or(0);
         model.check_positions(longest + new_tokens, "the longest prompt with its reply (-n)")?;
         if longest + new_tokens > self.room.cells {
@@ -151,7 +151,7 @@ pub(super) struct PromptStream<'a> {
     pub(super) first: usize,
 }
 
-impl Tokens {
+impl TokenizedRequest {
     /// Returns all tokens but the last, whose probability is read at the one before it.
     fn scored(&self) -> Path<'_> {
         Path { tokens: &self.all[..self.all.len() - 1], read_from: self.prompt_len - 1 }
@@ -159,17 +159,17 @@ impl Tokens {
 }
 
 /// Counts the tokens of requests, which may be longer than the context.
-pub(super) fn measure(model: &Model, requests: &[Request]) -> Result<Vec<Length>, Failure> {
+pub(super) fn measure(model: &NativeModel, requests: &[Request]) -> Result<Vec<Length>, Failure> {
     let length = |request: &Request| {
-        let Tokens { all, prompt_len, prompt } = Tokens::new(model, request)?;
+        let TokenizedRequest { all, prompt_len, prompt } = TokenizedRequest::new(model, request)?;
         Ok(Length { prompt: prompt.len(), reply: all.len() - prompt_len, both: all.len() })
     };
     requests.iter().map(length).collect()
 }
 
-fn tokens(model: &Model, request: &Request, size: Size) -> Result<Tokens, Failure> {
+fn tokens(model: &NativeModel, request: &Request, size: ContextSize) -> Result<TokenizedRequest, Failure> {
     let begin = || request.prompt.chars().take(40).collect::<String>();
-    let tokens = Tokens::new(model, request)?;
+    let tokens = TokenizedRequest::new(model, request)?;
     let all = &tokens.all;
     if all.len() > size.cells {
         return Err(format!(

@@ -19,7 +19,7 @@ pub(super) enum Move {
 
 /// The next step.
 #[derive(Debug)]
-pub(super) struct Step {
+pub(super) struct ForwardPass {
     /// Changes that come first, in this order.
     pub(super) moves: Vec<Move>,
     /// The sequences that nodes name by their positions in this list.
@@ -114,8 +114,8 @@ impl<'a> Schedule<'a> {
     }
 
     /// Returns the next step; `None` when all prompts are complete.
-    pub(super) fn step(&mut self) -> Option<Step> {
-        let mut step = Step { moves: Vec::new(), sequences: Vec::new(), nodes: Vec::new() };
+    pub(super) fn step(&mut self) -> Option<ForwardPass> {
+        let mut step = ForwardPass { moves: Vec::new(), sequences: Vec::new(), nodes: Vec::new() };
         for (sequence, place) in self.places.iter().enumerate().filter(|(_, place)| place.is_running()) {
             let Some(prompt) = place.prompt else { continue };
             let Some(&token) = self.replies[prompt].last() else { continue };
@@ -261,7 +261,7 @@ impl<'a> Schedule<'a> {
     }
 
     /// Adds the nodes of entrants that are not in memory; entrants diverge after their common prefix.
-    fn lay_out(&self, entrants: &[Entrant], step: &mut Step) {
+    fn lay_out(&self, entrants: &[Entrant], step: &mut ForwardPass) {
         // The nodes of the entrant before, from its first that is not in memory.
         let mut path: Vec<usize> = Vec::new();
         for Entrant { prompt, resident, joined, place, .. } in entrants {

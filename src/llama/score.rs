@@ -91,8 +91,8 @@ mod tests {
     use super::super::device::Placement;
     use super::super::lasting::Edited;
     use super::super::log;
-    use super::super::model::{Layout, Model};
-    use super::super::size::Size;
+    use super::super::model::{Layout, NativeModel};
+    use super::super::size::ContextSize;
     use super::*;
     use crate::engine::Request;
 
@@ -111,8 +111,8 @@ mod tests {
     fn requests_score_together_as_they_do_alone() {
         log::start();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/arith-tiny-q4_k.gguf");
-        let model = Model::load(&path, Layout::Plain, &Placement::none()).unwrap();
-        let size = Size { cells: 1024, sequences: 64, tokens: 100, outputs: 64, threads: 1 };
+        let model = NativeModel::load(&path, Layout::Plain, &Placement::none()).unwrap();
+        let size = ContextSize { cells: 1024, sequences: 64, tokens: 100, outputs: 64, threads: 1 };
         let adjust = |params: &mut llama_cpp_sys_2::llama_context_params| {
             params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
             (params.type_k, params.type_v) = (GGML_TYPE_F32, GGML_TYPE_F32);

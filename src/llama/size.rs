@@ -5,7 +5,7 @@ pub(super) const MAX_SEQUENCES: usize = 256;
 
 /// The sizes of a context, fixed at its creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Size {
+pub(super) struct ContextSize {
     /// Tokens that fit in the KV cache, all sequences together.
     pub(super) cells: usize,
     /// Sequences in parallel.
@@ -18,7 +18,7 @@ pub(super) struct Size {
     pub(super) threads: usize,
 }
 
-impl Size {
+impl ContextSize {
     /// Returns it with this many tokens in one forward pass, and no more outputs than that.
     pub(super) fn with_tokens(self, tokens: usize) -> Self {
         Self { tokens, ..self }.with_outputs(self.outputs.min(tokens))
@@ -32,7 +32,7 @@ impl Size {
 
 /// Bytes of the buffers of a context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Buffers {
+pub(super) struct ContextBuffers {
     /// Keys and values; they grow with the cells.
     pub(super) cells: u64,
     /// States of a recurrent model; they grow with the sequences.
@@ -41,7 +41,7 @@ pub(super) struct Buffers {
     pub(super) compute: u64,
 }
 
-impl Buffers {
+impl ContextBuffers {
     /// No buffers.
     #[cfg_attr(not(feature = "llama"), allow(dead_code))] // A build without llama.cpp has no buffers to add up.
     pub(super) const NONE: Self = Self { cells: 0, states: 0, compute: 0 };

@@ -5,12 +5,12 @@
 
 use super::Failure;
 use super::layout::Token;
-use super::model::Model;
+use super::model::NativeModel;
 use crate::engine::Request;
 
 /// One request as tokens.
 #[derive(Clone, Debug)]
-pub(super) struct Tokens {
+pub(super) struct TokenizedRequest {
     /// Tokens of prompt and completion, followed by the end-of-generation token unless the completion goes on.
     pub(super) all: Vec<Token>,
     /// Number of tokens before those that are scored: the common prefix of the prompt by itself and the whole. A token
@@ -20,8 +20,8 @@ pub(super) struct Tokens {
     pub(super) prompt: Vec<Token>,
 }
 
-impl Tokens {
-    pub(super) fn new(model: &Model, request: &Request) -> Result<Self, Failure> {
+impl TokenizedRequest {
+    pub(super) fn new(model: &NativeModel, request: &Request) -> Result<Self, Failure> {
         let Request { prompt, completion, goes_on, literal, first } = request;
         let of_prompt: Vec<usize> = literal.iter().copied().filter(|&place| place < prompt.len()).collect();
         let mut before = text(model, prompt, &of_prompt);
@@ -48,7 +48,7 @@ impl Tokens {
 
 /// Returns the tokens of a text from its beginning, with one that begins it if the model has one and the text does not
 /// name it. The names of control tokens that begin at `literal` mean their letters.
-pub(super) fn text(model: &Model, text: &str, literal: &[usize]) -> Vec<Token> {
+pub(super) fn text(model: &NativeModel, text: &str, literal: &[usize]) -> Vec<Token> {
     let mut tokens: Vec<Token> = model.beginning().into_iter().collect();
     let begun = tokens.len();
     if literal.is_empty() {
@@ -66,7 +66,7 @@ pub(super) fn text(model: &Model, text: &str, literal: &[usize]) -> Vec<Token> {
 
 /// Returns the parts of a text between names of control tokens that mean these, each with whether names in it are to
 /// be parsed. Parts without literal names stay together.
-fn parts<'a>(model: &Model, text: &'a str, literal: &[usize]) -> Vec<(&'a str, bool)> {
+fn parts<'a>(model: &NativeModel, text: &'a str, literal: &[usize]) -> Vec<(&'a str, bool)> {
     let (mut parts, mut done, mut from, mut has_literal) = (Vec::new(), 0, 0, false);
     let mut close = |done: &mut usize, from: usize, to: usize, has_literal: bool| {
         if has_literal {

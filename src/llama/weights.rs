@@ -28,9 +28,9 @@ use super::budget::PROBE;
 use super::context::Context;
 use super::layout::Node;
 use super::mirror::{Destination, DeviceCopy, is_in_main_memory, is_on_device};
-use super::model::Model;
+use super::model::NativeModel;
 use super::repack::Held;
-use super::size::Buffers;
+use super::size::ContextBuffers;
 use super::uneditable::Uneditable;
 use crate::store::{WorkingCopy, page_size};
 
@@ -90,8 +90,8 @@ pub(super) struct Placed {
     /// The memory from which inference reads each slot's tensor.
     pub(super) homes: Vec<Home>,
     /// The buffers of a context of size [`PROBE`], in main memory and on devices.
-    pub(super) probe: Buffers,
-    pub(super) on_devices: Buffers,
+    pub(super) probe: ContextBuffers,
+    pub(super) on_devices: ContextBuffers,
     /// Most positions of a text, if the model has learned each.
     pub(super) positions: Option<usize>,
 }
@@ -99,7 +99,7 @@ pub(super) struct Placed {
 /// Finds, or makes, a home for every slot's tensor: memory in which its codes can be edited and which inference reads.
 /// The working copy must outlive the model's use.
 pub(super) fn place(
-    model: &Model,
+    model: &NativeModel,
     working: &mut WorkingCopy,
     slots: &[TensorSlot],
 ) -> Result<Placed, Failure> {
@@ -271,7 +271,9 @@ fn release(_: *const [u8]) {}
 
 /// Returns every tensor of the model that its graph uses, each once, and the buffers of the context that evaluated it,
 /// in main memory and on devices.
-fn graph_weights(model: &Model) -> Result<(Vec<NonNull<ggml_tensor>>, Buffers, Buffers), Failure> {
+fn graph_weights(
+    model: &NativeModel,
+) -> Result<(Vec<NonNull<ggml_tensor>>, ContextBuffers, ContextBuffers), Failure> {
     let mut weights: Vec<NonNull<ggml_tensor>> = Vec::new();
     let receiver: *mut c_void = (&raw mut weights).cast();
     // SAFETY: `weights` and the model outlive the context, which ends with this function.

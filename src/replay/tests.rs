@@ -18,7 +18,7 @@ fn header_with(window: Window) -> Header {
     test_log::header(Settings { window, ..test_log::settings() })
 }
 
-/// What the test header tunes: codes of both tensors, and the scales of the second.
+/// Tuned fields of the test header: codes of both tensors, and the scales of the second.
 const PARTS: [(u32, Field); 3] = [(0, Field::Codes), (1, Field::Codes), (1, Field::Scales)];
 
 /// A tile in the middle of the tensor, or its last one.

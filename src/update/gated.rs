@@ -28,13 +28,13 @@ pub fn weigh<I: Integers>(
     };
     for (seed, &weight) in update.seeds.iter().zip(update.weights) {
         if weight != 0.0 {
-            let mut sink = Accumulate { sum, integers, members, weight };
+            let mut sink = AccumulateGated { sum, integers, members, weight };
             draw_tile(update.noise, seed, tile, &mut sink);
         }
     }
 }
 
-struct Accumulate<'a, F> {
+struct AccumulateGated<'a, F> {
     sum: &'a mut [f32],
     integers: &'a [i16],
     /// Returns the number of members that change an integer of this value by this perturbation.
@@ -42,7 +42,7 @@ struct Accumulate<'a, F> {
     weight: f32,
 }
 
-impl<F: Fn(i16, i16) -> u8> Sink for Accumulate<'_, F> {
+impl<F: Fn(i16, i16) -> u8> Sink for AccumulateGated<'_, F> {
     #[inline]
     fn hit(&mut self, index: usize, u: i16) {
         let members = (self.members)(self.integers[index], u);

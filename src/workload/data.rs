@@ -16,7 +16,7 @@ use crate::task::{
 const PIECE_BYTES: usize = 512;
 
 /// The user's examples as a task, and the findings about them.
-pub struct Loaded {
+pub struct LoadedExamples {
     pub task: Examples,
     /// SHA-256 over the files' names and contents.
     pub sha256: String,
@@ -27,7 +27,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// When the data cannot be read, or an example is not what the task needs.
-pub fn examples(definition: &Definition, options: &DataOptions) -> Result<Loaded, WorkloadError> {
+pub fn examples(definition: &Definition, options: &DataOptions) -> Result<LoadedExamples, WorkloadError> {
     let is_gsm8k = matches!(definition.problems, Problems::Gsm8k(_));
     let shapes = if is_gsm8k { vec![Shape::Question] } else { shapes(&definition.rewards) };
     let data = read_data(options.path.as_ref())?;
@@ -52,7 +52,7 @@ pub fn examples(definition: &Definition, options: &DataOptions) -> Result<Loaded
         (false, true) => Some(is_wanted),
         (false, false) => None,
     };
-    Ok(Loaded { task: Examples::new(training, held_out, is_right), sha256: data.sha256, facts })
+    Ok(LoadedExamples { task: Examples::new(training, held_out, is_right), sha256: data.sha256, facts })
 }
 
 /// Returns the training examples and the held-out ones.
@@ -118,7 +118,7 @@ fn counting(examples: Vec<Example>, replies: Replies, facts: &mut Facts) -> Vec<
 /// Returns the number of the assistant's replies in an example that is a conversation.
 fn replies_of(content: &Content) -> u64 {
     match content {
-        Content::Reply { prompt: dataset::Prompt::Messages(messages), .. } => {
+        Content::Reply { prompt: dataset::DataPrompt::Messages(messages), .. } => {
             1 + messages.iter().filter(|message| message.role == "assistant").count() as u64
         }
         _ => 1,
@@ -187,23 +187,25 @@ impl Making {
     }
 
     /// Returns a prompt in both forms. A text stands as it is if there is no template.
-    fn prompt(&self, asked: dataset::Prompt) -> Prompt {
+    fn prompt(&self, asked: dataset::DataPrompt) -> Prompt {
         match asked {
-            dataset::Prompt::Text(text) => Prompt { chat: vec![Message::user(text.clone())], plain: text },
-            dataset::Prompt::Messages(chat) => Prompt { plain: self.form.written(&chat), chat },
+            dataset::DataPrompt::Text(text) => {
+                Prompt { chat: vec![Message::user(text.clone())], plain: text }
+            }
+            dataset::DataPrompt::Messages(chat) => Prompt { plain: self.form.written(&chat), chat },
         }
     }
 
     /// Adds the request for the number at the end, and checks that the wanted answer has one.
-    fn word_problem(&self, asked: dataset::Prompt, answer: &str) -> Result<Problem, WordProblemError> {
+    fn word_problem(&self, asked: dataset::DataPrompt, answer: &str) -> Result<Problem, WordProblemError> {
         let mut messages = match asked {
-            dataset::Prompt::Text(text) => vec![Message::user(text)],
-            dataset::Prompt::Messages(messages) => messages,
+            dataset::DataPrompt::Text(text) => vec![Message::user(text)],
+            dataset::DataPrompt::Messages(messages) => messages,
         };
         let question = messages.pop().map_or_else(String::new, |last| last.content);
         let WordProblem { prompt, answer, .. } = WordProblem::new(&question, answer)?;
         messages.push(Message::user(prompt));
-        let prompt = self.prompt(dataset::Prompt::Messages(messages));
+        let prompt = self.prompt(dataset::DataPrompt::Messages(messages));
         Ok(Problem { prompt, wanted: Some(answer), ..Problem::default() })
     }
 }

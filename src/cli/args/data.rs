@@ -1,4 +1,4 @@
-//! What can be typed of the user's data alone.
+//! Flags of `data`.
 
 use std::path::PathBuf;
 

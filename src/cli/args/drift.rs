@@ -1,12 +1,12 @@
-//! What can be typed of drift.
+//! Flags of drift.
 
 use clap::Args as ClapArgs;
 
-/// Whether the model is still itself, measured in every evaluation.
+/// Drift from the base model, measured in every evaluation.
 #[derive(Clone, Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Drift from the base model")]
 pub struct DriftArgs {
-    /// What drift is measured on: a file of lines {"prompt": "..."} and {"text": "..."} that have nothing to do with the task, or
+    /// Measure drift on this set: a file of lines {"prompt": "..."} and {"text": "..."} that have nothing to do with the task, or
     /// none for replies to held-out prompts alone [default: a set that comes with the program]
     #[arg(long, value_name = "FILE|none")]
     pub neutral: Option<String>,

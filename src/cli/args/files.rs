@@ -41,7 +41,7 @@ pub struct ExportArgs {
     pub threads: ThreadsArgs,
 }
 
-/// What the metadata of a model says that is written.
+/// Flag of the metadata of a written model.
 #[derive(Clone, Debug, Args)]
 pub struct FormArgs {
     /// Leave out of the tuned model's metadata where it comes from: nothing but codes differs from the base

@@ -35,7 +35,7 @@ pub struct InferenceArgs {
 }
 
 impl InferenceArgs {
-    /// What the environment alone says, as where no flag is given.
+    /// Returns the settings of the environment alone, as if no flag were given.
     ///
     /// # Errors
     /// When a variable makes no sense.
@@ -59,7 +59,7 @@ impl InferenceArgs {
         self.ctx_size.filter(|&tokens| tokens > 0)
     }
 
-    /// Whether llama.cpp may keep weights in its interleaved layouts.
+    /// Returns `true` if llama.cpp may keep weights in its interleaved layouts.
     pub fn repacks(&self) -> bool {
         self.repack && !self.no_repack
     }
@@ -99,7 +99,7 @@ fn automatic(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| "expected a number of at least 1, or -1 or 0 for the default".to_owned())
 }
 
-/// What llama.cpp takes for yes and no in the environment.
+/// Parses llama.cpp's values for yes and no in the environment.
 fn switch(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "on" | "enabled" | "true" | "1" => Ok(true),

@@ -2,9 +2,9 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::llama::{Layers, Offload, Split};
+use crate::llama::{Layers, Offload, SplitMode};
 
-/// What is put on which devices.
+/// Flags of GPUs.
 #[derive(Clone, Debug, Args)]
 pub struct OffloadArgs {
     /// Layers of the model that are put on GPUs, the last ones first: a number, auto (as many as fit), or all; also as -ngl. 0 for the
@@ -30,7 +30,7 @@ pub struct OffloadArgs {
     /// The GPU that takes all layers with --split-mode none, by its place in the list, also as -mg [default: 0]
     #[arg(long, value_name = "N", env = "LLAMA_ARG_MAIN_GPU")]
     main_gpu: Option<usize>,
-    /// Whether to use flash attention, also as -fa: on, off, or auto for llama.cpp's choice [default: auto]
+    /// Use flash attention, also as -fa: on, off, or auto for llama.cpp's choice [default: auto]
     #[arg(long, value_name = "on|off|auto", env = "LLAMA_ARG_FLASH_ATTN", value_parser = flash)]
     flash_attn: Option<Flash>,
 }
@@ -46,8 +46,8 @@ impl OffloadArgs {
             layers: self.n_gpu_layers.unwrap_or_default(),
             devices: self.device.as_deref().map(names),
             split: match self.split_mode {
-                Some(SplitArg::None) => Split::None,
-                Some(SplitArg::Layer) | None => Split::Layer,
+                Some(SplitArg::None) => SplitMode::None,
+                Some(SplitArg::Layer) | None => SplitMode::Layer,
             },
             shares: self.tensor_split.clone().unwrap_or_default().0,
             main: self.main_gpu.unwrap_or(0),
@@ -71,11 +71,11 @@ pub enum SplitArg {
 #[derive(Clone, Debug, Default)]
 pub struct Shares(Vec<f32>);
 
-/// Whether to use flash attention; `None` for llama.cpp's choice.
+/// Use of flash attention; `None` leaves it to llama.cpp.
 #[derive(Clone, Copy, Debug)]
 pub struct Flash(Option<bool>);
 
-/// A number of layers, and llama.cpp's numbers for auto and all.
+/// Parses a number of layers, and llama.cpp's numbers for auto and all.
 fn layers(text: &str) -> Result<Layers, String> {
     match text {
         "auto" | "-1" => Ok(Layers::Auto),
@@ -92,7 +92,7 @@ fn shares(text: &str) -> Result<Shares, String> {
     shares.filter(|shares| shares.iter().sum::<f32>() > 0.0).map(Shares).ok_or_else(wrong)
 }
 
-/// What llama.cpp takes for these.
+/// Parses llama.cpp's values for on, off and auto.
 fn flash(text: &str) -> Result<Flash, String> {
     match text.to_ascii_lowercase().as_str() {
         "on" | "enabled" | "true" | "1" => Ok(Flash(Some(true))),

@@ -1,4 +1,4 @@
-//! What can be typed after `probe`: what `tune` takes, but for what it writes.
+//! Flags of `probe`: those of `tune` except its outputs.
 
 use std::path::PathBuf;
 

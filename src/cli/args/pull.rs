@@ -1,4 +1,4 @@
-//! What can be typed after `pull`.
+//! Flags of `pull`.
 
 use std::path::PathBuf;
 use std::str::FromStr;

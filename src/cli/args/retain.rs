@@ -1,16 +1,16 @@
-//! What can be typed of what a run must not lose.
+//! Flags of the retained task.
 
 use clap::Args as ClapArgs;
 
-/// What must not get worse, and when a run ends early.
+/// The retained task, and an early end of the run.
 #[derive(Clone, Debug, Default, ClapArgs)]
 #[command(next_help_heading = "Retaining")]
 pub struct RetainArgs {
-    /// What must not get worse: a file or folder of your examples (their log-likelihood), arith, countdown, or a task file
+    /// Task that must not get worse: a file or folder of your examples (their log-likelihood), arith, countdown, or a task file
     /// (.toml); every evaluation tells how it does
     #[arg(long, value_name = "PATH|TASK")]
     pub retain: Option<String>,
-    /// What it counts in a member's fitness, next to the task's own reward; 0 only watches it [default: 0]
+    /// Its weight in a member's fitness, next to the task's own reward; 0 only watches it [default: 0]
     #[arg(long, value_name = "X", requires = "retain", allow_negative_numbers = true)]
     pub retain_weight: Option<f64>,
     /// Its problems that each member is evaluated on, where it counts [default: 16]

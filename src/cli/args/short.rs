@@ -1,4 +1,4 @@
-//! What `-h` shows: the flags that most people need, a line each. `--help` shows all of them in full, and ends with examples.
+//! Contents of `-h`: the flags that most people need, a line each. `--help` shows all of them in full, and ends with examples.
 
 use clap::{Arg, Command, CommandFactory};
 
@@ -9,7 +9,7 @@ struct Help {
     command: &'static str,
     /// Arguments in `-h`, each with its line.
     common: &'static [(&'static str, &'static str)],
-    /// What ends `--help`.
+    /// Last part of `--help`.
     examples: &'static str,
 }
 

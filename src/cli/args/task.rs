@@ -1,4 +1,4 @@
-//! What can be typed of a task.
+//! Flags of a task.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -36,7 +36,7 @@ pub struct TaskArgs {
     /// Leave out examples that are too long for the context (-c), and say how many
     #[arg(long)]
     pub skip_long: bool,
-    /// What counts for arith, countdown and gsm8k: the log-likelihood of the right reply, the same with less weight on what is
+    /// Reward of arith, countdown and gsm8k: the log-likelihood of the right reply, the same with less weight on what is
     /// out of reach (for short replies), or whether the model's own is right [default: loglik for arith, else exact]
     #[arg(long, value_enum)]
     pub reward: Option<RewardArg>,
@@ -224,7 +224,7 @@ impl From<RepliesArg> for Replies {
     }
 }
 
-/// What is done when a reward program takes too long.
+/// Action when a reward program takes too long.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum OnTimeout {
     Stop,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cli::tokens::Found;
+use crate::cli::tokens::FoundTokens;
 use crate::ending::Ending;
 use crate::evaluation::Worth;
 use crate::surprise::Standout;
@@ -37,9 +37,9 @@ pub struct TunedToken<'a> {
 
 impl<'a> TunedRows<'a> {
     /// Returns what was found.
-    pub fn of(found: &'a Found) -> Self {
+    pub fn of(found: &'a FoundTokens) -> Self {
         match found {
-            Found::Opening(surprise) => {
+            FoundTokens::Opening(surprise) => {
                 let token = |Standout { token, text, more }: &'a Standout| TunedToken {
                     token: *token,
                     text,
@@ -48,7 +48,7 @@ impl<'a> TunedRows<'a> {
                 let tokens = surprise.tokens.iter().map(token).collect();
                 Self { tokens, nats: Some(surprise.nats), share: Some(surprise.share), ending: None }
             }
-            Found::Ending(Ending { token, text, worth }) => {
+            FoundTokens::Ending(Ending { token, text, worth }) => {
                 let tokens = vec![TunedToken { token: *token, text, more: None }];
                 Self { tokens, nats: None, share: None, ending: Some(*worth) }
             }

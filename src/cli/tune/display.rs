@@ -1,6 +1,6 @@
 //! Progress of a run, as text or JSON.
 
-use super::job::Job;
+use super::job::TuneJob;
 use crate::cli::json::{self, SeenExample, StartLine, TuneLine, TunedRows};
 use crate::cli::probe::Probed;
 use crate::cli::progress::{self, JsonReport, RunOutline, TextReport};
@@ -18,7 +18,7 @@ pub enum Display {
 
 impl Display {
     /// Reports the start of the run, with `planned` bytes of memory.
-    pub fn start(job: &Job, log: &SeedLog, planned: u64, example: Option<&PromptedExample>) -> Self {
+    pub fn start(job: &TuneJob, log: &SeedLog, planned: u64, example: Option<&PromptedExample>) -> Self {
         if job.json {
             progress::tell(&TuneLine::Start(start(job, log, planned, example)));
             return Self::Json(JsonReport);
@@ -31,7 +31,7 @@ impl Display {
     }
 
     /// Reports the tokens whose rows are tuned.
-    pub fn tell_tokens(&self, found: &tokens::Found) {
+    pub fn tell_tokens(&self, found: &tokens::FoundTokens) {
         match self {
             Self::Text(report) => report.line(&tokens::line(found)),
             Self::Json(_) => progress::tell(&TuneLine::Rows(TunedRows::of(found))),
@@ -66,7 +66,12 @@ impl Display {
 }
 
 /// Returns the first line of JSON.
-fn start<'a>(job: &Job, log: &'a SeedLog, planned: u64, example: Option<&PromptedExample>) -> StartLine<'a> {
+fn start<'a>(
+    job: &TuneJob,
+    log: &'a SeedLog,
+    planned: u64,
+    example: Option<&PromptedExample>,
+) -> StartLine<'a> {
     let RunOutline { done, integers, .. } = RunOutline::new(log);
     StartLine {
         log: json::path(&job.log),
@@ -80,7 +85,7 @@ fn start<'a>(job: &Job, log: &'a SeedLog, planned: u64, example: Option<&Prompte
     }
 }
 
-fn introduction(job: &Job, log: &SeedLog, outline: RunOutline, planned: u64) -> String {
+fn introduction(job: &TuneJob, log: &SeedLog, outline: RunOutline, planned: u64) -> String {
     let types: Vec<String> = log.header.settings.types.iter().map(TypeSettings::name).collect();
     let start = match outline.done {
         0 => format!("tuning {} into {}", job.model.display(), job.log.display()),

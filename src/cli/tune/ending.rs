@@ -4,18 +4,18 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 
-use super::job::Job;
+use super::job::TuneJob;
 use crate::cli::args::Until;
 use crate::cli::json::{self, EndLine, TuneLine};
-use crate::cli::{Ending, audit, drift, export, out, progress, sentence, text};
+use crate::cli::{CommandEnd, audit, drift, export, out, progress, sentence, text};
 use crate::export::Form;
-use crate::llama::{Layers, LlamaOptions, Offload, Split};
+use crate::llama::{Layers, LlamaOptions, Offload, SplitMode};
 use crate::seed_log::{EvaluationRecord, SeedLog};
 use crate::tune::Summary;
 
 /// A run that has ended in some way.
 pub struct EndedRun<'a> {
-    pub job: &'a Job,
+    pub job: &'a TuneJob,
     pub summary: Summary,
     pub log: SeedLog,
     /// Planned bytes of memory.
@@ -24,11 +24,11 @@ pub struct EndedRun<'a> {
 
 impl EndedRun<'_> {
     /// Reports a run that is complete: all its generations are in the log, or it is out of patience.
-    pub fn done(&self) -> Result<Ending> {
+    pub fn done(&self) -> Result<CommandEnd> {
         let Self { job, summary, log, planned } = self;
         if let Some(export) = &job.export {
             let until = (!self.is_all()).then_some(Until::Best);
-            export::Job { until, ..export.clone() }.make(log, log.chosen())?;
+            export::ExportJob { until, ..export.clone() }.make(log, log.chosen())?;
         }
         // Writing the model has compared the same already.
         if job.export.is_none() || log.chosen() < summary.generations {
@@ -37,7 +37,7 @@ impl EndedRun<'_> {
         if job.json {
             let export = job.export.as_ref();
             let model = export.and_then(|export| export.output.as_ref()).map(json::path);
-            let card = export.and_then(export::Job::card_path).map(json::path);
+            let card = export.and_then(export::ExportJob::card_path).map(json::path);
             out::json(&TuneLine::Done(self.line().with_files(model, card)))?;
         } else {
             let samples =
@@ -53,7 +53,7 @@ impl EndedRun<'_> {
     }
 
     /// Reports a run that Ctrl-C stopped.
-    pub fn stopped(&self) -> Ending {
+    pub fn stopped(&self) -> CommandEnd {
         let Self { job, summary, .. } = self;
         if job.json {
             progress::tell(&TuneLine::Interrupted(self.line()));
@@ -63,7 +63,7 @@ impl EndedRun<'_> {
             text::generations(summary.generations),
             self.resume_command()
         ));
-        Ending::Interrupted
+        CommandEnd::Interrupted
     }
 
     /// Returns the last line of JSON.
@@ -93,11 +93,11 @@ impl EndedRun<'_> {
     }
 
     /// Warns if the run's model has become worse elsewhere.
-    fn warn_of_damage(&self) -> Ending {
+    fn warn_of_damage(&self) -> CommandEnd {
         let Self { job, log, .. } = self;
         let damage = drift::damage(log);
         if damage.is_empty() {
-            return Ending::Success;
+            return CommandEnd::Success;
         }
         let is_whole = |best: &&EvaluationRecord| best.generations > 0;
         let way_out = match log.best().filter(is_whole) {
@@ -112,7 +112,7 @@ impl EndedRun<'_> {
                 .to_owned(),
         };
         out::warn(format!("\nwarning: {}\n{way_out}", damage.join("\nwarning: ")));
-        Ending::Damaged
+        CommandEnd::Damaged
     }
 
     /// Warns if the rewards told little or nothing.
@@ -159,7 +159,7 @@ impl EndedRun<'_> {
 
     /// Returns the flags that write the tuned model.
     fn export_flags(&self) -> String {
-        let Some(export::Job { output: Some(place), form, card, .. }) = &self.job.export else {
+        let Some(export::ExportJob { output: Some(place), form, card, .. }) = &self.job.export else {
             return String::new();
         };
         let form = if *form == Form::Bare { " --no-provenance" } else { "" };
@@ -208,7 +208,7 @@ fn on_devices(offload: &Offload) -> String {
         [] => "none".to_owned(),
         _ => names.join(","),
     });
-    let split = (offload.split == Split::None).then(|| "none".to_owned());
+    let split = (offload.split == SplitMode::None).then(|| "none".to_owned());
     let shares: Vec<String> = offload.shares.iter().map(f32::to_string).collect();
     [
         ("-ngl", layers),

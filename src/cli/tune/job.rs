@@ -12,7 +12,7 @@ use crate::store::Artefact;
 use crate::workload::Objective;
 
 /// A run that is to be made, or to be continued.
-pub struct Job {
+pub struct TuneJob {
     /// The model's file.
     pub model: PathBuf,
     /// The log's file.
@@ -20,7 +20,7 @@ pub struct Job {
     pub from: From,
     pub run: RunOptions,
     /// The tuned model that is written at the end.
-    pub export: Option<export::Job>,
+    pub export: Option<export::ExportJob>,
     /// `true` if a probe chooses the settings.
     pub auto: bool,
     /// `true` if the log is replayed after every generation.
@@ -48,7 +48,7 @@ pub enum From {
     },
 }
 
-impl Job {
+impl TuneJob {
     /// Resolves the flags.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Job {
         };
         let of_model = || Path::new(args.model.file_name().unwrap_or_default()).with_extension("qes");
         let log = args.output.clone().unwrap_or_else(of_model);
-        let export = args.export.clone().map(|output| export::Job {
+        let export = args.export.clone().map(|output| export::ExportJob {
             model: args.model.clone(),
             log: log.clone(),
             output: Some(output),

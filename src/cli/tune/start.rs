@@ -4,10 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::job::{From, Job};
+use super::job::{From, TuneJob};
 use crate::cli::args::task_text;
 use crate::cli::begin::{Begun, Told};
-use crate::cli::tokens::Found;
+use crate::cli::tokens::FoundTokens;
 use crate::cli::{UsageError, definition, out, setup};
 use crate::model::Model;
 use crate::plan::Continued;
@@ -25,7 +25,7 @@ pub struct Start {
     pub goal: Option<PlanRecord>,
     pub evaluators: Evaluators,
     /// The tokens that were found, whose rows are tuned.
-    pub tokens: Option<Found>,
+    pub tokens: Option<FoundTokens>,
     pub told: Told,
 }
 
@@ -34,7 +34,7 @@ impl Start {
     ///
     /// # Errors
     /// When options, data and model do not fit together. No file has been changed then.
-    pub fn new(job: &Job, model: &Model) -> Result<Self> {
+    pub fn new(job: &TuneJob, model: &Model) -> Result<Self> {
         match &job.from {
             From::Base { objective, overwrite } => Self::at_base(job, objective, *overwrite, model),
             From::Log { task, data, trusted } => {
@@ -44,7 +44,7 @@ impl Start {
     }
 
     /// Begins a new run, its log in memory.
-    fn at_base(job: &Job, objective: &Objective, overwrite: bool, model: &Model) -> Result<Self> {
+    fn at_base(job: &TuneJob, objective: &Objective, overwrite: bool, model: &Model) -> Result<Self> {
         if job.log.exists() {
             refuse_overwriting(&job.log, overwrite)?;
         }
@@ -55,7 +55,7 @@ impl Start {
 
     /// Continues a run, and cuts a torn tail off its log file.
     fn at_log(
-        job: &Job,
+        job: &TuneJob,
         task: Option<&str>,
         data: Option<&Path>,
         trusted: bool,
@@ -100,7 +100,7 @@ fn refuse_overwriting(path: &Path, overwrite: bool) -> Result<()> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn create(job: &Job, log: &SeedLog) -> Result<LogFile> {
+pub fn create(job: &TuneJob, log: &SeedLog) -> Result<LogFile> {
     let (_, line) = SeedLog::start(log.header.clone())?;
     let over = matches!(job.from, From::Base { overwrite: true, .. }) && job.log.exists();
     Ok(if over { LogFile::replace(&job.log, &line)? } else { LogFile::create(&job.log, &line)? })

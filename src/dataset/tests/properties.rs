@@ -27,9 +27,9 @@ fn parse_soundly(file: &str, bytes: &[u8], piece_bytes: usize) -> Option<Dataset
 }
 
 fn assert_sound(shape: Shape, content: &Content) {
-    let is_asked = |prompt: &Prompt| match prompt {
-        Prompt::Text(text) => !text.trim().is_empty(),
-        Prompt::Messages(messages) => messages.last().is_some_and(|last| last.role != "assistant"),
+    let is_asked = |prompt: &DataPrompt| match prompt {
+        DataPrompt::Text(text) => !text.trim().is_empty(),
+        DataPrompt::Messages(messages) => messages.last().is_some_and(|last| last.role != "assistant"),
     };
     let is_said = |text: &String| !text.trim().is_empty() && !text.contains(['\0', '\r']);
     let sound = match (shape, content) {

@@ -4,8 +4,10 @@ use super::*;
 
 fn prompts(dataset: &Dataset) -> Vec<String> {
     let prompt = |example: &Example| match &example.content {
-        Content::Reply { prompt: Prompt::Text(text), .. } => text.clone(),
-        Content::Reply { prompt: Prompt::Messages(messages), .. } => messages.last().unwrap().content.clone(),
+        Content::Reply { prompt: DataPrompt::Text(text), .. } => text.clone(),
+        Content::Reply { prompt: DataPrompt::Messages(messages), .. } => {
+            messages.last().unwrap().content.clone()
+        }
         other => format!("{other:?}"),
     };
     dataset.examples.iter().map(prompt).collect()

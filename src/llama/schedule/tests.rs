@@ -8,8 +8,8 @@ use super::*;
 
 const ROOM: Room = Room { cells: 100, sequences: 4, reserve: 8, sharing: true };
 
-/// What follows some tokens; `None` for the end.
-type Model = fn(&[Token]) -> Option<Token>;
+/// Returns the token that follows some tokens; `None` for the end.
+type FakeModel = fn(&[Token]) -> Option<Token>;
 
 /// As many tokens as the last of the prompt says, which all are 10 and more; in prompts, tokens are less.
 fn counting(tokens: &[Token]) -> Option<Token> {
@@ -24,8 +24,8 @@ fn scattering(tokens: &[Token]) -> Option<Token> {
     (!hash.is_multiple_of(5)).then_some((hash % 3) as Token)
 }
 
-/// What a model says when asked alone.
-fn alone(model: Model, prompt: &[Token], most: usize) -> Vec<Token> {
+/// Returns the reply of a model that is asked alone.
+fn alone(model: FakeModel, prompt: &[Token], most: usize) -> Vec<Token> {
     let mut tokens = prompt.to_vec();
     while let Some(token) = model(&tokens).filter(|_| tokens.len() < prompt.len() + most) {
         tokens.push(token);
@@ -57,7 +57,7 @@ impl Fake {
     }
 
     /// Evaluates a step, and hands on what the model says.
-    fn evaluate(&mut self, step: &Step, model: Model, mut tell: impl FnMut(usize, Option<Token>)) {
+    fn evaluate(&mut self, step: &ForwardPass, model: FakeModel, mut tell: impl FnMut(usize, Option<Token>)) {
         let distinct: HashSet<&i32> = step.sequences.iter().collect();
         assert_eq!(distinct.len(), step.sequences.len(), "a sequence is in two places");
         let mut said = Vec::new();
@@ -83,7 +83,7 @@ impl Fake {
 }
 
 /// Completes prompts on the fake: what followed each, and the steps it took.
-fn run(prompts: &[&[Token]], room: Room, model: Model) -> (Vec<Vec<Token>>, Vec<(usize, usize)>) {
+fn run(prompts: &[&[Token]], room: Room, model: FakeModel) -> (Vec<Vec<Token>>, Vec<(usize, usize)>) {
     let sequences = vec![Vec::new(); room.sequences];
     let mut fake = Fake { room, tokens: Vec::new(), sequences, steps: Vec::new() };
     let mut schedule = Schedule::new(prompts, room);
