@@ -70,7 +70,7 @@ use lasting::Edited;
 use layout::Node;
 use load::LoadedModel;
 use model::NativeModel;
-use size::Size;
+use size::ContextSize;
 use weights::{Home, Placed};
 
 /// Error in this module; it becomes the source of an [`EngineError`].
@@ -94,7 +94,7 @@ pub struct LlamaEngine {
     /// The place from which inference reads each of the slots' tensors.
     homes: Vec<Home>,
     edited: Edited,
-    size: Size,
+    size: ContextSize,
     context_bytes: u64,
     placement: Placement,
     device_bytes: u64,

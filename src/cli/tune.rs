@@ -13,7 +13,7 @@ use super::args::TuneArgs;
 use super::audit::FileAuditor;
 use super::probe::Probed;
 use super::{CommandEnd, chat, interrupt, out, progress, setup};
-use crate::evaluation::{PromptedExample, RepliesMade};
+use crate::evaluation::RepliesMade;
 use crate::llama::{LlamaEngine, LlamaOptions, check_built_in};
 use crate::model::Model;
 use crate::plan::{Memory, MemoryPlan};
@@ -52,7 +52,6 @@ struct PreparedRun<'a> {
     plan: MemoryPlan,
     witness: Witness,
     engine: LlamaEngine,
-    example: Option<PromptedExample>,
     probed: Option<Probed>,
 }
 
@@ -67,8 +66,7 @@ impl<'a> PreparedRun<'a> {
         setup::rehearse(&mut start.evaluators, &engine)?;
         start.told.warnings.iter().for_each(out::warn);
         chat::warn(&start.evaluators.task, &engine)?;
-        let example = start.evaluators.task.example(&engine, false)?;
-        Ok(Self { job, start, memory, plan, witness, engine, example, probed: None })
+        Ok(Self { job, start, memory, plan, witness, engine, probed: None })
     }
 
     /// Has the base model make the replies that the run imitates, if it imitates some. Returns whether that was finished. Replies of the
@@ -111,7 +109,8 @@ impl<'a> PreparedRun<'a> {
 
     /// Runs all generations.
     fn tune(self, stop: &AtomicBool) -> Result<CommandEnd> {
-        let Self { job, start, plan, witness, engine, example, probed, .. } = self;
+        let Self { job, start, plan, witness, engine, probed, .. } = self;
+        let example = start.evaluators.task.example(&engine, false)?;
         let Start { mut log, journal, goal, evaluators, tokens, told } = start;
         let planned = plan.fixed + engine.context_bytes();
         let journal = journal.map_or_else(|| create(job, &log), Ok)?;

@@ -17,7 +17,8 @@ pub struct PromptedExample {
 }
 
 impl Evaluator {
-    /// Returns the first training example, or the first held-out one, as the model sees it; `None` if there is none.
+    /// Returns the first training example, or the first held-out one, as the model sees it; `None` if there is none. If right replies
+    /// are imitated, the first of these is the training example.
     ///
     /// # Errors
     /// When it cannot be prepared for the engine.
@@ -26,6 +27,9 @@ impl Evaluator {
         engine: &E,
         held_out: bool,
     ) -> Result<Option<PromptedExample>, EvaluationError> {
+        if let Some(imitated) = self.imitated.as_ref().filter(|_| !held_out) {
+            return imitated.example(engine);
+        }
         let problem = if held_out {
             self.task.held_out(1).into_iter().next()
         } else {

@@ -7,8 +7,8 @@
 
 use super::own_replies::in_turn;
 use super::sooner::JudgedReply;
-use super::{EvaluationError, Evaluator, ProblemBatch};
-use crate::engine::{Engine, Request};
+use super::{EvaluationError, Evaluator, ProblemBatch, PromptedExample};
+use crate::engine::{Engine, Request, Spelled};
 use crate::task::Problem;
 
 /// Problems that the base model replies to.
@@ -95,6 +95,17 @@ impl Evaluator {
 }
 
 impl RightReplies {
+    /// Returns the first reply as the model sees it.
+    ///
+    /// # Errors
+    /// When it cannot be put to the engine.
+    pub(super) fn example<E: Engine>(&self, engine: &E) -> Result<Option<PromptedExample>, EvaluationError> {
+        let Some((problem, request)) = self.right.first() else { return Ok(None) };
+        let spelled = engine.spelled(&engine.prepare(std::slice::from_ref(request))?, 0);
+        let place = problem.place.to_string();
+        Ok(spelled.map(|Spelled { prompt, scored }| PromptedExample { place, prompt, scored: Some(scored) }))
+    }
+
     /// Returns the replies of a generation, taken in turn, each the wanted one of its problem.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ pub fn estimated_context_bytes(gguf: &Gguf, options: &LlamaOptions) -> Option<u6
 }
 
 /// Returns the buffers of a context of size [`PROBE`].
-pub(super) fn buffers(gguf: &Gguf, embedding: u64) -> Option<Buffers> {
+pub(super) fn buffers(gguf: &Gguf, embedding: u64) -> Option<ContextBuffers> {
     let is_recurrent = |tensor: &TensorEntry| {
         [".ssm_", ".time_mix_", ".shortconv"].iter().any(|part| tensor.name.contains(part))
     };
@@ -45,7 +45,7 @@ pub(super) fn buffers(gguf: &Gguf, embedding: u64) -> Option<Buffers> {
     let vectors = (EMBEDDING_VECTORS * embedding)
         .saturating_add(FEED_FORWARD_VECTORS.saturating_mul(feed_forward(gguf)));
     let of_token = vectors.saturating_mul(4).saturating_add(MASK_BYTES * PROBE.cells as u64);
-    Some(Buffers {
+    Some(ContextBuffers {
         cells: numbers.saturating_mul(CELL_NUMBER_BYTES * PROBE.cells as u64),
         states: 0,
         compute: of_token.saturating_mul(PROBE.tokens as u64),
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use crate::gguf::tests::builder::{Builder, F32};
 
-    fn buffers_of(file: &Builder) -> Option<Buffers> {
+    fn buffers_of(file: &Builder) -> Option<ContextBuffers> {
         let gguf = Gguf::parse(&file.build()).unwrap();
         buffers(&gguf, matrix(gguf.tensor("token_embd.weight").unwrap()).unwrap().0)
     }

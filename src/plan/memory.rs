@@ -16,8 +16,9 @@ use crate::task::{Definition, Problems, RewardKind};
 use crate::tune::ResidualMode;
 use crate::workload::Objective;
 
-/// Bytes of the program itself, the system's libraries, and buffers that llama.cpp grows as it works.
-const OVERHEAD: u64 = 18_000_000;
+/// Bytes of the program itself, the system's libraries, and buffers that llama.cpp grows as it works. Of the program's file, half is
+/// resident where the system's page cache holds it in large pieces, and less where not.
+const OVERHEAD: u64 = 22_000_000;
 
 /// Most bytes of scratch that a thread needs for an integer of a tile: sums, their copy, and two residuals, all f32.
 const SCRATCH_BYTES: u64 = 16;

@@ -13,7 +13,7 @@ use super::words::shown;
 use crate::block::Field;
 use crate::diff::Digest;
 use crate::gguf::Gguf;
-use crate::seed_log::{EvaluationRecord, SeedLog};
+use crate::seed_log::{EvaluationRecord, Header, SeedLog};
 use crate::text;
 use usage::usage;
 
@@ -53,7 +53,7 @@ pub fn card(card: &Card<'_>) -> String {
         text,
         "\n# {} tuned on {}\n\n\
          {} is {} after {} of [Quantized Evolution Strategies](https://arxiv.org/abs/2602.03120): the {} of its \
-         quantized blocks were tuned in place by `qes-gguf`, rewarded by {} on the task {}. All else \
+         quantized blocks were tuned in place by `qes-gguf`, rewarded by {}{} on the task {}. All else \
          is the base model's, and llama.cpp loads it as it loads that.\n\n",
         plain(base),
         plain(&task.name),
@@ -61,6 +61,7 @@ pub fn card(card: &Card<'_>) -> String {
         code(&header.base.file),
         text::generations(card.generations),
         header.settings.fields().map(Field::name).collect::<Vec<_>>().join(", "),
+        imitated(header),
         code(&task.rewards_text()),
         code(&task.name),
     );
@@ -69,6 +70,15 @@ pub fn card(card: &Card<'_>) -> String {
     text += &reproduction(card);
     text += &settings(card.log);
     text
+}
+
+/// Returns words before the names of the rewards, if the base model's own right replies are imitated.
+fn imitated(header: &Header) -> &'static str {
+    if header.task.right_replies {
+        "the likelihood of the base model's own replies that are right by "
+    } else {
+        ""
+    }
 }
 
 fn front_matter(card: &Card<'_>) -> String {

@@ -121,13 +121,13 @@ fn a_memory_budget_is_kept_or_refused() {
     let tune = |budget: &str| {
         dir.run(&format!("tune base.gguf -o run.qes --overwrite --json {TINY} --mem-budget {budget}"))
     };
-    let done = tune("32M").json_lines().pop().unwrap();
+    let done = tune("36M").json_lines().pop().unwrap();
 
     let (planned, peak) =
         (done["planned_rss_bytes"].as_u64().unwrap(), done["peak_rss_bytes"].as_u64().unwrap());
-    assert!(planned <= 32_000_000, "{planned}");
+    assert!(planned <= 36_000_000, "{planned}");
     assert!(peak <= planned, "{peak} is more than {planned}");
     tune("4M").fails(1, &["--mem-budget is 4.0 MB", "allow more"]);
-    tune("20.5M").fails(1, &["smallest context takes", "the budget leaves", "MB more"]);
+    tune("24.5M").fails(1, &["smallest context takes", "the budget leaves", "MB more"]);
     tune("lots").fails(2, &["800M or 1.5G"]);
 }

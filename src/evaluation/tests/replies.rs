@@ -37,6 +37,9 @@ fn right_replies_are_imitated_up_to_where_they_are_right() {
     let mut evaluator = one_word(&["yes", " ", "no I\n am"]);
     let mut engine = parrot(false);
     evaluator.imitate_right_replies(&mut engine).unwrap();
+    let example = evaluator.example(&engine, false).unwrap().unwrap();
+    assert_eq!((&*example.prompt, example.scored.as_deref()), ("yes", Some("YES")));
+    assert_eq!(evaluator.example(&engine, true).unwrap().unwrap().scored, None, "replies are judged there");
     let wanted = |prompt: &str, reply: &str| [(prompt.to_owned(), reply.to_owned())];
     // Nothing can be learnt of the second.
     for (generation, wanted) in
@@ -51,6 +54,30 @@ fn right_replies_are_imitated_up_to_where_they_are_right() {
     // Evaluations judge what the model replies.
     let held_out = evaluator.held_out(&engine, 3).unwrap();
     assert_eq!(evaluator.rewards(&mut engine, &held_out).unwrap(), [1.0, 0.0, 0.0]);
+}
+
+#[test]
+fn imitated_replies_are_made_in_parts() {
+    let prompts: Vec<String> = (0..20).map(|number| format!("yes{number}")).collect();
+    let mut evaluator = one_word(&prompts.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut engine = parrot(false);
+    let made = |done| RepliesMade { done, of: 20 };
+    assert_eq!(evaluator.imitate_more(&mut engine).unwrap(), made(16));
+    assert_eq!(evaluator.imitate_more(&mut engine).unwrap(), made(20));
+    assert_eq!(evaluator.imitate_more(&mut engine).unwrap(), made(20));
+    let prompts: Vec<String> = (0..20)
+        .flat_map(|generation| put(&evaluator, &engine, generation))
+        .map(|(prompt, _)| prompt)
+        .collect();
+    let expected: Vec<String> = (0..20).map(|number| format!("yes{number}")).collect();
+    assert_eq!(prompts, expected, "each of them once");
+}
+
+#[test]
+fn if_none_of_all_replies_is_right_there_is_nothing_to_imitate() {
+    let mut evaluator = one_word(&[" "; 1]);
+    let error = evaluator.imitate_right_replies(&mut parrot(false)).unwrap_err();
+    assert!(matches!(error, EvaluationError::NoRightReply { count: 1 }), "{error}");
 }
 
 /// Its replies are cut off, and its tokens are pairs of letters.
