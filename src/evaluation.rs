@@ -6,6 +6,7 @@
 //! requires exactly the wanted text and then an end, the same forward pass tells whether greedy decoding gives it.
 
 mod batch;
+mod beginnings;
 mod example;
 mod fit;
 mod free;
@@ -232,9 +233,7 @@ impl Evaluator {
         batch: &ProblemBatch<E::Batch>,
     ) -> Result<Vec<f64>, EvaluationError> {
         if batch.imitates {
-            let scores = engine.score(&batch.wanted)?.into_iter().zip(&batch.problems);
-            let weighted = |(score, problem): (Score, &Problem)| self.most(problem) * score.log_likelihood;
-            return Ok(scores.map(weighted).collect());
+            return self.rewards_of_imitation(engine, batch);
         }
         let mut outputs = Outputs::default();
         let outcomes = self.apply_metrics(engine, batch, &mut outputs)?;

@@ -82,7 +82,7 @@ impl<'a> PreparedRun<'a> {
             if stop.load(Ordering::Relaxed) {
                 break Ok(false);
             }
-            match start.evaluators.task.imitate_more(engine) {
+            match start.evaluators.imitate_more(engine) {
                 Ok(RepliesMade { done, of }) if done < of => {
                     bar.set_length(of as u64);
                     bar.set_position(done as u64);

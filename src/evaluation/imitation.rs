@@ -5,10 +5,11 @@
 //! judged once, before a run, and members are scored on the log-likelihood of those that are right, with the end after them. So
 //! rejection sampling makes examples for fine-tuning; here the model goes on saying what it says, and learns where to stop.
 
+use super::beginnings::Beginnings;
 use super::own_replies::in_turn;
 use super::sooner::JudgedReply;
-use super::{EvaluationError, Evaluator, ProblemBatch, PromptedExample};
-use crate::engine::{Engine, Request, Spelled};
+use super::{EvaluationError, Evaluator, FreePrompt, ProblemBatch, PromptedExample};
+use crate::engine::{Engine, Request, Score, Spelled};
 use crate::task::Problem;
 
 /// Problems that the base model replies to.
@@ -18,10 +19,21 @@ const PROBLEMS: usize = 64;
 /// of sequences in a forward pass changes the last bits of logits.
 const PART: usize = 16;
 
+/// A problem, and the request that scores a right reply to it.
+type RightReply = (Problem, Request);
+
 /// Right replies of the base model's own, ready to be scored.
+///
+/// Half of a generation's replies are ones that the model would have gone on with, as only these have something to teach; the others
+/// hold in place where it does not end.
 #[derive(Default)]
 pub(super) struct RightReplies {
-    right: Vec<(Problem, Request)>,
+    /// Those that are right because they are ended sooner than the model's own reply.
+    ended_sooner: Vec<RightReply>,
+    /// Those that are right as the model made them.
+    whole: Vec<RightReply>,
+    /// What the model says to everyday prompts.
+    everyday: Option<Beginnings>,
     /// Problems that the model has replied to.
     judged: usize,
 }
@@ -37,13 +49,17 @@ pub struct RepliesMade {
 
 impl Evaluator {
     /// Has the base model, which `engine` must hold, reply to the first problems that the run is tuned on. From now on members are scored
-    /// on the log-likelihood of its right replies, and on nothing else. Does nothing the second time.
+    /// on the log-likelihood of its right replies, and of the beginnings of its replies to `everyday` prompts. Does nothing the second time.
     ///
     /// # Errors
     /// When inference or a judge fails, or none of the replies is right.
-    pub fn imitate_right_replies<E: Engine>(&mut self, engine: &mut E) -> Result<(), EvaluationError> {
+    pub fn imitate_right_replies<E: Engine>(
+        &mut self,
+        engine: &mut E,
+        everyday: &[FreePrompt],
+    ) -> Result<(), EvaluationError> {
         loop {
-            let RepliesMade { done, of } = self.imitate_more(engine)?;
+            let RepliesMade { done, of } = self.imitate_more(engine, everyday)?;
             if done >= of {
                 return Ok(());
             }
@@ -54,29 +70,55 @@ impl Evaluator {
     ///
     /// # Errors
     /// When inference or a judge fails, or none of all replies is right.
-    pub fn imitate_more<E: Engine>(&mut self, engine: &mut E) -> Result<RepliesMade, EvaluationError> {
+    pub fn imitate_more<E: Engine>(
+        &mut self,
+        engine: &mut E,
+        everyday: &[FreePrompt],
+    ) -> Result<RepliesMade, EvaluationError> {
         let problems = self.distinct(PROBLEMS);
         let (of, done) = (problems.len(), self.imitated.as_ref().map_or(0, |imitated| imitated.judged));
         let part: Vec<Problem> = problems.into_iter().skip(done).take(PART).collect();
         let done = done + part.len();
-        let right = self.right_of(engine, part)?;
+        let [ended_sooner, whole] = self.right_of(engine, part)?;
         let imitated = self.imitated.get_or_insert_default();
-        imitated.right.extend(right);
+        if imitated.everyday.is_none() {
+            imitated.everyday = Some(Beginnings::of(engine, everyday.to_vec())?);
+        }
+        imitated.ended_sooner.extend(ended_sooner);
+        imitated.whole.extend(whole);
         imitated.judged = done;
-        if done >= of && imitated.right.is_empty() {
+        if done >= of && imitated.ended_sooner.is_empty() && imitated.whole.is_empty() {
             return Err(EvaluationError::NoRightReply { count: of });
         }
         Ok(RepliesMade { done, of })
     }
 
-    /// Returns the problems to which the model replies rightly, and the requests that score these replies.
+    /// Returns the rewards of a batch of imitated replies.
+    ///
+    /// # Errors
+    /// When inference fails.
+    pub(super) fn rewards_of_imitation<E: Engine>(
+        &self,
+        engine: &mut E,
+        batch: &ProblemBatch<E::Batch>,
+    ) -> Result<Vec<f64>, EvaluationError> {
+        let scores = engine.score(&batch.wanted)?;
+        let (replies, everyday) = scores.split_at(batch.problems.len().min(scores.len()));
+        let beginnings = self.imitated.as_ref().and_then(|imitated| imitated.everyday.as_ref());
+        let kept = beginnings.map_or(0.0, |beginnings| beginnings.kept(everyday));
+        let reward = |(score, problem): (&Score, &Problem)| self.most(problem) * score.log_likelihood + kept;
+        Ok(replies.iter().zip(&batch.problems).map(reward).collect())
+    }
+
+    /// Returns the model's right replies to these problems: those that are right because they are ended sooner, and whole ones.
     fn right_of<E: Engine>(
         &mut self,
         engine: &mut E,
         problems: Vec<Problem>,
-    ) -> Result<Vec<(Problem, Request)>, EvaluationError> {
+    ) -> Result<[Vec<RightReply>; 2], EvaluationError> {
+        let mut right = [Vec::new(), Vec::new()];
         if problems.is_empty() {
-            return Ok(Vec::new());
+            return Ok(right);
         }
         let prompter = self.prompter(engine)?;
         let prompt = |problem: &Problem| Ok(prompter.ask(problem, None)?.request);
@@ -84,11 +126,11 @@ impl Evaluator {
         let batch = self.batch(engine, problems, 0, Vec::new())?;
         let judged = self.judge_parts(engine, &batch)?;
         let end = self.end_token(engine)?.map(|token| engine.spelled_token(token)).unwrap_or_default();
-        let mut right = Vec::new();
         for ((problem, prompt), reply) in batch.problems.into_iter().zip(prompts).zip(judged) {
             let lead = if reply.facts.has_lead { &*batch.lead } else { "" };
-            let request = ended_where_right(engine, &prompt, [lead, &end], &reply);
-            right.extend(request.map(|request| (problem, request)));
+            if let Some((request, is_whole)) = ended_where_right(engine, &prompt, [lead, &end], &reply) {
+                right[usize::from(is_whole)].push((problem, request));
+            }
         }
         Ok(right)
     }
@@ -100,13 +142,26 @@ impl RightReplies {
     /// # Errors
     /// When it cannot be put to the engine.
     pub(super) fn example<E: Engine>(&self, engine: &E) -> Result<Option<PromptedExample>, EvaluationError> {
-        let Some((problem, request)) = self.right.first() else { return Ok(None) };
+        let Some((problem, request)) = self.of_generation(0, 1).next() else { return Ok(None) };
         let spelled = engine.spelled(&engine.prepare(std::slice::from_ref(request))?, 0);
         let place = problem.place.to_string();
         Ok(spelled.map(|Spelled { prompt, scored }| PromptedExample { place, prompt, scored: Some(scored) }))
     }
 
-    /// Returns the replies of a generation, taken in turn, each the wanted one of its problem.
+    /// Returns the replies of a generation, of either kind taken in turn.
+    fn of_generation(&self, generation: u64, count: usize) -> impl Iterator<Item = &RightReply> {
+        let Self { ended_sooner, whole, .. } = self;
+        let sooner = match (ended_sooner.len(), whole.len()) {
+            (0, _) => 0,
+            (_, 0) => count,
+            _ => count.div_ceil(2),
+        };
+        let of = move |replies: &'_ [RightReply], count| in_turn(replies.len(), generation, count);
+        let sooner_of = of(ended_sooner, sooner).map(|place| &ended_sooner[place]);
+        sooner_of.chain(of(whole, count - sooner).map(|place| &whole[place]))
+    }
+
+    /// Returns the replies of a generation, each the wanted one of its problem.
     ///
     /// # Errors
     /// When they cannot be put to the engine.
@@ -117,12 +172,14 @@ impl RightReplies {
         count: usize,
     ) -> Result<ProblemBatch<E::Batch>, EvaluationError> {
         let (problems, requests): (Vec<Problem>, Vec<Request>) =
-            in_turn(self.right.len(), generation, count).map(|place| self.right[place].clone()).unzip();
+            self.of_generation(generation, count).cloned().unzip();
+        let everyday = self.everyday.iter().flat_map(Beginnings::requests);
+        let scored: Vec<Request> = requests.iter().chain(everyday).cloned().collect();
         Ok(ProblemBatch {
             prompts: requests.iter().map(|request| request.prompt.clone()).collect(),
             problems,
             stream: generation,
-            wanted: engine.prepare_for_members(&requests)?,
+            wanted: engine.prepare_for_members(&scored)?,
             rejected: None,
             chat: false,
             seed: 0,
@@ -134,14 +191,14 @@ impl RightReplies {
 }
 
 /// Returns the request that scores a reply as far as it is right, with the name of the token that ends replies after it: whole where it
-/// is right so, else its longest right beginning. A reply has the lead that the model wrote before it. `None` where there is none that
+/// is right so (then `true` beside it), else its longest right beginning. A reply has the lead that the model wrote before it. `None` where there is none that
 /// the model would have come to by the tokens of the whole reply, or where these cannot be told from its text.
 fn ended_where_right<E: Engine>(
     engine: &E,
     prompt: &Request,
     [lead, end]: [&str; 2],
     reply: &JudgedReply,
-) -> Option<Request> {
+) -> Option<(Request, bool)> {
     let up_to = |place: usize, end: Option<&str>| Request {
         completion: format!("{lead}{}{}", &reply.text[..place], end.unwrap_or_default()),
         goes_on: end.is_none(),
@@ -157,6 +214,7 @@ fn ended_where_right<E: Engine>(
         let is_whole = place == reply.text.len();
         let is_on_the_way = is_whole || whole.starts_with(&tokens(up_to(place, None))?);
         let end = (!is_whole || reply.facts.ended).then_some(end);
-        is_on_the_way.then(|| up_to(place, end)).filter(|request| tokens(request.clone()).is_some())
+        let request = is_on_the_way.then(|| up_to(place, end))?;
+        tokens(request.clone()).map(|_| (request, is_whole))
     })
 }

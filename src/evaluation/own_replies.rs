@@ -177,7 +177,7 @@ impl Opening {
 }
 
 /// Removes requests that do not fit into the context with this many additional tokens.
-fn fitting<E: Engine>(
+pub(super) fn fitting<E: Engine>(
     engine: &E,
     requests: Vec<Request>,
     more: usize,

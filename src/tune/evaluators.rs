@@ -3,7 +3,7 @@
 use super::TuneError;
 use crate::drift::Neutral;
 use crate::engine::Engine;
-use crate::evaluation::{EvaluationError, Evaluator, FreePrompt, ProblemBatch};
+use crate::evaluation::{EvaluationError, Evaluator, FreePrompt, ProblemBatch, RepliesMade};
 use crate::fitness::mean;
 use crate::seed_log::{Header, RetainSpec, TaskSpec};
 use crate::surprise::OPENING;
@@ -63,13 +63,23 @@ impl Evaluators {
         header: &Header,
     ) -> Result<(), EvaluationError> {
         if header.task.right_replies {
-            self.task.imitate_right_replies(engine)?;
+            let everyday = self.everyday(engine)?.unwrap_or_default();
+            self.task.imitate_right_replies(engine, &everyday)?;
         }
         let Some(weight) = header.task.own_replies else { return Ok(()) };
         let rows = header.tensors.iter().filter_map(|tensor| tensor.rows);
         let rows: Vec<_> = rows.map(|rows| rows.first..rows.end()).collect();
         let is_tuned = move |token: usize| rows.iter().any(|rows| rows.contains(&(token as u64)));
         self.task.learn_own_replies(engine, Box::new(is_tuned), OPENING, weight)
+    }
+
+    /// Lets the base model, which `engine` must hold, make some of the replies that a run imitates, and returns how far it is.
+    ///
+    /// # Errors
+    /// When inference or a judge fails, or none of all replies is right.
+    pub fn imitate_more<E: Engine>(&mut self, engine: &mut E) -> Result<RepliesMade, EvaluationError> {
+        let everyday = self.everyday(engine)?.unwrap_or_default();
+        self.task.imitate_more(engine, &everyday)
     }
 
     /// Returns the judges' hints about the replies so far.
@@ -95,7 +105,7 @@ impl Evaluators {
     ///
     /// # Errors
     /// When the engine cannot apply the model's chat template.
-    pub fn everyday<E: Engine>(&self, engine: &E) -> Result<Option<Vec<FreePrompt>>, TuneError> {
+    pub fn everyday<E: Engine>(&self, engine: &E) -> Result<Option<Vec<FreePrompt>>, EvaluationError> {
         let Some(set) = &self.neutral else { return Ok(None) };
         Ok(Some(self.task.everyday(engine, set.prompts())?.unwrap_or_else(|| set.openings())))
     }

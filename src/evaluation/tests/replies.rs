@@ -36,7 +36,7 @@ fn replies_are_judged_as_they_are_and_ended_sooner() {
 fn right_replies_are_imitated_up_to_where_they_are_right() {
     let mut evaluator = one_word(&["yes", " ", "no I\n am"]);
     let mut engine = parrot(false);
-    evaluator.imitate_right_replies(&mut engine).unwrap();
+    evaluator.imitate_right_replies(&mut engine, &[]).unwrap();
     let example = evaluator.example(&engine, false).unwrap().unwrap();
     assert_eq!((&*example.prompt, example.scored.as_deref()), ("yes", Some("YES")));
     assert_eq!(evaluator.example(&engine, true).unwrap().unwrap().scored, None, "replies are judged there");
@@ -62,9 +62,9 @@ fn imitated_replies_are_made_in_parts() {
     let mut evaluator = one_word(&prompts.iter().map(String::as_str).collect::<Vec<_>>());
     let mut engine = parrot(false);
     let made = |done| RepliesMade { done, of: 20 };
-    assert_eq!(evaluator.imitate_more(&mut engine).unwrap(), made(16));
-    assert_eq!(evaluator.imitate_more(&mut engine).unwrap(), made(20));
-    assert_eq!(evaluator.imitate_more(&mut engine).unwrap(), made(20));
+    assert_eq!(evaluator.imitate_more(&mut engine, &[]).unwrap(), made(16));
+    assert_eq!(evaluator.imitate_more(&mut engine, &[]).unwrap(), made(20));
+    assert_eq!(evaluator.imitate_more(&mut engine, &[]).unwrap(), made(20));
     let prompts: Vec<String> = (0..20)
         .flat_map(|generation| put(&evaluator, &engine, generation))
         .map(|(prompt, _)| prompt)
@@ -76,7 +76,7 @@ fn imitated_replies_are_made_in_parts() {
 #[test]
 fn if_none_of_all_replies_is_right_there_is_nothing_to_imitate() {
     let mut evaluator = one_word(&[" "; 1]);
-    let error = evaluator.imitate_right_replies(&mut parrot(false)).unwrap_err();
+    let error = evaluator.imitate_right_replies(&mut parrot(false), &[]).unwrap_err();
     assert!(matches!(error, EvaluationError::NoRightReply { count: 1 }), "{error}");
 }
 
@@ -134,7 +134,7 @@ impl Engine for Cut {
 fn imitated_replies_end_where_tokens_do_and_the_limit_on_tokens_ends_none() {
     let mut evaluator = one_word(&["yes", "no\nI am", "yes it is", "it\n\nis"]);
     let mut engine = Cut::default();
-    evaluator.imitate_right_replies(&mut engine).unwrap();
+    evaluator.imitate_right_replies(&mut engine, &[]).unwrap();
     let batch = evaluator.training(&engine, 0, 3).unwrap();
     let put = |request: &Request| (request.completion.clone(), request.goes_on);
     let put: Vec<(String, bool)> = batch.wanted.iter().map(put).collect();
