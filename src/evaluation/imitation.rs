@@ -6,7 +6,6 @@
 //! rejection sampling makes examples for fine-tuning; here the model goes on saying what it says, and learns where to stop.
 
 use super::beginnings::Beginnings;
-use super::own_replies::in_turn;
 use super::sooner::JudgedReply;
 use super::{EvaluationError, Evaluator, FreePrompt, ProblemBatch, PromptedExample};
 use crate::engine::{Engine, Request, Score, Spelled};
@@ -148,17 +147,20 @@ impl RightReplies {
         Ok(spelled.map(|Spelled { prompt, scored }| PromptedExample { place, prompt, scored: Some(scored) }))
     }
 
-    /// Returns the replies of a generation, of either kind taken in turn.
+    /// Returns the replies of a generation, of the one and the other kind by turns.
     fn of_generation(&self, generation: u64, count: usize) -> impl Iterator<Item = &RightReply> {
         let Self { ended_sooner, whole, .. } = self;
-        let sooner = match (ended_sooner.len(), whole.len()) {
-            (0, _) => 0,
-            (_, 0) => count,
-            _ => count.div_ceil(2),
-        };
-        let of = move |replies: &'_ [RightReply], count| in_turn(replies.len(), generation, count);
-        let sooner_of = of(ended_sooner, sooner).map(|place| &ended_sooner[place]);
-        sooner_of.chain(of(whole, count - sooner).map(|place| &whole[place]))
+        let first = generation.wrapping_mul(count as u64);
+        (0..count as u64).filter_map(move |number| {
+            let number = first.wrapping_add(number);
+            let (kind, turn) = match (ended_sooner.is_empty(), whole.is_empty()) {
+                (false, false) if number.is_multiple_of(2) => (ended_sooner, number / 2),
+                (false, false) => (whole, number / 2),
+                (false, true) => (ended_sooner, number),
+                (true, _) => (whole, number),
+            };
+            kind.get((turn % kind.len().max(1) as u64) as usize)
+        })
     }
 
     /// Returns the replies of a generation, each the wanted one of its problem.

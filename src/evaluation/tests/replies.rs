@@ -38,22 +38,37 @@ fn right_replies_are_imitated_up_to_where_they_are_right() {
     let mut engine = parrot(false);
     evaluator.imitate_right_replies(&mut engine, &[]).unwrap();
     let example = evaluator.example(&engine, false).unwrap().unwrap();
-    assert_eq!((&*example.prompt, example.scored.as_deref()), ("yes", Some("YES")));
+    assert_eq!((&*example.prompt, example.scored.as_deref()), ("no I\n am", Some("NO")));
     assert_eq!(evaluator.example(&engine, true).unwrap().unwrap().scored, None, "replies are judged there");
     let wanted = |prompt: &str, reply: &str| [(prompt.to_owned(), reply.to_owned())];
     // Nothing can be learnt of the second.
     for (generation, wanted) in
-        [(0, wanted("yes", "YES")), (1, wanted("no I\n am", "NO")), (2, wanted("yes", "YES"))]
+        [(0, wanted("no I\n am", "NO")), (1, wanted("yes", "YES")), (2, wanted("no I\n am", "NO"))]
     {
         assert_eq!(put(&evaluator, &engine, generation), wanted, "generation {generation}");
     }
     let batch = evaluator.training(&engine, 0, 3).unwrap();
-    assert_eq!(evaluator.rewards(&mut engine, &batch).unwrap(), [-3.0, -2.0, -3.0], "as likely as they are");
+    assert_eq!(evaluator.rewards(&mut engine, &batch).unwrap(), [-2.0, -3.0, -2.0], "as likely as they are");
     let ends = batch.wanted.iter().map(|request| request.goes_on).collect::<Vec<_>>();
     assert_eq!(ends, [false; 3]);
     // Evaluations judge what the model replies.
     let held_out = evaluator.held_out(&engine, 3).unwrap();
     assert_eq!(evaluator.rewards(&mut engine, &held_out).unwrap(), [1.0, 0.0, 0.0]);
+}
+
+#[test]
+fn beginnings_of_everyday_replies_count_by_what_they_have_lost() {
+    let mut evaluator = one_word(&["yes", "no I\n am"]);
+    let mut engine = parrot(false);
+    let everyday = ["hello", "good day"]
+        .map(|text| FreePrompt { request: Request::new(text, ""), shown: text.to_owned() });
+    evaluator.imitate_right_replies(&mut engine, &everyday).unwrap();
+    let batch = evaluator.training(&engine, 0, 2).unwrap();
+    let scored: Vec<&str> = batch.wanted.iter().map(|request| &*request.completion).collect();
+    assert_eq!(scored, ["NO", "YES", "HELLO", "GOOD DAY"]);
+    assert_eq!(evaluator.rewards(&mut engine, &batch).unwrap(), [-2.0, -3.0], "nothing is lost");
+    engine.dislike = 0.5;
+    assert_eq!(evaluator.rewards(&mut engine, &batch).unwrap(), [-3.0, -4.0], "of either kind 0.5");
 }
 
 #[test]
@@ -140,6 +155,6 @@ fn imitated_replies_end_where_tokens_do_and_the_limit_on_tokens_ends_none() {
     let put: Vec<(String, bool)> = batch.wanted.iter().map(put).collect();
     // A line end is in a token with what follows; "YES" ends within one, so the third reply is left out.
     let expected =
-        [("YES", true), ("NO", false), ("IT\n\n", false)].map(|(text, goes_on)| (text.to_owned(), goes_on));
+        [("NO", false), ("YES", true), ("IT\n\n", false)].map(|(text, goes_on)| (text.to_owned(), goes_on));
     assert_eq!(put, expected);
 }
