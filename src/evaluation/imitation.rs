@@ -192,9 +192,10 @@ impl RightReplies {
     }
 }
 
-/// Returns the request that scores a reply as far as it is right, with the name of the token that ends replies after it: whole where it
-/// is right so (then `true` beside it), else its longest right beginning. A reply has the lead that the model wrote before it. `None` where there is none that
-/// the model would have come to by the tokens of the whole reply, or where these cannot be told from its text.
+/// Returns the request that scores a right reply, and `true` if the model made it so. Where it is right as a whole, all of it is scored;
+/// else the end after its longest right beginning is, by the `end` token's name: what the model says before it is its own already, and
+/// would only blur what members differ by. A reply has the lead that the model wrote before it. `None` where there is no right beginning
+/// that the model would have come to by the tokens of the whole reply, or where these cannot be told from its text.
 fn ended_where_right<E: Engine>(
     engine: &E,
     prompt: &Request,
@@ -207,16 +208,27 @@ fn ended_where_right<E: Engine>(
         ..prompt.clone()
     };
     // What does not fit into the context by its text cannot be scored.
-    let tokens = |request: Request| Some(engine.scored_tokens(&engine.prepare(&[request]).ok()?, 0));
+    let tokens = |request: &Request| {
+        Some(engine.scored_tokens(&engine.prepare(std::slice::from_ref(request)).ok()?, 0))
+    };
     if reply.text.contains(char::REPLACEMENT_CHARACTER) {
         return None;
     }
-    let whole = tokens(up_to(reply.text.len(), None))?;
+    let all = up_to(reply.text.len(), None);
+    let of_all = tokens(&all)?;
     reply.right_ends.iter().rev().find_map(|&place| {
-        let is_whole = place == reply.text.len();
-        let is_on_the_way = is_whole || whole.starts_with(&tokens(up_to(place, None))?);
-        let end = (!is_whole || reply.facts.ended).then_some(end);
-        let request = is_on_the_way.then(|| up_to(place, end))?;
-        tokens(request.clone()).map(|_| (request, is_whole))
+        if place == reply.text.len() {
+            let whole = up_to(place, reply.facts.ended.then_some(end));
+            return tokens(&whole).map(|_| (whole, true));
+        }
+        let begun = up_to(place, None);
+        let is_on_the_way = of_all.starts_with(&tokens(&begun)?);
+        let ending = Request {
+            prompt: format!("{}{}", begun.prompt, begun.completion),
+            completion: end.to_owned(),
+            goes_on: false,
+            ..begun
+        };
+        (is_on_the_way && tokens(&ending).is_some()).then_some((ending, false))
     })
 }

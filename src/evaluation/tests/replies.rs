@@ -38,17 +38,17 @@ fn right_replies_are_imitated_up_to_where_they_are_right() {
     let mut engine = parrot(false);
     evaluator.imitate_right_replies(&mut engine, &[]).unwrap();
     let example = evaluator.example(&engine, false).unwrap().unwrap();
-    assert_eq!((&*example.prompt, example.scored.as_deref()), ("no I\n am", Some("NO")));
+    assert_eq!((&*example.prompt, example.scored.as_deref()), ("no I\n amNO", Some("")));
     assert_eq!(evaluator.example(&engine, true).unwrap().unwrap().scored, None, "replies are judged there");
     let wanted = |prompt: &str, reply: &str| [(prompt.to_owned(), reply.to_owned())];
-    // Nothing can be learnt of the second.
+    // Nothing can be learnt of the second, and of the third where it ends.
     for (generation, wanted) in
-        [(0, wanted("no I\n am", "NO")), (1, wanted("yes", "YES")), (2, wanted("no I\n am", "NO"))]
+        [(0, wanted("no I\n amNO", "")), (1, wanted("yes", "YES")), (2, wanted("no I\n amNO", ""))]
     {
         assert_eq!(put(&evaluator, &engine, generation), wanted, "generation {generation}");
     }
     let batch = evaluator.training(&engine, 0, 3).unwrap();
-    assert_eq!(evaluator.rewards(&mut engine, &batch).unwrap(), [-2.0, -3.0, -2.0], "as likely as they are");
+    assert_eq!(evaluator.rewards(&mut engine, &batch).unwrap(), [0.0, -3.0, 0.0], "as likely as they are");
     let ends = batch.wanted.iter().map(|request| request.goes_on).collect::<Vec<_>>();
     assert_eq!(ends, [false; 3]);
     // Evaluations judge what the model replies.
@@ -65,10 +65,10 @@ fn beginnings_of_everyday_replies_count_by_what_they_have_lost() {
     evaluator.imitate_right_replies(&mut engine, &everyday).unwrap();
     let batch = evaluator.training(&engine, 0, 2).unwrap();
     let scored: Vec<&str> = batch.wanted.iter().map(|request| &*request.completion).collect();
-    assert_eq!(scored, ["NO", "YES", "HELLO", "GOOD DAY"]);
-    assert_eq!(evaluator.rewards(&mut engine, &batch).unwrap(), [-2.0, -3.0], "nothing is lost");
+    assert_eq!(scored, ["", "YES", "HELLO", "GOOD DAY"]);
+    assert_eq!(evaluator.rewards(&mut engine, &batch).unwrap(), [0.0, -3.0], "nothing is lost");
     engine.dislike = 0.5;
-    assert_eq!(evaluator.rewards(&mut engine, &batch).unwrap(), [-3.0, -4.0], "of either kind 0.5");
+    assert_eq!(evaluator.rewards(&mut engine, &batch).unwrap(), [-1.0, -4.0], "of either kind 0.5");
 }
 
 #[test]
@@ -151,10 +151,10 @@ fn imitated_replies_end_where_tokens_do_and_the_limit_on_tokens_ends_none() {
     let mut engine = Cut::default();
     evaluator.imitate_right_replies(&mut engine, &[]).unwrap();
     let batch = evaluator.training(&engine, 0, 3).unwrap();
-    let put = |request: &Request| (request.completion.clone(), request.goes_on);
+    let put = |request: &Request| (format!("{}{}", request.prompt, request.completion), request.goes_on);
     let put: Vec<(String, bool)> = batch.wanted.iter().map(put).collect();
     // A line end is in a token with what follows; "YES" ends within one, so the third reply is left out.
-    let expected =
-        [("NO", false), ("YES", true), ("IT\n\n", false)].map(|(text, goes_on)| (text.to_owned(), goes_on));
+    let expected = [("no\nI amNO", false), ("yesYES", true), ("it\n\nisIT\n\n", false)]
+        .map(|(text, goes_on)| (text.to_owned(), goes_on));
     assert_eq!(put, expected);
 }
