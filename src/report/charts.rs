@@ -210,10 +210,10 @@ impl Subject<'_> {
         Chart { is_size: true, summary, ..self.chart("alpha", "Step size (alpha), in code units", series) }
     }
 
-    /// Returns the chart of the share of all codes that moved; only of runs that were replayed.
+    /// Returns the chart of the share of all tuned integers that moved; only of runs that were replayed.
     fn moved(self) -> Chart {
         let share = |run: &Run| run.moved_share().into_iter().flatten().collect();
-        let chart = self.lines("moved", "Codes moved in a generation", share);
+        let chart = self.lines("moved", "Integers moved in a generation", share);
         Chart { number: Number::Percent, is_size: true, ..chart }
     }
 
@@ -259,15 +259,16 @@ impl Run {
         }
     }
 
-    /// Returns the share of all codes that moved in a generation, over generations.
+    /// Returns the share of all tuned integers that moved in a generation, over generations.
     fn moved_share(&self) -> Option<Vec<(f64, f64)>> {
         let (span, tensors) = self.moved.as_ref()?;
         let columns = tensors.first()?.shares.len();
         let share = |column: usize| {
-            let moved: f64 = tensors.iter().map(|tensor| tensor.shares[column] * tensor.codes as f64).sum();
+            let moved: f64 =
+                tensors.iter().map(|tensor| tensor.shares[column] * tensor.integers as f64).sum();
             let first = column as u64 * span;
             let last = (first + span).min(self.generations);
-            ((first + last + 1) as f64 / 2.0, moved / self.codes.max(1) as f64)
+            ((first + last + 1) as f64 / 2.0, moved / self.integers.max(1) as f64)
         };
         Some((0..columns).map(share).collect())
     }

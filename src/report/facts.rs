@@ -24,7 +24,7 @@ pub(super) fn facts(log: &SeedLog) -> Vec<Fact> {
     list.add("base model size", text::bytes(header.base.bytes));
     list.add("base model SHA-256", &header.base.sha256);
     list.settings(&log.settings());
-    list.add("codes tuned", text::count(header.codes()));
+    list.add("integers tuned", text::count(header.integers()));
     list.add("tensors tuned", text::tensors(&header.tensors));
     list.task(&header.task);
     list.add("written by", &header.tool);

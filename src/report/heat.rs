@@ -1,4 +1,4 @@
-//! The map of moves: a row for each tensor, a column for each generation or so, and a colour for the share of codes moved.
+//! The map of moves: a row for each tensor, a column for each generation or so, and a colour for the share of tuned integers moved.
 
 use std::fmt::Write;
 
@@ -79,7 +79,7 @@ impl Run {
         Some(html! {
             svg xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (WIDTH) " " (short(frame.bottom() + FOOT)) }
                 role="img" aria-labelledby={ (title) " " (desc) } {
-                title id=(title) { "Codes moved in each tensor and generation" }
+                title id=(title) { "Integers moved in each tensor and generation" }
                 desc id=(desc) { (self.map_in_words(tensors)) }
                 (extra)
                 (frame.names(tensors))
@@ -96,8 +96,9 @@ impl Run {
         let all = |tensor: &&Moved| tensor.shares.iter().sum::<f64>() / tensor.shares.len().max(1) as f64;
         let most = tensors.iter().max_by(|a, b| all(a).total_cmp(&all(b)));
         let least = tensors.iter().min_by(|a, b| all(a).total_cmp(&all(b)));
-        let told =
-            |tensor: &Moved| format!("{} ({} of its codes in a generation)", tensor.name, fine(all(&tensor)));
+        let told = |tensor: &Moved| {
+            format!("{} ({} of its integers in a generation)", tensor.name, fine(all(&tensor)))
+        };
         match (most, least) {
             (Some(most), Some(least)) => format!(
                 "{} tensors or rows over {} generations. Most moved {}, least {}.",
@@ -178,7 +179,7 @@ impl MapFrame {
         let (y, width) = (self.bottom() + 48.0, (WIDTH - 14.0 - self.left) / LEVELS as f64);
         html! {
             g class="axis" {
-                text x=(short(self.left - 6.0)) y=(short(y + 10.0)) text-anchor="end" { "codes moved" }
+                text x=(short(self.left - 6.0)) y=(short(y + 10.0)) text-anchor="end" { "integers moved" }
                 @for level in 0..LEVELS {
                     @let x = self.left + width * level as f64;
                     rect class={ "h" (level) } x=(short(x)) y=(short(y)) width=(short(width)) height="11" {}

@@ -72,17 +72,6 @@ fn lead(runs: &[Run]) -> String {
     }
 }
 
-impl Run {
-    fn extent(&self) -> String {
-        let generations = if self.generations == 1 { "generation" } else { "generations" };
-        format!(
-            "{} {generations} of {} members",
-            text::count(self.generations),
-            text::count(self.population.into())
-        )
-    }
-}
-
 /// Writes the results of one run in large digits.
 fn tiles(run: &Run) -> Markup {
     let point = |what: &str, point: &Point| {
@@ -112,8 +101,8 @@ fn tiles(run: &Run) -> Markup {
             }
             @if let Some(drift) = run.after().and_then(|after| after.drift.as_ref()) { (drifted(drift)) }
             dl.card {
-                dt { "Codes tuned" }
-                dd { div.big { (text::count(run.codes)) } div.small { (run.types.join(", ")) } }
+                dt { "Integers tuned" }
+                dd { div.big { (text::count(run.integers)) } div.small { (run.types.join(", ")) } }
             }
         }
     }
@@ -227,7 +216,7 @@ fn charts(subject: Subject<'_>) -> Markup {
             @for (run, map) in maps {
                 figure.card {
                     h3 {
-                        "Codes moved in each tensor"
+                        "Integers moved in each tensor"
                         @if !is_single { ": " (run.name) }
                     }
                     (map)

@@ -45,11 +45,11 @@ pub(super) struct Point {
     pub displacement: Option<f64>,
 }
 
-/// A tuned tensor, and the share of its codes that moved in a generation, span by span.
+/// A tuned tensor, and the share of its tuned integers that moved in a generation, span by span.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Moved {
     pub name: String,
-    pub codes: u64,
+    pub integers: u64,
     pub shares: Vec<f64>,
 }
 
@@ -60,6 +60,8 @@ pub struct Run {
     pub(super) base: String,
     pub(super) task: String,
     pub(super) generations: u64,
+    /// Planned generations.
+    planned: u64,
     /// Number of generations in a step.
     pub(super) per_step: u64,
     pub(super) steps: Vec<StepSize>,
@@ -70,7 +72,7 @@ pub struct Run {
     pub(super) damage: Vec<String>,
     /// Names of the tuned types.
     pub(super) types: Vec<String>,
-    pub(super) codes: u64,
+    pub(super) integers: u64,
     pub(super) population: u32,
     pub(super) facts: Vec<Fact>,
     /// The log's running hash at its end.
@@ -107,13 +109,14 @@ impl Run {
             base: shown(&header.base.file),
             task: shown(&header.task.definition.name),
             generations,
+            planned: log.planned(),
             per_step,
             steps: log.generations.chunks(per_step as usize).filter_map(step).collect(),
             points: thinned(&log.evaluations),
             best: log.best().map(point),
             damage: log.evaluations.last().map_or(Vec::new(), |record| text::drift::damage(log, record)),
             types: header.settings.types.iter().map(|of_type| of_type.name()).collect(),
-            codes: header.codes(),
+            integers: header.integers(),
             population: header.settings.population,
             facts: facts(log),
             hash: log.chain.hex(),
@@ -127,21 +130,29 @@ impl Run {
         }
     }
 
+    /// Returns the number of generations in words, with the planned one while the run goes on, and the members of each.
+    pub(super) fn extent(&self) -> String {
+        let (made, planned) = (text::count(self.generations), text::count(self.planned));
+        let count = if self.generations < self.planned { format!("{made} of {planned}") } else { made };
+        let generations = if self.generations.max(self.planned) == 1 { "generation" } else { "generations" };
+        format!("{count} {generations} of {} members", text::count(self.population.into()))
+    }
+
     /// Adds the moves that a replay of the log counted for each tensor in each `span` generations.
     pub fn with_moves(mut self, log: &SeedLog, span: u64, moves: &[Vec<Moves>]) -> Self {
         let span = span.max(1);
-        let share = |codes: u64, column: usize, moves: &Moves| {
+        let share = |integers: u64, column: usize, moves: &Moves| {
             let generations = span.min(self.generations - (column as u64 * span).min(self.generations));
-            moves.moved as f64 / (codes.max(1) * generations.max(1)) as f64
+            moves.moved as f64 / (integers.max(1) * generations.max(1)) as f64
         };
-        let tensors = log.header.tensors.iter().zip(moves).map(|(tensor, moves)| Moved {
-            name: shown(&tensor.to_string()),
-            codes: tensor.codes,
-            shares: moves
-                .iter()
-                .enumerate()
-                .map(|(column, moves)| share(tensor.codes, column, moves))
-                .collect(),
+        let tensors = log.header.tensors.iter().zip(moves).map(|(tensor, moves)| {
+            let integers = log.header.integers_of(tensor);
+            let columns = moves.iter().enumerate();
+            Moved {
+                name: shown(&tensor.to_string()),
+                integers,
+                shares: columns.map(|(column, moves)| share(integers, column, moves)).collect(),
+            }
         });
         self.moved = Some((span, tensors.collect()));
         self

@@ -76,7 +76,7 @@ fn a_page_stands_by_itself_and_suits_phones_and_the_dark() {
         "Fitness in each generation",
         "Held-out accuracy",
         "95% interval <span class=\"whole\">33.2\u{2013}76.9%",
-        "Codes moved in each tensor",
+        "Integers moved in each tensor",
         &test_log::log(6).0.chain.hex(),
     ] {
         assert!(html.contains(needed), "no {needed}");
@@ -218,7 +218,7 @@ fn the_map_tells_the_share_of_codes_that_moved() {
     assert_eq!(tensors[0].shares, [0.5, 0.0, 0.5]);
     assert_eq!(tensors[1].shares, [0.0, 0.0, 0.0]);
     let html = page_of(&[run]);
-    assert!(html.contains("Most moved a (33.3% of its codes in a generation), least b (0.00%"), "{html}");
+    assert!(html.contains("Most moved a (33.3% of its integers in a generation), least b (0.00%"), "{html}");
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn a_map_of_many_tensors_names_their_blocks() {
     let mut run = moved("large", 300);
     let tensor = |number: usize| run::Moved {
         name: format!("blk.{}.part_{}.weight", number / 7, number % 7),
-        codes: 1 << 20,
+        integers: 1 << 20,
         shares: (0..100).map(|column| ((number * 31 + column * 17) % 97) as f64 / 970.0).collect(),
     };
     run.moved = Some((3, (0..252).map(tensor).collect()));

@@ -62,12 +62,13 @@ impl Header {
 
     /// Returns the number of integers that are tuned, all tensors and fields together.
     pub fn integers(&self) -> u64 {
-        let of_tensor = |tensor: &TensorSpec| -> u64 {
-            let of_type =
-                self.settings.types.iter().filter(|of_type| of_type.tensor_type == tensor.tensor_type);
-            of_type.map(|of_type| tensor.integers(of_type.field)).sum()
-        };
-        self.tensors.iter().map(of_tensor).sum()
+        self.tensors.iter().map(|tensor| self.integers_of(tensor)).sum()
+    }
+
+    /// Returns the number of integers of a tensor that are tuned, all fields together.
+    pub fn integers_of(&self, tensor: &TensorSpec) -> u64 {
+        let of_type = self.settings.types.iter().filter(|of_type| of_type.tensor_type == tensor.tensor_type);
+        of_type.map(|of_type| tensor.integers(of_type.field)).sum()
     }
 }
 
@@ -205,8 +206,8 @@ pub struct TaskSpec {
     /// tokens; absent where they do not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_replies: Option<f64>,
-    /// `true` if members are scored on the log-likelihood of the base model's own replies that the rewards find right, ended where they
-    /// are right, and not on replies of their own.
+    /// `true` if members are scored on the log-likelihood of the base model's own replies that the rewards find right, or of an end where
+    /// these would be right if they ended there, and on that of its first words to everyday prompts; not on replies of their own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub right_replies: bool,
     /// Held-out evaluations without a new best one after which the run ends, at least 1; absent without `--patience`.

@@ -60,6 +60,7 @@ fn the_page_follows_a_log_that_grows() {
     let first = following.page();
     assert!(first.starts_with("HTTP/1.1 200 OK") && first.contains("<!DOCTYPE html>"), "{first}");
     assert!(first.to_lowercase().contains("\r\nrefresh: 5\r\n"), "{first}");
+    assert!(first.contains("0 of 3 generations of 4 members"), "{first}");
     // The last evaluation is still to come.
     dir.write("run.qes", lines[..lines.len() - 1].concat());
     assert!(following.page().to_lowercase().contains("\r\nrefresh: 5\r\n"));
@@ -67,6 +68,7 @@ fn the_page_follows_a_log_that_grows() {
     let last = following.page();
     assert!(!last.to_lowercase().contains("\r\nrefresh:"), "all generations are made");
     assert!(generations(&last) > generations(&first), "{last}");
+    assert!(last.contains(" 3 generations of 4 members"), "{last}");
     // While a log is being replaced, the page stays.
     dir.write("run.qes", "no log");
     assert_eq!(generations(&following.page()), generations(&last));

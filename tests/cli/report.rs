@@ -13,7 +13,7 @@ fn a_page_of_a_log_is_written() {
     for word in ["Held-out accuracy", "Fitness in each generation", "Step size", "arith"] {
         assert!(page.contains(word), "no {word:?}");
     }
-    assert!(!page.contains("Codes moved"), "that takes the model");
+    assert!(!page.contains("Integers moved"), "that takes the model");
     assert_eq!(dir.names(), ["base.gguf", "report.html", "run.qes", "tuned.gguf"]);
 }
 
@@ -22,7 +22,7 @@ fn the_model_adds_where_codes_moved() {
     let dir = Dir::tuned();
     dir.run("report run.qes -o a.html --model base.gguf").ok();
     let page = dir.text("a.html");
-    assert!(page.contains("Codes moved in each tensor") && page.contains(">blk.0.attn_k<"));
+    assert!(page.contains("Integers moved in each tensor") && page.contains(">blk.0.attn_k<"));
     // A page is a function of log, name and model.
     dir.run("report run.qes -o b.html --model base.gguf").ok();
     assert_eq!(dir.text("b.html"), page);
@@ -215,5 +215,5 @@ fn a_log_of_another_model_is_shown_without_its_moves() {
     dir.write("other.qes", forged(&log, 1, &sha(&log), &format!("\"sha256\":\"{}", "0".repeat(64))));
     let done = dir.run("report run.qes other.qes --model base.gguf").ends(0);
     assert!(done.stderr.contains("warning: other was made for another model"), "{done}");
-    assert!(dir.text("report.html").contains("Codes moved in each tensor: run"));
+    assert!(dir.text("report.html").contains("Integers moved in each tensor: run"));
 }
