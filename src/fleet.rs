@@ -29,10 +29,12 @@ pub use coordinator::{Fleet, FleetOptions, FleetSeat};
 pub use crew::{Crew, Hand, Pace};
 pub use key::{KeyError, NodeKey, Signed, check_public};
 pub use ledger::{Ledger, Published};
-pub use message::{Announcement, Answer, Hello, Inference, MessageError, Unit, Word, WorkerReport, encode};
+pub use message::{
+    Announcement, Answer, FleetMessage, Hello, Inference, MessageError, Unit, Word, WorkerReport, encode,
+};
 pub use notice::Notice;
 pub use roster::{Roster, RosterError};
-pub use round::{Round, Share};
+pub use round::{GivenAnswer, Need, Round, Share};
 pub use trust::{ServerConfig, Tls};
 pub use worker::{Quit, Shop, Worker, WorkerError};
 

@@ -156,7 +156,7 @@ fn a_fleet_of_which_one_is_killed_leaves_the_log_of_one_machine() {
     let [_a, _b, c] = workers;
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            site.until("c.log", "s each");
+            site.until("c.log", "admitted");
             drop(c);
         });
         site.ok(&site.tune());

@@ -26,7 +26,7 @@ pub use data::DataArgs;
 pub use drift::DriftArgs;
 pub use files::{ApplyArgs, ExportArgs, MergeArgs, RevertArgs};
 #[cfg(feature = "fleet")]
-pub use fleet::{FleetArgs, FleetFiles, FleetFilesArgs, WorkerArgs};
+pub use fleet::{FleetArgs, FleetFiles, FleetFilesArgs, Hours, RestArgs, WorkerArgs};
 pub use inference::{InferenceArgs, ThreadsArgs};
 pub use probe::ProbeArgs;
 pub use pull::{PullArgs, Wanted, What};

@@ -2,6 +2,7 @@
 
 mod files;
 mod place;
+mod rest;
 mod seat;
 mod shop;
 mod told;

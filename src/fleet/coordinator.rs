@@ -1,20 +1,20 @@
 //! The coordinator's population: members in units for whoever is there, until all answers are in and checked.
 
+mod checks;
 mod desk;
+mod reports;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::audit::{Audits, outliers, spread};
+use super::audit::{Audits, spread};
 use super::bus::CoordinatorBus;
 use super::crew::Pace;
-use super::key::Signed;
 use super::ledger::Ledger;
-use super::message::{Announcement, Answer, Hello, Inference, Word, WorkerReport};
+use super::message::{Announcement, Inference};
 use super::notice::Notice;
 use super::roster::Roster;
-use super::round::{GivenAnswer, Need, Received, Round, Share};
-use super::sameness::agree;
+use super::round::{Need, Round};
 use crate::engine::Engine;
 use crate::es::Generation;
 use crate::seed_log::GenerationRecord;
@@ -126,190 +126,6 @@ impl<E: Engine, B: CoordinatorBus> Fleet<E, B> {
         for number in round.lacking(Need::Answer, None) {
             self.desk.offer(round, number, None, stop)?;
         }
-        Ok(())
-    }
-
-    /// Acts on a report.
-    fn receive(&mut self, bytes: &[u8], round: &mut Round, stop: &AtomicBool) -> Result<(), TuneError> {
-        let Signed { by, message } = match self.desk.signed(bytes) {
-            Ok(signed) => signed,
-            Err(why) => {
-                self.desk.note(&Notice::Dropped { why });
-                return Ok(());
-            }
-        };
-        let run = self.desk.run.clone();
-        match message {
-            WorkerReport::Hello(hello) if hello.run == run => self.greet(&by, &hello, round, stop)?,
-            WorkerReport::Answer(answer) if answer.run == run => self.take(&by, answer, round, stop)?,
-            WorkerReport::LacksModel { run: of } if of == run => self.desk.store_model(&by, stop)?,
-            WorkerReport::Bye { run: of } if of == run => self.desk.leave(&by),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Lets a worker in that has proven its codes.
-    fn greet(&mut self, by: &str, hello: &Hello, round: &Round, stop: &AtomicBool) -> Result<(), TuneError> {
-        let (run, nonce) = (hello.run.clone(), hello.nonce);
-        let refused = |reason: String| Word::Refused { run: run.clone(), nonce, reason };
-        let options = &self.desk.options;
-        let word = if self.desk.crew.is_out(by) {
-            Word::ShutOut { run: run.clone(), reason: "it gave wrong answers earlier in this run".to_owned() }
-        } else if options.one_class && hello.class != options.class {
-            refused(format!(
-                "the run scores replies of the base model itself, of which another kind of processor may have others; only \
-                 workers of the kernel class {} can take part, and this is {}",
-                options.class, hello.class
-            ))
-        } else if hello.generations != round.generation {
-            Word::Behind { run: run.clone(), nonce }
-        } else if hello.digest != self.digest_after(round.generation)? {
-            refused(
-                "its codes differ from the run's, although it followed the same log; check its memory and its build of qes-gguf"
-                    .to_owned(),
-            )
-        } else {
-            self.desk.join(by);
-            Word::Admitted { run: run.clone(), nonce }
-        };
-        if let Word::Refused { reason, .. } = &word {
-            let worker = self.desk.options.roster.name(by);
-            self.desk.note(&Notice::ShutOut { worker, reason: reason.clone() });
-        }
-        self.desk.tell(by, &word, stop)
-    }
-
-    /// Returns the digest of the codes after the log's generations.
-    fn digest_after(&mut self, generations: u64) -> Result<String, TuneError> {
-        if let Some((_, digest)) = self.digest.as_ref().filter(|(after, _)| *after == generations) {
-            return Ok(digest.clone());
-        }
-        let digest = self.local.digest()?;
-        self.digest = Some((generations, digest.clone()));
-        Ok(digest)
-    }
-
-    /// Takes an answer, and decides whether it is checked.
-    fn take(
-        &mut self,
-        by: &str,
-        answer: Answer,
-        round: &mut Round,
-        stop: &AtomicBool,
-    ) -> Result<(), TuneError> {
-        let is_current =
-            answer.generation == round.generation && Some(&answer.chain) == self.desk.chain().as_ref();
-        if !is_current || self.desk.crew.is_out(by) {
-            return Ok(());
-        }
-        let Answer { first, fitness, class, seconds, .. } = answer;
-        let members = fitness.len();
-        let received =
-            round.answer(first, GivenAnswer { by: by.to_owned(), class, fitness }, self.desk.now());
-        if received != Received::Useless {
-            self.desk.join(by);
-            self.desk.crew.answered(by, members, seconds);
-        }
-        match received {
-            Received::First(number) if self.desk.wants_check(by, round.generation, first) => {
-                round.check(number);
-                self.check(round, number, stop)
-            }
-            Received::Further(number) => {
-                self.desk.compared(&round.pieces()[number], spread(round));
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Offers a piece to another worker than the one that answered.
-    fn check(&mut self, round: &mut Round, number: usize, stop: &AtomicBool) -> Result<(), TuneError> {
-        let by = round.pieces()[number].first_by().map(ToOwned::to_owned);
-        match by.filter(|by| self.desk.crew.has_another(by)) {
-            Some(by) => self.desk.offer(round, number, Some(by), stop),
-            None => Ok(()),
-        }
-    }
-
-    /// Does what is due: checks, rulings, and further offers of what takes too long.
-    fn decide(
-        &mut self,
-        round: &mut Round,
-        generation: &Generation,
-        stop: &AtomicBool,
-    ) -> Result<(), TuneError> {
-        self.desk.look_around();
-        let open = round.lacking(Need::Answer, None);
-        if open.is_empty() {
-            outliers(round).into_iter().for_each(|number| round.check(number));
-        }
-        let checks = round.lacking(Need::Check, None);
-        let now = self.desk.now();
-        if open.len() + checks.len() <= self.desk.crew.here() || self.desk.is_slow(round) {
-            round.all_begun(now);
-        }
-        for number in open {
-            if self.desk.is_overdue(&round.pieces()[number]) {
-                self.desk.offer(round, number, None, stop)?;
-            }
-        }
-        for number in checks {
-            let piece = &round.pieces()[number];
-            let alone = piece.first_by().is_none_or(|by| !self.desk.crew.has_another(by));
-            if alone || self.desk.is_overdue(piece) {
-                self.rule(round, number, generation, stop)?;
-            } else if piece.issues < 2 {
-                self.check(round, number, stop)?;
-            }
-        }
-        for number in round.lacking(Need::Ruling, spread(round)) {
-            self.rule(round, number, generation, stop)?;
-        }
-        if self.desk.is_stalled(round, generation.size()) {
-            round.give_up();
-        }
-        Ok(())
-    }
-
-    /// Evaluates a piece here, and compares all answers to it with that.
-    fn rule(
-        &mut self,
-        round: &mut Round,
-        number: usize,
-        generation: &Generation,
-        stop: &AtomicBool,
-    ) -> Result<(), TuneError> {
-        let Share { members, .. } = &round.pieces()[number];
-        let numbers = members.start as usize..members.end as usize;
-        let fitness = self.local.evaluate_some(generation, numbers, stop, &mut |_: &Event<'_>| ())?;
-        let Some(fitness) = fitness else { return Ok(()) };
-        let spread = spread(round);
-        let told = round.pieces()[number].told().to_vec();
-        round.rule(number, fitness.clone(), self.desk.now());
-        for GivenAnswer { by, class, fitness: told } in told {
-            let same_class = class == self.desk.options.class;
-            if agree(&told, &fitness, same_class, spread) {
-                self.desk.crew.vet(&by);
-                continue;
-            }
-            let how = if same_class {
-                "exactly, on the same kernel class"
-            } else {
-                "within the spread of the fitness"
-            };
-            let reason = format!(
-                "it answered {} for a member for which the coordinator found {}, and the two should be the same {how}",
-                told.first().copied().unwrap_or_default(),
-                fitness.first().copied().unwrap_or_default()
-            );
-            self.desk.shut_out(&by, &reason, stop)?;
-            for open in round.drop_worker(&by) {
-                self.desk.offer(round, open, None, stop)?;
-            }
-        }
-        self.desk.checked += 1;
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 
@@ -69,6 +70,45 @@ pub struct WorkerArgs {
     /// Threads [default: one for each core]
     #[arg(short, long, value_name = "N", env = "LLAMA_ARG_THREADS")]
     pub threads: Option<u32>,
+    #[command(flatten)]
+    pub rest: RestArgs,
+}
+
+/// Rules by which a machine rests between units.
+#[derive(Clone, Debug, Args)]
+pub struct RestArgs {
+    /// Yield the processor to other programs, from 0 to 19, most
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=19))]
+    pub nice: Option<u8>,
+    /// Work only in these hours of the day, as 22-7
+    #[arg(long, value_name = "FROM-TO")]
+    pub hours: Option<Hours>,
+    /// Work only while the battery is charging or full
+    #[arg(long)]
+    pub only_while_charging: bool,
+    /// Rest while a sensor shows more than this, in degrees Celsius
+    #[arg(long, value_name = "DEGREES")]
+    pub max_temp: Option<f64>,
+}
+
+/// Hours of the day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hours {
+    /// The first one.
+    pub from: u32,
+    /// The one after the last.
+    pub to: u32,
+}
+
+impl FromStr for Hours {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let hour = |text: &str| text.parse().ok().filter(|hour| *hour < 24);
+        let hours = text.split_once('-').and_then(|(from, to)| hour(from).zip(hour(to)));
+        let hours = hours.filter(|(from, to)| from != to);
+        hours.map(|(from, to)| Self { from, to }).ok_or_else(|| "expected two hours such as 22-7".to_owned())
+    }
 }
 
 /// The subcommands of `fleet`.

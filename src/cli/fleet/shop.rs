@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::rest::Rest;
 use crate::cli::args::WorkerArgs;
 use crate::cli::sentence;
 use crate::fleet::{Announcement, Inference, Shop, WorkerError};
@@ -33,6 +34,7 @@ pub struct LlamaShop {
     data: Option<PathBuf>,
     trusted: bool,
     threads: usize,
+    rest: Rest,
 }
 
 impl LlamaShop {
@@ -41,7 +43,8 @@ impl LlamaShop {
     /// # Errors
     /// When the folder of caches cannot be made.
     pub fn new(args: &WorkerArgs, cache: PathBuf) -> Result<Self> {
-        let WorkerArgs { model, data, trust_log, threads, .. } = args;
+        let WorkerArgs { model, data, trust_log, threads, rest, .. } = args;
+        let rest = Rest::new(rest);
         let models = cache.join("models");
         if model.is_none() {
             make_folder(&models)?;
@@ -50,7 +53,7 @@ impl LlamaShop {
             threads.filter(|threads| *threads > 0).map_or_else(suitable_threads, |threads| threads as usize);
         // Fails only when the pool exists already, and then there is nothing to do.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-        Ok(Self { model: model.clone(), models, data: data.clone(), trusted: *trust_log, threads })
+        Ok(Self { model: model.clone(), models, data: data.clone(), trusted: *trust_log, threads, rest })
     }
 
     /// Opens the base model of a run.
@@ -108,5 +111,9 @@ impl Shop for LlamaShop {
     ) -> Result<Local<LlamaEngine>, WorkerError> {
         let model = self.model(&log.header)?;
         self.local(log, model, &announcement.inference).map_err(shop)
+    }
+
+    fn may_work(&mut self) -> bool {
+        self.rest.may_work()
     }
 }

@@ -281,12 +281,13 @@ impl<B: CoordinatorBus> Desk<B> {
     }
 
     /// Notes who has left, and whether nobody is there.
-    pub fn look_around(&mut self) {
+    pub fn look_around(&mut self, round: &Round) {
         let now = self.now();
         for key in self.crew.silent(now, &self.options.pace) {
             self.leave(&key);
         }
-        if self.crew.here() == 0 && !std::mem::replace(&mut self.is_told_to_wait, true) {
+        let is_long = now.saturating_sub(round.progress) > self.options.pace.patience;
+        if self.crew.here() == 0 && is_long && !std::mem::replace(&mut self.is_told_to_wait, true) {
             self.note(&Notice::Waiting);
         }
     }

@@ -157,7 +157,7 @@ fn a_generation_closes_with_those_that_are_in() {
 fn a_coordinator_without_workers_waits_until_it_is_stopped() {
     let threads = Threads::new(Broker::default());
     let nobody = |threads: &Threads, _: &AtomicBool| {
-        sleep(Duration::from_millis(50));
+        sleep(Duration::from_millis(300));
         threads.stop.store(true, Ordering::Relaxed);
     };
     let (outcome, _) = threads.run(first(&header()), &nobody);
