@@ -16,6 +16,8 @@ mod drift;
 mod environment;
 mod eval;
 mod export;
+#[cfg(feature = "fleet")]
+mod fleet;
 mod given;
 mod inspect;
 mod interrupt;
@@ -127,6 +129,10 @@ fn obey(command: Command, words: &[OsString]) -> Result<CommandEnd> {
         Command::Verify(args) => verify::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Report(args) => report::run(&args),
+        #[cfg(feature = "fleet")]
+        Command::Worker(args) => fleet::work(&args),
+        #[cfg(feature = "fleet")]
+        Command::Fleet(args) => fleet::files(&args),
         Command::Pull(args) => pull::run(&args),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man(args) => manual::man(&args),

@@ -118,6 +118,7 @@
 //! | [`tuning`] | a run from code |
 //! | `probe` | a forecast of a run, measured before it starts |
 //! | [`report`] | charts of logs: a page, figures, event files; model cards |
+//! | `fleet` | one run over several machines |
 //! | `cli` | from arguments to calls of the library |
 //!
 //! `tile`, `settings` and `select` are separate because live tuning, replay and the command line need them alike;
@@ -125,6 +126,7 @@
 //!
 //! Without the feature `llama`, which is on by default, the module of this name holds an engine that cannot be
 //! created, and no foreign code is built. All else is the same code; `tune` and `eval` then report what is missing.
+//! `fleet` is part of a build with the feature of that name, which is off by default.
 #![deny(missing_docs)]
 
 #[cfg(any(target_pointer_width = "16", target_pointer_width = "32"))]
@@ -157,6 +159,9 @@ pub mod evaluation;
 pub mod export;
 #[doc(hidden)]
 pub mod fitness;
+#[cfg(feature = "fleet")]
+#[doc(hidden)]
+pub mod fleet;
 pub mod gguf;
 pub mod judge;
 #[cfg(feature = "llama")]

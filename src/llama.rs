@@ -83,6 +83,11 @@ pub fn version() -> String {
     format!("llama.cpp with ggml {}", version.to_string_lossy())
 }
 
+/// Returns the instructions of processors that the built-in llama.cpp uses.
+pub fn instructions() -> Vec<&'static str> {
+    processor::built_for()
+}
+
 /// A model loaded with llama.cpp, whose tunable tensors can be edited.
 #[derive(Debug)]
 pub struct LlamaEngine {

@@ -162,7 +162,7 @@ impl SeedLog {
     /// # Errors
     /// When the record does not follow from the log so far.
     pub fn prepare(&mut self, line: Line) -> Result<PreparedLine<'_>, LogError> {
-        let number = 2 + self.generations.len() + self.evaluations.len() + self.plans.len();
+        let number = self.line_count() + 1;
         let mut chain = self.chain.clone();
         let text = chain.encode(&line)?;
         self.check(number, &line)?;
@@ -176,6 +176,25 @@ impl SeedLog {
     /// When the record does not follow from the log so far.
     pub fn push(&mut self, line: Line) -> Result<String, LogError> {
         Ok(self.prepare(line)?.commit())
+    }
+
+    /// Adds the next line of the same log's text, newline included, as another copy of the log received it.
+    ///
+    /// # Errors
+    /// When the line is damaged or does not continue the log; the log is then unchanged.
+    pub fn follow(&mut self, text: &[u8]) -> Result<&Self, LogError> {
+        let number = self.line_count() + 1;
+        let mut chain = self.chain.clone();
+        let line = decode(number, text, &mut chain)?;
+        self.check(number, &line)?;
+        self.add(line, chain);
+        self.whole_bytes += text.len() as u64;
+        Ok(self)
+    }
+
+    /// Returns the number of its lines, the header's included.
+    pub fn line_count(&self) -> usize {
+        1 + self.generations.len() + self.evaluations.len() + self.plans.len()
     }
 
     /// Returns the planned number of generations in all, as of the last plan.

@@ -15,6 +15,8 @@ mod data;
 mod disk;
 mod log_file;
 mod memory;
+#[cfg(feature = "fleet")]
+mod sensors;
 mod signals;
 mod text_file;
 mod today;
@@ -31,6 +33,8 @@ pub use disk::{Call, Interceptor, intercept};
 pub use log_file::{Journal, LogFile, discard_log, read_log_file};
 pub(crate) use memory::page_size;
 pub use memory::{peak_rss_bytes, return_freed_memory};
+#[cfg(feature = "fleet")]
+pub use sensors::{hottest, is_charging};
 pub use signals::{explain_device_signals, explain_file_signals};
 pub use text_file::read_text;
 pub use today::today;

@@ -64,6 +64,8 @@ pub enum TuneError {
         "generation {generation}: not one of its members was evaluated; resume the run when there is somebody to evaluate them"
     )]
     NotEvaluated { generation: u64 },
+    #[error("the machines that evaluate the members cannot be used: {why}")]
+    Elsewhere { why: String },
 }
 
 /// Outcome of a run that did not fail.
@@ -106,4 +108,4 @@ pub fn record(log: &mut SeedLog, journal: &mut dyn Journal, line: Line) -> Resul
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

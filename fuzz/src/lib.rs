@@ -6,6 +6,8 @@
 //! `tests/fuzz_corpus.rs`, with every input made by hand and with many changed copies.
 
 mod dataset;
+#[cfg(feature = "fleet")]
+mod fleet;
 mod gguf;
 mod judge;
 pub mod log;
@@ -39,7 +41,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: &[Target] = &[
     Target { name: "gguf", run: gguf::run, seeds: gguf::seeds },
     Target { name: "seed_log", run: log::run, seeds: log::seeds },
     Target { name: "sealed_log", run: sealed::run, seeds: sealed::seeds },
@@ -49,6 +51,8 @@ pub const TARGETS: [Target; 9] = [
     Target { name: "reply", run: reply::run, seeds: reply::seeds },
     Target { name: "judge", run: judge::run, seeds: judge::seeds },
     Target { name: "template", run: template::run, seeds: template::seeds },
+    #[cfg(feature = "fleet")]
+    Target { name: "fleet", run: fleet::run, seeds: fleet::seeds },
 ];
 
 fn target(name: &str) -> &'static Target {

@@ -3,6 +3,8 @@
 mod data;
 mod drift;
 mod files;
+#[cfg(feature = "fleet")]
+mod fleet;
 mod inference;
 mod offload;
 mod probe;
@@ -23,6 +25,8 @@ use clap_complete::Shell;
 pub use data::DataArgs;
 pub use drift::DriftArgs;
 pub use files::{ApplyArgs, ExportArgs, MergeArgs, RevertArgs};
+#[cfg(feature = "fleet")]
+pub use fleet::{FleetArgs, FleetFiles, FleetFilesArgs, Hours, RestArgs, WorkerArgs};
 pub use inference::{InferenceArgs, ThreadsArgs};
 pub use probe::ProbeArgs;
 pub use pull::{PullArgs, Wanted, What};
@@ -91,6 +95,12 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Draw logs as a page for the browser
     Report(ReportArgs),
+    /// Evaluate members of other machines' runs
+    #[cfg(feature = "fleet")]
+    Worker(Box<WorkerArgs>),
+    /// Make the files of a fleet
+    #[cfg(feature = "fleet")]
+    Fleet(FleetFilesArgs),
     /// Fetch a model from Hugging Face with its own program, hf
     Pull(PullArgs),
     /// Print a script with which your shell completes commands and flags
@@ -137,6 +147,9 @@ pub struct TuneArgs {
     /// One JSON object a line instead of text
     #[arg(long)]
     pub json: bool,
+    #[cfg(feature = "fleet")]
+    #[command(flatten)]
+    pub fleet: FleetArgs,
     #[command(flatten)]
     pub run: RunArgs,
 }

@@ -11,15 +11,21 @@ use anyhow::Result;
 
 use super::args::TuneArgs;
 use super::audit::FileAuditor;
+#[cfg(feature = "fleet")]
+use super::fleet::FleetPlan;
 use super::probe::Probed;
 use super::{CommandEnd, chat, interrupt, out, progress, setup};
 use crate::evaluation::RepliesMade;
+#[cfg(feature = "fleet")]
+use crate::fleet::{Published, nats::NatsCoordinator};
 use crate::llama::{LlamaEngine, LlamaOptions, check_built_in};
 use crate::model::Model;
 use crate::plan::{Memory, MemoryPlan};
 use crate::seed_log::{Line, SeedLog};
+#[cfg(feature = "fleet")]
+use crate::store::Journal;
 use crate::store::{StoreError, Witness, Witnessed, discard_log};
-use crate::tune::{Outcome, TuneError, Tuner, record};
+use crate::tune::{Local, Outcome, Population, TuneError, Tuner, record};
 use crate::tuning::engine;
 use display::Display;
 use job::TuneJob;
@@ -111,6 +117,10 @@ impl<'a> PreparedRun<'a> {
     fn tune(self, stop: &AtomicBool) -> Result<CommandEnd> {
         let Self { job, start, plan, witness, engine, probed, .. } = self;
         let example = start.evaluators.task.example(&engine, false)?;
+        #[cfg(feature = "fleet")]
+        let fleet = job.fleet.as_ref().map(FleetPlan::connect).transpose()?;
+        #[cfg(feature = "fleet")]
+        let inference = LlamaOptions { context_bytes: plan.contexts, ..job.run.inference.clone() };
         let Start { mut log, journal, goal, evaluators, tokens, told } = start;
         let planned = plan.fixed + engine.context_bytes();
         let journal = journal.map_or_else(|| create(job, &log), Ok)?;
@@ -125,22 +135,67 @@ impl<'a> PreparedRun<'a> {
         if let Some(line) = setup::on_devices(&engine).filter(|_| !job.json) {
             out::progress(line);
         }
-        let mut display = Display::start(job, &log, planned, example.as_ref());
+        let display = Display::start(job, &log, planned, example.as_ref());
         tokens.iter().for_each(|found| display.tell_tokens(found));
         probed.iter().for_each(|found| display.tell(found, plan.mode));
-        let tuner = Tuner::new(engine, evaluators, log, journal, plan.mode);
-        if tuner.is_err() && !job.resumes() {
+        let local = Local::new(engine, evaluators, &log, plan.mode);
+        if local.is_err() && !job.resumes() {
             discard_log(&job.log);
         }
-        let mut tuner = match auditor {
-            Some(auditor) => tuner?.audited_by(auditor),
-            None => tuner?,
-        };
+        let local = local?;
+        let course = Course { job, planned, auditor, display, stop };
+        #[cfg(feature = "fleet")]
+        if let Some((fleet, bus)) = job.fleet.as_ref().zip(fleet) {
+            return course.on_fleet(fleet, bus, local, log, journal, &inference);
+        }
+        course.run(&mut Tuner::of(local, log, journal))
+    }
+}
+
+/// A run that begins.
+struct Course<'a> {
+    job: &'a TuneJob,
+    /// Planned bytes of memory.
+    planned: u64,
+    auditor: Option<Box<FileAuditor>>,
+    display: Display,
+    stop: &'a AtomicBool,
+}
+
+impl Course<'_> {
+    /// Runs all generations.
+    fn run<P: Population>(self, tuner: &mut Tuner<P>) -> Result<CommandEnd> {
+        let Self { job, planned, auditor, mut display, stop } = self;
+        if let Some(auditor) = auditor {
+            tuner.audit_by(auditor);
+        }
         let outcome = tuner.run(stop, display.observer());
         display.stop();
         let end = ending::EndedRun { job, summary: tuner.summary(), log: tuner.log().clone(), planned };
-        drop(tuner);
         ended(outcome, &end)
+    }
+
+    /// Runs all generations on a fleet, and tells the workers when it is over.
+    #[cfg(feature = "fleet")]
+    fn on_fleet(
+        self,
+        fleet: &FleetPlan,
+        bus: NatsCoordinator,
+        local: Local<LlamaEngine>,
+        log: SeedLog,
+        journal: impl Journal + 'static,
+        inference: &LlamaOptions,
+    ) -> Result<CommandEnd> {
+        let ledger = FleetPlan::ledger(&self.job.log)?;
+        let journal = Published { journal, ledger: ledger.clone() };
+        let population = fleet.population(bus, local, ledger, &log, inference, &self.job.model);
+        let stop = self.stop;
+        let mut tuner = Tuner::of(population, log, journal);
+        let ending = self.run(&mut tuner)?;
+        if !matches!(ending, CommandEnd::Interrupted) {
+            tuner.population().close(stop)?;
+        }
+        Ok(ending)
     }
 }
 

@@ -78,13 +78,40 @@ impl Evaluator {
         generation: u64,
         count: usize,
     ) -> Result<ProblemBatch<E::Batch>, EvaluationError> {
+        let places = self.choice(engine, &batch, count)?;
+        self.chosen(engine, &batch, &places, generation)
+    }
+
+    /// Returns the places of these problems in a batch.
+    ///
+    /// # Errors
+    /// When inference fails, or a problem has no wanted reply.
+    pub fn choice<E: Engine>(
+        &self,
+        engine: &mut E,
+        batch: &ProblemBatch<E::Batch>,
+        count: usize,
+    ) -> Result<Vec<usize>, EvaluationError> {
         if let Some(problem) = batch.problems.iter().find(|problem| problem.wanted.is_none()) {
             return Err(EvaluationError::Unchoosable { place: problem.place.to_string() });
         }
         let scores = engine.score(&batch.wanted)?;
         let candidates = batch.asked().zip(scores.iter().map(|score| score.log_likelihood));
-        let chosen = most_informative(candidates, count);
-        let problems = chosen.into_iter().map(|place| batch.problems[place].clone()).collect();
+        Ok(most_informative(candidates, count))
+    }
+
+    /// Returns the problems at these places of a batch, as those of a generation.
+    ///
+    /// # Errors
+    /// When they cannot be prepared for the engine.
+    pub fn chosen<E: Engine>(
+        &self,
+        engine: &E,
+        batch: &ProblemBatch<E::Batch>,
+        places: &[usize],
+        generation: u64,
+    ) -> Result<ProblemBatch<E::Batch>, EvaluationError> {
+        let problems = places.iter().filter_map(|&place| batch.problems.get(place).cloned()).collect();
         self.training_batch(engine, problems, generation)
     }
 

@@ -28,6 +28,11 @@ pub fn version() -> String {
     "without llama.cpp".to_owned()
 }
 
+/// Returns the instructions of processors that llama.cpp uses: none.
+pub fn instructions() -> Vec<&'static str> {
+    Vec::new()
+}
+
 /// Returns the GPUs that a backend was built in for: none.
 pub fn devices() -> Vec<Device> {
     Vec::new()

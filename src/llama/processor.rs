@@ -30,6 +30,13 @@ pub(super) fn check() -> Result<(), OtherProcessor> {
     missing(extensions().into_iter().map(|(name, ask, is_here)| (name, is_built_for(ask), is_here)))
 }
 
+/// Returns the instructions that llama.cpp was compiled for, of which its results may depend in their last bits.
+pub(super) fn built_for() -> Vec<&'static str> {
+    // SAFETY: these functions take nothing and return a constant.
+    let is_built_for = |ask: unsafe extern "C" fn() -> c_int| unsafe { ask() } != 0;
+    extensions().into_iter().filter(|(_, ask, _)| is_built_for(*ask)).map(|(name, ..)| name).collect()
+}
+
 fn missing(extensions: impl Iterator<Item = (&'static str, bool, bool)>) -> Result<(), OtherProcessor> {
     let missing: Vec<_> = extensions
         .filter(|(_, is_built_for, is_here)| *is_built_for && !is_here)

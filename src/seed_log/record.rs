@@ -225,6 +225,12 @@ impl TaskSpec {
         members * u64::from(self.prompts) + u64::from(self.candidates.unwrap_or(0))
     }
 
+    /// Returns whether the fitness of members depends on what the base model itself replies, of which a processor of
+    /// another kind may compute other last bits, and so have other replies.
+    pub fn depends_on_own_replies(&self) -> bool {
+        self.own_replies.is_some() || self.right_replies
+    }
+
     /// Returns the reason that its problems cannot be chosen as it says, if there is one.
     pub fn unchoosable(&self) -> Option<String> {
         let candidates = self.candidates?;

@@ -58,6 +58,11 @@ impl<P: Population> Tuner<P> {
         Self { auditor: Some(auditor), ..self }
     }
 
+    /// Adds an auditor of the codes after every generation.
+    pub fn audit_by(&mut self, auditor: Box<dyn Auditor>) {
+        self.auditor = Some(auditor);
+    }
+
     /// Returns the log so far.
     pub fn log(&self) -> &SeedLog {
         &self.log

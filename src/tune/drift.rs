@@ -1,9 +1,9 @@
 //! Drift from the base model during a run.
 
 use super::{Evaluators, TuneError, Watch};
-use crate::drift::{Drift, DriftMeter, FREE_REPLIES, FreeReply, Kind};
+use crate::drift::{Drift, DriftMeter, FreeReply, Kind};
 use crate::engine::Engine;
-use crate::evaluation::ProblemBatch;
+use crate::evaluation::FreePrompt;
 
 /// Held-out prompts among the samples of a summary, in addition to one neutral prompt.
 const HELD_OUT_SAMPLES: usize = 2;
@@ -30,19 +30,17 @@ pub(super) struct Drifting<B> {
 }
 
 impl<B> Drifting<B> {
-    /// Measures the base model, which the engine must hold.
+    /// Measures the base model, which the engine must hold, on neutral texts and on replies to these prompts.
     pub(super) fn begin<E: Engine<Batch = B>>(
         engine: &mut E,
         evaluators: &Evaluators,
-        held_out: &ProblemBatch<B>,
+        prompts: Vec<FreePrompt>,
         stop: &[String],
         watch: &mut Watch,
     ) -> Result<Self, TuneError> {
-        let prompts = held_out.free_prompts(FREE_REPLIES);
         let before = watch.total().inference;
         let neutral = evaluators.neutral.as_ref().zip(evaluators.everyday(engine)?);
-        let stop: Vec<String> = stop.iter().cloned().chain(held_out.stop().map(ToOwned::to_owned)).collect();
-        let begin = || DriftMeter::new(engine, neutral, prompts, &stop);
+        let begin = || DriftMeter::new(engine, neutral, prompts, stop);
         let meter = watch.time(|split| &mut split.inference, begin)?;
         Ok(Self { meter, replies: Vec::new(), seconds: watch.total().inference - before })
     }

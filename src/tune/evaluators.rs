@@ -120,12 +120,41 @@ impl Evaluators {
         spec: &TaskSpec,
         generation: u64,
     ) -> Result<GenerationBatch<E::Batch>, EvaluationError> {
-        let prompts = spec.prompts as usize;
-        let task = match spec.candidates {
-            None => self.task.training(engine, generation, prompts)?,
-            Some(candidates) => {
+        let chosen = self.choice(engine, spec, generation)?;
+        self.batches_at(engine, spec, generation, chosen.as_deref())
+    }
+
+    /// Returns the places of a generation's problems among its candidates, if they are chosen; by the present codes.
+    ///
+    /// # Errors
+    /// As for [`Evaluators::batches`].
+    pub fn choice<E: Engine>(
+        &self,
+        engine: &mut E,
+        spec: &TaskSpec,
+        generation: u64,
+    ) -> Result<Option<Vec<usize>>, EvaluationError> {
+        let Some(candidates) = spec.candidates else { return Ok(None) };
+        let drawn = self.task.candidates(engine, generation, candidates as usize)?;
+        self.task.choice(engine, &drawn, spec.prompts as usize).map(Some)
+    }
+
+    /// Returns the problems of a generation: those at the `chosen` places among its candidates, if it has some.
+    ///
+    /// # Errors
+    /// As for [`Evaluators::batches`].
+    pub fn batches_at<E: Engine>(
+        &self,
+        engine: &E,
+        spec: &TaskSpec,
+        generation: u64,
+        chosen: Option<&[usize]>,
+    ) -> Result<GenerationBatch<E::Batch>, EvaluationError> {
+        let task = match spec.candidates.zip(chosen) {
+            None => self.task.training(engine, generation, spec.prompts as usize)?,
+            Some((candidates, places)) => {
                 let drawn = self.task.candidates(engine, generation, candidates as usize)?;
-                self.task.most_informative(engine, drawn, generation, prompts)?
+                self.task.chosen(engine, &drawn, places, generation)?
             }
         };
         let counts = spec.retain.as_ref().filter(|retain| retain.weight > 0.0);

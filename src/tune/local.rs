@@ -10,6 +10,7 @@ use super::{
     DriftSample, Evaluators, Event, GenerationBatch, HeldOut, Members, Observer, Population, ResidualMode,
     Seconds, TuneError, Watch,
 };
+use crate::drift::FREE_REPLIES;
 use crate::engine::Engine;
 use crate::es::Generation;
 use crate::evaluation::{EvaluationSummary, ProblemBatch};
@@ -33,7 +34,18 @@ pub struct Local<E: Engine> {
     /// Held-out batch of the retained task.
     retained: Option<ProblemBatch<E::Batch>>,
     drift: Drifting<E::Batch>,
+    /// Problems of a generation, by its number, for further members of it.
+    kept: Option<(u64, GenerationBatch<E::Batch>)>,
     watch: Watch,
+}
+
+/// Purpose of a [`Local`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// A whole run, with its held-out evaluations.
+    Run,
+    /// Members alone.
+    Members,
 }
 
 impl<E: Engine> Local<E> {
@@ -43,23 +55,53 @@ impl<E: Engine> Local<E> {
     /// When the log's settings are inconsistent, it leads to other codes than the run's, or the held-out problems
     /// cannot be prepared for the engine.
     pub fn new(
+        engine: E,
+        evaluators: Evaluators,
+        log: &SeedLog,
+        mode: ResidualMode,
+    ) -> Result<Self, TuneError> {
+        Self::begin(engine, evaluators, log, mode, Purpose::Run)
+    }
+
+    /// Brings an engine that holds the base model to the end of `log`, for the evaluation of members alone: the base
+    /// model's drift is not measured, and held-out evaluations would be of one problem.
+    ///
+    /// # Errors
+    /// As for [`Local::new`].
+    pub fn for_members(
+        engine: E,
+        evaluators: Evaluators,
+        log: &SeedLog,
+        mode: ResidualMode,
+    ) -> Result<Self, TuneError> {
+        let evaluators = Evaluators { neutral: None, ..evaluators };
+        Self::begin(engine, evaluators, log, mode, Purpose::Members)
+    }
+
+    fn begin(
         mut engine: E,
         mut evaluators: Evaluators,
         log: &SeedLog,
         mode: ResidualMode,
+        purpose: Purpose,
     ) -> Result<Self, TuneError> {
+        let is_whole = purpose == Purpose::Run;
         let history = History::of_log(log, log.generations.len() as u64)?;
         let mut residual = match mode {
             ResidualMode::Replay if !history.must_store() => ResidualStore::Replay,
             _ => ResidualStore::Stored(per_tile(&history)),
         };
         let task = log.header.task.clone();
-        let count = task.eval_problems as usize;
+        let count = if is_whole { task.eval_problems as usize } else { 1 };
+        let replies = if is_whole { FREE_REPLIES } else { 0 };
         let held_out = evaluators.task.held_out(&engine, count)?;
         let mut watch = Watch::start();
         // While the engine holds the base model.
         evaluators.learn_own_replies(&mut engine, &log.header)?;
-        let drift = Drifting::begin(&mut engine, &evaluators, &held_out, &task.definition.stop, &mut watch)?;
+        let prompts = held_out.free_prompts(replies);
+        let stop = task.definition.stop.iter().map(String::as_str).chain(held_out.stop());
+        let stop: Vec<String> = stop.map(ToOwned::to_owned).collect();
+        let drift = Drifting::begin(&mut engine, &evaluators, prompts, &stop, &mut watch)?;
         if !history.is_empty() {
             rebuild_all(&history, &mut residual).on(&mut engine)?;
             check_digest(log, history.len(), &live_digest(&mut engine)?)?;
@@ -69,7 +111,20 @@ impl<E: Engine> Local<E> {
         let retained =
             evaluators.retain.as_ref().map(|evaluator| evaluator.held_out(&engine, count)).transpose()?;
         let members = Members::new(&history);
-        Ok(Self { engine, members, evaluators, task, history, residual, held_out, retained, drift, watch })
+        let kept = None;
+        Ok(Self {
+            engine,
+            members,
+            evaluators,
+            task,
+            history,
+            residual,
+            held_out,
+            retained,
+            drift,
+            kept,
+            watch,
+        })
     }
 
     /// Returns the engine, holding the model as tuned so far.
@@ -78,9 +133,10 @@ impl<E: Engine> Local<E> {
     }
 
     /// Evaluates some members of a generation, those with these numbers, as [`Population::evaluate`] does all: a share
-    /// of the work when several machines cooperate. The base model's own replies, if they count, and the choice of
-    /// candidates come from this engine's scores; another kind of processor may compute their last bits differently,
-    /// and so have other replies and problems.
+    /// of the work when several machines cooperate. The generation's problems are kept for further members of it until
+    /// a record is applied. The base model's own replies, if they count, come from this engine; another kind of
+    /// processor may compute their last bits differently, and so have other replies. So may the choice of candidates,
+    /// unless [`Local::problems_at`] took another's.
     ///
     /// # Errors
     /// When inference or a judge fails.
@@ -97,6 +153,31 @@ impl<E: Engine> Local<E> {
         fitness
     }
 
+    /// Chooses the problems of a generation by the present codes, for this machine and others. Returns their places among the
+    /// candidates, if the run has some.
+    ///
+    /// # Errors
+    /// When inference fails.
+    pub fn choose(&mut self, generation: u64) -> Result<Option<Vec<usize>>, TuneError> {
+        let Self { engine, evaluators, task, watch, .. } = self;
+        let choice = || evaluators.choice(engine, task, generation);
+        let chosen = watch.time(|split| &mut split.inference, choice)?;
+        self.problems_at(generation, chosen.as_deref())?;
+        Ok(chosen)
+    }
+
+    /// Takes the problems at these places among the candidates for a generation, as [`Local::choose`] chose them.
+    ///
+    /// # Errors
+    /// When they cannot be prepared for the engine.
+    pub fn problems_at(&mut self, generation: u64, chosen: Option<&[usize]>) -> Result<(), TuneError> {
+        let Self { engine, evaluators, task, kept, .. } = self;
+        if kept.as_ref().is_none_or(|(number, _)| *number != generation) {
+            *kept = Some((generation, evaluators.batches_at(engine, task, generation, chosen)?));
+        }
+        Ok(())
+    }
+
     /// Returns the fitness of members, or nothing if the run was asked to stop. Leaves the last member in place.
     fn fitness_of(
         &mut self,
@@ -105,7 +186,23 @@ impl<E: Engine> Local<E> {
         stop: &AtomicBool,
         observer: &mut dyn Observer,
     ) -> Result<Option<Vec<f64>>, TuneError> {
-        let batches = self.batches(generation.number)?;
+        let batches = match self.kept.take() {
+            Some((number, batches)) if number == generation.number => batches,
+            _ => self.batches(generation.number)?,
+        };
+        let fitness = self.fitness_on(&batches, generation, numbers, stop, observer);
+        self.kept = Some((generation.number, batches));
+        fitness
+    }
+
+    fn fitness_on(
+        &mut self,
+        batches: &GenerationBatch<E::Batch>,
+        generation: &Generation,
+        numbers: Range<usize>,
+        stop: &AtomicBool,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Vec<f64>>, TuneError> {
         let of = generation.size() as u32;
         let mut fitness = Vec::with_capacity(numbers.len());
         for (number, member) in (0..).zip(generation.members()).skip(numbers.start).take(numbers.len()) {
@@ -114,7 +211,7 @@ impl<E: Engine> Local<E> {
             }
             observer.event(&Event::Member { generation: generation.number, member: number, of });
             self.turn_into(Some(member))?;
-            fitness.push(self.fitness(&batches)?);
+            fitness.push(self.fitness(batches)?);
         }
         Ok(Some(fitness))
     }
@@ -165,12 +262,14 @@ impl<E: Engine> Population for Local<E> {
         stop: &AtomicBool,
         observer: &mut dyn Observer,
     ) -> Result<Option<Vec<Option<f64>>>, TuneError> {
-        let all = self.evaluate_some(generation, 0..generation.size(), stop, observer)?;
-        Ok(all.map(|fitness| fitness.into_iter().map(Some).collect()))
+        let all = self.evaluate_some(generation, 0..generation.size(), stop, observer);
+        self.kept = None;
+        Ok(all?.map(|fitness| fitness.into_iter().map(Some).collect()))
     }
 
     fn apply(&mut self, record: &GenerationRecord) -> Result<Moves, TuneError> {
-        let Self { engine, history, residual, watch, .. } = self;
+        let Self { engine, history, residual, kept, watch, .. } = self;
+        *kept = None;
         history.push(record);
         Ok(watch.time(|split| &mut split.update, || update_all(history, residual).on(engine))?)
     }

@@ -2,7 +2,7 @@
 
 mod device;
 mod drift;
-mod fake;
+pub(crate) mod fake;
 mod fleet;
 
 use std::sync::atomic::AtomicBool;
@@ -19,18 +19,18 @@ use crate::task::arith::Arith;
 
 use fake::{FakeEngine, Lines, Nobody, StopAt};
 
-fn evaluators() -> Evaluators {
+pub(crate) fn evaluators() -> Evaluators {
     let Header { settings, task, .. } = header();
     let task =
         Evaluator::new(Box::new(Arith::default()), &task.definition, settings.seed, |_| Ok(None)).unwrap();
     Evaluators { task, retain: None, neutral: None }
 }
 
-fn header() -> Header {
+pub(crate) fn header() -> Header {
     header_of(Settings { window: Window::Last(2), ..test_log::settings() })
 }
 
-fn header_of(settings: Settings) -> Header {
+pub(crate) fn header_of(settings: Settings) -> Header {
     test_log::header(Settings { population: 16, generations: 9, ..settings })
 }
 
@@ -40,14 +40,14 @@ fn headers_by_method() -> impl Iterator<Item = Header> {
 }
 
 /// Text of a run's log, and the codes after it.
-type Traces = (String, Vec<Vec<u8>>);
+pub(crate) type Traces = (String, Vec<Vec<u8>>);
 
 /// Runs from the start to the end.
 fn whole_run(mode: ResidualMode) -> Traces {
     whole_run_of(&header(), mode)
 }
 
-fn whole_run_of(header: &Header, mode: ResidualMode) -> Traces {
+pub(crate) fn whole_run_of(header: &Header, mode: ResidualMode) -> Traces {
     let (log, first) = SeedLog::start(header.clone()).unwrap();
     let journal = Lines::of(first);
     let mut tuner = Tuner::new(FakeEngine::new(header), evaluators(), log, journal.clone(), mode).unwrap();

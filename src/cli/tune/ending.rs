@@ -154,6 +154,7 @@ impl EndedRun<'_> {
             command += " --no-repack";
         }
         command += &on_devices(offload);
+        command += &job.fleet_flags();
         command + &self.export_flags()
     }
 

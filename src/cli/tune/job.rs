@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::cli::args::TuneArgs;
+#[cfg(feature = "fleet")]
+use crate::cli::fleet::FleetPlan;
 use crate::cli::resolve::RunOptions;
 use crate::cli::{UsageError, definition, export};
 use crate::export::Form;
@@ -27,6 +29,9 @@ pub struct TuneJob {
     pub paranoid: bool,
     /// `true` if the output is JSON, not text.
     pub json: bool,
+    /// The fleet on which members are evaluated.
+    #[cfg(feature = "fleet")]
+    pub fleet: Option<FleetPlan>,
 }
 
 /// Starting point of a run.
@@ -76,14 +81,36 @@ impl TuneJob {
             form: if args.no_provenance { Form::Bare } else { Form::WithProvenance },
             digest: false,
         });
+        #[cfg(feature = "fleet")]
+        let fleet = FleetPlan::new(&args.fleet)?;
         let TuneArgs { model, auto, paranoid, json, .. } = args;
         let (auto, paranoid, json) = (*auto, *paranoid, *json);
-        Ok(Self { model: model.clone(), log, from, run, export, auto, paranoid, json })
+        Ok(Self {
+            model: model.clone(),
+            log,
+            from,
+            run,
+            export,
+            auto,
+            paranoid,
+            json,
+            #[cfg(feature = "fleet")]
+            fleet,
+        })
     }
 
     /// Returns whether a log is continued.
     pub fn resumes(&self) -> bool {
         matches!(self.from, From::Log { .. })
+    }
+
+    /// Returns the flags that resume the run on the same fleet.
+    pub fn fleet_flags(&self) -> String {
+        #[cfg(feature = "fleet")]
+        if let Some(fleet) = &self.fleet {
+            return fleet.flags();
+        }
+        String::new()
     }
 
     /// Checks, before hours of work, that the tuned model can be written.

@@ -14,17 +14,17 @@ use crate::tune::{Event, Observer};
 
 /// Likes large codes in the first half of its first tensor, and small ones in the second; the more alike, the likelier
 /// every reply.
-pub(super) struct FakeEngine {
-    pub(super) base: Vec<Vec<u8>>,
-    pub(super) tensors: Vec<Vec<u8>>,
-    pub(super) types: Vec<TensorType>,
+pub(crate) struct FakeEngine {
+    pub(crate) base: Vec<Vec<u8>>,
+    pub(crate) tensors: Vec<Vec<u8>>,
+    pub(crate) types: Vec<TensorType>,
     /// Scores given; the run is asked to stop after this many.
-    pub(super) scored: usize,
-    pub(super) fail_at: Option<usize>,
+    pub(crate) scored: usize,
+    pub(crate) fail_at: Option<usize>,
 }
 
 impl FakeEngine {
-    pub(super) fn new(header: &Header) -> Self {
+    pub(crate) fn new(header: &Header) -> Self {
         let bytes = |spec: &crate::seed_log::TensorSpec| {
             vec![0x88; spec.tensor_type.bytes_of(spec.codes).unwrap() as usize]
         };
@@ -33,7 +33,7 @@ impl FakeEngine {
         Self { tensors: base.clone(), base, types, scored: 0, fail_at: None }
     }
 
-    pub(super) fn likeness(&self) -> f64 {
+    pub(crate) fn likeness(&self) -> f64 {
         let codes = read_codes::<Q4K>(&self.tensors[0]);
         let half = codes.len() / 2;
         let sum = |codes: &[i16]| codes.iter().map(|&code| f64::from(code)).sum::<f64>();
@@ -43,7 +43,7 @@ impl FakeEngine {
 
 impl FakeEngine {
     /// All of its tensors.
-    pub(super) fn lend(&mut self) -> Vec<TensorBytes<'_>> {
+    pub(crate) fn lend(&mut self) -> Vec<TensorBytes<'_>> {
         let mut tensors = Vec::new();
         for (index, (bytes, base)) in self.tensors.iter_mut().zip(&self.base).enumerate() {
             let arrangement = Arrangement::plain(self.types[index]);
@@ -104,16 +104,16 @@ impl Engine for FakeEngine {
 
 /// A journal in memory, whose copies have the same lines.
 #[derive(Clone, Default)]
-pub(super) struct Lines(Arc<Mutex<String>>);
+pub(crate) struct Lines(Arc<Mutex<String>>);
 
 impl Lines {
     /// One that has these lines already.
-    pub(super) fn of(text: String) -> Self {
+    pub(crate) fn of(text: String) -> Self {
         Self(Arc::new(Mutex::new(text)))
     }
 
     /// All lines.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.0.lock().unwrap().clone()
     }
 }
@@ -126,7 +126,7 @@ impl Journal for Lines {
 }
 
 /// Sets the flag when a member of some number is about to be evaluated.
-pub(super) struct StopAt<'a>(pub(super) u32, pub(super) &'a AtomicBool);
+pub(crate) struct StopAt<'a>(pub(crate) u32, pub(crate) &'a AtomicBool);
 
 impl Observer for StopAt<'_> {
     fn event(&mut self, event: &Event<'_>) {
@@ -139,7 +139,7 @@ impl Observer for StopAt<'_> {
 }
 
 /// Watches nothing.
-pub(super) struct Nobody;
+pub(crate) struct Nobody;
 
 impl Observer for Nobody {
     fn event(&mut self, _: &Event<'_>) {}
