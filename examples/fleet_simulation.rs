@@ -152,13 +152,13 @@ impl Simulation {
     /// Offers again what is overdue, by a coordinator's rules.
     fn decide(&mut self, round: &mut Round) {
         let open = round.lacking(Need::Answer, None);
-        if open.len() <= self.crew.here() {
+        let is_end = open.len() <= self.crew.here();
+        if is_end {
             round.all_begun(self.time());
         }
+        let limit = self.crew.limit(is_end, &self.pace);
         for piece in open {
-            let share = &round.pieces()[piece];
-            let limit = self.crew.overdue(share.members.len(), &self.pace) * share.issues.clamp(1, 16);
-            if share.begun.is_some_and(|begun| self.time().saturating_sub(begun) > limit) {
+            if limit.is_over(&round.pieces()[piece], self.time()) {
                 self.offer(round, piece);
             }
         }

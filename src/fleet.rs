@@ -26,7 +26,7 @@ mod worker;
 pub use audit::Audits;
 pub use bus::{BusError, CoordinatorBus, Delivery, Receipt, Taken, WorkerBus};
 pub use coordinator::{Fleet, FleetOptions, FleetSeat};
-pub use crew::{Crew, Hand, Pace};
+pub use crew::{Crew, Hand, Limit, Pace};
 pub use key::{KeyError, NodeKey, Signed, check_public};
 pub use ledger::{Ledger, Published};
 pub use message::{

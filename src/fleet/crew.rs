@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::round::Share;
+
 /// Longest and shortest times of a fleet.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -50,6 +52,28 @@ pub struct Hand {
     /// Units that it answered.
     pub units: u64,
     heard: Duration,
+}
+
+/// The time after which a unit is overdue.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// Time of a member, if a speed is known.
+    member: Option<Duration>,
+    pace: Pace,
+}
+
+impl Limit {
+    /// Returns the time for a unit of this many members.
+    pub fn of(&self, members: usize) -> Duration {
+        let usual = self.member.map_or(self.pace.longest, |member| member * members as u32);
+        self.pace.patience.max(usual)
+    }
+
+    /// Returns whether a share that was begun should have been answered by now. Each further offer gets more time.
+    pub fn is_over(&self, share: &Share, now: Duration) -> bool {
+        let limit = self.of(share.members.len()) * share.issues.clamp(1, 16);
+        share.begun.is_some_and(|begun| now.saturating_sub(begun) > limit)
+    }
 }
 
 /// All workers, by their keys.
@@ -149,12 +173,14 @@ impl Crew {
         (most.min(f64::from(members)) as u32).min(share).max(1)
     }
 
-    /// Returns the time after which a unit of this many members is overdue.
-    pub fn overdue(&self, members: usize, pace: &Pace) -> Duration {
-        let slowest = self.speeds().last().copied();
-        let usual =
-            slowest.map_or(pace.longest, |each| Duration::from_secs_f64((each * members as f64).min(1e6)));
-        pace.patience.max(usual.mul_f64(1.5))
+    /// Returns the time after which units are overdue. At the end of a generation, when somebody is free for each, that is soon:
+    /// the typical worker would have answered. Before, a unit may only be with the slowest.
+    pub fn limit(&self, is_end: bool, pace: &Pace) -> Limit {
+        let speeds = self.speeds();
+        let typical = speeds.get(speeds.len() / 2).map(|each| 2.0 * each);
+        let slowest = speeds.last().map(|each| 1.5 * each);
+        let member = if is_end { typical } else { slowest };
+        Limit { member: member.map(|seconds| Duration::from_secs_f64(seconds.min(1e6))), pace: *pace }
     }
 
     /// Returns the slowest worker and the seconds of a member on it, if the typical one takes less than half of that.

@@ -124,6 +124,8 @@ pub enum Received {
 pub struct Round {
     /// Number of the generation.
     pub generation: u64,
+    /// Members of a piece; the last one may have fewer.
+    size: u32,
     pieces: Vec<Share>,
     offers: u32,
     /// The time of its start.
@@ -138,7 +140,7 @@ impl Round {
         let size = size.max(1);
         let pieces = (0..members).step_by(size as usize);
         let pieces = pieces.map(|first| Share::new(first..first.saturating_add(size).min(members))).collect();
-        Self { generation, pieces, offers: 0, start: now, progress: now }
+        Self { generation, size, pieces, offers: 0, start: now, progress: now }
     }
 
     /// Returns the pieces.
@@ -179,9 +181,10 @@ impl Round {
 
     /// Takes an answer to the piece that begins with this member.
     pub fn answer(&mut self, first: u32, told: GivenAnswer, now: Duration) -> Received {
-        let fits = |piece: &Share| piece.members.start == first && piece.members.len() == told.fitness.len();
-        let Some(number) = self.pieces.iter().position(fits) else { return Received::Useless };
-        let piece = &mut self.pieces[number];
+        let number = (first / self.size) as usize;
+        let fits =
+            |piece: &&mut Share| piece.members.start == first && piece.members.len() == told.fitness.len();
+        let Some(piece) = self.pieces.get_mut(number).filter(fits) else { return Received::Useless };
         if piece.told.iter().any(|before| before.by == told.by) {
             return Received::Useless;
         }

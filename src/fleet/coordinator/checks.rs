@@ -39,19 +39,20 @@ impl<E: Engine, B: CoordinatorBus> Fleet<E, B> {
             outliers(round).into_iter().for_each(|number| round.check(number));
         }
         let checks = round.lacking(Need::Check, None);
-        let now = self.desk.now();
-        if open.len() + checks.len() <= self.desk.crew.here() || self.desk.is_slow(round) {
+        let (now, unanswered) = (self.desk.now(), open.len() + checks.len());
+        let limit = self.desk.limit(unanswered);
+        if unanswered <= self.desk.crew.here() || self.desk.is_slow(round) {
             round.all_begun(now);
         }
         for number in open {
-            if self.desk.is_overdue(&round.pieces()[number]) {
+            if limit.is_over(&round.pieces()[number], now) {
                 self.desk.offer(round, number, None, stop)?;
             }
         }
         for number in checks {
             let piece = &round.pieces()[number];
             let alone = piece.first_by().is_none_or(|by| !self.desk.crew.has_another(by));
-            if alone || self.desk.is_overdue(piece) {
+            if alone || limit.is_over(piece, now) {
                 self.rule(round, number, generation, stop)?;
             } else if piece.issues < 2 {
                 self.check(round, number, stop)?;

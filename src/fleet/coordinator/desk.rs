@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{FleetOptions, FleetSeat, announcement};
 use crate::fleet::bus::{BusError, CoordinatorBus, Taken};
-use crate::fleet::crew::Crew;
+use crate::fleet::crew::{Crew, Limit};
 use crate::fleet::key::Signed;
 use crate::fleet::ledger::Ledger;
 use crate::fleet::message::{MessageError, Unit, Word, WorkerReport, encode};
@@ -262,16 +262,16 @@ impl<B: CoordinatorBus> Desk<B> {
         }
     }
 
-    /// Returns whether somebody should have answered by now.
-    pub fn is_overdue(&self, piece: &Share) -> bool {
-        let limit = self.crew.overdue(piece.members.len(), &self.options.pace) * piece.issues.clamp(1, 16);
-        piece.begun.is_some_and(|begun| self.now().saturating_sub(begun) > limit)
+    /// Returns the time after which units are overdue, with this many of them open.
+    pub fn limit(&self, open: usize) -> Limit {
+        self.crew.limit(open <= self.crew.here(), &self.options.pace)
     }
 
     /// Returns whether nothing came in for so long that every unit may have got lost.
     pub fn is_slow(&self, round: &Round) -> bool {
         let members = round.pieces().first().map_or(1, |piece| piece.members.len());
-        self.now().saturating_sub(round.progress) > 2 * self.crew.overdue(members, &self.options.pace)
+        let limit = self.crew.limit(false, &self.options.pace);
+        self.now().saturating_sub(round.progress) > 2 * limit.of(members)
     }
 
     /// Returns whether a generation is to be closed with those that are in.

@@ -135,6 +135,12 @@ fn units_suit_the_workers() {
     assert_eq!(crew.unit_size(64, &pace), 1);
     crew.shut_out("d");
     assert_eq!((crew.here(), crew.unit_size(64, &pace)), (3, 4));
+    assert_eq!(crew.limit(true, &pace).of(4), Duration::from_secs(8), "twice the typical worker's time");
+    assert_eq!(
+        crew.limit(false, &pace).of(4),
+        Duration::from_secs(30),
+        "the slowest one's, and half of that"
+    );
     assert_eq!(crew.silent(NOW + 2 * pace.quiet, &pace).len(), 3);
     assert_eq!(crew.silent(NOW, &pace).len(), 0);
 }
