@@ -24,7 +24,7 @@ pub use replica::Replica;
 
 use crate::block::Arrangement;
 use crate::engine::TensorBytes;
-use crate::gguf::Gguf;
+use crate::gguf::{Gguf, TensorEntry};
 use crate::replay::History;
 use crate::seed_log::{BaseModel, Header, SeedLog, TensorSpec, hex};
 use crate::select::find;
@@ -50,6 +50,11 @@ impl Model {
     /// When it cannot be read or is not a valid GGUF.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         Self::of(WorkingCopy::open(path)?)
+    }
+
+    /// Returns the number of the model's weights, all tensors together.
+    pub fn weights(&self) -> u64 {
+        self.gguf.tensors().iter().map(TensorEntry::elements).sum()
     }
 
     /// Checks a mapped model file.

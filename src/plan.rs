@@ -17,7 +17,6 @@ pub use search::{Search, Tokens};
 pub use sizes::{Size, Sizes, SizesError};
 
 use crate::block::Field;
-use crate::gguf::TensorEntry;
 use crate::model::Model;
 use crate::recipe::{self, Effort, RowsFor};
 use crate::seed_log::{BaseModel, FORMAT_VERSION, Header, TOOL, TaskSpec, TensorSpec, pin_noise};
@@ -62,8 +61,7 @@ impl Plan {
         {
             return Err(PlanError::OwnReplies);
         }
-        let weights = model.gguf.tensors().iter().map(TensorEntry::elements).sum();
-        let eval_problems = recipe::eval_problems(weights);
+        let eval_problems = recipe::eval_problems(model.weights());
         Ok(Self { search, objective, tensors, settings, rows, eval_problems })
     }
 

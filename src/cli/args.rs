@@ -190,9 +190,10 @@ pub struct EvalArgs {
     /// Another model, such as the one before tuning, to be evaluated on the same problems
     #[arg(long, value_name = "BASE")]
     pub compare: Option<PathBuf>,
-    /// Held-out problems; fewer when the task has fewer
-    #[arg(long, value_name = "N", default_value_t = recipe::EVAL_PROBLEMS)]
-    pub problems: u32,
+    /// Held-out problems; fewer when the task has fewer [default: as many as the log's run has, else 1024, or 128 of a model of more
+    /// than 30 million weights]
+    #[arg(long, value_name = "N")]
+    pub problems: Option<u32>,
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,

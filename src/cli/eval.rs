@@ -11,6 +11,7 @@ use super::{CommandEnd, UsageError, chat, definition, out, setup, text};
 use crate::evaluation::{Difference, EvaluationSummary, Evaluator, ProblemOutcome, PromptedExample};
 use crate::llama::{LlamaEngine, LlamaOptions, Uneditable, check_built_in};
 use crate::model::Model;
+use crate::recipe;
 use crate::seed_log::SeedLog;
 use crate::select::{select, spec};
 use crate::store::{peak_rss_bytes, today};
@@ -26,10 +27,11 @@ pub fn run(args: &EvalArgs) -> Result<CommandEnd> {
     let log = job.log.as_ref().map(|(_, log)| log);
     let seed = log.map_or(0, |log| log.header.settings.seed);
     let mut evaluator = workload.evaluator(seed)?;
+    let problems = job.problems()?;
     // One model after the other, so that only one is in memory.
     let mut outcomes_of = |path: &Path, log: Option<&SeedLog>| {
         let engine = job.load(path, log)?;
-        outcomes(&mut evaluator, engine, job.problems)
+        outcomes(&mut evaluator, engine, problems)
     };
     let of_base = job.compare.as_deref().map(|base| outcomes_of(base, None)).transpose()?;
     let (outcomes, example) = outcomes_of(&job.model, log)?;
@@ -60,8 +62,8 @@ struct EvalJob {
     definition: Definition,
     /// Set if the definition is that of the log.
     of_log: Option<OfLog>,
-    /// Most held-out problems.
-    problems: usize,
+    /// Most held-out problems, if they are given.
+    problems: Option<u32>,
     json: bool,
     inference: LlamaOptions,
 }
@@ -77,7 +79,7 @@ impl EvalJob {
     /// Resolves the flags.
     fn new(args: &EvalArgs) -> Result<Self> {
         let inference = setup::inference(&args.inference)?;
-        if args.problems == 0 {
+        if args.problems == Some(0) {
             return Err(UsageError("--problems is 0, but must be at least 1".to_owned()).into());
         }
         if args.task.skip_long && args.compare.is_some() {
@@ -101,8 +103,21 @@ impl EvalJob {
             }
         };
         let EvalArgs { model, generation: until, compare, problems, json, .. } = args.clone();
-        let problems = problems as usize;
         Ok(Self { model, log, until, compare, definition, of_log, problems, json, inference })
+    }
+
+    /// Returns the most held-out problems: as many as are given, as the log's run has, or as a run of this model has.
+    ///
+    /// # Errors
+    /// When the model cannot be read.
+    fn problems(&self) -> Result<usize> {
+        let of_run = self.log.as_ref().filter(|_| self.of_log.is_some());
+        let of_run = of_run.map(|(_, log)| log.header.task.eval_problems);
+        let problems = match self.problems.or(of_run) {
+            Some(problems) => problems,
+            None => recipe::eval_problems(Model::open(&self.model)?.weights()),
+        };
+        Ok(problems as usize)
     }
 
     /// Reads the data and creates the task.

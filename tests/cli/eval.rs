@@ -26,6 +26,15 @@ fn a_model_is_evaluated_as_the_run_that_made_it_did() {
     }
 }
 
+#[test]
+fn an_evaluation_has_as_many_problems_as_a_run_has() {
+    let dir = Dir::tuned();
+    let problems = |line: &str| dir.run(line).json()["problems"].as_u64().unwrap();
+    assert_eq!(problems("eval base.gguf --log run.qes --json"), 16, "as the log's run");
+    assert_eq!(problems("eval base.gguf --log run.qes --problems 8 --json"), 8);
+    assert_eq!(problems("eval base.gguf --task arith --json"), 1024);
+}
+
 /// As in llama.cpp. What follows `--` is a file's name.
 #[test]
 fn a_model_may_be_named_by_its_flag() {

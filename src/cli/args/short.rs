@@ -107,7 +107,7 @@ const HELPS: [Help; 7] = [
             ("log", "Evaluate the model as tuned by this log, on the log's task"),
             ("generation", "The log's generations to apply, or best [default: all]"),
             ("compare", "Another model, to be evaluated on the same problems"),
-            ("problems", "Held-out problems"),
+            ("problems", "Held-out problems [default: as many as a run has]"),
             JSON,
             TASK,
             DATA,
