@@ -171,8 +171,8 @@ fn unit(random: &mut Stream) -> f64 {
     (f64::from(random.below(1 << 30)) + 0.5) / f64::from(1 << 30)
 }
 
-/// Draws the seconds of a member on a worker: half of the workers are slower than the typical one, of which one in twenty takes more
-/// than four times as long, as of Pareto's distribution with the exponent 1.5.
+/// Draws the seconds of a member on a worker: half of the workers are slower than the typical one, and one in sixteen takes more than
+/// four times as long, as of Pareto's distribution with the exponent 1.5.
 fn speed(random: &mut Stream) -> f64 {
     let typical = 0.5_f64.powf(1.0 / 1.5);
     (MEMBER * typical / unit(random).powf(1.0 / 1.5)).min(50.0 * MEMBER)

@@ -141,6 +141,8 @@ impl<E: Engine, B: CoordinatorBus> Population for Fleet<E, B> {
         if !self.desk.sync(stop)? {
             return Ok(None);
         }
+        // Units of a coordinator that was killed would be evaluated for nothing.
+        self.desk.reach(stop, CoordinatorBus::withdraw)?;
         let chosen = self.local.choose(generation.number)?;
         self.desk.chosen = chosen.map(|places| places.into_iter().map(|place| place as u32).collect());
         let members = generation.size() as u32;

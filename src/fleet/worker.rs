@@ -20,6 +20,9 @@ use crate::seed_log::SeedLog;
 use crate::tune::{Local, TuneError};
 use following::Following;
 
+/// Most time for which a unit for another worker is given back.
+const FOR_ANOTHER: Duration = Duration::from_millis(200);
+
 /// Reasons for which a worker ended.
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Each message says what its variant means.
@@ -115,7 +118,7 @@ impl<S: Shop, B: WorkerBus> Worker<S, B> {
             };
             is_told = false;
             let announcement = Announcement::decode(&bytes)?;
-            if self.serve(&announcement, stop)? == Quit::Over {
+            if self.serve(&announcement, stop)? != Quit::Stopped {
                 sleep(self.pace.poll);
             }
         }
@@ -227,7 +230,7 @@ impl<S: Shop, B: WorkerBus> Worker<S, B> {
             return Ok(self.is_over(run, stop)?.then_some(Quit::Over));
         }
         if unit.not_by.as_deref() == Some(self.key.public()) {
-            let later = self.pace.poll;
+            let later = self.pace.poll.min(FOR_ANOTHER);
             return self.reach(stop, |bus| bus.give_back(receipt, later)).map(|_| None);
         }
         if self.catch_up(run, unit.lines, stop)?.is_none() {
