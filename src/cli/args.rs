@@ -37,7 +37,6 @@ pub use task::{OF_DATA, OnTimeout, TaskArgs};
 pub use together::misuse;
 
 use crate::llama;
-use crate::recipe;
 
 /// Fine-tunes quantized GGUF models in place, without backpropagation.
 ///
