@@ -279,9 +279,21 @@ impl Neutral {
         let texts: Vec<Request> = self.texts.iter().map(|text| text_request(text)).collect();
         let Some(first) = texts.first() else { return Ok(Vec::new()) };
         let Ok(batch) = engine.prepare(&texts) else { return Ok(Vec::new()) };
-        let is_foreign =
-            self.is_built_in() && bits_per_byte(engine, first)?.is_some_and(|bits| bits > FOREIGN_BITS);
-        if is_foreign { Ok(Vec::new()) } else { engine.tally(&batch) }
+        if self.is_foreign_by(engine, first)? { Ok(Vec::new()) } else { engine.tally(&batch) }
+    }
+
+    /// Returns whether the set is the built-in one and means nothing to the model.
+    ///
+    /// # Errors
+    /// When inference fails.
+    pub fn is_foreign<E: Engine>(&self, engine: &mut E) -> Result<bool, EngineError> {
+        let Some(first) = self.texts.first() else { return Ok(false) };
+        self.is_foreign_by(engine, &text_request(first))
+    }
+
+    fn is_foreign_by<E: Engine>(&self, engine: &mut E, text: &Request) -> Result<bool, EngineError> {
+        let is_foreign = |bits| bits > FOREIGN_BITS;
+        Ok(self.is_built_in() && bits_per_byte(engine, text)?.is_some_and(is_foreign))
     }
 
     /// Checks before a run begins that a set of the user's own fits into the context.

@@ -92,6 +92,11 @@ pub enum EvaluationError {
          members' own replies with --tokens all"
     )]
     NoRightReply { count: usize },
+    #[error(
+        "of the model's replies to {count} problems none would be right if it ended at a token before its end, so no end can be taught; \
+         tune on the members' own replies with --tokens all"
+    )]
+    NoEnd { count: usize },
     #[error("the reward {kind} has no judge of replies")]
     NoJudge { kind: &'static str },
     #[error("the reward {kind} gave {given} rewards for {asked} replies")]

@@ -135,7 +135,7 @@ pub fn line(found: &FoundTokens) -> String {
 fn ending_line(Ending { text, worth, .. }: &Ending) -> String {
     format!(
         "the model's replies to {} problems are worth {:.2} on average, and would be worth {:.2} had they ended sooner; only the \
-         row of {text:?} in the output matrix is tuned, on the likelihood of those that are right then, which teaches where replies \
+         row of {text:?} in the output matrix is tuned, on the likelihood of right replies and of such ends, which teaches where replies \
          end (--tokens all tunes whole tensors, on replies of the members' own)",
         worth.replies, worth.reward, worth.ended_sooner
     )

@@ -82,17 +82,13 @@ impl<'a> PreparedRun<'a> {
         if !start.log.header.task.right_replies {
             return Ok(true);
         }
-        let bar =
-            progress::bar(0, "the model replies to problems, to be tuned on what is right: {pos} of {len}");
+        let bar = progress::bar(0, "the model replies to problems, to be tuned on what is right: {pos} done");
         let finished = loop {
             if stop.load(Ordering::Relaxed) {
                 break Ok(false);
             }
             match start.evaluators.imitate_more(engine) {
-                Ok(RepliesMade { done, of }) if done < of => {
-                    bar.set_length(of as u64);
-                    bar.set_position(done as u64);
-                }
+                Ok(RepliesMade { done, of }) if done < of => bar.set_position(done as u64),
                 Ok(_) => break Ok(true),
                 Err(error) => break Err(error.into()),
             }

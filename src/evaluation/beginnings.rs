@@ -1,8 +1,8 @@
 //! Beginnings of the base model's own replies to everyday prompts.
 //!
-//! The row of a token that ends replies is also the token's embedding, and so in every prompt of a conversation. Any change of it
-//! changes all replies a little; where the model wavers between two first words, it may turn a good reply into one that makes no sense.
-//! So the log-likelihood of the first tokens of the base model's replies is part of the fitness.
+//! Where a model uses one matrix for output and embeddings, the row of the token that ends replies is in every prompt of a conversation.
+//! Any change of it changes all replies a little; where the model wavers between two first words, it may turn a good reply into one that
+//! makes no sense. So the log-likelihood of the first tokens of the base model's replies is part of the fitness.
 
 use super::own_replies::fitting;
 use super::{EvaluationError, FreePrompt};
@@ -30,13 +30,8 @@ impl Beginnings {
             return Ok(Self { requests: Vec::new(), base: 0.0 });
         }
         let replies = engine.reply(&engine.prepare(&prompts)?, &Decoding::greedy(TOKENS))?;
-        let begun = prompts.into_iter().zip(replies).filter(|(_, reply)| !reply.text.is_empty());
-        let request = |(prompt, Reply { text, ended }): (Request, Reply)| Request {
-            completion: text,
-            goes_on: !ended,
-            ..prompt
-        };
-        let requests = fitting(engine, begun.map(request).collect(), 0)?;
+        let begun = prompts.into_iter().zip(replies).filter_map(|(prompt, reply)| begun(prompt, &reply));
+        let requests = fitting(engine, begun.collect(), 0)?;
         let base = if requests.is_empty() { 0.0 } else { mean(&engine.score(&engine.prepare(&requests)?)?) };
         Ok(Self { requests, base })
     }
@@ -52,6 +47,35 @@ impl Beginnings {
     }
 }
 
+/// Returns the request that scores the beginning of a reply, without the part of a character that the limit on tokens may leave at its
+/// end; `None` if that leaves nothing, or its tokens cannot be told from its text.
+fn begun(prompt: Request, Reply { text, ended }: &Reply) -> Option<Request> {
+    let whole = text.trim_end_matches(char::REPLACEMENT_CHARACTER);
+    let can_be_told = !whole.is_empty() && !whole.contains(char::REPLACEMENT_CHARACTER);
+    let goes_on = !ended || whole.len() < text.len();
+    can_be_told.then(|| Request { completion: whole.to_owned(), goes_on, ..prompt })
+}
+
 fn mean(scores: &[Score]) -> f64 {
     scores.iter().map(|score| score.log_likelihood).sum::<f64>() / scores.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_ends_with_a_whole_character() {
+        let begun = |text: &str, ended| {
+            let request = begun(Request::new("p", ""), &Reply { text: text.to_owned(), ended });
+            request.map(|request| (request.completion, request.goes_on))
+        };
+        assert_eq!(begun("Yes.", true), Some(("Yes.".to_owned(), false)));
+        assert_eq!(begun("Yes and", false), Some(("Yes and".to_owned(), true)));
+        assert_eq!(begun("So \u{fffd}\u{fffd}", false), Some(("So ".to_owned(), true)));
+        assert_eq!(
+            (begun("\u{fffd}", false), begun("a\u{fffd}b", false), begun("", true)),
+            (None, None, None)
+        );
+    }
 }

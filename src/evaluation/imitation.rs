@@ -2,7 +2,7 @@
 //!
 //! A rule says of a reply that it is right or wrong, which is one bit for some hundred tokens, and members that differ little get the
 //! same. Where the base model's replies are right, or would be had they ended sooner, there is more to learn from: they are made and
-//! judged once, before a run, and members are scored on the log-likelihood of those that are right, with the end after them. So
+//! judged once, before a run, and members are scored on the log-likelihood of those that are right, and of ends where others would be. So
 //! rejection sampling makes examples for fine-tuning; here the model goes on saying what it says, and learns where to stop.
 
 use super::beginnings::Beginnings;
@@ -23,15 +23,15 @@ type RightReply = (Problem, Request);
 
 /// Right replies of the base model's own, ready to be scored.
 ///
-/// Half of a generation's replies are ones that the model would have gone on with, as only these have something to teach; the others
-/// hold in place where it does not end.
+/// Where there are both kinds, every other reply is one that the model would have gone on with, as only these have something to teach;
+/// the others hold in place where it does not end.
 #[derive(Default)]
 pub(super) struct RightReplies {
     /// Those that are right because they are ended sooner than the model's own reply.
     ended_sooner: Vec<RightReply>,
     /// Those that are right as the model made them.
     whole: Vec<RightReply>,
-    /// What the model says to everyday prompts.
+    /// Beginnings of the model's replies to everyday prompts.
     everyday: Option<Beginnings>,
     /// Problems that the model has replied to.
     judged: usize,
@@ -77,8 +77,10 @@ impl Evaluator {
         let problems = self.distinct(PROBLEMS);
         let (of, done) = (problems.len(), self.imitated.as_ref().map_or(0, |imitated| imitated.judged));
         let part: Vec<Problem> = problems.into_iter().skip(done).take(PART).collect();
+        // Each part has random numbers of its own, if replies are drawn.
+        let stream = (done / PART) as u64;
         let done = done + part.len();
-        let [ended_sooner, whole] = self.right_of(engine, part)?;
+        let [ended_sooner, whole] = self.right_of(engine, part, stream)?;
         let imitated = self.imitated.get_or_insert_default();
         if imitated.everyday.is_none() {
             imitated.everyday = Some(Beginnings::of(engine, everyday.to_vec())?);
@@ -86,8 +88,11 @@ impl Evaluator {
         imitated.ended_sooner.extend(ended_sooner);
         imitated.whole.extend(whole);
         imitated.judged = done;
-        if done >= of && imitated.ended_sooner.is_empty() && imitated.whole.is_empty() {
-            return Err(EvaluationError::NoRightReply { count: of });
+        if done >= of && imitated.ended_sooner.is_empty() {
+            return Err(match imitated.whole.is_empty() {
+                true => EvaluationError::NoRightReply { count: of },
+                false => EvaluationError::NoEnd { count: of },
+            });
         }
         Ok(RepliesMade { done, of })
     }
@@ -114,6 +119,7 @@ impl Evaluator {
         &mut self,
         engine: &mut E,
         problems: Vec<Problem>,
+        stream: u64,
     ) -> Result<[Vec<RightReply>; 2], EvaluationError> {
         let mut right = [Vec::new(), Vec::new()];
         if problems.is_empty() {
@@ -122,7 +128,7 @@ impl Evaluator {
         let prompter = self.prompter(engine)?;
         let prompt = |problem: &Problem| Ok(prompter.ask(problem, None)?.request);
         let prompts = problems.iter().map(prompt).collect::<Result<Vec<_>, EvaluationError>>()?;
-        let batch = self.batch(engine, problems, 0, Vec::new())?;
+        let batch = self.batch(engine, problems, stream, Vec::new())?;
         let judged = self.judge_parts(engine, &batch)?;
         let end = self.end_token(engine)?.map(|token| engine.spelled_token(token)).unwrap_or_default();
         for ((problem, prompt), reply) in batch.problems.into_iter().zip(prompts).zip(judged) {

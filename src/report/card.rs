@@ -75,7 +75,7 @@ pub fn card(card: &Card<'_>) -> String {
 /// Returns words before the names of the rewards, if the base model's own right replies are imitated.
 fn imitated(header: &Header) -> &'static str {
     if header.task.right_replies {
-        "the likelihood of the base model's own replies that are right by "
+        "the likelihood of the base model's own replies, or of their ends, where they are right by "
     } else {
         ""
     }

@@ -92,7 +92,7 @@ impl List {
         self.add("generations between evaluations", every);
         self.add_some("weight of own replies", task.own_replies);
         if task.right_replies {
-            self.add("scored", "the base model's own right replies");
+            self.add("scored", "the base model's own right replies, ends where they would go on, first words to everyday prompts");
         }
         self.add_some("patience", task.patience);
         if let Some(drift) = &task.drift {

@@ -109,7 +109,7 @@ impl Run {
             base: shown(&header.base.file),
             task: shown(&header.task.definition.name),
             generations,
-            planned: log.planned(),
+            planned: if log.is_out_of_patience() { generations } else { log.planned() },
             per_step,
             steps: log.generations.chunks(per_step as usize).filter_map(step).collect(),
             points: thinned(&log.evaluations),

@@ -74,7 +74,6 @@ impl<E: Engine> Local<E> {
         log: &SeedLog,
         mode: ResidualMode,
     ) -> Result<Self, TuneError> {
-        let evaluators = Evaluators { neutral: None, ..evaluators };
         Self::begin(engine, evaluators, log, mode, Purpose::Members)
     }
 
@@ -98,6 +97,8 @@ impl<E: Engine> Local<E> {
         let mut watch = Watch::start();
         // While the engine holds the base model.
         evaluators.learn_own_replies(&mut engine, &log.header)?;
+        // Members are also scored on what the base says to neutral prompts, but only a whole run measures drift.
+        evaluators.neutral = evaluators.neutral.filter(|_| is_whole);
         let prompts = held_out.free_prompts(replies);
         let stop = task.definition.stop.iter().map(String::as_str).chain(held_out.stop());
         let stop: Vec<String> = stop.map(ToOwned::to_owned).collect();

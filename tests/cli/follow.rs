@@ -68,7 +68,7 @@ fn the_page_follows_a_log_that_grows() {
     let last = following.page();
     assert!(!last.to_lowercase().contains("\r\nrefresh:"), "all generations are made");
     assert!(generations(&last) > generations(&first), "{last}");
-    assert!(last.contains(" 3 generations of 4 members"), "{last}");
+    assert!(last.contains(", 3 generations of 4 members"), "{last}");
     // While a log is being replaced, the page stays.
     dir.write("run.qes", "no log");
     assert_eq!(generations(&following.page()), generations(&last));

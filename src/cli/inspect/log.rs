@@ -66,7 +66,7 @@ fn settings(path: &Path, log: &SeedLog) -> Vec<String> {
         lines.push(format!("  retained    the base model's own replies after openings, weight {weight}"));
     }
     if header.task.right_replies {
-        lines.push("  scored      the base model's own right replies, ended where they are right".to_owned());
+        lines.push("  scored      the base model's own right replies, ends where they would go on, first words to everyday prompts".to_owned());
     }
     if let Some(patience) = header.task.patience {
         lines.push(format!("  patience    {patience} evaluations"));

@@ -73,7 +73,7 @@ fn beginnings_of_everyday_replies_count_by_what_they_have_lost() {
 
 #[test]
 fn imitated_replies_are_made_in_parts() {
-    let prompts: Vec<String> = (0..20).map(|number| format!("yes{number}")).collect();
+    let prompts: Vec<String> = (0..20).map(|number| format!("yes{number} it is")).collect();
     let mut evaluator = one_word(&prompts.iter().map(String::as_str).collect::<Vec<_>>());
     let mut engine = parrot(false);
     let made = |done| RepliesMade { done, of: 20 };
@@ -84,15 +84,18 @@ fn imitated_replies_are_made_in_parts() {
         .flat_map(|generation| put(&evaluator, &engine, generation))
         .map(|(prompt, _)| prompt)
         .collect();
-    let expected: Vec<String> = (0..20).map(|number| format!("yes{number}")).collect();
+    let expected: Vec<String> = (0..20).map(|number| format!("yes{number} it isYES{number}")).collect();
     assert_eq!(prompts, expected, "each of them once");
 }
 
 #[test]
 fn if_none_of_all_replies_is_right_there_is_nothing_to_imitate() {
-    let mut evaluator = one_word(&[" "; 1]);
-    let error = evaluator.imitate_right_replies(&mut parrot(false), &[]).unwrap_err();
-    assert!(matches!(error, EvaluationError::NoRightReply { count: 1 }), "{error}");
+    let error = |prompt| {
+        let imitated = one_word(&[prompt]).imitate_right_replies(&mut parrot(false), &[]);
+        imitated.unwrap_err()
+    };
+    assert!(matches!(error(" "), EvaluationError::NoRightReply { count: 1 }));
+    assert!(matches!(error("yes"), EvaluationError::NoEnd { count: 1 }), "there is nothing to end");
 }
 
 /// Its replies are cut off, and its tokens are pairs of letters.
