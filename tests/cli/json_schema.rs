@@ -56,7 +56,7 @@ fn fields(value: &Value, found: &mut BTreeSet<String>) {
 }
 
 /// The commands that are not about a model or a run.
-const WITHOUT: [&str; 3] = ["completions", "man", "help"];
+const WITHOUT: [&str; 5] = ["completions", "man", "help", "worker", "fleet"];
 
 /// What is printed of models whose replies go on; that of the tests does not. tests/real_model.rs looks at it.
 const OF_REAL_MODELS: [&str; 3] = ["ended_sooner", "most", "right_replies"];
