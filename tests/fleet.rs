@@ -240,6 +240,7 @@ fn without_the_right_key_nothing_can_be_published_or_read() {
     assert_eq!(a.word().unwrap(), None);
     let unit = Unit {
         run: "r".to_owned(),
+        announced: "h".to_owned(),
         generation: 0,
         lines: 1,
         chain: "c".to_owned(),

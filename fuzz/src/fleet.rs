@@ -37,6 +37,7 @@ pub fn seeds() -> Seeds {
     let (run, chain, class) = ("a".repeat(64), "0".repeat(64), "class".to_owned());
     let unit = Unit {
         run: run.clone(),
+        announced: "c".repeat(64),
         generation: 1,
         lines: 3,
         chain: chain.clone(),
@@ -50,6 +51,7 @@ pub fn seeds() -> Seeds {
         Hello { run: run.clone(), generations: 1, digest: chain.clone(), class: class.clone(), nonce: 5 };
     let answer = Answer {
         run: run.clone(),
+        announced: "c".repeat(64),
         generation: 1,
         chain,
         first: 2,

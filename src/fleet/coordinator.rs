@@ -11,7 +11,7 @@ use super::audit::{Audits, spread};
 use super::bus::CoordinatorBus;
 use super::crew::Pace;
 use super::ledger::Ledger;
-use super::message::{Announcement, Inference};
+use super::message::{Announcement, Answer, Inference};
 use super::notice::Notice;
 use super::roster::Roster;
 use super::round::{Need, Round};
@@ -61,12 +61,14 @@ pub struct Fleet<E: Engine, B> {
     desk: Desk<B>,
     /// Generations, and the digest of the codes after them.
     digest: Option<(u64, String)>,
+    /// Answers of workers that are not admitted yet, as after a restart.
+    held: Vec<(String, Answer)>,
 }
 
 impl<E: Engine, B: CoordinatorBus> Fleet<E, B> {
     /// Creates a population from one of this process that is at the end of the ledger's log.
     pub fn new(local: Local<E>, seat: FleetSeat<B>, options: FleetOptions) -> Self {
-        Self { local, desk: Desk::new(seat, options), digest: None }
+        Self { local, desk: Desk::new(seat, options), digest: None, held: Vec::new() }
     }
 
     /// Tells the workers that the run is over.
@@ -138,7 +140,9 @@ impl<E: Engine, B: CoordinatorBus> Population for Fleet<E, B> {
         observer: &mut dyn Observer,
     ) -> Result<Option<Vec<Option<f64>>>, TuneError> {
         self.desk.begin();
-        if !self.desk.sync(stop)? {
+        self.held.clear();
+        // Whatever another has put into its place, the announcement is there again with each generation.
+        if !self.desk.sync(stop)? || !self.desk.announce(stop)? {
             return Ok(None);
         }
         // Units of a coordinator that was killed would be evaluated for nothing.

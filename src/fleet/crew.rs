@@ -45,6 +45,8 @@ pub struct Hand {
     pub is_vetted: bool,
     /// `true` if it is not listened to.
     pub is_out: bool,
+    /// Its kernel class, once it is admitted.
+    pub class: Option<String>,
     /// `true` if it is there.
     pub is_here: bool,
     /// Seconds that a member takes it.
@@ -88,6 +90,21 @@ impl Crew {
         name.clone_into(&mut hand.name);
         (hand.heard, hand.is_here) = (now, !hand.is_out);
         (hand, is_new)
+    }
+
+    /// Notes that a worker of this kernel class is admitted.
+    pub fn admit(&mut self, key: &str, class: &str) {
+        self.0.entry(key.to_owned()).and_modify(|hand| hand.class = Some(class.to_owned()));
+    }
+
+    /// Notes that a worker is refused: its answers do not count.
+    pub fn refuse(&mut self, key: &str) {
+        self.0.entry(key.to_owned()).and_modify(|hand| (hand.class, hand.is_here) = (None, false));
+    }
+
+    /// Returns the kernel class of a worker, if it is admitted.
+    pub fn class(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.class.as_deref()
     }
 
     /// Returns whether a worker is not listened to.

@@ -11,6 +11,10 @@ use thiserror::Error;
 use super::message::{FleetMessage, MAX_BYTES, MessageError, encode};
 use crate::seed_log::hex;
 
+/// Stands before what is signed. No text begins with it, so that no nonce of a server, which the same key signs to be let in, can be
+/// a report.
+const DOMAIN: &[u8] = b"\xffqes-gguf report\0";
+
 /// Bytes of a signature.
 const SIGNATURE: usize = 64;
 
@@ -83,7 +87,7 @@ impl NodeKey {
     /// When it cannot be written as JSON, or the key cannot sign.
     pub fn sign(&self, message: &impl FleetMessage) -> Result<Vec<u8>, KeyError> {
         let body = String::from_utf8_lossy(&encode(message)?).into_owned();
-        let signature = self.pair.sign(body.as_bytes()).map_err(|_| KeyError::NoSeed)?;
+        let signature = self.pair.sign(&signed_bytes(&body)).map_err(|_| KeyError::NoSeed)?;
         Ok(serde_json::to_vec(&SignedText { by: self.public.clone(), body, signature: hex(&signature) })?)
     }
 }
@@ -133,9 +137,14 @@ impl<M: FleetMessage> Signed<M> {
         check_public(&by)?;
         let pair = KeyPair::from_public_key(&by).map_err(|_| KeyError::NotSigned)?;
         let signature = unhex(&signature).ok_or(KeyError::NotSigned)?;
-        pair.verify(body.as_bytes(), &signature).map_err(|_| KeyError::NotSigned)?;
+        pair.verify(&signed_bytes(&body), &signature).map_err(|_| KeyError::NotSigned)?;
         Ok(Self { by, message: M::decode(body.as_bytes())? })
     }
+}
+
+/// Returns the bytes that are signed for a report.
+fn signed_bytes(body: &str) -> Vec<u8> {
+    [DOMAIN, body.as_bytes()].concat()
 }
 
 /// Reads the bytes of a signature from hexadecimal.

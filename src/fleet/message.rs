@@ -2,10 +2,13 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::seed_log::hex;
+
 /// Version of the messages. Machines of another version refuse each other's.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Most bytes of a message but a line of a log.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -110,6 +113,16 @@ pub struct Announcement {
     pub inference: Inference,
 }
 
+impl Announcement {
+    /// Returns the SHA-256 of its bytes, which units and answers name.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn hash(&self) -> Result<String, MessageError> {
+        Ok(hex(&Sha256::digest(encode(self)?)))
+    }
+}
+
 impl FleetMessage for Announcement {
     fn fault(&self) -> Option<&'static str> {
         let Self { run, class, .. } = self;
@@ -124,6 +137,8 @@ impl FleetMessage for Announcement {
 pub struct Unit {
     /// Identity of the run.
     pub run: String,
+    /// Hash of the run's announcement.
+    pub announced: String,
     /// Number of the generation, from 0.
     pub generation: u64,
     /// Lines of the log before it.
@@ -144,9 +159,9 @@ pub struct Unit {
 
 impl FleetMessage for Unit {
     fn fault(&self) -> Option<&'static str> {
-        let Self { run, chain, first, end, not_by, chosen, .. } = self;
+        let Self { run, announced, chain, first, end, not_by, chosen, .. } = self;
         let members = end.checked_sub(*first).unwrap_or(0) as usize;
-        if !is_hash(run) || !is_hash(chain) {
+        if ![run, announced, chain].into_iter().all(|hash| is_hash(hash)) {
             Some("a hash is none")
         } else if members == 0 || members > MAX_MEMBERS {
             Some("its members are none, or too many")
@@ -170,11 +185,15 @@ pub enum WorkerReport {
     LacksModel {
         /// Identity of the run.
         run: String,
+        /// A number that tells it from earlier ones, of which the server takes the same bytes once.
+        nonce: u64,
     },
     /// A worker leaves.
     Bye {
         /// Identity of the run.
         run: String,
+        /// A number that tells it from earlier ones.
+        nonce: u64,
     },
 }
 
@@ -200,6 +219,8 @@ pub struct Hello {
 pub struct Answer {
     /// Identity of the run.
     pub run: String,
+    /// Hash of the announcement by whose options it was evaluated.
+    pub announced: String,
     /// Number of the generation.
     pub generation: u64,
     /// Hash of the log's last line before it.
@@ -217,7 +238,7 @@ pub struct Answer {
 impl FleetMessage for WorkerReport {
     fn fault(&self) -> Option<&'static str> {
         match self {
-            Self::LacksModel { run } | Self::Bye { run } => {
+            Self::LacksModel { run, .. } | Self::Bye { run, .. } => {
                 (!is_hash(run)).then_some("the run's identity is no hash")
             }
             Self::Hello(Hello { run, digest, class, .. }) => {
@@ -231,8 +252,9 @@ impl FleetMessage for WorkerReport {
 
 impl Answer {
     fn fault(&self) -> Option<&'static str> {
-        let Self { run, chain, fitness, class, seconds, .. } = self;
-        if !is_hash(run) || !is_hash(chain) || class.len() > MAX_TEXT {
+        let Self { run, announced, chain, fitness, class, seconds, .. } = self;
+        let are_hashes = [run, announced, chain].into_iter().all(|hash| is_hash(hash));
+        if !are_hashes || class.len() > MAX_TEXT {
             Some("a hash is none, or a text too long")
         } else if fitness.is_empty() || fitness.len() > MAX_MEMBERS {
             Some("its members are none, or too many")
@@ -255,7 +277,12 @@ pub enum Word {
         /// The number of the hello that is answered.
         nonce: u64,
     },
-    /// Its log ends before the run's: it should follow and ask again.
+    /// The coordinator has an answer of it but has not admitted it, as after a restart: it should ask.
+    Unknown {
+        /// Identity of the run.
+        run: String,
+    },
+    /// Its log is not as long as the run's: it should follow and ask again.
     Behind {
         /// Identity of the run.
         run: String,
@@ -283,7 +310,7 @@ pub enum Word {
 impl FleetMessage for Word {
     fn fault(&self) -> Option<&'static str> {
         let (run, reason) = match self {
-            Self::Admitted { run, .. } | Self::Behind { run, .. } => (run, ""),
+            Self::Admitted { run, .. } | Self::Behind { run, .. } | Self::Unknown { run } => (run, ""),
             Self::Refused { run, reason, .. } | Self::ShutOut { run, reason } => (run, &**reason),
         };
         (!is_hash(run) || reason.len() > MAX_TEXT).then_some("a hash is none, or a text too long")

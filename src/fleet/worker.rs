@@ -89,12 +89,14 @@ pub struct Worker<S, B> {
     pace: Pace,
     notes: Box<dyn FnMut(&Notice) + Send>,
     nonce: u64,
+    /// The end of a log that this worker lacked, for which it has followed the log anew once.
+    lacked: Option<String>,
 }
 
 impl<S: Shop, B: WorkerBus> Worker<S, B> {
     /// Creates a worker.
     pub fn new(shop: S, bus: B, key: NodeKey, pace: Pace, notes: Box<dyn FnMut(&Notice) + Send>) -> Self {
-        Self { shop, bus, key, pace, notes, nonce: 0 }
+        Self { shop, bus, key, pace, notes, nonce: 0, lacked: None }
     }
 
     fn say(&mut self, text: String) {
@@ -116,8 +118,18 @@ impl<S: Shop, B: WorkerBus> Worker<S, B> {
                 sleep(self.pace.poll);
                 continue;
             };
+            let announcement = match Announcement::decode(&bytes) {
+                Ok(announcement) => announcement,
+                Err(error @ MessageError::Version(_)) => return Err(error.into()),
+                Err(error) => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        self.say(format!("waiting for a run, since what is announced is none: {error}"));
+                    }
+                    sleep(self.pace.poll);
+                    continue;
+                }
+            };
             is_told = false;
-            let announcement = Announcement::decode(&bytes)?;
             if self.serve(&announcement, stop)? != Quit::Stopped {
                 sleep(self.pace.poll);
             }
@@ -162,7 +174,8 @@ impl<S: Shop, B: WorkerBus> Worker<S, B> {
         let Some(log) = self.read_log(announcement, stop)? else { return Ok(Quit::Over) };
         let Some(local) = self.open(&log, announcement, stop)? else { return Ok(Quit::Stopped) };
         let class = self.shop.class(announcement);
-        let mut run = Following { announcement: announcement.clone(), log, local, class };
+        let announced = announcement.hash()?;
+        let mut run = Following { announcement: announcement.clone(), announced, log, local, class };
         if let Some(quit) = self.join(&mut run, stop)? {
             return Ok(quit);
         }
@@ -172,7 +185,8 @@ impl<S: Shop, B: WorkerBus> Worker<S, B> {
         ));
         let quit = self.units(&mut run, stop);
         if !matches!(quit, Ok(Quit::Over | Quit::Anew)) {
-            let bye = self.key.sign(&WorkerReport::Bye { run: announcement.run.clone() })?;
+            let nonce = self.new_nonce();
+            let bye = self.key.sign(&WorkerReport::Bye { run: announcement.run.clone(), nonce })?;
             // Whoever is not told will notice.
             let _ = self.bus.report(&bye);
         }
@@ -202,7 +216,9 @@ impl<S: Shop, B: WorkerBus> Worker<S, B> {
                     self.say("the run is over".to_owned());
                     return Ok(Quit::Over);
                 }
-                self.word(run, stop)?;
+                if let Some(quit) = self.heed(run, stop)? {
+                    return Ok(quit);
+                }
                 if self.catch_up(run, u64::MAX, stop)?.is_none() {
                     return Ok(Quit::Anew);
                 }
@@ -225,7 +241,7 @@ impl<S: Shop, B: WorkerBus> Worker<S, B> {
                 return self.reach(stop, |bus| bus.done(receipt)).map(|_| None);
             }
         };
-        if unit.run != run.announcement.run {
+        if unit.run != run.announcement.run || unit.announced != run.announced {
             self.reach(stop, |bus| bus.give_back(receipt, Duration::from_secs(1)))?;
             return Ok(self.is_over(run, stop)?.then_some(Quit::Over));
         }
@@ -238,10 +254,13 @@ impl<S: Shop, B: WorkerBus> Worker<S, B> {
             return Ok(Some(Quit::Anew));
         }
         if !run.fits(&unit) {
-            // Of a generation that is over, or of a log that went on otherwise.
-            let is_old = unit.lines < run.log.line_count() as u64;
-            self.reach(stop, |bus| bus.done(receipt))?;
-            return Ok((!is_old).then_some(Quit::Anew));
+            // Of a generation that is over, unless the run's log is another; to follow that anew is tried once for each end.
+            let is_old = unit.lines < run.log.line_count() as u64 && self.is_of_run(run, stop)?;
+            if is_old || self.lacked.replace(unit.chain.clone()) == Some(unit.chain) {
+                return self.reach(stop, |bus| bus.done(receipt)).map(|_| None);
+            }
+            self.reach(stop, |bus| bus.give_back(receipt, Duration::ZERO))?;
+            return Ok(Some(Quit::Anew));
         }
         let start = Instant::now();
         let Some(fitness) = run.evaluate(&unit, stop)? else {
@@ -249,7 +268,8 @@ impl<S: Shop, B: WorkerBus> Worker<S, B> {
             return Ok(Some(Quit::Stopped));
         };
         self.answer(run, &unit, fitness, start.elapsed(), stop)?;
-        self.reach(stop, |bus| bus.done(receipt)).map(|_| None)
+        self.reach(stop, |bus| bus.done(receipt))?;
+        self.heed(run, stop)
     }
 
     /// Publishes an answer.
@@ -263,8 +283,9 @@ impl<S: Shop, B: WorkerBus> Worker<S, B> {
     ) -> Result<(), WorkerError> {
         let (members, seconds) = (fitness.len(), time.as_secs_f64());
         let Unit { generation, first, end, .. } = *unit;
-        let (run, chain, class) = (unit.run.clone(), unit.chain.clone(), run.class.clone());
-        let answer = Answer { run, generation, chain, first, fitness, class, seconds };
+        let (announced, class) = (run.announced.clone(), run.class.clone());
+        let (run, chain) = (unit.run.clone(), unit.chain.clone());
+        let answer = Answer { run, announced, generation, chain, first, fitness, class, seconds };
         let report = self.key.sign(&WorkerReport::Answer(answer))?;
         self.reach(stop, |bus| bus.answer(unit, &report))?;
         self.say(format!(

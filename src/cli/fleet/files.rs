@@ -1,5 +1,7 @@
 //! `qes-gguf fleet init` and `fleet add`, and the key of `worker --enroll`.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -125,12 +127,33 @@ fn write(path: &Path, text: &str) -> Result<()> {
 
 /// Writes a key that only its owner can read.
 fn write_secret(path: &Path, seed: &str) -> Result<()> {
-    write(path, &format!("{seed}\n"))?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let permissions = std::fs::Permissions::from_mode(0o600);
-        std::fs::set_permissions(path, permissions).with_context(|| path.display().to_string())?;
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let write = || {
+        let mut file = options.open(path)?;
+        file.write_all(format!("{seed}\n").as_bytes())?;
+        file.sync_all()
+    };
+    write().with_context(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_written_once_for_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.nk");
+        write_secret(&path, "seed").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "seed\n");
+        assert!(write_secret(&path, "other").is_err(), "it would lose a key");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
     }
-    Ok(())
 }

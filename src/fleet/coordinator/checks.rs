@@ -34,6 +34,7 @@ impl<E: Engine, B: CoordinatorBus> Fleet<E, B> {
         stop: &AtomicBool,
     ) -> Result<(), TuneError> {
         self.desk.look_around(round);
+        self.desk.announce_if_slow(round, stop)?;
         let open = round.lacking(Need::Answer, None);
         if open.is_empty() {
             outliers(round).into_iter().for_each(|number| round.check(number));
@@ -100,7 +101,7 @@ impl<E: Engine, B: CoordinatorBus> Fleet<E, B> {
             );
             self.desk.shut_out(&by, &reason, stop)?;
             for open in round.drop_worker(&by) {
-                self.desk.offer(round, open, None, stop)?;
+                self.desk.offer(round, open, Some(by.clone()), stop)?;
             }
         }
         self.desk.checked += 1;

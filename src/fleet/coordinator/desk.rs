@@ -22,6 +22,8 @@ pub(super) struct Desk<B> {
     notes: Box<dyn FnMut(&Notice) + Send>,
     /// Identity of the run.
     pub run: String,
+    /// Hash of its announcement.
+    pub announced: String,
     pub options: FleetOptions,
     pub crew: Crew,
     clock: Instant,
@@ -34,6 +36,10 @@ pub(super) struct Desk<B> {
     /// Units of the generation that were compared.
     pub checked: usize,
     is_told_to_wait: bool,
+    /// The time until which a lack of answers is not the workers' doing: the broker was away, or a model was uploaded.
+    excused: Duration,
+    /// The time at which the run was announced last.
+    announced_at: Duration,
     /// Places of the generation's problems among its candidates, if they are chosen.
     pub chosen: Option<Vec<u32>>,
 }
@@ -47,11 +53,14 @@ impl<B: CoordinatorBus> Desk<B> {
     pub fn new(seat: FleetSeat<B>, options: FleetOptions) -> Self {
         let FleetSeat { bus, ledger, notes } = seat;
         let run = ledger.hash(0).unwrap_or_default();
+        // It has no content that JSON lacks.
+        let announced = announcement(&run, &options).hash().unwrap_or_default();
         Self {
             bus,
             ledger,
             notes,
             run,
+            announced,
             options,
             crew: Crew::default(),
             clock: Instant::now(),
@@ -60,6 +69,8 @@ impl<B: CoordinatorBus> Desk<B> {
             on_trial: BTreeSet::new(),
             checked: 0,
             is_told_to_wait: false,
+            excused: Duration::ZERO,
+            announced_at: Duration::ZERO,
             chosen: None,
         }
     }
@@ -92,6 +103,7 @@ impl<B: CoordinatorBus> Desk<B> {
             let error = match call(&mut self.bus) {
                 Ok(value) => {
                     if is_noted {
+                        self.excused = self.now();
                         self.note(&Notice::Connected);
                     }
                     return Ok(Some(value));
@@ -126,22 +138,25 @@ impl<B: CoordinatorBus> Desk<B> {
     pub fn sync(&mut self, stop: &AtomicBool) -> Result<bool, TuneError> {
         while self.is_lost {
             self.is_lost = false;
-            let announcement = encode(&announcement(&self.run, &self.options)).map_err(unwritable)?;
-            let announced = self.reach(stop, |bus| {
-                bus.prepare()?;
-                bus.announce(Some(&announcement))
-            })?;
+            let prepared = self.reach(stop, CoordinatorBus::prepare)?;
             self.sent = 0;
-            if announced.is_none() || !self.lines(stop)? {
+            if prepared.is_none() || !self.announce(stop)? || !self.lines(stop)? {
                 return Ok(false);
             }
         }
         self.lines(stop)
     }
 
+    /// Announces the run. Returns `false` if it was asked to stop.
+    pub fn announce(&mut self, stop: &AtomicBool) -> Result<bool, TuneError> {
+        self.announced_at = self.now();
+        let announcement = encode(&announcement(&self.run, &self.options)).map_err(unwritable)?;
+        Ok(self.reach(stop, |bus| bus.announce(Some(&announcement)))?.is_some())
+    }
+
     /// Publishes further lines; those that the broker has already must be the same.
     fn lines(&mut self, stop: &AtomicBool) -> Result<bool, TuneError> {
-        let (run, mut last_refused) = (self.run.clone(), None);
+        let (run, mut last_refused, is_full) = (self.run.clone(), None, self.sent == 0);
         while let Some(line) = self.ledger.line(self.sent) {
             let number = self.sent;
             let taken = self.reach(stop, |bus| bus.put_line(&run, number, line.as_bytes()))?;
@@ -151,12 +166,20 @@ impl<B: CoordinatorBus> Desk<B> {
             }
             self.sent += 1;
         }
-        let Some((number, line)) = last_refused else { return Ok(true) };
-        let Some(found) = self.reach(stop, |bus| bus.line(&run, number))? else { return Ok(false) };
-        if found.as_deref() == Some(line.as_bytes()) {
+        let mut is_other = false;
+        if let Some((number, line)) = last_refused {
+            let Some(found) = self.reach(stop, |bus| bus.line(&run, number))? else { return Ok(false) };
+            is_other = found.as_deref() != Some(line.as_bytes());
+        }
+        if is_full && !is_other {
+            let after = self.ledger.count();
+            let Some(found) = self.reach(stop, |bus| bus.line(&run, after))? else { return Ok(false) };
+            is_other = found.is_some();
+        }
+        if !is_other {
             return Ok(true);
         }
-        // The broker has lines of a log that went on otherwise, as after an older copy of it was brought back.
+        // The broker has lines of a log that went on longer or otherwise, as after an older copy of it was brought back.
         self.sent = 0;
         let removed = self.reach(stop, |bus| bus.remove_lines(&run))?;
         if removed.is_none() { Ok(false) } else { self.lines(stop) }
@@ -180,6 +203,12 @@ impl<B: CoordinatorBus> Desk<B> {
         self.ledger.hash(self.ledger.count().checked_sub(1)?)
     }
 
+    /// Announces the run again if nothing comes in for long: a worker may have lost sight of it.
+    pub fn announce_if_slow(&mut self, round: &Round, stop: &AtomicBool) -> Result<(), TuneError> {
+        let is_long = self.now().saturating_sub(self.announced_at) > self.options.pace.quiet;
+        if is_long && self.is_slow(round) { self.announce(stop).map(drop) } else { Ok(()) }
+    }
+
     /// Offers a piece, to all but the worker that has evaluated it already.
     pub fn offer(
         &mut self,
@@ -192,6 +221,7 @@ impl<B: CoordinatorBus> Desk<B> {
         let members = &round.pieces()[number].members;
         let unit = Unit {
             run: self.run.clone(),
+            announced: self.announced.clone(),
             generation: round.generation,
             lines: self.ledger.count(),
             chain: self.chain().unwrap_or_default(),
@@ -216,7 +246,9 @@ impl<B: CoordinatorBus> Desk<B> {
         let name = self.options.roster.name(by);
         let Some((path, sha256)) = self.options.model.clone() else { return Ok(()) };
         self.note(&Notice::Said(format!("{name} lacks the base model, which the broker passes on")));
-        self.reach(stop, |bus| bus.store_model(&sha256, &path)).map(drop)
+        self.reach(stop, |bus| bus.store_model(&sha256, &path))?;
+        self.excused = self.now();
+        Ok(())
     }
 
     /// Notes that a worker is there.
@@ -267,17 +299,22 @@ impl<B: CoordinatorBus> Desk<B> {
         self.crew.limit(open <= self.crew.here(), &self.options.pace)
     }
 
+    /// Returns the time for which nothing came in although it could.
+    fn idle(&self, round: &Round) -> Duration {
+        self.now().saturating_sub(round.progress.max(self.excused))
+    }
+
     /// Returns whether nothing came in for so long that every unit may have got lost.
     pub fn is_slow(&self, round: &Round) -> bool {
         let members = round.pieces().first().map_or(1, |piece| piece.members.len());
         let limit = self.crew.limit(false, &self.options.pace);
-        self.now().saturating_sub(round.progress) > 2 * limit.of(members)
+        self.idle(round) > 2 * limit.of(members)
     }
 
     /// Returns whether a generation is to be closed with those that are in.
     pub fn is_stalled(&self, round: &Round, members: usize) -> bool {
         let is_half = 2 * round.answered() >= members;
-        is_half && self.now().saturating_sub(round.progress) > self.options.pace.stall
+        is_half && self.idle(round) > self.options.pace.stall
     }
 
     /// Notes who has left, and whether nobody is there.

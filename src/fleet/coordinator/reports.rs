@@ -12,6 +12,9 @@ use crate::fleet::notice::Notice;
 use crate::fleet::round::{GivenAnswer, Received, Round};
 use crate::tune::{Population, TuneError};
 
+/// Most answers of workers that are not admitted, for each piece of a generation.
+const HELD_FOR_EACH: usize = 2;
+
 impl<E: Engine, B: CoordinatorBus> Fleet<E, B> {
     /// Acts on a report.
     pub(super) fn receive(
@@ -29,10 +32,13 @@ impl<E: Engine, B: CoordinatorBus> Fleet<E, B> {
         };
         let run = self.desk.run.clone();
         match message {
-            WorkerReport::Hello(hello) if hello.run == run => self.greet(&by, &hello, round, stop)?,
+            WorkerReport::Hello(hello) if hello.run == run => {
+                self.greet(&by, &hello, round, stop)?;
+                self.take_held(&by, round, stop)?;
+            }
             WorkerReport::Answer(answer) if answer.run == run => self.take(&by, answer, round, stop)?,
-            WorkerReport::LacksModel { run: of } if of == run => self.desk.store_model(&by, stop)?,
-            WorkerReport::Bye { run: of } if of == run => self.desk.leave(&by),
+            WorkerReport::LacksModel { run: of, .. } if of == run => self.desk.store_model(&by, stop)?,
+            WorkerReport::Bye { run: of, .. } if of == run => self.desk.leave(&by),
             _ => {}
         }
         Ok(())
@@ -60,9 +66,11 @@ impl<E: Engine, B: CoordinatorBus> Fleet<E, B> {
             )
         } else {
             self.desk.join(by);
+            self.desk.crew.admit(by, &hello.class);
             Word::Admitted { run: run.clone(), nonce }
         };
         if let Word::Refused { reason, .. } = &word {
+            self.desk.crew.refuse(by);
             let worker = self.desk.options.roster.name(by);
             self.desk.note(&Notice::ShutOut { worker, reason: reason.clone() });
         }
@@ -79,6 +87,26 @@ impl<E: Engine, B: CoordinatorBus> Fleet<E, B> {
         Ok(digest)
     }
 
+    /// Keeps an answer until its worker is admitted, and tells the worker to ask.
+    fn hold(&mut self, by: &str, answer: Answer, round: &Round, stop: &AtomicBool) -> Result<(), TuneError> {
+        if self.held.len() < HELD_FOR_EACH * round.pieces().len() {
+            self.held.push((by.to_owned(), answer));
+        }
+        let word = Word::Unknown { run: self.desk.run.clone() };
+        self.desk.tell(by, &word, stop)
+    }
+
+    /// Takes the answers that were kept for a worker, if it is admitted now.
+    fn take_held(&mut self, by: &str, round: &mut Round, stop: &AtomicBool) -> Result<(), TuneError> {
+        if self.desk.crew.class(by).is_none() {
+            return Ok(());
+        }
+        let (own, others) = std::mem::take(&mut self.held).into_iter().partition(|(from, _)| from == by);
+        self.held = others;
+        let own: Vec<(String, Answer)> = own;
+        own.into_iter().try_for_each(|(_, answer)| self.take(by, answer, round, stop))
+    }
+
     /// Takes an answer, and decides whether it is checked.
     fn take(
         &mut self,
@@ -89,7 +117,14 @@ impl<E: Engine, B: CoordinatorBus> Fleet<E, B> {
     ) -> Result<(), TuneError> {
         let is_current =
             answer.generation == round.generation && Some(&answer.chain) == self.desk.chain().as_ref();
-        if !is_current || self.desk.crew.is_out(by) {
+        if !is_current || answer.announced != self.desk.announced || self.desk.crew.is_out(by) {
+            return Ok(());
+        }
+        let Some(class) = self.desk.crew.class(by) else { return self.hold(by, answer, round, stop) };
+        if class != answer.class {
+            let worker = self.desk.options.roster.name(by);
+            let why = format!("an answer of {worker} names another kernel class than it was admitted with");
+            self.desk.note(&Notice::Dropped { why });
             return Ok(());
         }
         let Answer { first, fitness, class, seconds, .. } = answer;

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::consumer::pull::{self, MessagesErrorKind};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
 use async_nats::jetstream::object_store::{self, ObjectMetadata};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
@@ -71,7 +71,8 @@ impl NatsCoordinator {
         let config = pull::Config {
             deliver_policy: DeliverPolicy::All,
             ack_policy: AckPolicy::None,
-            inactive_threshold: Duration::from_secs(60),
+            // A coordinator may evaluate for hours by itself.
+            inactive_threshold: DAY,
             ..pull::Config::default()
         };
         let consumer = self.connection.call(doing, stream.create_consumer(config))?;
@@ -127,6 +128,7 @@ impl CoordinatorBus for NatsCoordinator {
         let _: PullConsumer = self.connection.call(doing, made)?;
         if !self.is_cleared {
             self.purge("removing old reports", names::REPORTS, Some(names::others()))?;
+            self.purge("removing old words", names::STATE, Some(names::WORDS))?;
             self.is_cleared = true;
         }
         Ok(())
@@ -171,6 +173,14 @@ impl CoordinatorBus for NatsCoordinator {
             Ok(Some(Ok(message))) => Ok(Some(message.payload.to_vec())),
             Ok(Some(Err(error))) => {
                 self.reports = None;
+                // Without its consumer, the reports are read anew; if the server lost them too, opening them fails.
+                let is_gone = matches!(
+                    error.kind(),
+                    MessagesErrorKind::ConsumerDeleted | MessagesErrorKind::NoResponders
+                );
+                if is_gone {
+                    return self.open_reports().map(|()| None);
+                }
                 Err(self.connection.failed("reading reports", &error.to_string()))
             }
             Ok(None) => {

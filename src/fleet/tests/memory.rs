@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::fleet::key::Signed;
 use crate::fleet::{
-    BusError, CoordinatorBus, Delivery, NodeKey, Receipt, Taken, Unit, WorkerBus, WorkerReport,
+    BusError, CoordinatorBus, Delivery, NodeKey, Receipt, Taken, Unit, Word, WorkerBus, WorkerReport, encode,
 };
 
 /// Time after which an unacknowledged unit of a dead worker is delivered again.
@@ -120,6 +120,26 @@ impl Broker {
         self.lock().swallowed = members.to_vec();
     }
 
+    /// Returns the number of answers that were given.
+    pub fn answers(&self) -> usize {
+        self.lock().answers.len()
+    }
+
+    /// Puts an announcement into the place of the run's.
+    pub fn announce(&self, bytes: &[u8]) {
+        self.lock().run = Some(bytes.to_vec());
+    }
+
+    /// Puts a word to a worker.
+    pub fn tell(&self, worker: &str, word: &Word) {
+        self.lock().words.insert(worker.to_owned(), encode(word).unwrap());
+    }
+
+    /// Returns the identities of the runs that it has lines of.
+    pub fn runs(&self) -> BTreeSet<String> {
+        self.lock().lines.keys().map(|(run, _)| run.clone()).collect()
+    }
+
     /// Changes a line that it has.
     pub fn change_line(&self, number: u64) {
         self.lock().lines.iter_mut().filter(|((_, at), _)| *at == number).for_each(|(_, line)| line[20] ^= 1);
@@ -160,7 +180,9 @@ impl Broker {
 pub struct CoordinatorSide(Broker);
 
 impl CoordinatorSide {
+    /// Creates a coordinator's side; old words are removed, as they are in a NATS server.
     pub fn new(broker: &Broker) -> Self {
+        broker.lock().words.clear();
         Self(broker.clone())
     }
 }
@@ -228,6 +250,8 @@ pub struct Lie {
     pub share: f64,
     /// Added to the fitness.
     pub by: f64,
+    /// Kernel class that it claims for its answers.
+    pub class: Option<&'static str>,
 }
 
 /// A worker's side.
@@ -254,11 +278,14 @@ impl WorkerSide {
 
     /// Returns the report as this worker gives it.
     fn told(&self, report: &[u8]) -> Vec<u8> {
-        let Some((key, Lie { share, by })) = &self.lie else { return report.to_vec() };
+        let Some((key, Lie { share, by, class })) = &self.lie else { return report.to_vec() };
         let signed = Signed::<WorkerReport>::open(report).unwrap();
         let WorkerReport::Answer(mut answer) = signed.message else { return report.to_vec() };
         if self.broker.lock().happens(*share) {
             answer.fitness.iter_mut().for_each(|fitness| *fitness += by);
+        }
+        if let Some(class) = class {
+            (*class).clone_into(&mut answer.class);
         }
         key.sign(&WorkerReport::Answer(answer)).unwrap()
     }

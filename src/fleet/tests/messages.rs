@@ -13,6 +13,7 @@ fn hash(digit: char) -> String {
 fn unit() -> Unit {
     Unit {
         run: hash('a'),
+        announced: hash('c'),
         generation: 3,
         lines: 5,
         chain: hash('b'),
@@ -25,8 +26,17 @@ fn unit() -> Unit {
 }
 
 fn answer(fitness: Vec<f64>) -> WorkerReport {
-    let (run, chain, class) = (hash('a'), hash('b'), CLASS.to_owned());
-    WorkerReport::Answer(Answer { run, generation: 3, chain, first: 4, fitness, class, seconds: 0.5 })
+    let (run, announced, chain, class) = (hash('a'), hash('c'), hash('b'), CLASS.to_owned());
+    WorkerReport::Answer(Answer {
+        run,
+        announced,
+        generation: 3,
+        chain,
+        first: 4,
+        fitness,
+        class,
+        seconds: 0.5,
+    })
 }
 
 #[test]
@@ -64,8 +74,8 @@ fn nonsense_is_refused() {
     assert!(WorkerReport::decode(&encode(&answer(Vec::new())).unwrap()).is_err());
     assert!(WorkerReport::decode(&encode(&answer(vec![0.0; 20_000])).unwrap()).is_err());
     let other =
-        String::from_utf8(encode(&unit()).unwrap()).unwrap().replace("\"protocol\":1", "\"protocol\":2");
-    assert!(matches!(Unit::decode(other.as_bytes()), Err(MessageError::Version(2))));
+        String::from_utf8(encode(&unit()).unwrap()).unwrap().replace("\"protocol\":2", "\"protocol\":3");
+    assert!(matches!(Unit::decode(other.as_bytes()), Err(MessageError::Version(3))));
     assert!(matches!(Unit::decode(&vec![b' '; 2 << 20]), Err(MessageError::TooLong(_))));
     let deep = format!("{{\"protocol\":1,\"message\":{}", "[".repeat(100_000));
     assert!(Unit::decode(deep.as_bytes()).is_err());
@@ -86,6 +96,12 @@ fn a_report_counts_only_with_the_signature_of_its_key() {
         assert_ne!(forged, text);
         assert!(Signed::<WorkerReport>::open(forged.as_bytes()).is_err(), "{forged}");
     }
+    // What a server may have a key sign is no report.
+    let pair = nkeys::KeyPair::from_seed(&key.seed().unwrap()).unwrap();
+    let body = String::from_utf8(encode(&answer(vec![0.5])).unwrap()).unwrap();
+    let signature = crate::seed_log::hex(&pair.sign(body.as_bytes()).unwrap());
+    let lured = serde_json::json!({ "by": key.public(), "body": body, "signature": signature });
+    assert!(Signed::<WorkerReport>::open(lured.to_string().as_bytes()).is_err());
     for at in 0..signed.len() {
         let mut bytes = signed.clone();
         bytes[at] ^= 1;

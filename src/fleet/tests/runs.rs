@@ -56,7 +56,7 @@ fn a_worker_that_comes_late_replays_the_log_and_takes_part() {
             threads.worker(shop, NodeKey::random(), over).unwrap();
         });
     };
-    let header = Header { settings: Settings { generations: 60, ..header().settings }, ..header() };
+    let header = Header { settings: Settings { generations: 150, ..header().settings }, ..header() };
     let (outcome, text) = threads.run(first(&header), &late);
     assert_eq!(outcome.unwrap(), Outcome::Done);
     assert!(text == whole_run_of(&header, ResidualMode::Stored).0);

@@ -164,3 +164,76 @@ fn a_coordinator_without_workers_waits_until_it_is_stopped() {
     assert_eq!(outcome.unwrap(), Outcome::Stopped);
     assert_eq!(threads.notices().iter().filter(|notice| **notice == Notice::Waiting).count(), 1);
 }
+
+#[test]
+fn the_same_run_again_and_one_from_an_older_copy_go_on_with_a_longer_log_in_the_broker() {
+    let broker = Broker::default();
+    let (outcome, text) = Threads::new(broker.clone()).run(first(&header()), &honest(1));
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    for lines in [1, 2, 4] {
+        let kept: String = text.split_inclusive('\n').take(lines).collect();
+        let (outcome, again) = Threads::new(broker.clone()).run(kept, &honest(2));
+        assert_eq!(outcome.unwrap(), Outcome::Done, "from {lines} lines");
+        assert!(again == text);
+    }
+}
+
+#[test]
+fn a_worker_whose_log_is_longer_than_the_coordinators_follows_it_anew() {
+    let broker = Broker::default();
+    let over = AtomicBool::new(false);
+    let threads = Threads::new(broker.clone());
+    scope(|scope| {
+        let _over = SetOnDrop(&over);
+        // It stays through all runs.
+        scope.spawn(|| threads.worker(FakeShop::new(), NodeKey::random(), &over).unwrap());
+        let stopping = |threads: &Threads, over: &AtomicBool| {
+            while !is_past(threads, 2) && !over.load(Ordering::Relaxed) {
+                sleep(Duration::from_micros(200));
+            }
+            threads.stop.store(true, Ordering::Relaxed);
+        };
+        let (outcome, _) = Threads::new(broker.clone()).run(first(&header()), &stopping);
+        assert_eq!(outcome.unwrap(), Outcome::Stopped);
+        let (outcome, text) = Threads::new(broker.clone()).run(first(&header()), &|_, _| ());
+        assert_eq!(outcome.unwrap(), Outcome::Done);
+        assert!(text == single());
+    });
+}
+
+#[test]
+fn an_outage_does_not_close_a_generation() {
+    let broker = Broker::default();
+    broker.swallow(&[3]);
+    let threads = Threads { stall: Duration::from_millis(700), ..Threads::new(broker) };
+    let outage = |threads: &Threads, over: &AtomicBool| {
+        scope(|scope| {
+            scope.spawn(|| honest(2)(threads, over));
+            while threads.broker.answers() < 15 && !over.load(Ordering::Relaxed) {
+                sleep(Duration::from_millis(1));
+            }
+            sleep(Duration::from_millis(20));
+            threads.broker.down(true);
+            sleep(Duration::from_millis(1000));
+            threads.broker.swallow(&[]);
+            threads.broker.down(false);
+        });
+    };
+    check(&threads, &outage);
+}
+
+#[test]
+fn a_malformed_announcement_is_waited_out() {
+    let threads = Threads::new(Broker::default());
+    threads.broker.announce(b"nonsense");
+    let others = |threads: &Threads, over: &AtomicBool| {
+        scope(|scope| {
+            scope.spawn(|| honest(1)(threads, over));
+            while !is_past(threads, 1) && !over.load(Ordering::Relaxed) {
+                sleep(Duration::from_micros(200));
+            }
+            threads.broker.announce(b"{}");
+        });
+    };
+    check(&threads, &others);
+}

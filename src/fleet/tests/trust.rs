@@ -2,11 +2,20 @@
 
 use super::*;
 
-/// The generations that were over when a worker was shut out, if one was.
+/// The generations that went by from a worker's coming to when it was shut out, if it was; the first to come is meant.
 fn shut_out_after(threads: &Threads) -> Option<usize> {
     let notices = threads.notices();
     let at = notices.iter().position(|notice| matches!(notice, Notice::ShutOut { .. }))?;
-    Some(notices[..at].iter().filter(|notice| matches!(notice, Notice::Generation { .. })).count())
+    let from = notices.iter().position(|notice| matches!(notice, Notice::Joined { .. }))?;
+    Some(notices[from..at].iter().filter(|notice| matches!(notice, Notice::Generation { .. })).count())
+}
+
+/// Waits until some worker takes part.
+fn until_joined(threads: &Threads, over: &AtomicBool) {
+    let is_joined = |notice: &Notice| matches!(notice, Notice::Joined { .. });
+    while !threads.notices().iter().any(is_joined) && !over.load(Ordering::Relaxed) {
+        sleep(Duration::from_millis(1));
+    }
 }
 
 /// Runs two honest workers and one that lies, which must be shut out within two generations.
@@ -14,7 +23,10 @@ fn check_liar(lie: Lie) -> String {
     let threads = Threads::new(Broker::default());
     let others = |threads: &Threads, over: &AtomicBool| {
         scope(|scope| {
-            scope.spawn(|| honest(2)(threads, over));
+            scope.spawn(|| {
+                until_joined(threads, over);
+                honest(2)(threads, over);
+            });
             scope.spawn(|| {
                 let end = threads.liar(lie, over);
                 assert!(matches!(end, Ok(()) | Err(WorkerError::ShutOut(_))), "{end:?}");
@@ -31,7 +43,7 @@ fn check_liar(lie: Lie) -> String {
 #[test]
 fn a_worker_that_always_lies_is_shut_out_at_once_and_changes_nothing() {
     for by in [1e-12, -0.01, 5.0] {
-        assert!(check_liar(Lie { share: 1.0, by }) == single());
+        assert!(check_liar(Lie { share: 1.0, by, class: None }) == single());
     }
 }
 
@@ -42,7 +54,7 @@ fn a_worker_with_rubbish_in_a_tenth_of_its_answers_is_shut_out_when_it_gives_som
     let others = |threads: &Threads, over: &AtomicBool| {
         scope(|scope| {
             scope.spawn(|| honest(2)(threads, over));
-            scope.spawn(|| threads.liar(Lie { share: 0.1, by: -3.0 }, over));
+            scope.spawn(|| threads.liar(Lie { share: 0.1, by: -3.0, class: None }, over));
         });
     };
     let (outcome, text) = threads.run(first(&header()), &others);
@@ -113,4 +125,77 @@ fn another_kernel_class_may_differ_by_a_little() {
     assert_eq!(outcome.unwrap(), Outcome::Done);
     assert!(text == single());
     assert_eq!(shut_out_after(&threads), None);
+}
+
+#[test]
+fn answers_of_another_kernel_class_than_the_workers_own_are_dropped() {
+    // Within the spread, so that another class would be believed.
+    let lie = Lie { share: 1.0, by: 1e-9, class: Some("other") };
+    let threads = Threads::new(Broker::default());
+    let others = |threads: &Threads, over: &AtomicBool| {
+        scope(|scope| {
+            scope.spawn(|| {
+                until_joined(threads, over);
+                honest(1)(threads, over);
+            });
+            scope.spawn(|| threads.liar(lie, over));
+        });
+    };
+    let (outcome, text) = threads.run(first(&header()), &others);
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    assert!(text == single());
+    let dropped = |notice: &Notice| matches!(notice, Notice::Dropped { why } if why.contains("kernel class"));
+    assert!(threads.notices().iter().any(dropped), "{:?}", threads.notices());
+}
+
+#[test]
+fn answers_without_a_hello_do_not_count() {
+    let threads = Threads::new(Broker::default());
+    let others = |threads: &Threads, over: &AtomicBool| {
+        let key = NodeKey::random();
+        let mut bus = WorkerSide::new(&threads.broker, key.public());
+        let mut given = 0;
+        while given < 3 && !over.load(Ordering::Relaxed) {
+            let Some(Delivery { bytes, receipt }) = bus.take(Duration::from_millis(5)).unwrap() else {
+                continue;
+            };
+            let Unit { run, announced, generation, chain, first, .. } = Unit::decode(&bytes).unwrap();
+            let (fitness, class) = (vec![0.25], CLASS.to_owned());
+            let answer = Answer { run, announced, generation, chain, first, fitness, class, seconds: 0.001 };
+            let report = key.sign(&WorkerReport::Answer(answer)).unwrap();
+            bus.answer(&Unit::decode(&bytes).unwrap(), &report).unwrap();
+            bus.done(receipt).unwrap();
+            given += 1;
+        }
+        honest(1)(threads, over);
+    };
+    let (outcome, text) = threads.run(first(&header()), &others);
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    assert!(text == single());
+    let joined = threads.notices().iter().filter(|notice| matches!(notice, Notice::Joined { .. })).count();
+    assert_eq!(joined, 1);
+    assert_eq!(shut_out_after(&threads), None);
+}
+
+#[test]
+fn a_busy_worker_that_is_shut_out_takes_no_more_units() {
+    let threads = Threads::new(Broker::default());
+    let others = |threads: &Threads, over: &AtomicBool| {
+        let key = NodeKey::random();
+        let public = key.public().to_owned();
+        scope(|scope| {
+            let working = scope.spawn(|| threads.worker(FakeShop::new(), key, over));
+            until_joined(threads, over);
+            let run = threads.broker.runs().pop_first().unwrap();
+            threads.broker.tell(&public, &Word::ShutOut { run, reason: "test".to_owned() });
+            let end = working.join().unwrap();
+            assert!(matches!(end, Err(WorkerError::ShutOut(_))), "{end:?}");
+            assert!(!over.load(Ordering::Relaxed), "it went on to the end");
+        });
+        honest(1)(threads, over);
+    };
+    let header =
+        Header { settings: crate::settings::Settings { generations: 60, ..header().settings }, ..header() };
+    let (outcome, _) = threads.run(first(&header), &others);
+    assert_eq!(outcome.unwrap(), Outcome::Done);
 }

@@ -13,6 +13,8 @@ use crate::tune::{Event, Local, Population};
 /// A run that is followed.
 pub(super) struct Following<E: Engine> {
     pub announcement: Announcement,
+    /// Its hash.
+    pub announced: String,
     pub log: SeedLog,
     pub local: Local<E>,
     /// Kernel class of this machine.

@@ -75,7 +75,8 @@ impl<S: Shop, B: WorkerBus> Worker<S, B> {
             match self.reach(stop, |bus| bus.fetch_model(sha256, place))? {
                 Some(true) => return Ok(true),
                 Some(false) if waits % ASK_AGAIN == 0 => {
-                    self.report(&WorkerReport::LacksModel { run: run.to_owned() }, stop)?;
+                    let nonce = self.new_nonce();
+                    self.report(&WorkerReport::LacksModel { run: run.to_owned(), nonce }, stop)?;
                 }
                 _ => {}
             }
@@ -91,8 +92,15 @@ impl<S: Shop, B: WorkerBus> Worker<S, B> {
         run: &mut Following<S::Engine>,
         stop: &AtomicBool,
     ) -> Result<Option<Quit>, WorkerError> {
+        let mut was_behind = false;
         loop {
+            let before = run.log.line_count();
             let Some(()) = self.catch_up(run, u64::MAX, stop)? else { return Ok(Some(Quit::Anew)) };
+            if was_behind && run.log.line_count() == before {
+                self.say("following the log anew, since the coordinator's is another".to_owned());
+                return Ok(Some(Quit::Anew));
+            }
+            was_behind = false;
             let nonce = self.new_nonce();
             let hello = Hello {
                 run: run.announcement.run.clone(),
@@ -108,7 +116,10 @@ impl<S: Shop, B: WorkerBus> Worker<S, B> {
                 }
                 match self.word(run, stop)? {
                     Some(Word::Admitted { nonce: to, .. }) if to == nonce => return Ok(None),
-                    Some(Word::Behind { nonce: to, .. }) if to == nonce => break,
+                    Some(Word::Behind { nonce: to, .. }) if to == nonce => {
+                        was_behind = true;
+                        break;
+                    }
                     Some(Word::Refused { nonce: to, reason, .. }) if to == nonce => {
                         return Err(WorkerError::Refused(reason));
                     }
@@ -124,10 +135,22 @@ impl<S: Shop, B: WorkerBus> Worker<S, B> {
     }
 
     /// Returns a number for a hello that no earlier one of this machine had.
-    fn new_nonce(&mut self) -> u64 {
+    pub(super) fn new_nonce(&mut self) -> u64 {
         let now = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_micros() as u64);
         self.nonce = now.max(self.nonce + 1);
         self.nonce
+    }
+
+    /// Looks at the coordinator's word, and asks to be admitted again if it does not know this worker.
+    pub(super) fn heed(
+        &mut self,
+        run: &mut Following<S::Engine>,
+        stop: &AtomicBool,
+    ) -> Result<Option<Quit>, WorkerError> {
+        match self.word(run, stop)? {
+            Some(Word::Unknown { run: of }) if of == run.announcement.run => self.join(run, stop),
+            _ => Ok(None),
+        }
     }
 
     /// Returns the coordinator's word on this run.
@@ -155,6 +178,19 @@ impl<S: Shop, B: WorkerBus> Worker<S, B> {
         let Some(found) = self.reach(stop, WorkerBus::run)? else { return Ok(false) };
         let announced = found.and_then(|bytes| Announcement::decode(&bytes).ok());
         Ok(announced.as_ref() != Some(&run.announcement))
+    }
+
+    /// Returns whether the broker has the last line that was followed in its place.
+    pub(super) fn is_of_run(
+        &mut self,
+        run: &Following<S::Engine>,
+        stop: &AtomicBool,
+    ) -> Result<bool, WorkerError> {
+        let number = (run.log.line_count() as u64).saturating_sub(1);
+        let name = &run.announcement.run;
+        let Some(found) = self.reach(stop, |bus| bus.line(name, number))? else { return Ok(true) };
+        let end = format!("{}\"}}\n", run.log.chain.hex());
+        Ok(found.is_some_and(|line| line.ends_with(end.as_bytes())))
     }
 
     /// Follows the log up to this many lines, or as far as the broker has it. Returns nothing if it has to be followed anew.
