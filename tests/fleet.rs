@@ -15,7 +15,7 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(180);
 
 const RUN: &str =
-    "--task arith --generations 4 --population 8 --prompts 32 --eval-problems 32 --window 2 --alpha 5%";
+    "--task arith --generations 6 --population 12 --prompts 96 --eval-problems 32 --window 2 --alpha 5%";
 
 /// A process that ends with its owner.
 struct Process(Child);
@@ -157,6 +157,10 @@ fn a_fleet_of_which_one_is_killed_leaves_the_log_of_one_machine() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             site.until("c.log", "admitted");
+            assert!(
+                !site.text("fleet.qes").contains("\"generation\":5,"),
+                "the run was over before the kill"
+            );
             drop(c);
         });
         site.ok(&site.tune());
@@ -178,6 +182,7 @@ fn a_server_may_be_restarted_and_lose_everything() {
     let mut tune = Process(tune.stdout(Stdio::null()).stderr(log).spawn().unwrap());
     for (seen, loses) in [("generation 1:", false), ("generation 2:", true)] {
         site.until("tune.log", seen);
+        assert!(tune.0.try_wait().unwrap().is_none(), "the run was over before the restart");
         site.server = None;
         if loses {
             fs::remove_dir_all(site.path("fleet/jetstream")).unwrap();
@@ -203,8 +208,9 @@ fn a_coordinator_that_is_killed_goes_on_where_it_was() {
     let _worker = site.worker("a");
     let mut tune = site.command(&site.tune());
     let log = fs::File::create(site.path("tune.log")).unwrap();
-    let tune = Process(tune.stdout(Stdio::null()).stderr(log).spawn().unwrap());
+    let mut tune = Process(tune.stdout(Stdio::null()).stderr(log).spawn().unwrap());
     site.until("tune.log", "generation 2:");
+    assert!(tune.0.try_wait().unwrap().is_none(), "the run was over before the kill");
     drop(tune);
     let resumed =
         format!("tune {} -o fleet.qes --resume --fleet {} --fleet-dir fleet", model().display(), site.url());

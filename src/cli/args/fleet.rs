@@ -147,4 +147,13 @@ pub enum FleetFiles {
         #[arg(value_name = "NAME", default_value = "")]
         name: String,
     },
+    /// Take a worker off the list, and write the server's configuration anew
+    Remove {
+        /// The folder that `fleet init` made
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// The worker's public key
+        #[arg(value_name = "KEY")]
+        key: String,
+    },
 }

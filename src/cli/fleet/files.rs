@@ -1,4 +1,4 @@
-//! `qes-gguf fleet init` and `fleet add`, and the key of `worker --enroll`.
+//! `qes-gguf fleet init`, `fleet add` and `fleet remove`, and the key of `worker --enroll`.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -30,6 +30,7 @@ pub fn run(args: &FleetFilesArgs) -> Result<CommandEnd> {
             init(folder, *listen, tls)
         }
         FleetFiles::Add { folder, key, name } => add(folder, key, name),
+        FleetFiles::Remove { folder, key } => remove(folder, key),
     }
 }
 
@@ -102,6 +103,23 @@ fn add(folder: &Path, key: &str, name: &str) -> Result<CommandEnd> {
     Ok(CommandEnd::Success)
 }
 
+fn remove(folder: &Path, key: &str) -> Result<Ending> {
+    let path = file_of(folder, WORKERS);
+    let before = read_text(&path)?;
+    let is_other = |line: &&str| line.split_whitespace().next() != Some(key);
+    let list: String = before.split_inclusive('\n').filter(is_other).collect();
+    if list == before {
+        return Err(UsageError(format!("{key} is not in {}", path.display())).into());
+    }
+    write(&path, &list)?;
+    configure(folder)?;
+    out::line(format!(
+        "removed {key}; a server that runs turns it away after\n  nats-server --signal reload\nand a run that goes on after \
+         Ctrl-C and --resume"
+    ))?;
+    Ok(Ending::Success)
+}
+
 /// Writes the server's configuration from the other files.
 fn configure(folder: &Path) -> Result<()> {
     let coordinator = stored_key(&file_of(folder, COORDINATOR), true)?;
@@ -142,6 +160,23 @@ fn write_secret(path: &Path, seed: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_worker_that_is_removed_is_in_neither_list_nor_configuration() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("fleet");
+        init(&folder, "127.0.0.1:4222".parse().unwrap(), None).unwrap();
+        let keys = [0, 1].map(|_| NodeKey::random().public().to_owned());
+        for key in &keys {
+            add(&folder, key, "board").unwrap();
+        }
+        remove(&folder, &keys[0]).unwrap();
+        for file in [WORKERS, CONFIG] {
+            let text = std::fs::read_to_string(folder.join(file)).unwrap();
+            assert_eq!(keys.clone().map(|key| text.contains(&key)), [false, true], "{file}");
+        }
+        assert!(remove(&folder, &keys[0]).is_err());
+    }
 
     #[test]
     fn a_key_is_written_once_for_its_owner_only() {

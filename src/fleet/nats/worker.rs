@@ -32,6 +32,8 @@ pub struct NatsWorker {
     units: Option<PullConsumer>,
     taken: BTreeMap<Receipt, TakenUnit>,
     receipts: Receipt,
+    /// `true` once a stored model had another SHA-256 than it should.
+    is_model_wrong: bool,
 }
 
 /// A unit that is worked on.
@@ -54,7 +56,14 @@ impl NatsWorker {
     /// When it cannot be reached, or refuses.
     pub fn connect(options: &NatsOptions, key: &str) -> Result<Self, BusError> {
         let connection = Connection::open(options)?;
-        Ok(Self { connection, key: key.to_owned(), units: None, taken: BTreeMap::new(), receipts: 0 })
+        Ok(Self {
+            connection,
+            key: key.to_owned(),
+            units: None,
+            taken: BTreeMap::new(),
+            receipts: 0,
+            is_model_wrong: false,
+        })
     }
 
     fn consumer(&mut self) -> Result<&PullConsumer, BusError> {
@@ -167,7 +176,14 @@ impl WorkerBus for NatsWorker {
             file.write_all(&piece[..read]).map_err(unwritable)?;
         }
         if hex(&hash.finalize()) != sha256 {
-            return Err(BusError::passing(doing, "what came has another SHA-256"));
+            let why = "what came has another SHA-256";
+            // The way here may have changed it once; twice, it is what the server has.
+            let was_wrong = std::mem::replace(&mut self.is_model_wrong, true);
+            return Err(if was_wrong {
+                BusError::lasting(doing, why)
+            } else {
+                BusError::passing(doing, why)
+            });
         }
         file.publish().map_err(unwritable)?;
         Ok(true)
