@@ -29,7 +29,7 @@ pub use bounded::first_bytes;
 pub use cores::suitable_threads;
 pub use data::{Data, DataFile, read_data};
 pub(crate) use disk::folder_of;
-pub use disk::{Call, Interceptor, intercept};
+pub use disk::{Call, Interceptor, create_secret, intercept};
 pub use log_file::{Journal, LogFile, discard_log, read_log_file};
 pub(crate) use memory::page_size;
 pub use memory::{peak_rss_bytes, return_freed_memory};

@@ -125,6 +125,21 @@ pub(super) fn write_all(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     Retrying(file).write_all(bytes)
 }
 
+/// Creates a file that only its owner can read, with these bytes, durably.
+///
+/// # Errors
+/// When there is a file of this name, or it cannot be written.
+pub fn create_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    ask(Call::Create, 0)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    write_all(&mut file, bytes)?;
+    sync_all(&file)
+}
+
 /// Makes a new file's content and metadata durable.
 pub(super) fn sync_all(file: &File) -> io::Result<()> {
     ask(Call::Sync, 0)?;

@@ -1,7 +1,5 @@
 //! `qes-gguf fleet init`, `fleet add` and `fleet remove`, and the key of `worker --enroll`.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +9,7 @@ use super::{file_of, stored_key};
 use crate::cli::args::{FleetFiles, FleetFilesArgs};
 use crate::cli::{CommandEnd, UsageError, out, text};
 use crate::fleet::{NodeKey, Roster, ServerConfig, Tls, check_public};
-use crate::store::{Artefact, make_folder, read_text};
+use crate::store::{Artefact, create_secret, make_folder, read_text};
 
 const COORDINATOR: &str = "coordinator.nk";
 const WORKERS: &str = "workers.txt";
@@ -103,7 +101,7 @@ fn add(folder: &Path, key: &str, name: &str) -> Result<CommandEnd> {
     Ok(CommandEnd::Success)
 }
 
-fn remove(folder: &Path, key: &str) -> Result<Ending> {
+fn remove(folder: &Path, key: &str) -> Result<CommandEnd> {
     let path = file_of(folder, WORKERS);
     let before = read_text(&path)?;
     let is_other = |line: &&str| line.split_whitespace().next() != Some(key);
@@ -117,7 +115,7 @@ fn remove(folder: &Path, key: &str) -> Result<Ending> {
         "removed {key}; a server that runs turns it away after\n  nats-server --signal reload\nand a run that goes on after \
          Ctrl-C and --resume"
     ))?;
-    Ok(Ending::Success)
+    Ok(CommandEnd::Success)
 }
 
 /// Writes the server's configuration from the other files.
@@ -145,16 +143,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 
 /// Writes a key that only its owner can read.
 fn write_secret(path: &Path, seed: &str) -> Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let write = || {
-        let mut file = options.open(path)?;
-        file.write_all(format!("{seed}\n").as_bytes())?;
-        file.sync_all()
-    };
-    write().with_context(|| path.display().to_string())
+    create_secret(path, format!("{seed}\n").as_bytes()).with_context(|| path.display().to_string())
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! From an announced run to one that this worker is admitted to: the log, the base model, the proof of its codes.
 
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
-use std::time::UNIX_EPOCH;
 
 use super::following::{Following, LineOutcome};
 use super::{Quit, Shop, Worker, WorkerError};
@@ -134,11 +134,10 @@ impl<S: Shop, B: WorkerBus> Worker<S, B> {
         }
     }
 
-    /// Returns a number for a hello that no earlier one of this machine had.
+    /// Returns a number for a report that hardly any earlier one had, by the system's random numbers.
     pub(super) fn new_nonce(&mut self) -> u64 {
-        let now = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_micros() as u64);
-        self.nonce = now.max(self.nonce + 1);
-        self.nonce
+        self.nonce += 1;
+        RandomState::new().hash_one(self.nonce)
     }
 
     /// Looks at the coordinator's word, and asks to be admitted again if it does not know this worker.
