@@ -15,7 +15,6 @@ use super::audit::FileAuditor;
 use super::fleet::FleetPlan;
 use super::probe::Probed;
 use super::{CommandEnd, chat, interrupt, out, progress, setup};
-use crate::evaluation::RepliesMade;
 #[cfg(feature = "fleet")]
 use crate::fleet::{Published, nats::NatsCoordinator};
 use crate::llama::{LlamaEngine, LlamaOptions, check_built_in};
@@ -40,7 +39,11 @@ pub fn run(args: &TuneArgs) -> Result<CommandEnd> {
     let stop = interrupt::flag()?;
     let mut ready = PreparedRun::new(&job, model, start)?;
     if !ready.reply(&stop)? {
-        out::warn("interrupted before the first generation; nothing was written");
+        out::warn(if job.resumes() {
+            "interrupted before the next generation; the log is whole, and --resume goes on"
+        } else {
+            "interrupted before the first generation; nothing was written"
+        });
         return Ok(CommandEnd::Interrupted);
     }
     if job.auto && !ready.probe(&stop)? {
@@ -88,8 +91,8 @@ impl<'a> PreparedRun<'a> {
                 break Ok(false);
             }
             match start.evaluators.imitate_more(engine) {
-                Ok(RepliesMade { done, of }) if done < of => bar.set_position(done as u64),
-                Ok(_) => break Ok(true),
+                Ok(made) if made.are_all() => break Ok(true),
+                Ok(made) => bar.set_position(made.done as u64),
                 Err(error) => break Err(error.into()),
             }
         };

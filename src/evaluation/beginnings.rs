@@ -7,6 +7,7 @@
 use super::own_replies::fitting;
 use super::{EvaluationError, FreePrompt};
 use crate::engine::{Decoding, Engine, Reply, Request, Score};
+use crate::fitness;
 
 /// Tokens of a reply that are scored.
 const TOKENS: usize = 8;
@@ -57,7 +58,7 @@ fn begun(prompt: Request, Reply { text, ended }: &Reply) -> Option<Request> {
 }
 
 fn mean(scores: &[Score]) -> f64 {
-    scores.iter().map(|score| score.log_likelihood).sum::<f64>() / scores.len() as f64
+    fitness::mean(&scores.iter().map(|score| score.log_likelihood).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -25,14 +25,13 @@ type RightReply = (Problem, Request);
 ///
 /// Where there are both kinds, every other reply is one that the model would have gone on with, as only these have something to teach;
 /// the others hold in place where it does not end.
-#[derive(Default)]
 pub(super) struct RightReplies {
     /// Those that are right because they are ended sooner than the model's own reply.
     ended_sooner: Vec<RightReply>,
     /// Those that are right as the model made them.
     whole: Vec<RightReply>,
     /// Beginnings of the model's replies to everyday prompts.
-    everyday: Option<Beginnings>,
+    everyday: Beginnings,
     /// Problems that the model has replied to.
     judged: usize,
 }
@@ -46,33 +45,24 @@ pub struct RepliesMade {
     pub of: usize,
 }
 
-impl Evaluator {
-    /// Has the base model, which `engine` must hold, reply to the first problems that the run is tuned on. From now on members are scored
-    /// on the log-likelihood of its right replies, and of the beginnings of its replies to `everyday` prompts. Does nothing the second time.
-    ///
-    /// # Errors
-    /// When inference or a judge fails, or none of the replies is right.
-    pub fn imitate_right_replies<E: Engine>(
-        &mut self,
-        engine: &mut E,
-        everyday: &[FreePrompt],
-    ) -> Result<(), EvaluationError> {
-        loop {
-            let RepliesMade { done, of } = self.imitate_more(engine, everyday)?;
-            if done >= of {
-                return Ok(());
-            }
-        }
+impl RepliesMade {
+    /// Returns whether the model has replied to all problems.
+    pub fn are_all(self) -> bool {
+        self.done >= self.of
     }
+}
 
-    /// Does a part of [`imitate_right_replies`](Self::imitate_right_replies), and returns how far it is.
+impl Evaluator {
+    /// Has the base model, which `engine` must hold, reply to some more of the first problems that the run is tuned on, and returns how far
+    /// it is. When it has replied to all, members are scored on the log-likelihood of its right replies, and of the beginnings of its
+    /// replies to the prompts that `everyday` returns, which is called the first time alone.
     ///
     /// # Errors
-    /// When inference or a judge fails, or none of all replies is right.
+    /// When inference or a judge fails, or there is nothing to learn from all replies.
     pub fn imitate_more<E: Engine>(
         &mut self,
         engine: &mut E,
-        everyday: &[FreePrompt],
+        everyday: impl FnOnce(&mut E) -> Result<Vec<FreePrompt>, EvaluationError>,
     ) -> Result<RepliesMade, EvaluationError> {
         let problems = self.distinct(PROBLEMS);
         let (of, done) = (problems.len(), self.imitated.as_ref().map_or(0, |imitated| imitated.judged));
@@ -81,10 +71,13 @@ impl Evaluator {
         let stream = (done / PART) as u64;
         let done = done + part.len();
         let [ended_sooner, whole] = self.right_of(engine, part, stream)?;
-        let imitated = self.imitated.get_or_insert_default();
-        if imitated.everyday.is_none() {
-            imitated.everyday = Some(Beginnings::of(engine, everyday.to_vec())?);
-        }
+        let imitated = match &mut self.imitated {
+            Some(imitated) => imitated,
+            none => {
+                let prompts = everyday(engine)?;
+                none.insert(RightReplies::new(Beginnings::of(engine, prompts)?))
+            }
+        };
         imitated.ended_sooner.extend(ended_sooner);
         imitated.whole.extend(whole);
         imitated.judged = done;
@@ -108,8 +101,7 @@ impl Evaluator {
     ) -> Result<Vec<f64>, EvaluationError> {
         let scores = engine.score(&batch.wanted)?;
         let (replies, everyday) = scores.split_at(batch.problems.len().min(scores.len()));
-        let beginnings = self.imitated.as_ref().and_then(|imitated| imitated.everyday.as_ref());
-        let kept = beginnings.map_or(0.0, |beginnings| beginnings.kept(everyday));
+        let kept = self.imitated.as_ref().map_or(0.0, |imitated| imitated.everyday.kept(everyday));
         let reward = |(score, problem): (&Score, &Problem)| self.most(problem) * score.log_likelihood + kept;
         Ok(replies.iter().zip(&batch.problems).map(reward).collect())
     }
@@ -142,6 +134,11 @@ impl Evaluator {
 }
 
 impl RightReplies {
+    /// Returns none yet, with these beginnings to be held.
+    fn new(everyday: Beginnings) -> Self {
+        Self { ended_sooner: Vec::new(), whole: Vec::new(), everyday, judged: 0 }
+    }
+
     /// Returns the first reply as the model sees it.
     ///
     /// # Errors
@@ -181,8 +178,7 @@ impl RightReplies {
     ) -> Result<ProblemBatch<E::Batch>, EvaluationError> {
         let (problems, requests): (Vec<Problem>, Vec<Request>) =
             self.of_generation(generation, count).cloned().unzip();
-        let everyday = self.everyday.iter().flat_map(Beginnings::requests);
-        let scored: Vec<Request> = requests.iter().chain(everyday).cloned().collect();
+        let scored: Vec<Request> = requests.iter().chain(self.everyday.requests()).cloned().collect();
         Ok(ProblemBatch {
             prompts: requests.iter().map(|request| request.prompt.clone()).collect(),
             problems,

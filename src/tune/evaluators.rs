@@ -63,8 +63,7 @@ impl Evaluators {
         header: &Header,
     ) -> Result<(), EvaluationError> {
         if header.task.right_replies {
-            let everyday = self.held(engine)?;
-            self.task.imitate_right_replies(engine, &everyday)?;
+            while !self.imitate_more(engine)?.are_all() {}
         }
         let Some(weight) = header.task.own_replies else { return Ok(()) };
         let rows = header.tensors.iter().filter_map(|tensor| tensor.rows);
@@ -78,16 +77,13 @@ impl Evaluators {
     /// # Errors
     /// When inference or a judge fails, or none of all replies is right.
     pub fn imitate_more<E: Engine>(&mut self, engine: &mut E) -> Result<RepliesMade, EvaluationError> {
-        let everyday = self.held(engine)?;
-        self.task.imitate_more(engine, &everyday)
-    }
-
-    /// Returns the prompts whose first words are held where ends are taught: none for a model to which the neutral set means nothing.
-    fn held<E: Engine>(&self, engine: &mut E) -> Result<Vec<FreePrompt>, EvaluationError> {
-        match &self.neutral {
-            Some(set) if !set.is_foreign(engine)? => Ok(self.everyday(engine)?.unwrap_or_default()),
+        let everyday = self.everyday(engine)?.unwrap_or_default();
+        let Self { task, neutral, .. } = self;
+        // Nothing is held of a model to which the neutral set means nothing.
+        task.imitate_more(engine, |engine| match neutral {
+            Some(set) if !set.is_foreign(engine)? => Ok(everyday),
             _ => Ok(Vec::new()),
-        }
+        })
     }
 
     /// Returns the judges' hints about the replies so far.

@@ -22,6 +22,16 @@ fn one_word(prompts: &[&str]) -> Evaluator {
     Evaluator::new(Box::new(same(problems)), &definition, 0, judge).unwrap()
 }
 
+/// Makes all replies that are imitated.
+fn imitate<E: Engine>(
+    evaluator: &mut Evaluator,
+    engine: &mut E,
+    everyday: &[FreePrompt],
+) -> Result<(), EvaluationError> {
+    while !evaluator.imitate_more(engine, |_| Ok(everyday.to_vec()))?.are_all() {}
+    Ok(())
+}
+
 #[test]
 fn replies_are_judged_as_they_are_and_ended_sooner() {
     let mut evaluator = one_word(&["yes", "yes it is", "no I am not", "yes it is"]);
@@ -36,7 +46,7 @@ fn replies_are_judged_as_they_are_and_ended_sooner() {
 fn right_replies_are_imitated_up_to_where_they_are_right() {
     let mut evaluator = one_word(&["yes", " ", "no I\n am"]);
     let mut engine = parrot(false);
-    evaluator.imitate_right_replies(&mut engine, &[]).unwrap();
+    imitate(&mut evaluator, &mut engine, &[]).unwrap();
     let example = evaluator.example(&engine, false).unwrap().unwrap();
     assert_eq!((&*example.prompt, example.scored.as_deref()), ("no I\n amNO", Some("")));
     assert_eq!(evaluator.example(&engine, true).unwrap().unwrap().scored, None, "replies are judged there");
@@ -62,7 +72,7 @@ fn beginnings_of_everyday_replies_count_by_what_they_have_lost() {
     let mut engine = parrot(false);
     let everyday = ["hello", "good day"]
         .map(|text| FreePrompt { request: Request::new(text, ""), shown: text.to_owned() });
-    evaluator.imitate_right_replies(&mut engine, &everyday).unwrap();
+    imitate(&mut evaluator, &mut engine, &everyday).unwrap();
     let batch = evaluator.training(&engine, 0, 2).unwrap();
     let scored: Vec<&str> = batch.wanted.iter().map(|request| &*request.completion).collect();
     assert_eq!(scored, ["", "YES", "HELLO", "GOOD DAY"]);
@@ -77,9 +87,9 @@ fn imitated_replies_are_made_in_parts() {
     let mut evaluator = one_word(&prompts.iter().map(String::as_str).collect::<Vec<_>>());
     let mut engine = parrot(false);
     let made = |done| RepliesMade { done, of: 20 };
-    assert_eq!(evaluator.imitate_more(&mut engine, &[]).unwrap(), made(16));
-    assert_eq!(evaluator.imitate_more(&mut engine, &[]).unwrap(), made(20));
-    assert_eq!(evaluator.imitate_more(&mut engine, &[]).unwrap(), made(20));
+    assert_eq!(evaluator.imitate_more(&mut engine, |_| Ok(Vec::new())).unwrap(), made(16));
+    assert_eq!(evaluator.imitate_more(&mut engine, |_| Ok(Vec::new())).unwrap(), made(20));
+    assert_eq!(evaluator.imitate_more(&mut engine, |_| Ok(Vec::new())).unwrap(), made(20));
     let prompts: Vec<String> = (0..20)
         .flat_map(|generation| put(&evaluator, &engine, generation))
         .map(|(prompt, _)| prompt)
@@ -90,10 +100,7 @@ fn imitated_replies_are_made_in_parts() {
 
 #[test]
 fn if_none_of_all_replies_is_right_there_is_nothing_to_imitate() {
-    let error = |prompt| {
-        let imitated = one_word(&[prompt]).imitate_right_replies(&mut parrot(false), &[]);
-        imitated.unwrap_err()
-    };
+    let error = |prompt| imitate(&mut one_word(&[prompt]), &mut parrot(false), &[]).unwrap_err();
     assert!(matches!(error(" "), EvaluationError::NoRightReply { count: 1 }));
     assert!(matches!(error("yes"), EvaluationError::NoEnd { count: 1 }), "there is nothing to end");
 }
@@ -152,7 +159,7 @@ impl Engine for Cut {
 fn imitated_replies_end_where_tokens_do_and_the_limit_on_tokens_ends_none() {
     let mut evaluator = one_word(&["yes", "no\nI am", "yes it is", "it\n\nis"]);
     let mut engine = Cut::default();
-    evaluator.imitate_right_replies(&mut engine, &[]).unwrap();
+    imitate(&mut evaluator, &mut engine, &[]).unwrap();
     let batch = evaluator.training(&engine, 0, 3).unwrap();
     let put = |request: &Request| (format!("{}{}", request.prompt, request.completion), request.goes_on);
     let put: Vec<(String, bool)> = batch.wanted.iter().map(put).collect();
