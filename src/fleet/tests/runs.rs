@@ -23,12 +23,16 @@ fn mirrored_members_and_every_window_give_the_log_of_one_machine_too() {
     for (mirror, window) in [(true, Window::Last(2)), (false, Window::All)] {
         let settings = Settings { mirror, window, decay: 0.9, ..crate::seed_log::test_log::settings() };
         let header = header_of(settings);
-        let whole = whole_run_of(&header, ResidualMode::Stored).0;
-        let threads = Threads::new(Broker::default());
-        let (outcome, text) = threads.run(first(&header), &honest(2));
-        assert_eq!(outcome.unwrap(), Outcome::Done);
-        assert!(text == whole);
+        assert_two_workers_give_the_log_of_one_machine(&header);
     }
+}
+
+fn assert_two_workers_give_the_log_of_one_machine(header: &Header) {
+    let whole = whole_run_of(header, ResidualMode::Stored).0;
+    let threads = Threads::new(Broker::default());
+    let (outcome, text) = threads.run(first(header), &honest(2));
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    assert!(text == whole);
 }
 
 #[test]
@@ -36,11 +40,7 @@ fn candidates_are_chosen_once_for_all() {
     let header = header();
     let task = crate::seed_log::TaskSpec { candidates: Some(20), ..header.task.clone() };
     let header = Header { task, ..header };
-    let whole = whole_run_of(&header, ResidualMode::Stored).0;
-    let threads = Threads::new(Broker::default());
-    let (outcome, text) = threads.run(first(&header), &honest(2));
-    assert_eq!(outcome.unwrap(), Outcome::Done);
-    assert!(text == whole);
+    assert_two_workers_give_the_log_of_one_machine(&header);
 }
 
 #[test]
